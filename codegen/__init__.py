@@ -1,0 +1,1 @@
+"""The MXNet side of fx2mx: an IR becomes code, weights and proof."""

@@ -1,0 +1,254 @@
+"""Proof: torch and MXNet are both run, and their outputs compared.
+
+For each output: max|mxnet - torch| / max|torch|. Where they differ too much, the outputs of all ops are
+compared too, in the order of execution, and the first that differs is named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from codegen.program import Out, Program
+from tracer.ir import Source
+
+if TYPE_CHECKING:
+    import mxnet as mx
+    import torch
+    from torch import nn
+
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class OutputAgreement:
+    """One output of one comparison: relative difference, and what was compared."""
+
+    name: str
+    difference: float
+    batch: int
+    parameters: str
+
+    def within(self, tolerance: float) -> bool:
+        """Whether the output agrees; a difference that is not a number never does."""
+        return self.difference <= tolerance
+
+
+@dataclass(frozen=True)
+class LayerAgreement:
+    """One op: its MXNet name, its place in the user's code and its relative difference."""
+
+    name: str
+    source: Source
+    difference: float
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The result of a comparison. `layers` stand in the order of execution."""
+
+    outputs: tuple[OutputAgreement, ...]
+    layers: tuple[LayerAgreement, ...]
+    tolerance: float
+
+    @property
+    def difference(self) -> float:
+        """The largest relative difference of any output."""
+        values = [o.difference for o in self.outputs]
+        return float("nan") if any(np.isnan(v) for v in values) else max(values, default=0.0)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every output agrees."""
+        return all(o.within(self.tolerance) for o in self.outputs)
+
+    @property
+    def first_divergence(self) -> LayerAgreement | None:
+        """The first op at which the frameworks part, None where they agree."""
+        return next((x for x in self.layers if not x.difference <= self.tolerance), None)
+
+
+def difference(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> float:
+    """max|ours - theirs| / max|theirs| (absolute where torch's is all zero); inf for another shape.
+
+    Infinities and NaNs must stand at the same places.
+    """
+    ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
+    if ours.shape != (theirs.shape or (1,)):
+        return float("inf")
+    theirs = theirs.reshape(ours.shape)
+    if not ours.size:
+        return 0.0
+    odd = ~np.isfinite(theirs)
+    if odd.any():
+        if not np.array_equal(ours[odd], theirs[odd], equal_nan=True):
+            return float("inf")
+        ours, theirs = ours[~odd], theirs[~odd]
+        if not ours.size:
+            return 0.0
+    scale = float(np.max(np.abs(theirs)))
+    worst = float(np.max(np.abs(ours - theirs)))
+    return worst / scale if scale else worst
+
+
+def run_symbol(
+    symbol: mx.sym.Symbol,
+    arg_params: Mapping[str, mx.nd.NDArray],
+    aux_params: Mapping[str, mx.nd.NDArray],
+    inputs: Mapping[str, npt.NDArray[Any]],
+    fused: bool = True,
+) -> list[npt.NDArray[Any]]:
+    """The outputs of a symbol on the CPU, in inference.
+
+    `fused` lets the oneDNN pass fuse ops, as `mx.mod.Module` does; it cannot be had for internals.
+    """
+    import mxnet as mx
+
+    names = set(symbol.list_arguments())
+    arguments = {k: v for k, v in arg_params.items() if k in names}
+    arguments |= {k: mx.nd.array(v, dtype=v.dtype) for k, v in inputs.items() if k in names}
+    missing = names - set(arguments)
+    if missing:  # labels, which inference does not read
+        shapes, _, _ = symbol.infer_shape_partial(**{k: v.shape for k, v in inputs.items() if k in names})
+        known = dict(zip(symbol.list_arguments(), shapes, strict=True))
+        arguments |= {k: mx.nd.zeros(known[k]) for k in missing}
+    auxiliary = {k: aux_params[k] for k in symbol.list_auxiliary_states()}
+    with _environment(MXNET_SUBGRAPH_VERBOSE="0", **({} if fused else {"MXNET_SUBGRAPH_BACKEND": "NONE"})):
+        executor = symbol.bind(mx.cpu(), arguments, grad_req="null", aux_states=auxiliary)
+    return [o.asnumpy() for o in executor.forward(is_train=False)]
+
+
+@contextlib.contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Environment variables for a while: MXNet reads them when it binds."""
+    before = {k: os.environ.get(k) for k in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+
+
+def numpy_inputs(program: Program, inputs: Mapping[str, torch.Tensor]) -> dict[str, npt.NDArray[Any]]:
+    """Torch inputs as MXNet's arrays, in the dtypes of the program's Variables."""
+    arrays = {}
+    for variable in program.inputs:
+        tensor = inputs[variable.name]
+        array = _numpy(tensor)
+        arrays[variable.name] = array.astype(variable.dtype).reshape(array.shape or (1,))
+    return arrays
+
+
+def _numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    """A tensor as an array; half precision, which numpy may lack, widened."""
+    tensor = tensor.detach()
+    if tensor.is_floating_point() and tensor.dtype.itemsize < 4:
+        tensor = tensor.float()
+    array: npt.NDArray[Any] = tensor.numpy()
+    return array
+
+
+def compare_outputs(
+    symbol: mx.sym.Symbol,
+    params: tuple[Mapping[str, mx.nd.NDArray], Mapping[str, mx.nd.NDArray]],
+    program: Program,
+    inputs: Mapping[str, torch.Tensor],
+    expected: Sequence[torch.Tensor],
+    parameters: str,
+) -> Iterator[OutputAgreement]:
+    """Each output of the symbol against torch's."""
+    ours = run_symbol(symbol, *params, numpy_inputs(program, inputs))
+    first = next(iter(inputs.values()))
+    batch = int(first.shape[0]) if first.dim() else 1
+    for name, mine, theirs in zip(symbol.list_outputs(), ours, expected, strict=True):
+        yield OutputAgreement(name, difference(mine, _numpy(theirs)), batch, parameters)
+
+
+def compare_layers(
+    symbol: mx.sym.Symbol,
+    params: tuple[Mapping[str, mx.nd.NDArray], Mapping[str, mx.nd.NDArray]],
+    program: Program,
+    inputs: Mapping[str, torch.Tensor],
+    values: Mapping[str, Sequence[torch.Tensor]],
+) -> tuple[LayerAgreement, ...]:
+    """Each op of the symbol against the value of the torch call that it stands for.
+
+    `values` are torch's, by IR node. MXNet's are taken through `get_internals()`.
+    """
+    import mxnet as mx
+
+    internals = symbol.get_internals()
+    names = internals.list_outputs()
+    wanted: list[tuple[Out, str, str, int]] = []
+    for node, index, operand in program.values:
+        if isinstance(operand, Out) and node in values and index < len(values[node]):
+            call = program.calls[operand.call]
+            name = _internal_name(names, call.name, operand.index, call.outputs)
+            if name is not None:
+                wanted.append((operand, name, node, index))
+    wanted.sort(key=lambda w: (w[0].call, w[0].index))
+    if not wanted:
+        return ()
+    group = mx.sym.Group([internals[name] for _, name, _, _ in wanted])
+    ours = run_symbol(group, *params, numpy_inputs(program, inputs), fused=False)
+    found = []
+    for (operand, _, node, index), mine in zip(wanted, ours, strict=True):
+        call = program.calls[operand.call]
+        found.append(LayerAgreement(call.name, call.source, difference(mine, _numpy(values[node][index]))))
+    return tuple(found)
+
+
+def _internal_name(names: Sequence[str], call: str, index: int, outputs: int) -> str | None:
+    wanted = [f"{call}_output"] if outputs == 1 else [f"{call}_output{index}"]
+    if outputs > 1 and index == 0:
+        wanted.append(f"{call}_output")
+    return next((w for w in wanted if w in names), None)
+
+
+def random_copy(model: nn.Module, seed: int = 0) -> nn.Module:
+    """A copy in which what hides errors is random: constant parameters and BatchNorm statistics.
+
+    Parameters that are already random keep their values, whose scale their layers chose. The copy
+    shares no memory with the model.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    copied = copy.deepcopy(model)
+
+    def uniform(tensor: torch.Tensor, low: float, high: float) -> torch.Tensor:
+        return torch.rand(tensor.shape, generator=generator, dtype=torch.float32) * (high - low) + low
+
+    def normal(tensor: torch.Tensor, scale: float) -> torch.Tensor:
+        return torch.randn(tensor.shape, generator=generator, dtype=torch.float32) * scale
+
+    with torch.no_grad():
+        for parameter in copied.parameters():
+            if not parameter.is_floating_point() or not parameter.numel():
+                continue
+            first = float(parameter.reshape(-1)[0])
+            if not bool((parameter == first).all()):
+                continue
+            if abs(first) > 0.05:
+                parameter.copy_(uniform(parameter, 0.5 * first, 1.5 * first))
+            elif parameter.dim() >= 2 and parameter[0].numel() > 1:
+                parameter.copy_(normal(parameter, parameter[0].numel() ** -0.5))
+            else:
+                parameter.copy_(normal(parameter, 0.3))
+        for module in copied.modules():
+            if isinstance(getattr(module, "running_mean", None), torch.Tensor):
+                module.running_mean.copy_(normal(module.running_mean, 0.3))  # type: ignore[operator,union-attr]
+            if isinstance(getattr(module, "running_var", None), torch.Tensor):
+                module.running_var.copy_(uniform(module.running_var, 0.3, 1.5))  # type: ignore[operator,union-attr]
+    return copied

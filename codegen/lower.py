@@ -1,0 +1,480 @@
+"""Lowering: an IR graph becomes a Program of MXNet calls, one rule for each node.
+
+Every node is tried: an op without a rule, an argument that a rule does not read and a case that MXNet
+cannot express become Problems, and all of them are raised together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from codegen.mxnet_ops import OPS, REQUIRED
+from codegen.names import Namer
+from codegen.program import Call, Leaf, Operand, Out, Output, Program, Variable
+from codegen.registry import RuleEntry, rule_table
+from tracer.capture import RANDOM
+from tracer.ir import Dim, Graph, Node, Ref, Shape, Size, TensorType
+from tracer.problems import ConversionError, Problem
+
+# What MXNet computes in: half precision is widened, and the dtypes that its ops lack are too.
+MX_DTYPES = {
+    "float16": "float32",
+    "bfloat16": "float32",
+    "float32": "float32",
+    "float64": "float64",
+    "int64": "int64",
+    "int32": "int32",
+    "int16": "int32",
+    "int8": "int8",
+    "uint8": "uint8",
+    "bool": "bool",
+}
+PARAMETER_SLOTS = frozenset(["weight", "bias", "gamma", "beta", "moving_mean", "moving_var", "parameters"])
+MAX_ELEMENTS = 2**31
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor while lowering.
+
+    `shape` is torch's (a 0-d tensor is () here and has shape (1,) in MXNet), None for a result between
+    a rule's ops whose shape no one asks for. `dtype` is MXNet's; `is_bool` marks torch's bool, which
+    MXNet keeps as 0 and 1 of whatever dtype computed it. `const` is the value where it is known.
+    """
+
+    operand: Operand | None
+    shape: Shape | None
+    dtype: str
+    is_bool: bool = False
+    const: npt.NDArray[Any] | None = None
+    node: str = ""
+
+    @property
+    def sizes(self) -> Shape:
+        """The shape, which must be known."""
+        assert self.shape is not None, "a rule needs the shape of a value that it left unknown"
+        return self.shape
+
+    @property
+    def rank(self) -> int:
+        """The number of torch's axes."""
+        return len(self.sizes)
+
+
+class Refused(Exception):
+    """Raised by a rule for a case that MXNet cannot express; `hint` is the way out."""
+
+    def __init__(self, what: str, hint: str = "", code: str = "unsupported-argument") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+        self.code = code
+
+
+class Builder:
+    """What a rule writes its ops to. One for the whole graph; `node` is the node being lowered."""
+
+    def __init__(self, graph: Graph, unused: Sequence[str]) -> None:
+        self.graph = graph
+        self.node: Node = graph.nodes[0]
+        self.notes: dict[str, None] = {}
+        self._unused = unused
+        self._namer = Namer()
+        self._calls: list[Call] = []
+        self._variables: dict[str, Variable] = {}
+        self._params: dict[str, str] = {}
+        self._values: dict[tuple[str, int], Value] = {}
+        self._entry: RuleEntry | None = None
+
+    # What rules use ----------------------------------------------------------------------------
+
+    @property
+    def out(self) -> TensorType:
+        """The type of the node's first output."""
+        return self.node.outputs[0]
+
+    def op(
+        self,
+        op: str,
+        *inputs: Value | Sequence[Value],
+        hint: str = "",
+        gives: Shape | None = None,
+        comment: str = "",
+        **attrs: Any,
+    ) -> Value:
+        """One MXNet call with one output.
+
+        Values among `attrs` are inputs by keyword; None is left out, and so is MXNet's default unless
+        the op's table entry says that it is always written. `hint` ends the name of a helper op,
+        `gives` is the shape of its result where a later op asks for it.
+        """
+        return self._call(op, inputs, hint, (gives,), attrs, comment)[0]
+
+    def ops(
+        self,
+        op: str,
+        *inputs: Value | Sequence[Value],
+        gives: Sequence[Shape | None],
+        hint: str = "",
+        **attrs: Any,
+    ) -> list[Value]:
+        """One MXNet call with as many outputs as `gives`."""
+        return self._call(op, inputs, hint, tuple(gives), attrs, "")
+
+    def with_number(
+        self, expression: str, value: Value, number: float, hint: str = "", gives: Shape | None = None
+    ) -> Value:
+        """`x * c`, `c - x` and the like, for a symbol x and a number c."""
+        return self._call(expression, (value,), hint, (gives or value.shape,), {"c": number}, "")[0]
+
+    def cast(self, value: Value, dtype: str, hint: str = "cast") -> Value:
+        """`value` in MXNet dtype `dtype`; itself where it already is."""
+        if value.const is not None:
+            return replace(value, const=value.const.astype(dtype), dtype=dtype, operand=None)
+        if value.dtype == dtype:
+            return value
+        return self.op("cast", value, dtype=dtype, hint=hint, gives=value.shape)
+
+    def refuse(self, what: str, hint: str = "") -> Refused:
+        """An exception that says what MXNet cannot express here: `raise b.refuse(...)`."""
+        return Refused(what, hint)
+
+    def note(self, text: str) -> None:
+        """Something that the user should know; said once in the run."""
+        self.notes.setdefault(text)
+
+    def constant(self, array: npt.NDArray[Any], hint: str) -> Value:
+        """A constant tensor that becomes a parameter of the checkpoint."""
+        return Value(None, array.shape, str(array.dtype), const=array, node=f"{self.node.name}_{hint}")
+
+    def parameter(self, owner_hint: str, kind: str, shape: Shape, fill: float) -> Value:
+        """A parameter that torch does not have, of one value: BatchNorm's gamma without affine."""
+        name = self._namer.parameter_of(self._base_path(), owner_hint)
+        self._variables[name] = Variable(name, kind, shape, fill=fill)  # type: ignore[arg-type]
+        return Value(Leaf(name), shape, "float32")
+
+    def packed(self, values: Sequence[Value], suffix: str, size: int) -> Value:
+        """Several parameters flattened and joined into one, as MXNet's RNN wants them."""
+        keys = tuple(self._key_of(v) for v in values)
+        name = self._namer.parameter_of(self._base_path(), suffix)
+        self._variables[name] = Variable(name, "arg", (size,), keys=keys)
+        return Value(Leaf(name), (size,), "float32")
+
+    def like_batch(self, size: Size) -> tuple[Value, int] | None:
+        """An earlier value that has `size` along some axis, and the axis: for *_like ops."""
+        for name in self.graph.inputs:
+            value = self._values[(name, 0)]
+            if value.shape is not None and size in value.shape:
+                return value, value.shape.index(size)
+        for value in self._values.values():
+            if value.const is None and value.shape is not None and size in value.shape:
+                return value, value.shape.index(size)
+        return None
+
+    def is_parameter(self, value: Value | None) -> bool:
+        """Whether the value is a parameter or buffer of the net, as it stands in the state dict."""
+        return value is not None and value.node in self._params_by_node()
+
+    # Inside ------------------------------------------------------------------------------------
+
+    def _params_by_node(self) -> set[str]:
+        return {n.name for n in self.graph.nodes if n.op == "param"}
+
+    def _key_of(self, value: Value) -> str:
+        node = self.graph.by_name.get(value.node)
+        if node is None or node.op != "param":
+            raise Refused("weights that are computed in forward", "store them as a parameter of the module")
+        return str(node.kwargs["key"])
+
+    def _base_path(self) -> str:
+        return self.node.source.path
+
+    def _call(
+        self,
+        op: str,
+        inputs: Sequence[Value | Sequence[Value]],
+        hint: str,
+        shapes: tuple[Shape | None, ...],
+        attrs: Mapping[str, Any],
+        comment: str,
+    ) -> list[Value]:
+        flat: list[tuple[str | None, Value]] = []
+        for value in inputs:
+            flat += [(None, value)] if isinstance(value, Value) else [(None, v) for v in value]
+        flat += [(k, v) for k, v in attrs.items() if isinstance(v, Value)]
+        required = OPS[op].attrs if op in OPS else {}
+        plain = {
+            k: v
+            for k, v in attrs.items()
+            if not isinstance(v, Value) and (v is not None or required.get(k) is REQUIRED)
+        }
+        written = _written_attrs(op, plain)
+        name = self._namer.call(self.node.source, self._owner(flat), hint, self.node.op)
+        operands = tuple((key, self._operand(value, key, name)) for key, value in flat)
+        index = len(self._calls)
+        self._calls.append(
+            Call(op, operands, written, name, len(shapes), self.node.name, self.node.source, shapes, comment)
+        )
+        kind = str(plain.get("dtype") or (flat[0][1].dtype if flat else "float32"))
+        kind = "float32" if op in {"argmax", "argmin"} else kind
+        return [Value(Out(index, i), shape, kind) for i, shape in enumerate(shapes)]
+
+    def _owner(self, inputs: Sequence[tuple[str | None, Value]]) -> str | None:
+        """The module whose `weight` (or `running_mean`) an op takes: the op bears its name."""
+        for slot, value in inputs:
+            node = self.graph.by_name.get(value.node)
+            if slot in PARAMETER_SLOTS and node is not None and node.op == "param":
+                path, _, last = str(node.kwargs["key"]).rpartition(".")
+                if path and last in {"weight", "bias", "running_mean"}:
+                    return path
+        return None
+
+    def _operand(self, value: Value, slot: str | None, call_name: str) -> Operand:
+        node = self.graph.by_name.get(value.node)
+        if value.operand is not None:
+            return value.operand
+        if node is not None and node.op == "param":
+            return Leaf(self._parameter(node, slot, call_name))
+        assert value.const is not None, "a value without an operand is a constant"
+        return Leaf(self._constant(value))
+
+    def _parameter(self, node: Node, slot: str | None, call_name: str) -> str:
+        known = self._params.get(node.name)
+        if known is not None:
+            return known
+        key = str(node.kwargs["key"])
+        name = self._namer.parameter(key, slot, call_name)
+        kind = "aux" if slot in {"moving_mean", "moving_var"} else "arg"
+        shape = node.outputs[0].shape or (1,)
+        tied = tuple(node.kwargs.get("tied", ()))
+        dtype = MX_DTYPES[node.outputs[0].dtype]
+        dtype = "float32" if dtype == "bool" else dtype
+        self._variables[name] = Variable(name, kind, shape, dtype, (key,), tied)  # type: ignore[arg-type]
+        self._params[node.name] = name
+        return name
+
+    def _constant(self, value: Value) -> str:
+        assert value.const is not None
+        array = value.const
+        for variable in self._variables.values():
+            if variable.value is not None and variable.value is array:
+                return variable.name
+        name = self._namer.constant(value.node)
+        dtype = "float32" if array.dtype == np.bool_ else str(array.dtype)
+        stored = array.astype(dtype) if str(array.dtype) != dtype else array
+        shape = array.shape or (1,)
+        self._variables[name] = Variable(name, "arg", shape, dtype, value=stored.reshape(shape))
+        return name
+
+    # The pass ----------------------------------------------------------------------------------
+
+    def lower(self, node: Node, entry: RuleEntry) -> None:
+        """Lower one node by its rule."""
+        self.node = node
+        arguments = {key: self._argument(arg) for key, arg in node.args}
+        unread = entry.unread(arguments)
+        if unread:
+            shown = ", ".join(f"{k}={_shown(arguments[k])}" for k in unread)
+            raise Refused(f"{node.op}() with {shown}", code="unsupported-argument")
+        for key in entry.ignores:
+            arguments.pop(key, None)
+        try:
+            bound = entry.signature.bind(self, **arguments)
+        except TypeError as error:
+            raise Refused(f"{node.op}() called in a form that no rule reads ({error})") from None
+        result = entry.rule(*bound.args, **bound.kwargs)
+        results = [result] if isinstance(result, Value) else list(result)
+        assert len(results) == len(node.outputs), f"the rule of {node.op} gives {len(results)} outputs"
+        for index, (value, kind) in enumerate(zip(results, node.outputs, strict=True)):
+            self._values[(node.name, index)] = self._finished(value, kind, node)
+
+    def _finished(self, value: Value, kind: TensorType, node: Node) -> Value:
+        dtype = MX_DTYPES.get(kind.dtype)
+        if dtype is None:
+            raise Refused(f"{node.op}() gives {kind.dtype}, which MXNet does not have")
+        if dtype != "bool" and value.dtype != dtype and value.const is None:
+            value = self.op("cast", value, dtype=dtype, hint="cast", gives=kind.shape)
+        return replace(value, shape=kind.shape, is_bool=dtype == "bool")
+
+    def leaf(self, node: Node) -> None:
+        """Enter an input, a parameter or a constant."""
+        self.node = node
+        kind = node.outputs[0]
+        dtype = MX_DTYPES.get(kind.dtype)
+        if dtype is None:
+            raise Refused(f"a tensor of {kind.dtype}, which MXNet does not have")
+        dtype = "float32" if dtype == "bool" else dtype
+        is_bool = kind.dtype == "bool"
+        value = Value(None, kind.shape, dtype, is_bool, node=node.name)
+        if node.op == "input":
+            shape = kind.shape or (1,)
+            self._namer.reserve(node.name)
+            self._variables[node.name] = Variable(node.name, "input", shape, dtype)
+            value = replace(value, operand=Leaf(node.name))
+        if node.op == "constant":
+            assert node.value is not None
+            array = node.value.astype(dtype) if str(node.value.dtype) != dtype and not is_bool else node.value
+            value = replace(value, const=array)
+        self._values[(node.name, 0)] = value
+
+    def poison(self, node: Node) -> None:
+        """Stand-ins for the outputs of a refused node, so that later nodes can be looked at too."""
+        for index, kind in enumerate(node.outputs):
+            dtype = MX_DTYPES.get(kind.dtype, "float32")
+            self._values[(node.name, index)] = Value(Leaf(node.name), kind.shape, dtype, kind.dtype == "bool")
+
+    def _argument(self, arg: Any) -> Any:
+        if isinstance(arg, Ref):
+            return self._values[(arg.name, arg.index)]
+        if isinstance(arg, tuple):
+            return tuple(self._argument(a) for a in arg)
+        if isinstance(arg, slice):
+            return slice(*(self._argument(a) for a in (arg.start, arg.stop, arg.step)))
+        return arg
+
+    def program(self, name: str) -> Program:
+        """Everything lowered, as a Program."""
+        outputs = []
+        seen: set[Operand] = set()
+        for ref in self.graph.outputs:
+            value = self._values[(ref.name, ref.index)]
+            self.node = self.graph.by_name[ref.name]
+            operand = self._output(value, seen)
+            seen.add(operand)
+            outputs.append(Output(operand, self.graph.type_of(ref).shape))
+        values = tuple(
+            (node, index, value.operand)
+            for (node, index), value in self._values.items()
+            if isinstance(value.operand, Out)
+        )
+        live = _live(self._calls, [o.operand for o in outputs])
+        return _compacted(
+            Program(
+                name,
+                tuple(self._variables.values()),
+                tuple(self._calls),
+                tuple(outputs),
+                values,
+                tuple(self._unused),
+                tuple(self.notes),
+                self.graph.batch,
+                self.graph.free_batch,
+            ),
+            live,
+        )
+
+    def _output(self, value: Value, seen: set[Operand]) -> Operand:
+        """An output must be an op of its own: a Variable, or the same output twice, is copied."""
+        if isinstance(value.operand, Out) and value.operand not in seen:
+            return value.operand
+        copied = self.op("identity", value, hint="output")
+        assert copied.operand is not None
+        return copied.operand
+
+
+def _shown(value: Any) -> str:
+    return "a tensor" if isinstance(value, Value) else repr(value)
+
+
+def _written_attrs(op: str, attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """The attributes to write, in the table's order: not at MXNet's default, or always written."""
+    if op not in OPS:
+        assert set(attrs) <= {"c"}, f"{op} is not in the table of MXNet ops"
+        return tuple(attrs.items())
+    spec = OPS[op]
+    unknown = set(attrs) - set(spec.attrs)
+    assert not unknown, f"{op} has no {unknown}"
+    return tuple(
+        (name, attrs[name])
+        for name, default in spec.attrs.items()
+        if name in attrs and (name in spec.always or not spec.is_default(name, attrs[name], default))
+    )
+
+
+def _live(calls: Sequence[Call], roots: Sequence[Operand]) -> set[int]:
+    live: set[int] = set()
+    stack = [r.call for r in roots if isinstance(r, Out)]
+    while stack:
+        index = stack.pop()
+        if index in live:
+            continue
+        live.add(index)
+        stack += [o.call for o in calls[index].operands() if isinstance(o, Out)]
+    return live
+
+
+def _compacted(program: Program, live: set[int]) -> Program:
+    """The program without calls that no output needs, and without their Variables."""
+    new_index = {old: new for new, old in enumerate(sorted(live))}
+
+    def moved(operand: Operand) -> Operand:
+        return Out(new_index[operand.call], operand.index) if isinstance(operand, Out) else operand
+
+    calls = tuple(
+        replace(c, inputs=tuple((k, moved(o)) for k, o in c.inputs))
+        for i, c in enumerate(program.calls)
+        if i in live
+    )
+    read = {o.name for c in calls for o in c.operands() if isinstance(o, Leaf)}
+    held = {k for v in program.variables if v.name in read for k in v.keys}
+    dropped = [k for v in program.variables if v.name not in read for k in v.keys if k not in held]
+    return replace(
+        program,
+        calls=calls,
+        variables=tuple(v for v in program.variables if v.name in read or v.kind == "input"),
+        outputs=tuple(replace(o, operand=moved(o.operand)) for o in program.outputs),
+        values=tuple(
+            (n, i, moved(o)) for n, i, o in program.values if not isinstance(o, Out) or o.call in live
+        ),
+        unused_keys=(*program.unused_keys, *(k for k in dropped if k not in program.unused_keys)),
+    )
+
+
+def lower(
+    graph: Graph, name: str, state_keys: Sequence[str], rules: Mapping[str, RuleEntry] | None = None
+) -> Program:
+    """Lower a graph. `state_keys` are all keys of the state dict, so that none goes missing unsaid.
+
+    Raises ConversionError with every refusal.
+    """
+    rules = rule_table() if rules is None else rules
+    used = {str(n.kwargs["key"]) for n in graph.nodes if n.op == "param"}
+    used |= {str(k) for n in graph.nodes if n.op == "param" for k in n.kwargs.get("tied", ())}
+    builder = Builder(graph, [k for k in state_keys if k not in used])
+    problems: list[Problem] = []
+    for node in graph.nodes:
+        try:
+            _lower_node(builder, node, rules)
+        except Refused as refused:
+            problems.append(Problem(refused.code, refused.what, node.source, refused.hint))
+            builder.poison(node)
+    if problems:
+        raise ConversionError(tuple(problems))
+    return builder.program(name)
+
+
+def _lower_node(builder: Builder, node: Node, rules: Mapping[str, RuleEntry]) -> None:
+    for kind in node.outputs:
+        elements = int(np.prod([d.at(1) if isinstance(d, Dim) and d.coef.denominator == 1 else 1 if isinstance(d, Dim) else d for d in kind.shape], dtype=object))
+        if elements >= MAX_ELEMENTS:
+            raise Refused(f"a tensor of {kind}: MXNet 1.9.1 from PyPI has fewer than 2^31 elements each", code="too-large")
+    if node.op in {"input", "param", "constant"}:
+        builder.leaf(node)
+        return
+    entry = rules.get(node.op)
+    if entry is None and node.op in RANDOM:
+        raise Refused(
+            f"{node.op}() draws random numbers in forward",
+            "pass the random tensor in as an input of forward",
+            "random",
+        )
+    if entry is None:
+        raise Refused(f"{node.op}() has no rule", "see docs/operators.md for the ops that have one", "no-rule")
+    builder.lower(node, entry)
+
+

@@ -1,0 +1,66 @@
+"""Names: module path <-> symbol name.
+
+A op is named after the module that owns its weights (`layer1_0_conv1`), or after the module that it
+stands in and what it does (`layer1_0_add`); a parameter after its key with MXNet's suffix. Names never
+depend on anything but the net.
+"""
+
+from __future__ import annotations
+
+from tracer.ir import Source
+
+# torch's last part of a key that gives way to MXNet's suffix.
+TORCH_SUFFIXES = frozenset(["weight", "bias", "running_mean", "running_var"])
+
+
+class Namer:
+    """Gives every call and Variable a name of its own."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def reserve(self, name: str) -> None:
+        """Keep a name for an input."""
+        self._taken.add(name)
+
+    def call(self, source: Source, owner: str | None, hint: str, op: str) -> str:
+        """The name of a call; `owner` is the module whose weights it takes, `hint` marks a helper op."""
+        frame = source.frames[-1] if source.frames else None
+        path = owner if owner is not None else source.path
+        own_name = owner is not None or (frame is not None and frame.library)
+        parts = [flat(path)] if path else []
+        if hint or not own_name or not path:
+            parts.append(hint or op)
+        return self._unique("_".join(parts))
+
+    def parameter(self, key: str, slot: str | None, call_name: str) -> str:
+        """The name of a parameter that stands in the state dict under `key`.
+
+        `slot` is the op's own name for it (`gamma`), `call_name` the op's.
+        """
+        path, _, last = key.rpartition(".")
+        suffix = slot if slot is not None and last in TORCH_SUFFIXES else last
+        name = flat(f"{path}.{suffix}" if path else suffix)
+        del call_name
+        return self._unique(name)
+
+    def parameter_of(self, path: str, suffix: str) -> str:
+        """The name of a parameter that torch does not have."""
+        return self._unique(flat(f"{path}.{suffix}" if path else suffix))
+
+    def constant(self, node: str) -> str:
+        """The name of a constant made in forward."""
+        return self._unique(node)
+
+    def _unique(self, name: str) -> str:
+        candidate, number = name, 1
+        while candidate in self._taken:
+            number += 1
+            candidate = f"{name}{number}" if not name[-1:].isdigit() else f"{name}_{number}"
+        self._taken.add(candidate)
+        return candidate
+
+
+def flat(path: str) -> str:
+    """`layer1.0.bn1` as `layer1_0_bn1`."""
+    return path.replace(".", "_")

@@ -1,0 +1,109 @@
+"""The target program: MXNet symbol calls in order, and the Variables that they read.
+
+A program is what `render` prints and `weights` fills. It knows nothing of torch but the names of the
+state-dict keys and the places in the user's code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy.typing as npt
+
+from tracer.ir import Shape, Source
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A leaf of the symbol: an input, a parameter (`arg`), an auxiliary state (`aux`), a constant
+    or a label, which inference does not read.
+
+    `keys` are the torch keys that it holds: one as it is, several flattened and joined (`packed`), or,
+    where they are the same tensor, `tied`. `fill` marks a constant of one value, `value` any other.
+    """
+
+    name: str
+    kind: Literal["input", "arg", "aux", "label"]
+    shape: Shape
+    dtype: str = "float32"
+    keys: tuple[str, ...] = ()
+    tied: tuple[str, ...] = ()
+    fill: float | None = None
+    value: npt.NDArray[Any] | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Out:
+    """Output `index` of call number `call`."""
+
+    call: int
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A Variable, by name."""
+
+    name: str
+
+
+Operand: TypeAlias = "Out | Leaf"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One MXNet op.
+
+    `op` is spelled as below `mx.sym` (`Convolution`, `contrib.BilinearResize2D`), or is one of
+    Python's operators on a symbol and a number (`x * c`, `c - x`, ...). `inputs` are (keyword or None,
+    operand); `attrs` hold what differs from MXNet's defaults and what is always written.
+    """
+
+    op: str
+    inputs: tuple[tuple[str | None, Operand], ...]
+    attrs: tuple[tuple[str, Any], ...]
+    name: str
+    outputs: int
+    node: str
+    source: Source
+    shapes: tuple[Shape | None, ...] = ()
+    comment: str = ""
+
+    def operands(self) -> Iterator[Operand]:
+        """What the call reads."""
+        for _, operand in self.inputs:
+            yield operand
+
+
+@dataclass(frozen=True)
+class Output:
+    """One result of the net."""
+
+    operand: Operand
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Program:
+    """A whole net as MXNet calls. `values` maps IR tensors (node, index) to what computes them."""
+
+    name: str
+    variables: tuple[Variable, ...]
+    calls: tuple[Call, ...]
+    outputs: tuple[Output, ...]
+    values: tuple[tuple[str, int, Operand], ...]
+    unused_keys: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    batch: int = 1
+    free_batch: bool = True
+
+    def variable(self, name: str) -> Variable:
+        """The Variable called `name`."""
+        return next(v for v in self.variables if v.name == name)
+
+    @property
+    def inputs(self) -> tuple[Variable, ...]:
+        """The inputs, in forward's order."""
+        return tuple(v for v in self.variables if v.kind == "input")

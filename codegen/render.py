@@ -1,0 +1,32 @@
+"""Render: the view model through a Jinja template and the formatter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import black
+import jinja2
+
+from codegen.view import FileView, literal
+
+LINE_LENGTH = 100
+
+
+def render(view: FileView) -> str:
+    """The text of `model_mxnet.py`, as `black -l 100` leaves it."""
+    text = _environment().get_template("model_mxnet.py.jinja").render(view=view)
+    return black.format_str(text, mode=black.Mode(line_length=LINE_LENGTH))
+
+
+def _environment() -> jinja2.Environment:
+    """Templates stand beside this package, in the source tree and in the wheel alike."""
+    folder = Path(__file__).resolve().parent.parent / "templates"
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["literal"] = literal
+    return environment

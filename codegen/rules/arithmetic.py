@@ -1,0 +1,372 @@
+"""Elementwise arithmetic, comparisons and logic, with torch's broadcasting and dtypes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from codegen.lower import MX_DTYPES, Builder, Value
+from codegen.registry import lowers
+from tracer.ir import Dim
+
+Number = float | int | bool
+Operand = Value | Number
+
+_EXPRESSIONS = {
+    "add": ("x + c", "x + c"),
+    "sub": ("x - c", "c - x"),
+    "mul": ("x * c", "x * c"),
+    "div": ("x / c", "c / x"),
+    "power": ("x ** c", "c ** x"),
+    "mod": ("x % c", "c % x"),
+    "equal": ("x == c", "x == c"),
+    "not_equal": ("x != c", "x != c"),
+    "greater": ("x > c", "x < c"),
+    "greater_equal": ("x >= c", "x <= c"),
+    "lesser": ("x < c", "x > c"),
+    "lesser_equal": ("x <= c", "x >= c"),
+    "maximum": ("maximum(x, c)", "maximum(x, c)"),
+    "minimum": ("minimum(x, c)", "minimum(x, c)"),
+}
+
+
+def number_of(operand: Operand) -> Number | None:
+    """The number that an operand is: a Python one, or a 0-d constant."""
+    if not isinstance(operand, Value):
+        return operand
+    if operand.const is not None and operand.const.ndim == 0:
+        number: Number = operand.const.item()
+        return number
+    return None
+
+
+def binary(b: Builder, op: str, left: Operand, right: Operand, hint: str = "", dtype: str = "") -> Value:
+    """`left op right` computed in `dtype` (the result's by default), for any mix of tensors and numbers."""
+    if isinstance(left, Dim) or isinstance(right, Dim):
+        raise b.refuse("arithmetic with the batch size", "fix the batch size with --input")
+    dtype = dtype or _dtype(b)
+    left_number, right_number = number_of(left), number_of(right)
+    if isinstance(left, Value) and isinstance(right, Value) and left_number is not None and right_number is not None:
+        left_number = None  # two 0-d constants: one stays a tensor
+        left = b.constant(np.asarray([left.const], dtype), "left") if left.const is not None else left
+    if right_number is not None and isinstance(left, Value):
+        return _with_number(b, _EXPRESSIONS[op][0], left, right_number, hint, dtype)
+    if left_number is not None and isinstance(right, Value):
+        return _with_number(b, _EXPRESSIONS[op][1], right, left_number, hint, dtype)
+    assert isinstance(left, Value)
+    assert isinstance(right, Value)
+    return _of_tensors(b, op, b.cast(left, dtype), b.cast(right, dtype), hint)
+
+
+def _dtype(b: Builder) -> str:
+    dtype = MX_DTYPES[b.out.dtype]
+    return "float32" if dtype == "bool" else dtype
+
+
+def _with_number(b: Builder, expression: str, value: Value, number: Number, hint: str, dtype: str) -> Value:
+    value = b.cast(value, dtype)
+    number = float(number) if isinstance(number, bool) else number
+    if isinstance(number, complex):
+        raise b.refuse("arithmetic with a complex number, which MXNet does not have")
+    if math.isinf(number) and expression not in {"x == c", "x != c"}:
+        # MXNet reads attributes as decimal numbers: the largest float32 stands for infinity.
+        raise b.refuse(f"arithmetic with {number}", "use a large finite number such as -1e9")
+    if _is_neutral(expression, number):
+        return value
+    return b.with_number(expression, value, number, hint=hint)
+
+
+def _is_neutral(expression: str, number: Number) -> bool:
+    return (expression in {"x + c", "x - c"} and number == 0) or (
+        expression in {"x * c", "x / c", "x ** c"} and number == 1
+    )
+
+
+def _of_tensors(b: Builder, op: str, left: Value, right: Value, hint: str) -> Value:
+    if left.sizes == right.sizes and op in {"add", "sub", "mul", "div"}:
+        return b.op(f"elemwise_{op}", left, right, hint=hint, gives=left.shape)
+    left, right = same_rank(b, left, right)
+    name = {"power": "broadcast_power", "mod": "broadcast_mod"}.get(op, f"broadcast_{op}")
+    gives = tuple(r if x == 1 else x for x, r in zip(left.sizes, right.sizes, strict=True))
+    return b.op(name, left, right, hint=hint, gives=gives)
+
+
+def same_rank(b: Builder, *values: Value) -> list[Value]:
+    """The values with axes of size 1 in front, as torch broadcasts them; MXNet wants equal ranks."""
+    rank = max(v.rank for v in values)
+    return [_ranked(b, v, rank, i) for i, v in enumerate(values)]
+
+
+def _ranked(b: Builder, value: Value, rank: int, number: int) -> Value:
+    missing = rank - (value.rank or 1) if rank else 0
+    if missing <= 0:
+        return replace(value, shape=value.shape or (1,) * min(rank, 1))
+    sizes = (1,) * (rank - value.rank) + value.sizes
+    if value.const is not None:
+        return replace(value, shape=sizes, const=value.const.reshape(sizes), operand=None)
+    code = tuple(0 if isinstance(s, Dim) else s for s in sizes)
+    if any(isinstance(s, Dim) for s in sizes):
+        code = tuple(-1 if isinstance(s, Dim) else s for s in sizes)
+    return b.op("Reshape", value, shape=code, hint="lhs" if number == 0 else "rhs", gives=sizes)
+
+
+@lowers("add")
+def add(b: Builder, input: Operand, other: Operand, alpha: Number = 1) -> Value:
+    return binary(b, "add", input, _times(b, other, alpha))
+
+
+@lowers("sub")
+def sub(b: Builder, input: Operand, other: Operand, alpha: Number = 1) -> Value:
+    return binary(b, "sub", input, _times(b, other, alpha))
+
+
+def _times(b: Builder, value: Operand, factor: Number) -> Operand:
+    if factor == 1:
+        return value
+    number = number_of(value)
+    return number * factor if number is not None else binary(b, "mul", value, factor, hint="alpha")
+
+
+@lowers("mul")
+def mul(b: Builder, input: Operand, other: Operand) -> Value:
+    return binary(b, "mul", input, other)
+
+
+@lowers("div")
+def div(b: Builder, input: Operand, other: Operand, rounding_mode: str | None = None) -> Value:
+    if rounding_mode is None:
+        return binary(b, "div", input, other)
+    return _rounded_quotient(b, input, other, "floor" if rounding_mode == "floor" else "trunc")
+
+
+def _rounded_quotient(b: Builder, left: Operand, right: Operand, rounding: str) -> Value:
+    """A quotient rounded; whole numbers go through float64, which holds them up to 2^53."""
+    dtype = _dtype(b)
+    inner = dtype if dtype.startswith("float") else "float64"
+    quotient = binary(b, "div", left, right, hint="quotient", dtype=inner)
+    return b.op(rounding, quotient, gives=b.out.shape)
+
+
+@lowers("floor_divide")
+def floor_divide(b: Builder, input: Operand, other: Operand) -> Value:
+    return _rounded_quotient(b, input, other, "floor")
+
+
+@lowers("remainder")
+def remainder(b: Builder, input: Operand, other: Operand) -> Value:
+    return binary(b, "mod", input, other)
+
+
+@lowers("fmod")
+def fmod(b: Builder, input: Operand, other: Operand) -> Value:
+    whole = _rounded_quotient(b, input, other, "trunc")
+    whole = binary(b, "mul", whole, other, hint="whole")
+    return binary(b, "sub", input, whole)
+
+
+@lowers("pow", "float_power")
+def power(b: Builder, input: Operand, exponent: Operand) -> Value:
+    number = number_of(exponent)
+    if isinstance(input, Value) and number is not None:
+        shortcut = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}.get(number)
+        if shortcut is not None:
+            return b.op(shortcut, b.cast(input, _dtype(b)), gives=input.shape)
+    return binary(b, "power", input, exponent)
+
+
+@lowers("neg")
+def neg(b: Builder, input: Value) -> Value:
+    return b.op("negative", input, gives=input.shape)
+
+
+@lowers("maximum", "fmax")
+def maximum(b: Builder, input: Operand, other: Operand) -> Value:
+    return binary(b, "maximum", input, other)
+
+
+@lowers("minimum", "fmin")
+def minimum(b: Builder, input: Operand, other: Operand) -> Value:
+    return binary(b, "minimum", input, other)
+
+
+@lowers("clamp", "clamp_min", "clamp_max")
+def clamp(b: Builder, input: Value, min: Operand | None = None, max: Operand | None = None) -> Value:
+    low, high = (None if limit is None else number_of(limit) for limit in (min, max))
+    dtype = _dtype(b)
+    if low is not None and high is not None and dtype.startswith("float"):
+        if low > high:
+            low = high
+        return b.op("clip", b.cast(input, dtype), a_min=low, a_max=high)
+    value = b.cast(input, dtype)
+    if min is not None:
+        value = binary(b, "maximum", value, min, hint="" if max is None else "low")
+    return value if max is None else binary(b, "minimum", value, max)
+
+
+_COMPARISONS = {
+    "eq": "equal",
+    "ne": "not_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "lt": "lesser",
+    "le": "lesser_equal",
+}
+
+
+@lowers(*_COMPARISONS)
+def compare(b: Builder, input: Operand, other: Operand) -> Value:
+    return binary(b, _COMPARISONS[b.node.op], input, other, dtype=_common(input, other))
+
+
+def _common(left: Operand, right: Operand) -> str:
+    """The dtype in which two operands are compared, as torch promotes them."""
+    dtypes = [v.dtype for v in (left, right) if isinstance(v, Value)]
+    if any(isinstance(v, float) for v in (left, right)):
+        dtypes.append("float32")
+    if "float64" in dtypes:
+        return "float64"
+    whole = [d for d in dtypes if not d.startswith("float")]
+    if len(whole) == len(dtypes):
+        return "int64" if len(set(whole)) > 1 else whole[0]
+    return "float32"
+
+
+@lowers("logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor")
+def logic(b: Builder, input: Operand, other: Operand) -> Value:
+    kind = b.node.op.rpartition("_")[2]
+    if b.node.op.startswith("bitwise") and b.out.dtype != "bool":
+        raise b.refuse(f"{b.node.op}() on whole numbers: MXNet has no bitwise ops")
+    left, right = (_truth(b, v) for v in (input, other))
+    left, right = same_rank(b, left, right)
+    gives = tuple(r if x == 1 else x for x, r in zip(left.sizes, right.sizes, strict=True))
+    return b.op(f"broadcast_logical_{kind}", left, right, gives=gives)
+
+
+def _truth(b: Builder, operand: Operand) -> Value:
+    if isinstance(operand, Value):
+        return b.cast(operand, "float32")
+    return b.constant(np.asarray([float(bool(operand))], np.float32), "flag")
+
+
+@lowers("logical_not", "bitwise_not")
+def logical_not(b: Builder, input: Value) -> Value:
+    if b.out.dtype != "bool":
+        if b.node.op == "logical_not":
+            return b.op("logical_not", input, gives=input.shape)
+        return binary(b, "sub", -1, input)  # ~x is -x - 1
+    return b.op("logical_not", b.cast(input, "float32"), gives=input.shape)
+
+
+@lowers("where")
+def where(b: Builder, condition: Value, input: Operand, other: Operand) -> Value:
+    dtype = _dtype(b)
+    shape = b.out.shape or (1,)
+    from codegen.rules.linear import spread
+
+    def filled(operand: Operand, hint: str) -> Value:
+        number = number_of(operand)
+        if number is None:
+            assert isinstance(operand, Value)
+            return spread(b, b.cast(operand, dtype), shape, hint)
+        return full_like(b, condition, number, dtype, hint)
+
+    condition = spread(b, b.cast(condition, "float32"), shape, "condition")
+    return _where(b, condition, filled(input, "x"), filled(other, "y"))
+
+
+def _where(b: Builder, condition: Value, left: Value, right: Value) -> Value:
+    value = b.op("where", condition, x=left, y=right, gives=condition.shape)
+    return replace(value, dtype=left.dtype)
+
+
+def full_like(b: Builder, like: Value, number: Number, dtype: str, hint: str) -> Value:
+    """A tensor of one number in the shape of `like`."""
+    zeros = b.op("zeros_like", b.cast(like, dtype), hint=f"{hint}_zeros", gives=like.shape)
+    if number == 0:
+        return zeros
+    limit = float(np.finfo(np.float32).max)
+    bounded = min(max(float(number), -limit), limit) if dtype.startswith("float") else number
+    return b.with_number("x + c", zeros, bounded, hint=hint)
+
+
+@lowers("masked_fill")
+def masked_fill(b: Builder, input: Value, mask: Value, value: Operand) -> Value:
+    return where(b, mask, value, input)
+
+
+_UNARY = {
+    "abs": "abs",
+    "acos": "arccos",
+    "acosh": "arccosh",
+    "asin": "arcsin",
+    "asinh": "arcsinh",
+    "atan": "arctan",
+    "atanh": "arctanh",
+    "ceil": "ceil",
+    "cos": "cos",
+    "cosh": "cosh",
+    "deg2rad": "radians",
+    "erf": "erf",
+    "erfinv": "erfinv",
+    "exp": "exp",
+    "expm1": "expm1",
+    "floor": "floor",
+    "lgamma": "gammaln",
+    "log": "log",
+    "log10": "log10",
+    "log1p": "log1p",
+    "log2": "log2",
+    "rad2deg": "degrees",
+    "reciprocal": "reciprocal",
+    "round": "rint",
+    "rsqrt": "rsqrt",
+    "sign": "sign",
+    "sgn": "sign",
+    "sin": "sin",
+    "sinh": "sinh",
+    "sqrt": "sqrt",
+    "square": "square",
+    "tan": "tan",
+    "trunc": "trunc",
+}
+
+
+@lowers(*_UNARY)
+def unary(b: Builder, input: Value) -> Value:
+    return b.op(_UNARY[b.node.op], b.cast(input, _dtype(b)), gives=input.shape)
+
+
+@lowers("exp2")
+def exp2(b: Builder, input: Value) -> Value:
+    return binary(b, "power", 2.0, input)
+
+
+@lowers("erfc")
+def erfc(b: Builder, input: Value) -> Value:
+    return binary(b, "sub", 1.0, b.op("erf", b.cast(input, _dtype(b)), hint="erf", gives=input.shape))
+
+
+@lowers("frac")
+def frac(b: Builder, input: Value) -> Value:
+    return binary(b, "sub", input, b.op("trunc", input, hint="whole", gives=input.shape))
+
+
+@lowers("addcmul", "addcdiv")
+def addcmul(b: Builder, input: Value, tensor1: Value, tensor2: Value, value: Number = 1) -> Value:
+    kind = "mul" if b.node.op == "addcmul" else "div"
+    inner = binary(b, kind, tensor1, tensor2, hint=kind)
+    return binary(b, "add", input, _times(b, inner, value))
+
+
+@lowers("lerp")
+def lerp(b: Builder, input: Value, end: Value, weight: Operand) -> Value:
+    step = binary(b, "sub", end, input, hint="step")
+    return binary(b, "add", input, binary(b, "mul", step, weight, hint="weighted"))
+
+
+@lowers("hypot")
+def hypot(b: Builder, input: Value, other: Value) -> Value:
+    left, right = same_rank(b, b.cast(input, _dtype(b)), b.cast(other, _dtype(b)))
+    return b.op("broadcast_hypot", left, right)

@@ -1,0 +1,124 @@
+"""Convolutions and their transposes, in one, two and three dimensions."""
+
+from __future__ import annotations
+
+from codegen.lower import Builder, Value
+from codegen.registry import lowers
+
+Sizes = int | tuple[int, ...]
+
+
+def each(sizes: Sizes, axes: int) -> tuple[int, ...]:
+    """One number for each axis, from torch's number or tuple."""
+    if isinstance(sizes, int):
+        return (sizes,) * axes
+    return tuple(sizes) * axes if len(sizes) == 1 else tuple(sizes)
+
+
+def _batched(b: Builder, input: Value, axes: int) -> Value:
+    """The input with a batch axis, which torch lets out."""
+    if input.rank == axes + 2:
+        return input
+    return b.op("expand_dims", input, axis=0, hint="batched", gives=(1, *input.sizes))
+
+
+def _unbatched(b: Builder, input: Value, output: Value, axes: int) -> Value:
+    if input.rank == axes + 2:
+        return output
+    return b.op("squeeze", output, axis=0, hint="unbatched")
+
+
+def _same_padding(
+    kernel: tuple[int, ...], dilation: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+    """What torch's padding='same' adds: on both sides, and (before, after) where it is uneven."""
+    totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    return tuple(t // 2 for t in totals), tuple((t // 2, t - t // 2) for t in totals)
+
+
+@lowers("conv1d", "conv2d", "conv3d")
+def conv(
+    b: Builder,
+    input: Value,
+    weight: Value,
+    bias: Value | None = None,
+    stride: Sizes = 1,
+    padding: Sizes | str = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+) -> Value:
+    kernel = tuple(int(k) for k in weight.sizes[2:])  # type: ignore[arg-type]
+    axes = len(kernel)
+    x = _batched(b, input, axes)
+    dilate = each(dilation, axes)
+    pad = (0,) * axes if padding == "valid" else None
+    if padding == "same":
+        pad, sides = _same_padding(kernel, dilate)
+        if any(before != after for before, after in sides):
+            # torch puts the odd element after; MXNet's pad is the same on both sides.
+            x = pad_zeros(b, x, sides)
+            pad = (0,) * axes
+    if pad is None:
+        assert not isinstance(padding, str)
+        pad = each(padding, axes)
+    output = b.op(
+        "Convolution",
+        x,
+        weight=weight,
+        bias=bias,
+        kernel=kernel,
+        stride=each(stride, axes),
+        dilate=dilate,
+        pad=pad,
+        num_filter=weight.sizes[0],
+        num_group=groups,
+        no_bias=bias is None,
+    )
+    return _unbatched(b, input, output, axes)
+
+
+def pad_zeros(b: Builder, x: Value, sides: tuple[tuple[int, int], ...], value: float = 0.0) -> Value:
+    """`x` (N, C, ...) padded with a constant; MXNet's Pad wants 4 or 5 axes."""
+    widths = [(0, 0), (0, 0), *sides]
+    sizes = x.sizes
+    if x.rank == 3:
+        x = b.op("expand_dims", x, axis=2, hint="row", gives=(*sizes[:2], 1, *sizes[2:]))
+        widths.insert(2, (0, 0))
+    flat = tuple(n for side in widths for n in side)
+    x = b.op("Pad", x, mode="constant", pad_width=flat, constant_value=value, hint="pad")
+    if len(sizes) == 3:
+        x = b.op("squeeze", x, axis=2, hint="unrow")
+    return x
+
+
+@lowers("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+def conv_transpose(
+    b: Builder,
+    input: Value,
+    weight: Value,
+    bias: Value | None = None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
+    groups: int = 1,
+    dilation: Sizes = 1,
+) -> Value:
+    kernel = tuple(int(k) for k in weight.sizes[2:])  # type: ignore[arg-type]
+    axes = len(kernel)
+    channels = weight.sizes[1]
+    assert isinstance(channels, int)
+    output = b.op(
+        "Deconvolution",
+        _batched(b, input, axes),
+        weight=weight,
+        bias=bias,
+        kernel=kernel,
+        stride=each(stride, axes),
+        dilate=each(dilation, axes),
+        pad=each(padding, axes),
+        adj=each(output_padding, axes),
+        num_filter=channels * groups,
+        num_group=groups,
+        no_bias=bias is None,
+    )
+    return _unbatched(b, input, output, axes)

@@ -1,0 +1,399 @@
+"""Indexing, in torch's whole notation, and writing to an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from codegen.lower import Builder, Value
+from codegen.registry import lowers
+from codegen.rules.arithmetic import Operand, full_like, number_of
+from codegen.rules.layout import cut, permute, reshape_to
+from codegen.rules.linear import spread
+from tracer.ir import Dim, Shape, Size
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """What a basic index does to one axis: [begin, end) by step, and whether the axis goes."""
+
+    begin: int
+    end: int | None
+    step: int
+    drop: bool = False
+
+    @property
+    def whole(self) -> bool:
+        return self.begin == 0 and self.end is None and self.step == 1
+
+
+def _expanded(index: Any, rank: int) -> list[Any]:
+    """The index as a list with one item for each axis (and None for each new one)."""
+    items = list(index) if isinstance(index, tuple) else [index]
+    taken = sum(_axes_of(i) for i in items if i is not None and i is not Ellipsis)
+    missing = [slice(None)] * (rank - taken)
+    place = next((k for k, i in enumerate(items) if i is Ellipsis), None)
+    if place is None:
+        return items + missing
+    rest = [i for i in items[place + 1 :] if i is not Ellipsis]
+    return items[:place] + missing + rest
+
+
+def _axes_of(item: Any) -> int:
+    if isinstance(item, Value) and item.is_bool:
+        return item.rank
+    return 1
+
+
+def _cut_of(b: Builder, item: Any, size: Size) -> _Cut:
+    if isinstance(item, int):
+        return _at(b, item, size)
+    if any(isinstance(p, Dim) for p in (item.start, item.step)) or isinstance(item.start, Value):
+        raise b.refuse("a slice that starts at a place that follows the batch", "fix the batch size with --input")
+    step = item.step or 1
+    if isinstance(size, Dim):
+        stops_at_end = item.stop is None or item.stop == size
+        if not stops_at_end and not isinstance(item.stop, int):
+            raise b.refuse("a slice of the batch axis", "fix the batch size with --input")
+        return _Cut(item.start or 0, None if stops_at_end else item.stop, step)
+    if isinstance(item.stop, Dim):
+        raise b.refuse("a slice that ends at a place that follows the batch", "fix the batch size with --input")
+    begin, end, step = slice(item.start, item.stop, item.step).indices(size)
+    end = max(begin, end)
+    return _Cut(begin, None if end == size else end, step)
+
+
+def _at(b: Builder, place: int, size: Size) -> _Cut:
+    if isinstance(size, Dim):
+        return _Cut(place, None if place == -1 else place + 1, 1, drop=True)
+    place %= size
+    return _Cut(place, place + 1, 1, drop=True)
+
+
+@lowers("getitem")
+def getitem(b: Builder, input: Value, index: Any) -> Value:
+    items = [_plain(b, i) for i in _expanded(index, input.rank)]
+    tensors = [i for i in items if isinstance(i, Value)]
+    if not tensors:
+        return _basic(b, input, items, b.out.shape)
+    if len(tensors) == 1 and tensors[0].is_bool:
+        raise b.refuse("indexing by a mask gives a size that depends on the data", "use torch.where")
+    return _advanced(b, input, items)
+
+
+def _plain(b: Builder, item: Any) -> Any:
+    """Numbers out of 0-d constants, tensors out of lists."""
+    if isinstance(item, Value) and item.const is not None and item.const.ndim == 0 and not item.is_bool:
+        return int(item.const)
+    if isinstance(item, tuple):
+        array = np.asarray(item)
+        if array.dtype == np.bool_:
+            array = np.nonzero(array)[0]
+        return b.constant(array.astype(np.int64), "index")
+    if isinstance(item, Value) and item.is_bool and item.const is not None and item.rank == 1:
+        return b.constant(np.nonzero(item.const)[0].astype(np.int64), "index")
+    if isinstance(item, bool):
+        raise b.refuse("indexing by a bool")
+    return item
+
+
+def _basic(b: Builder, x: Value, items: list[Any], shape: Shape) -> Value:
+    cuts = [_cut_of(b, item, size) for item, size in zip([i for i in items if i is not None], x.sizes, strict=True)]
+    x = _sliced(b, x, cuts)
+    dropped = tuple(axis for axis, c in enumerate(cuts) if c.drop)
+    news = [k for k, i in enumerate(items) if i is None]
+    if not dropped and not news:
+        return x
+    if not shape:
+        return reshape_to(b, replace(x, shape=(1,)), (), hint="number") if x.rank == 1 else b.op("Reshape", x, shape=(1,), hint="number")
+    if dropped:
+        rest = tuple(s for axis, s in enumerate(x.sizes) if axis not in dropped)
+        if not rest:
+            return b.op("Reshape", x, shape=(1,) * max(1, len(news)), hint="shaped")
+        x = b.op("squeeze", x, axis=dropped[0] if len(dropped) == 1 else dropped, hint="" if not news else "squeezed", gives=rest)
+    if news:
+        x = _with_new_axes(b, x, items, shape)
+    return x
+
+
+def _with_new_axes(b: Builder, x: Value, items: list[Any], shape: Shape) -> Value:
+    kept = [i for i in items if i is None or not isinstance(i, int)]
+    places = [k for k, i in enumerate(kept) if i is None]
+    if len(places) == 1:
+        return b.op("expand_dims", x, axis=places[0], gives=shape)
+    return reshape_to(b, x, shape)
+
+
+def _sliced(b: Builder, x: Value, cuts: list[_Cut]) -> Value:
+    active = [(axis, c) for axis, c in enumerate(cuts) if not c.whole]
+    if not active:
+        return x
+    gives = tuple(_length(b, size, c) for size, c in zip(x.sizes, cuts, strict=True))
+    if len(active) == 1 and active[0][1].step == 1:
+        axis, c = active[0]
+        last = b.op("slice_axis", x, axis=axis, begin=c.begin, end=c.end, hint="slice" if c.drop else "", gives=gives)
+        return last
+    steps = tuple(c.step for c in cuts)
+    return b.op(
+        "slice",
+        x,
+        begin=tuple(None if c.begin == 0 else c.begin for c in cuts),
+        end=tuple(c.end for c in cuts),
+        step=None if set(steps) == {1} else steps,
+        hint="slice" if any(c.drop for c in cuts) else "",
+        gives=gives,
+    )
+
+
+def _length(b: Builder, size: Size, c: _Cut) -> Size:
+    if c.drop:
+        return 1
+    if isinstance(size, Dim):
+        if c.whole:
+            return size
+        if c.end is not None and c.end > 0 and c.begin >= 0:
+            return -(-(c.end - c.begin) // c.step)
+        axis_sizes = [s for s in b.out.shape if isinstance(s, Dim)]
+        return axis_sizes[0] if axis_sizes else size
+    end = size if c.end is None else c.end
+    return -(-(end - c.begin) // c.step)
+
+
+def _advanced(b: Builder, x: Value, items: list[Any]) -> Value:
+    """Integer tensors among the indices: `take` for one, `gather_nd` for several."""
+    basic: list[Any] = [slice(None) if isinstance(i, Value) else i for i in items]
+    tensors = {k: i for k, i in enumerate(items) if isinstance(i, Value)}
+    if any(i is None or isinstance(i, int) for i in items):
+        raise_for_ints = any(isinstance(i, int) for i in items)
+        if raise_for_ints:
+            # torch treats a number among tensors as a tensor.
+            tensors |= {k: b.constant(np.asarray(i), f"at{k}") for k, i in enumerate(items) if isinstance(i, int)}
+            basic = [slice(None) if isinstance(i, Value | int) else i for i in items]
+    shape = _basic_shape(b, x, basic)
+    x = _basic(b, x, basic, shape)
+    x = replace(x, shape=shape)
+    if len(tensors) == 1:
+        axis, index = next(iter(tensors.items()))
+        return take(b, x, index, axis)
+    return _gathered(b, x, tensors)
+
+
+def _basic_shape(b: Builder, x: Value, items: list[Any]) -> Shape:
+    sizes = iter(x.sizes)
+    return tuple(1 if i is None else _length(b, s := next(sizes), _cut_of(b, i, s)) for i in items)
+
+
+def take(b: Builder, x: Value, index: Value, axis: int, hint: str = "") -> Value:
+    """`x` at the places `index` along `axis`; negative places count from the end."""
+    gives = (*x.sizes[:axis], *index.sizes, *x.sizes[axis + 1 :])
+    if index.const is not None and not isinstance(x.sizes[axis], Dim):
+        index = replace(index, const=index.const % x.sizes[axis], operand=None)
+    mode = "clip" if index.const is not None else "wrap"
+    return b.op("take", x, index, axis=axis, mode=mode, hint=hint, gives=gives)
+
+
+def _gathered(b: Builder, x: Value, tensors: dict[int, Value]) -> Value:
+    axes = list(tensors)
+    rest = [a for a in range(x.rank) if a not in axes]
+    common: Shape = ()
+    for value in tensors.values():
+        common = _broadcast(common, value.sizes)
+    moved = permute(b, x, axes + rest)
+    parts = []
+    for axis, value in tensors.items():
+        size = x.sizes[axis]
+        value = replace(value, const=value.const % size, operand=None) if value.const is not None and isinstance(size, int) else value
+        if value.const is None:
+            value = b.with_number("x % c", b.cast(value, "float32"), float(size) if isinstance(size, int) else 1.0, hint=f"wrapped{axis}")
+        parts.append(spread(b, b.cast(value, "float32"), common, f"index{axis}"))
+    indices = b.op("stack", parts, axis=0, hint="indices")
+    gives = (*common, *(x.sizes[a] for a in rest))
+    picked = b.op("gather_nd", replace(moved, shape=tuple(x.sizes[a] for a in axes + rest)), indices, gives=gives)
+    if axes != list(range(axes[0], axes[0] + len(axes))) or axes[0] == 0:
+        return picked
+    count = len(common)
+    order = [*range(count, count + axes[0]), *range(count), *range(count + axes[0], len(gives))]
+    return permute(b, picked, order)
+
+
+def _broadcast(left: Shape, right: Shape) -> Shape:
+    rank = max(len(left), len(right))
+    pairs = zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right, strict=True)
+    return tuple(r if x == 1 else x for x, r in pairs)
+
+
+@lowers("select")
+def select(b: Builder, input: Value, dim: int, index: int) -> Value:
+    items: list[Any] = [slice(None)] * input.rank
+    items[dim % input.rank] = index
+    return _basic(b, input, items, b.out.shape)
+
+
+@lowers("narrow")
+def narrow(b: Builder, input: Value, dim: int, start: int, length: int) -> Value:
+    axis = dim % input.rank
+    size = input.sizes[axis]
+    if isinstance(size, Dim) or isinstance(start, Dim) or isinstance(length, Dim):
+        raise b.refuse("narrow() along the batch axis", "fix the batch size with --input")
+    return cut(b, input, axis, start % size if size else 0, start % size + length if size else 0)
+
+
+@lowers("index_select")
+def index_select(b: Builder, input: Value, dim: int, index: Value) -> Value:
+    return take(b, input, index, dim % input.rank)
+
+
+@lowers("take_along_dim", "gather", ignores=("sparse_grad",))
+def gather(b: Builder, input: Value, dim: int, index: Value | None = None, indices: Value | None = None) -> Value:
+    index = index if index is not None else indices
+    assert index is not None
+    axis = dim % input.rank
+    others = tuple(s for a, s in enumerate(index.sizes) if a != axis)
+    if others != tuple(s for a, s in enumerate(input.sizes) if a != axis):
+        input = _cut_to(b, input, index.sizes, axis)
+    # pick() takes one place for each row: the axis goes last, and the places are one axis more.
+    size = input.sizes[axis]
+    count = index.sizes[axis]
+    if isinstance(size, Dim) or isinstance(count, Dim):
+        raise b.refuse("gather() along the batch axis", "fix the batch size with --input")
+    if count == 1:
+        return b.op("pick", input, b.cast(index, "float32"), axis=axis, keepdims=True, mode="clip")
+    wide = spread(
+        b,
+        b.op("expand_dims", input, axis=axis, hint="rows", gives=(*input.sizes[:axis], 1, *input.sizes[axis:])),
+        (*input.sizes[:axis], count, *input.sizes[axis:]),
+        "rows",
+    )
+    return b.op("pick", wide, b.cast(index, "float32"), axis=axis + 1, mode="clip")
+
+
+def _cut_to(b: Builder, x: Value, sizes: Shape, axis: int) -> Value:
+    for a, (have, want) in enumerate(zip(x.sizes, sizes, strict=True)):
+        if a != axis and have != want:
+            if isinstance(want, Dim):
+                raise b.refuse("gather() with another batch size than its input's")
+            x = cut(b, x, a, 0, want, hint=f"cut{a}")
+    return x
+
+
+@lowers("setitem")
+def setitem(b: Builder, input: Value, index: Any, value: Operand) -> Value:
+    if isinstance(index, Value) and index.is_bool:
+        from codegen.rules.arithmetic import where
+
+        if isinstance(value, Value) and value.rank and index.rank != input.rank:
+            raise b.refuse("writing a tensor through a mask", "use torch.where")
+        mask = index
+        if index.rank < input.rank:
+            mask = reshape_to(b, index, (*index.sizes, *(1,) * (input.rank - index.rank)), hint="mask")
+        if isinstance(value, Value) and value.rank:
+            raise b.refuse("writing a tensor through a mask", "use torch.where")
+        return where(b, mask, value, input)
+    items = _expanded(index, input.rank)
+    if any(isinstance(i, Value | tuple) for i in items):
+        raise b.refuse("writing to places that a tensor names", "use torch.where or torch.cat")
+    cuts = [_cut_of(b, i, s) for i, s in zip([i for i in items if i is not None], input.sizes, strict=True)]
+    if any(c.step != 1 for c in cuts):
+        return _masked_write(b, input, cuts, value)
+    kept = tuple(_length(b, s, c) for s, c in zip(input.sizes, cuts, strict=True))
+    return _written(b, input, cuts, 0, _block(b, input, cuts, kept, value))
+
+
+def _block(b: Builder, x: Value, cuts: list[_Cut], kept: Shape, value: Operand) -> Value:
+    """The written value in the shape of the region, with every axis."""
+    number = number_of(value)
+    if number is not None:
+        region = _sliced(b, x, [replace(c, drop=False) for c in cuts])
+        return full_like(b, replace(region, shape=kept), number, x.dtype, "value")
+    assert isinstance(value, Value)
+    value = b.cast(value, x.dtype)
+    inner = tuple(s for s, c in zip(kept, cuts, strict=True) if not c.drop)
+    sizes = value.sizes[max(0, value.rank - len(inner)) :]
+    sizes = (1,) * (len(inner) - len(sizes)) + sizes
+    places = iter(sizes)
+    full = tuple(1 if c.drop else next(places) for c in cuts)
+    return spread(b, reshape_to(b, value, full, hint="value"), kept, "value")
+
+
+def _written(b: Builder, x: Value, cuts: list[_Cut], axis: int, block: Value) -> Value:
+    """`x` with `block` in the region that `cuts` name: the axis is cut, written and joined again."""
+    if all(c.whole for c in cuts[axis:]):
+        return block
+    c = cuts[axis]
+    if c.whole:
+        return _written(b, x, cuts, axis + 1, block)
+    size = x.sizes[axis]
+    if isinstance(size, Dim):
+        raise b.refuse("writing to a part of the batch", "fix the batch size with --input")
+    end = size if c.end is None else c.end
+    middle = block
+    if not all(r.whole for r in cuts[axis + 1 :]):
+        middle = _written(b, cut(b, x, axis, c.begin, end, hint=f"inner{axis}"), cuts, axis + 1, block)
+    parts = [middle]
+    if c.begin > 0:
+        parts.insert(0, cut(b, x, axis, 0, c.begin, hint=f"before{axis}"))
+    if end < size:
+        parts.append(cut(b, x, axis, end, size, hint=f"after{axis}"))
+    if len(parts) == 1:
+        return middle
+    return b.op("Concat", parts, dim=axis, hint=f"joined{axis}", gives=x.shape)
+
+
+def _masked_write(b: Builder, x: Value, cuts: list[_Cut], value: Operand) -> Value:
+    number = number_of(value)
+    if number is None:
+        raise b.refuse("writing a tensor to a stepped slice", "build the result with torch.stack and reshape")
+    shape = tuple(1 if isinstance(s, Dim) else s for s in x.sizes)
+    mask = np.zeros(shape, np.float32)
+    mask[tuple(slice(c.begin, c.end, c.step) for c in cuts)] = 1.0
+    from codegen.rules.arithmetic import where
+
+    return where(b, b.constant(mask, "mask"), number, x)
+
+
+def made(b: Builder, number: float) -> Value:
+    """A tensor of one number in the node's shape, whose sizes may follow the batch."""
+    from codegen.lower import MX_DTYPES
+
+    dtype = MX_DTYPES[b.out.dtype]
+    dtype = "float32" if dtype == "bool" else dtype
+    shape = tuple(1 if isinstance(s, Dim) else s for s in b.out.shape) or (1,)
+    kind = {0: "zeros", 1: "ones"}.get(number) if not isinstance(number, Value) else None
+    if kind is None:
+        value = b.op("full", shape=shape, val=number, dtype=dtype, hint="full", gives=shape)
+    else:
+        value = b.op(kind, shape=shape, dtype=dtype, hint=kind, gives=shape)
+    return spread(b, value, b.out.shape or (1,), "batch")
+
+
+# The shape and the dtype of a tensor made in forward are those of the node.
+@lowers("zeros", "zeros_like", "new_zeros", "empty", "empty_like", "new_empty", ignores=("size", "dtype", "input"))
+def zeros(b: Builder) -> Value:
+    return made(b, 0)
+
+
+@lowers("ones", "ones_like", "new_ones", ignores=("size", "dtype", "input"))
+def ones(b: Builder) -> Value:
+    return made(b, 1)
+
+
+@lowers("full", "full_like", "new_full", ignores=("size", "dtype", "input"))
+def full(b: Builder, fill_value: Operand) -> Value:
+    number = number_of(fill_value)
+    if number is None:
+        raise b.refuse("full() with a value that is computed", "use expand()")
+    return made(b, number)
+
+
+@lowers("arange", ignores=("dtype",))
+def arange(b: Builder, end: Size | float, start: Size | float = 0, step: Size | float = 1) -> Value:
+    if not isinstance(end, Dim) or isinstance(start, Dim) or isinstance(step, Dim):
+        raise b.refuse("arange() of a length that is not the batch size")
+    found = b.like_batch(b.out.shape[0])
+    if found is None:
+        raise b.refuse("arange() of a length that no tensor has")
+    like, axis = found
+    like = b.cast(like, "float32")
+    return b.op("contrib.arange_like", like, start=float(start), step=float(step), axis=axis, gives=b.out.shape)

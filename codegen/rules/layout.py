@@ -1,0 +1,294 @@
+"""Shapes: views, axes, joining, cutting and repeating."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codegen.lower import Builder, Value
+from codegen.registry import lowers
+from tracer.ir import Dim, Shape, Size
+
+
+def reshape_to(b: Builder, value: Value, shape: Shape, hint: str = "") -> Value:
+    """`value` in `shape`, by a Reshape whose code holds at any batch size."""
+    if value.sizes == shape:
+        return value
+    return b.op("Reshape", value, shape=reshape_code(b, value.sizes, shape), hint=hint, gives=shape)
+
+
+def reshape_code(b: Builder, old: Shape, new: Shape) -> tuple[int, ...]:
+    """MXNet's code for a target shape: 0 keeps the size at this place, -1 is inferred.
+
+    Of the sizes that follow the batch, those at their old place are 0, and one other is -1
+    (https://mxnet.apache.org/versions/1.9.1/api/python/docs/api/symbol/symbol.html, Reshape).
+    """
+    code: list[int] = []
+    for i, size in enumerate(new):
+        if isinstance(size, int):
+            code.append(size)
+        elif i < len(old) and old[i] == size:
+            code.append(0)
+        else:
+            code.append(-1)
+    if code.count(-1) > 1:
+        raise b.refuse("a reshape in which several sizes follow the batch", "fix the batch size with --input")
+    if -1 not in code and 0 in code and len(code) > 1 and not any(s == 0 for s in new):
+        # As a person writes it: (0, -1) rather than (0, 25088), and it serves other image sizes too.
+        if len(new) == 2 and code[0] == 0:
+            code[1] = -1
+    return tuple(code) if code else (1,)
+
+
+@lowers("view", "reshape", "flatten", "unflatten", "ravel", "view_as", "reshape_as")
+def reshape(b: Builder, input: Value, **arguments: object) -> Value:
+    del arguments  # the shape that torch computed from them is the node's
+    if _is_flatten(b, input):
+        return b.op("Flatten", input)
+    return reshape_to(b, input, b.out.shape)
+
+
+def _is_flatten(b: Builder, value: Value) -> bool:
+    """Whether MXNet's Flatten (all axes but the first) is the same."""
+    shape = b.out.shape
+    if b.node.op != "flatten" or len(shape) != 2 or value.rank < 3:
+        return False
+    return value.sizes[0] == shape[0] and isinstance(shape[0], Dim)
+
+
+@lowers("squeeze")
+def squeeze(b: Builder, input: Value, dim: int | tuple[int, ...] | None = None) -> Value:
+    if input.sizes == b.out.shape:
+        return input
+    if not b.out.shape:
+        return reshape_to(b, input, ())
+    wanted = range(input.rank) if dim is None else (dim,) if isinstance(dim, int) else dim
+    axes = tuple(sorted(d % input.rank for d in wanted if input.sizes[d] == 1))
+    return b.op("squeeze", input, axis=axes[0] if len(axes) == 1 else axes)
+
+
+@lowers("unsqueeze")
+def unsqueeze(b: Builder, input: Value, dim: int) -> Value:
+    if input.rank == 0:
+        return Value(input.operand, (1,), input.dtype, input.is_bool, input.const, input.node)
+    return b.op("expand_dims", input, axis=dim % (input.rank + 1))
+
+
+@lowers("transpose")
+def transpose(b: Builder, input: Value, dim0: int, dim1: int, hint: str = "") -> Value:
+    if input.rank < 2 or dim0 % input.rank == dim1 % input.rank:
+        return input
+    first, second = sorted((dim0 % input.rank, dim1 % input.rank))
+    sizes = list(input.sizes)
+    sizes[first], sizes[second] = sizes[second], sizes[first]
+    return b.op("SwapAxis", input, dim1=first, dim2=second, hint=hint, gives=tuple(sizes))
+
+
+@lowers("t", "T", "mT", "H", "mH", "adjoint")
+def reverse_axes(b: Builder, input: Value) -> Value:
+    if input.rank < 2:
+        return input
+    if b.node.op == "T":
+        return permute(b, input, tuple(reversed(range(input.rank))))
+    return transpose(b, input, -2, -1)
+
+
+@lowers("permute")
+def permute(b: Builder, input: Value, dims: Sequence[int]) -> Value:
+    axes = tuple(d % input.rank for d in dims)
+    if axes == tuple(range(input.rank)):
+        return input
+    return b.op("transpose", input, axes=axes, gives=tuple(input.sizes[a] for a in axes))
+
+
+@lowers("movedim")
+def movedim(b: Builder, input: Value, source: int | tuple[int, ...], destination: int | tuple[int, ...]) -> Value:
+    sources = [d % input.rank for d in ((source,) if isinstance(source, int) else source)]
+    places = [d % input.rank for d in ((destination,) if isinstance(destination, int) else destination)]
+    rest = iter(d for d in range(input.rank) if d not in sources)
+    target = dict(zip(places, sources, strict=True))
+    return permute(b, input, [target[i] if i in target else next(rest) for i in range(input.rank)])
+
+
+@lowers("contiguous", "clone", "detach", "data", "alias", "requires_grad", "real", "to", "lift_fresh", "positive")
+def identity(b: Builder, input: Value) -> Value:
+    if b.out.dtype == "bool" and not input.is_bool:
+        return as_bool(b, input)
+    return input
+
+
+def as_bool(b: Builder, value: Value) -> Value:
+    """0 and 1 for any number, as torch's bool()."""
+    return b.with_number("x != c", value, 0, hint="bool")
+
+
+@lowers("expand", "expand_as", "broadcast_to")
+def expand(b: Builder, input: Value, **arguments: object) -> Value:
+    del arguments  # the shape that torch computed from them is the node's
+    from codegen.rules.linear import spread
+
+    return spread(b, input, b.out.shape, "expand")
+
+
+@lowers("cat")
+def cat(b: Builder, tensors: Sequence[Value], dim: int = 0) -> Value:
+    # torch lets an empty tensor of shape (0,) join anything.
+    kept = [t for t in tensors if t.sizes != (0,)] or list(tensors)
+    dtype = _common_dtype(b, kept)
+    kept = [b.cast(t, dtype) for t in kept]
+    if len(kept) == 1:
+        return kept[0]
+    return b.op("Concat", kept, dim=dim % kept[0].rank)
+
+
+def _common_dtype(b: Builder, values: Sequence[Value]) -> str:
+    from codegen.lower import MX_DTYPES
+
+    dtype = MX_DTYPES[b.out.dtype]
+    return values[0].dtype if dtype == "bool" else dtype
+
+
+@lowers("stack")
+def stack(b: Builder, tensors: Sequence[Value], dim: int = 0) -> Value:
+    dtype = _common_dtype(b, tensors)
+    rank = tensors[0].rank
+    if rank == 0:
+        return b.op("Concat", [b.cast(t, dtype) for t in tensors], dim=0)
+    return b.op("stack", [b.cast(t, dtype) for t in tensors], axis=dim % (rank + 1))
+
+
+@lowers("hstack", "vstack", "dstack", "column_stack")
+def numpy_stack(b: Builder, tensors: Sequence[Value]) -> Value:
+    op = b.node.op
+    if op == "vstack":
+        return cat(b, [_at_least(b, t, 2) for t in tensors], 0)
+    if op == "dstack":
+        return cat(b, [_at_least(b, t, 3) for t in tensors], 2)
+    if op == "column_stack":
+        columns = [reshape_to(b, t, (*(t.sizes or (1,)), 1), hint="column") if t.rank < 2 else t for t in tensors]
+        return cat(b, columns, 1)
+    tensors = [_at_least(b, t, 1) for t in tensors]
+    return cat(b, tensors, 0 if tensors[0].rank == 1 else 1)
+
+
+def _at_least(b: Builder, value: Value, rank: int) -> Value:
+    if value.rank >= rank:
+        return value
+    sizes = value.sizes
+    shape = {1: (1,), 2: (1, *(sizes or (1,)))}.get(rank)
+    if shape is None:
+        shape = (*((1, *sizes) if len(sizes) == 1 else sizes or (1, 1)), 1)
+    return reshape_to(b, value, shape, hint="axes")
+
+
+def cut(b: Builder, value: Value, axis: int, begin: int, end: int | None, hint: str = "") -> Value:
+    """`value` from `begin` to `end` (None: to the end) along an axis."""
+    size = value.sizes[axis]
+    length: Size = end - begin if end is not None else size - begin if isinstance(size, int) else size
+    gives = (*value.sizes[:axis], length, *value.sizes[axis + 1 :])
+    return b.op("slice_axis", value, axis=axis, begin=begin, end=end, hint=hint, gives=gives)
+
+
+def pieces(b: Builder, value: Value, dim: int) -> list[Value]:
+    """The node's outputs cut from `value` one after the other along `dim`."""
+    axis = dim % value.rank
+    sizes = [kind.shape[axis] for kind in b.node.outputs]
+    shapes = [kind.shape for kind in b.node.outputs]
+    if len(sizes) == 1:
+        return [value]
+    if any(isinstance(s, Dim) for s in sizes):
+        raise b.refuse("cutting the batch axis into pieces", "fix the batch size with --input")
+    if len(set(sizes)) == 1:
+        return b.ops("SliceChannel", value, num_outputs=len(sizes), axis=axis, gives=shapes)
+    results, start = [], 0
+    for i, size in enumerate(sizes):
+        assert isinstance(size, int)
+        results.append(cut(b, value, axis, start, start + size, hint=f"{b.node.op}{i}"))
+        start += size
+    return results
+
+
+@lowers("split", "split_with_sizes", "chunk", "tensor_split", "unsafe_chunk", "unsafe_split")
+def split(b: Builder, input: Value, dim: int = 0, **arguments: object) -> list[Value]:
+    del arguments  # the sizes that torch computed from them are the outputs'
+    return pieces(b, input, dim)
+
+
+@lowers("unbind")
+def unbind(b: Builder, input: Value, dim: int = 0) -> list[Value]:
+    axis = dim % input.rank
+    shapes = [kind.shape for kind in b.node.outputs]
+    if isinstance(input.sizes[axis], Dim):
+        raise b.refuse("iterating over the batch axis", "fix the batch size with --input")
+    if len(shapes) == 1:
+        return [reshape_to(b, input, shapes[0])]
+    return b.ops("SliceChannel", input, num_outputs=len(shapes), axis=axis, squeeze_axis=True, gives=shapes)
+
+
+@lowers("flip", "fliplr", "flipud")
+def flip(b: Builder, input: Value, dims: Sequence[int] | int = ()) -> Value:
+    wanted = (dims,) if isinstance(dims, int) else tuple(dims)
+    wanted = {"fliplr": (1,), "flipud": (0,)}.get(b.node.op, wanted)
+    if not wanted:
+        return input
+    return b.op("flip", input, axis=tuple(d % input.rank for d in wanted), gives=input.shape)
+
+
+@lowers("repeat", "tile")
+def repeat(b: Builder, input: Value, repeats: Sequence[Size] = (), dims: Sequence[Size] = ()) -> Value:
+    counts = tuple(repeats or dims)
+    if input.rank < len(counts):
+        lead = (1,) * (len(counts) - input.rank)
+        input = reshape_to(b, input, (*lead, *input.sizes), hint="axes")
+    counts = (1,) * (input.rank - len(counts)) + counts
+    from codegen.rules.linear import spread_batch
+
+    for axis, count in enumerate(counts):
+        if isinstance(count, Dim):
+            if input.sizes[axis] != 1:
+                raise b.refuse("repeat() by the batch size", "use expand(), or fix the batch size with --input")
+            input = spread_batch(b, input, axis, count, "repeat")
+    numbers = tuple(1 if isinstance(c, Dim) else c for c in counts)
+    return input if set(numbers) <= {1} else b.op("tile", input, reps=numbers)
+
+
+@lowers("repeat_interleave")
+def repeat_interleave(b: Builder, input: Value, repeats: int | Value, dim: int | None = None, output_size: int | None = None) -> Value:
+    del output_size  # a hint that saves torch a look at the values
+    if isinstance(repeats, Value):
+        raise b.refuse("repeat_interleave() with a tensor of repeats", "repeat by a number")
+    if dim is None:
+        input, dim = reshape_to(b, input, b.out.shape if repeats == 1 else _flat(b, input), hint="flat"), 0
+    return b.op("repeat", input, repeats=repeats, axis=dim % input.rank)
+
+
+def _flat(b: Builder, value: Value) -> Shape:
+    from tracer.ir import product
+
+    size = product(value.sizes)
+    if size is None:
+        raise b.refuse("flattening a tensor in which several sizes follow the batch")
+    return (size,)
+
+
+@lowers("roll")
+def roll(b: Builder, input: Value, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Value:
+    steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    axes = (dims,) if isinstance(dims, int) else tuple(dims)
+    if not axes:
+        flat = reshape_to(b, input, _flat(b, input), hint="flat")
+        return reshape_to(b, _rolled(b, flat, 0, steps[0]), input.sizes, hint="shaped")
+    for step, axis in zip(steps, axes, strict=True):
+        input = _rolled(b, input, axis % input.rank, step)
+    return input
+
+
+def _rolled(b: Builder, value: Value, axis: int, step: int) -> Value:
+    size = value.sizes[axis]
+    if isinstance(size, Dim):
+        raise b.refuse("roll() along the batch axis", "fix the batch size with --input")
+    step = step % size if size else 0
+    if step == 0:
+        return value
+    head = cut(b, value, axis, size - step, size, hint=f"tail{axis}")
+    tail = cut(b, value, axis, 0, size - step, hint=f"head{axis}")
+    return b.op("Concat", [head, tail], dim=axis, hint=f"roll{axis}", gives=value.shape)

@@ -1,0 +1,178 @@
+"""Linear layers, matrix products and embeddings."""
+
+from __future__ import annotations
+
+from codegen.lower import Builder, Value
+from codegen.registry import lowers
+from codegen.rules.arithmetic import binary
+from codegen.rules.layout import reshape_to
+from tracer.ir import Shape, Size
+
+
+@lowers("linear")
+def linear(b: Builder, input: Value, weight: Value, bias: Value | None = None) -> Value:
+    if weight.rank == 1:
+        return _vector_linear(b, input, weight, bias)
+    if input.rank == 1:
+        input = b.op("expand_dims", input, axis=0, hint="row", gives=(1, *input.sizes))
+        output = _fully_connected(b, input, weight, bias)
+        return b.op("squeeze", output, axis=0, hint="vector")
+    return _fully_connected(b, input, weight, bias)
+
+
+def _fully_connected(b: Builder, input: Value, weight: Value, bias: Value | None) -> Value:
+    return b.op(
+        "FullyConnected",
+        input,
+        weight=weight,
+        bias=bias,
+        num_hidden=weight.sizes[0],
+        no_bias=bias is None,
+        flatten=False,
+    )
+
+
+def _vector_linear(b: Builder, input: Value, weight: Value, bias: Value | None) -> Value:
+    output = matmul(b, input, weight)
+    return output if bias is None else binary(b, "add", output, bias)
+
+
+@lowers("matmul", "mm", "bmm", "mv", "dot", "vdot", "inner")
+def matmul(b: Builder, input: Value, other: Value | None = None, **names: Value) -> Value:
+    right = other if other is not None else next(iter(names.values()))
+    return product(b, input, right)
+
+
+def product(b: Builder, left: Value, right: Value, hint: str = "", **flags: bool) -> Value:
+    """torch.matmul of any two ranks, by batch_dot; `flags` are its transpose_a and transpose_b."""
+    dtype = b.out.dtype if b.out.dtype == "float64" else "float32"
+    left, right = b.cast(left, dtype), b.cast(right, dtype)
+    out = b.out.shape
+    if left.rank == 1:
+        left = b.op("expand_dims", left, axis=0, hint="row", gives=(1, *left.sizes))
+    if right.rank == 1:
+        right = b.op("expand_dims", right, axis=1, hint="column", gives=(*right.sizes, 1))
+    if left.rank == right.rank == 2:
+        result = b.op("dot", left, right, hint=hint, **flags)
+    elif right.rank == 2 and not flags:
+        # Every row of `left` meets the same matrix: MXNet's dot contracts last with first.
+        result = b.op("dot", left, right, hint=hint)
+    else:
+        result = _batched(b, left, right, hint, flags)
+    return reshape_to(b, result, out, hint="product") if _changed(left, right, b) else result
+
+
+def _changed(left: Value, right: Value, b: Builder) -> bool:
+    return len(b.out.shape) != max(left.rank, right.rank)
+
+
+def _batched(b: Builder, left: Value, right: Value, hint: str, flags: dict[str, bool]) -> Value:
+    batch = _broadcast(left.sizes[:-2], right.sizes[:-2])
+    rank = len(batch) + 2
+    left = spread(b, left, (*batch, *left.sizes[-2:]), "lhs")
+    right = spread(b, right, (*batch, *right.sizes[-2:]), "rhs")
+    rows = left.sizes[-1 if flags.get("transpose_a") else -2]
+    columns = right.sizes[-2 if flags.get("transpose_b") else -1]
+    if rank == 3:
+        return b.op("batch_dot", left, right, hint=hint, gives=(*batch, rows, columns), **flags)
+    # linalg.gemm2 takes any number of leading axes; batch_dot three axes only.
+    return b.op("linalg.gemm2", left, right, hint=hint, gives=(*batch, rows, columns), **flags)
+
+
+def _broadcast(left: Shape, right: Shape) -> Shape:
+    rank = max(len(left), len(right))
+    pairs = zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right, strict=True)
+    return tuple(r if x == 1 else x for x, r in pairs)
+
+
+def spread(b: Builder, value: Value, shape: Shape, hint: str) -> Value:
+    """`value` broadcast to `shape`, whose sizes may follow the batch."""
+    if value.sizes == shape:
+        return value
+    if value.rank < len(shape):
+        lead = (1,) * (len(shape) - value.rank)
+        value = reshape_to(b, value, (*lead, *value.sizes), hint=f"{hint}_axes")
+    grown = [i for i, (old, new) in enumerate(zip(value.sizes, shape, strict=True)) if old != new]
+    fixed = [i for i in grown if isinstance(shape[i], int)]
+    if fixed:
+        sizes = tuple(shape[i] if i in fixed else s for i, s in enumerate(value.sizes))
+        value = b.op(
+            "broadcast_axis",
+            value,
+            axis=tuple(fixed),
+            size=tuple(shape[i] for i in fixed),
+            hint=hint,
+            gives=sizes,
+        )
+    for axis in [i for i in grown if i not in fixed]:
+        value = spread_batch(b, value, axis, shape[axis], hint)
+    return value
+
+
+def spread_batch(b: Builder, value: Value, axis: int, size: Size, hint: str) -> Value:
+    """`value` repeated along an axis of size 1 until it has the batch's size."""
+    found = b.like_batch(size)
+    if found is None:
+        raise b.refuse(f"a tensor of size {size}, which no earlier tensor has", "fix the batch size")
+    like, like_axis = found
+    like = b.cast(like, value.dtype)
+    sizes = (*value.sizes[:axis], size, *value.sizes[axis + 1 :])
+    return b.op(
+        "broadcast_like", value, like, lhs_axes=(axis,), rhs_axes=(like_axis,), hint=f"{hint}_batch", gives=sizes
+    )
+
+
+@lowers("addmm")
+def addmm(b: Builder, input: Value, mat1: Value, mat2: Value, beta: float = 1, alpha: float = 1) -> Value:
+    return _added_product(b, input, mat1, mat2, beta, alpha)
+
+
+@lowers("baddbmm", "addbmm")
+def baddbmm(b: Builder, input: Value, batch1: Value, batch2: Value, beta: float = 1, alpha: float = 1) -> Value:
+    if b.node.op == "addbmm":
+        raise b.refuse("addbmm()", "use torch.bmm and sum")
+    return _added_product(b, input, batch1, batch2, beta, alpha)
+
+
+@lowers("addmv")
+def addmv(b: Builder, input: Value, mat: Value, vec: Value, beta: float = 1, alpha: float = 1) -> Value:
+    return _added_product(b, input, mat, vec, beta, alpha)
+
+
+def _added_product(
+    b: Builder, input: Value, left: Value, right: Value, beta: float, alpha: float
+) -> Value:
+    result = product(b, left, right, hint="product")
+    if result.shape is None:
+        result = Value(result.operand, b.out.shape, result.dtype)
+    if alpha != 1:
+        result = b.with_number("x * c", result, alpha, hint="alpha")
+    if beta != 1:
+        input = b.with_number("x * c", input, beta, hint="beta")
+    return binary(b, "add", input, result)
+
+
+# padding_idx, scale_grad_by_freq and sparse speak of gradients only.
+@lowers("embedding", ignores=("padding_idx", "scale_grad_by_freq", "sparse"))
+def embedding(b: Builder, input: Value, weight: Value, max_norm: float | None = None) -> Value:
+    if max_norm is not None:
+        raise b.refuse("embedding() with max_norm, which rewrites the weights in forward")
+    rows, width = weight.sizes
+    return b.op("Embedding", input, weight=weight, input_dim=rows, output_dim=width, dtype=weight.dtype)
+
+
+@lowers("bilinear")
+def bilinear(b: Builder, input1: Value, input2: Value, weight: Value, bias: Value | None = None) -> Value:
+    out, left, right = (int(s) for s in weight.sizes)  # type: ignore[arg-type]
+    lead = input1.sizes[:-1]
+    if len(lead) != 1:
+        raise b.refuse("bilinear() on more than two axes", "flatten the leading axes first")
+    # y[n, k] = sum_ij x1[n, i] w[k, i, j] x2[n, j]: x1 w as one product, then a weighted sum over j.
+    columns = b.op("transpose", weight, axes=(1, 0, 2), hint="columns", gives=(left, out, right))
+    columns = reshape_to(b, columns, (left, out * right), hint="matrix")
+    mixed = b.op("dot", input1, columns, hint="mixed", gives=(*lead, out * right))
+    mixed = reshape_to(b, mixed, (*lead, out, right), hint="split")
+    second = b.op("expand_dims", input2, axis=2, hint="column", gives=(*lead, right, 1))
+    result = b.op("batch_dot", mixed, second, hint="product", gives=(*lead, out, 1))
+    result = b.op("squeeze", result, axis=2, hint="", gives=(*lead, out))
+    return result if bias is None else binary(b, "add", result, bias)

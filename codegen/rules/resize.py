@@ -1,0 +1,244 @@
+"""Resizing, padding and pixel shuffling."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from codegen.lower import Builder, Value
+from codegen.registry import lowers
+from codegen.rules.arithmetic import full_like
+from codegen.rules.layout import cut, reshape_to
+from tracer.ir import Dim, Shape, Size
+
+
+def _numbers(shape: Shape, b: Builder) -> tuple[int, ...]:
+    if any(isinstance(s, Dim) for s in shape):
+        raise b.refuse("resizing an axis that follows the batch", "fix the batch size with --input")
+    return tuple(s for s in shape if isinstance(s, int))
+
+
+# `recompute_scale_factor` is honoured by torch in the sizes that it gives; `size` is the node's shape.
+@lowers("interpolate", "upsample", ignores=("size",))
+def interpolate(
+    b: Builder,
+    input: Value,
+    scale_factor: float | tuple[float, ...] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Value:
+    old, new = _numbers(input.sizes[2:], b), _numbers(b.out.shape[2:], b)
+    axes = len(old)
+    scales: tuple[float | None, ...] = (None,) * axes
+    if scale_factor is not None and not recompute_scale_factor:
+        scales = (scale_factor,) * axes if isinstance(scale_factor, float | int) else tuple(scale_factor)
+    whole = all(s is None or s * o == n for s, o, n in zip(scales, old, new, strict=True))
+    if mode == "area":
+        from codegen.rules.pool import adaptive_average_to
+
+        return adaptive_average_to(b, input, new)
+    if old == new and mode in {"nearest", "nearest-exact"} and whole:
+        return input
+    if mode == "nearest" and whole and all(n % o == 0 for n, o in zip(new, old, strict=True)):
+        return _repeated(b, input, tuple(n // o for n, o in zip(new, old, strict=True)))
+    if mode == "bilinear" and whole and not antialias:
+        return b.op(
+            "contrib.BilinearResize2D",
+            input,
+            height=new[0],
+            width=new[1],
+            align_corners=bool(align_corners),
+        )
+    matrices = [
+        resampling_matrix(o, n, mode, bool(align_corners), antialias, s)
+        for o, n, s in zip(old, new, scales, strict=True)
+    ]
+    return _resampled(b, input, matrices)
+
+
+def _repeated(b: Builder, x: Value, factors: tuple[int, ...]) -> Value:
+    if len(factors) == 2 and factors[0] == factors[1]:
+        return b.op("UpSampling", x, scale=factors[0], sample_type="nearest")
+    for axis, factor in enumerate(factors, start=2):
+        if factor > 1:
+            x = b.op("repeat", x, repeats=factor, axis=axis, hint=f"repeat{axis}")
+    return x
+
+
+def resampling_matrix(
+    old: int, new: int, mode: str, align_corners: bool, antialias: bool, scale: float | None
+) -> npt.NDArray[np.float32]:
+    """The (new, old) matrix by which torch resamples one axis: its own interpolate on the unit vectors.
+
+    Every mode of torch's interpolate is separable and linear, so one matrix for each axis is exact.
+    """
+    import torch
+
+    mode = {"linear": "bilinear", "trilinear": "bilinear"}.get(mode, mode)
+    corners = align_corners if mode in {"bilinear", "bicubic"} else None
+    unit = torch.eye(old, dtype=torch.float64).reshape(1, old, old, 1)
+    size = None if scale is not None else (new, 1)
+    factor = (scale, 1.0) if scale is not None else None
+    columns = torch.nn.functional.interpolate(
+        unit, size=size, scale_factor=factor, mode=mode, align_corners=corners, antialias=antialias
+    )
+    matrix: npt.NDArray[np.float32] = columns.reshape(old, new).T.contiguous().numpy().astype(np.float32)
+    return matrix
+
+
+def _resampled(b: Builder, x: Value, matrices: list[npt.NDArray[np.float32]]) -> Value:
+    rank = x.rank
+    for axis, matrix in enumerate(matrices, start=2):
+        new, old = matrix.shape
+        if new == old and np.array_equal(matrix, np.eye(old, dtype=np.float32)):
+            continue
+        name = "columns" if axis == rank - 1 else f"axis{axis}"
+        weights = b.constant(np.ascontiguousarray(matrix.T), f"{name}_weight")
+        x = apply_along(b, x, axis, weights, new, name)
+    return x
+
+
+def apply_along(b: Builder, x: Value, axis: int, weights: Value, size: Size, name: str) -> Value:
+    """`x` with axis `axis` multiplied by the matrix `weights` (old, new)."""
+    last = x.rank - 1
+    sizes = list(x.sizes)
+    if axis != last:
+        sizes[axis], sizes[last] = sizes[last], sizes[axis]
+        x = b.op("SwapAxis", x, dim1=axis, dim2=last, hint=f"{name}_last", gives=tuple(sizes))
+    sizes[last] = size
+    x = b.op("dot", x, weights, hint=name, gives=tuple(sizes))
+    if axis != last:
+        sizes[axis], sizes[last] = sizes[last], sizes[axis]
+        x = b.op("SwapAxis", x, dim1=axis, dim2=last, hint=f"{name}_back", gives=tuple(sizes))
+    return x
+
+
+@lowers("pad")
+def pad(b: Builder, input: Value, pad: tuple[int, ...], mode: str = "constant", value: float | None = None) -> Value:
+    sides = {}
+    for i in range(0, len(pad), 2):
+        axis = input.rank - 1 - i // 2
+        if (pad[i], pad[i + 1]) != (0, 0):
+            sides[axis] = (pad[i], pad[i + 1])
+    if any(isinstance(n, Dim) for side in sides.values() for n in side):
+        raise b.refuse("padding by the batch size", "fix the batch size with --input")
+    input, sides = _cropped(b, input, sides)
+    if not sides:
+        return input
+    fill = float(value or 0)
+    if mode == "circular":
+        return _wrapped(b, input, sides)
+    whole = not input.dtype.startswith("float")
+    if min(sides) >= 2 and input.rank in {4, 5} and not whole:
+        return _pad(b, input, sides, mode, fill)
+    if min(sides) >= input.rank - 2 and input.rank < 4 and not whole:
+        lead = (1,) * (4 - input.rank)
+        image = reshape_to(b, input, (*lead, *input.sizes), hint="image")
+        moved = {a + 4 - input.rank: side for a, side in sides.items()}
+        if min(moved) >= 2:
+            return reshape_to(b, _pad(b, image, moved, mode, fill, "pad"), b.out.shape)
+    if mode != "constant":
+        raise b.refuse(f"pad() with mode={mode!r} on the axes {sorted(sides)} of a tensor of rank {input.rank}")
+    return _concatenated(b, input, sides, fill)
+
+
+def _grown(shape: Shape, sides: dict[int, tuple[int, int]]) -> Shape:
+    def size(s: Size, side: tuple[int, int]) -> Size:
+        return s + sum(side) if isinstance(s, int) else Dim(s.coef, s.const + sum(side)) if sum(side) else s
+
+    return tuple(size(s, sides.get(i, (0, 0))) for i, s in enumerate(shape))
+
+
+def _pad(
+    b: Builder, x: Value, sides: dict[int, tuple[int, int]], mode: str, fill: float, hint: str = ""
+) -> Value:
+    width = tuple(n for axis in range(x.rank) for n in sides.get(axis, (0, 0)))
+    name = {"constant": "constant", "replicate": "edge", "reflect": "reflect"}[mode]
+    gives = _grown(x.sizes, sides)
+    return b.op("Pad", x, mode=name, pad_width=width, constant_value=fill, hint=hint, gives=gives)
+
+
+def _cropped(
+    b: Builder, x: Value, sides: dict[int, tuple[int, int]]
+) -> tuple[Value, dict[int, tuple[int, int]]]:
+    """torch's negative padding cuts."""
+    for axis, (before, after) in sides.items():
+        size = x.sizes[axis]
+        if before < 0 or after < 0:
+            if isinstance(size, Dim):
+                raise b.refuse("cutting the batch axis", "fix the batch size with --input")
+            x = cut(b, x, axis, max(0, -before), size - max(0, -after), hint=f"crop{axis}")
+    rest = {a: (max(0, p), max(0, q)) for a, (p, q) in sides.items()}
+    return x, {a: side for a, side in rest.items() if side != (0, 0)}
+
+
+def _wrapped(b: Builder, x: Value, sides: dict[int, tuple[int, int]]) -> Value:
+    for axis, (before, after) in sides.items():
+        size = x.sizes[axis]
+        if isinstance(size, Dim):
+            raise b.refuse("padding the batch axis", "fix the batch size with --input")
+        parts = [x]
+        if before:
+            parts.insert(0, cut(b, x, axis, size - before, size, hint=f"tail{axis}"))
+        if after:
+            parts.append(cut(b, x, axis, 0, after, hint=f"head{axis}"))
+        x = b.op("Concat", parts, dim=axis, hint=f"wrap{axis}", gives=_grown(x.sizes, {axis: (before, after)}))
+    return x
+
+
+def _concatenated(b: Builder, x: Value, sides: dict[int, tuple[int, int]], fill: float) -> Value:
+    for axis, (before, after) in sides.items():
+        parts = [x]
+        for count, place, end in ((before, 0, "before"), (after, 1, "after")):
+            if not count:
+                continue
+            cell = full_like(b, cut(b, x, axis, 0, 1, hint=f"{end}{axis}_cell"), fill, x.dtype, f"{end}{axis}")
+            gives = (*x.sizes[:axis], count, *x.sizes[axis + 1 :])
+            block = b.op("broadcast_axis", cell, axis=(axis,), size=(count,), hint=f"{end}{axis}_block", gives=gives)
+            parts.insert(0 if place == 0 else len(parts), block)
+        x = b.op("Concat", parts, dim=axis, hint=f"pad{axis}", gives=_grown(x.sizes, {axis: (before, after)}))
+    return x
+
+
+@lowers("pixel_shuffle")
+def pixel_shuffle(b: Builder, input: Value, upscale_factor: int) -> Value:
+    # torch's channel is (c, r, r), the depth_to_space of MXNet has (r, r, c): axes by hand.
+    *lead, channels, height, width = input.sizes
+    assert isinstance(channels, int)
+    assert isinstance(height, int)
+    assert isinstance(width, int)
+    r, c = upscale_factor, channels // upscale_factor**2
+    x = reshape_to(b, input, (*lead, c, r, r, height, width), hint="cells")
+    k = len(lead)
+    axes = (*range(k), k, k + 3, k + 1, k + 4, k + 2)
+    gives = (*lead, c, height, r, width, r)
+    x = b.op("transpose", x, axes=axes, hint="rows", gives=gives)
+    return reshape_to(b, x, (*lead, c, height * r, width * r))
+
+
+@lowers("pixel_unshuffle")
+def pixel_unshuffle(b: Builder, input: Value, downscale_factor: int) -> Value:
+    *lead, channels, height, width = input.sizes
+    assert isinstance(channels, int)
+    assert isinstance(height, int)
+    assert isinstance(width, int)
+    r = downscale_factor
+    x = reshape_to(b, input, (*lead, channels, height // r, r, width // r, r), hint="cells")
+    k = len(lead)
+    axes = (*range(k), k, k + 2, k + 4, k + 1, k + 3)
+    gives = (*lead, channels, r, r, height // r, width // r)
+    x = b.op("transpose", x, axes=axes, hint="channels", gives=gives)
+    return reshape_to(b, x, (*lead, channels * r * r, height // r, width // r))
+
+
+@lowers("channel_shuffle", "native_channel_shuffle")
+def channel_shuffle(b: Builder, input: Value, groups: int) -> Value:
+    batch, channels, *rest = input.sizes
+    assert isinstance(channels, int)
+    x = reshape_to(b, input, (batch, groups, channels // groups, *rest), hint="groups")
+    x = b.op("SwapAxis", x, dim1=1, dim2=2, hint="swapped", gives=(batch, channels // groups, groups, *rest))
+    return reshape_to(b, replace(x), input.sizes)

@@ -1,0 +1,85 @@
+"""Weights: a torch state becomes arg_params and aux_params, and the contrast table says what went where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from codegen.program import Program, Variable
+
+if TYPE_CHECKING:
+    import mxnet as mx
+    import torch
+
+
+def parameters(
+    program: Program, state: Mapping[str, torch.Tensor]
+) -> tuple[dict[str, mx.nd.NDArray], dict[str, mx.nd.NDArray]]:
+    """(arg_params, aux_params) of a program, from a state (key -> tensor).
+
+    Tensors of the right dtype are shared, not copied (mx.nd.from_numpy, zero_copy=True): the result is
+    to be read, not written.
+    """
+    import mxnet as mx
+
+    kinds: dict[str, dict[str, Any]] = {"arg": {}, "aux": {}}
+    for variable in program.variables:
+        if variable.kind in kinds:
+            array = np.ascontiguousarray(_array(variable, state))
+            kinds[variable.kind][variable.name] = mx.nd.from_numpy(array, zero_copy=True)
+    return kinds["arg"], kinds["aux"]
+
+
+def _array(variable: Variable, state: Mapping[str, torch.Tensor]) -> npt.NDArray[Any]:
+    shape = tuple(int(s) for s in variable.shape)  # type: ignore[arg-type]
+    if variable.fill is not None:
+        return np.full(shape, variable.fill, variable.dtype)
+    if variable.value is not None:
+        return variable.value.astype(variable.dtype, copy=False)
+    tensors = [_numpy(state[key]) for key in variable.keys]
+    if len(tensors) == 1:
+        return tensors[0].astype(variable.dtype, copy=False).reshape(shape)
+    return np.concatenate([t.reshape(-1) for t in tensors]).astype(variable.dtype, copy=False)
+
+
+def _numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    import torch
+
+    tensor = tensor.detach().cpu()
+    if tensor.dtype in {torch.bfloat16, torch.float16}:
+        tensor = tensor.float()
+    array: npt.NDArray[Any] = tensor.numpy()
+    return array
+
+
+def contrast(program: Program, state: Mapping[str, torch.Tensor], state_keys: tuple[str, ...]) -> str:
+    """The contrast table: a line for each MXNet parameter, then the torch keys that went nowhere.
+
+    Tab-separated: name, shape, torch key, its shape. A constant is its one value (`1`, `0`) or
+    `constant`; torch keys packed into one, or tied, are joined by `+`.
+    """
+    lines = []
+    used: set[str] = set()
+    for variable in program.variables:
+        if variable.kind not in {"arg", "aux"}:
+            continue
+        keys = (*variable.keys, *variable.tied)
+        used.update(keys)
+        if keys:
+            text = "+".join(keys)
+            shapes = "+".join(_shape(tuple(state[k].shape)) for k in keys)
+        else:
+            text = "constant" if variable.fill is None else f"{variable.fill:g}"
+            shapes = "-"
+        lines.append(f"{variable.name}\t{_shape(variable.shape)}\t{text}\t{shapes}")
+    for key in state_keys:
+        if key not in used:
+            lines.append(f"-\t-\t{key}\t{_shape(tuple(state[key].shape))}")
+    return "\n".join(lines) + "\n"
+
+
+def _shape(shape: tuple[Any, ...]) -> str:
+    return "(" + ",".join(map(str, shape)) + ")"

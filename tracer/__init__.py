@@ -1,0 +1,38 @@
+"""fx2mx: PyTorch nets become readable MXNet symbol code, converted weights and proof.
+
+The public interface is `convert`, `Conversion`, `Agreement`, `ConversionError` and `RequestError`.
+Importing this package is cheap: torch and mxnet are loaded on first use.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from tracer.problems import ConversionError, Problem, RequestError, UserModelError
+
+if TYPE_CHECKING:
+    from codegen.agree import Agreement
+    from tracer.convert import Conversion, convert
+
+__version__ = "0.1.0"
+__all__ = [
+    "Agreement",
+    "Conversion",
+    "ConversionError",
+    "Problem",
+    "RequestError",
+    "UserModelError",
+    "convert",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in {"convert", "Conversion"}:
+        from tracer import convert as module
+
+        # `import tracer.convert` would otherwise leave the submodule under the function's name.
+        globals().update(convert=module.convert, Conversion=module.Conversion)
+        return globals()[name]
+    if name == "Agreement":
+        from codegen.agree import Agreement
+
+        return Agreement
+    raise AttributeError(f"module 'tracer' has no attribute {name!r}")

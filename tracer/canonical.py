@@ -1,0 +1,274 @@
+"""One name and one set of keyword arguments for the function, method, operator and in-place forms of an op.
+
+`torch.add(x, 1)`, `x.add_(1)`, `x + 1` and `1 + x` are all `add(input, other)`. The names of the
+arguments are torch's own: from the Python signature where there is one, else from the ATen schema of
+the overload that the call fits. An argument at its default is left out.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import fx
+
+from tracer.ir import Dim, Ref
+
+ALIASES = {
+    "absolute": "abs",
+    "and": "bitwise_and",
+    "arccos": "acos",
+    "arccosh": "acosh",
+    "arcsin": "asin",
+    "arcsinh": "asinh",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arctanh": "atanh",
+    "clip": "clamp",
+    "concat": "cat",
+    "concatenate": "cat",
+    "divide": "div",
+    "fix": "trunc",
+    "floordiv": "floor_divide",
+    "greater": "gt",
+    "greater_equal": "ge",
+    "invert": "bitwise_not",
+    "less": "lt",
+    "less_equal": "le",
+    "lshift": "bitwise_left_shift",
+    "mod": "remainder",
+    "moveaxis": "movedim",
+    "multiply": "mul",
+    "negative": "neg",
+    "not_equal": "ne",
+    "or": "bitwise_or",
+    "row_stack": "vstack",
+    "rshift": "bitwise_right_shift",
+    "special_erf": "erf",
+    "special_erfc": "erfc",
+    "special_exp2": "exp2",
+    "special_expit": "sigmoid",
+    "special_expm1": "expm1",
+    "special_log1p": "log1p",
+    "special_log_softmax": "log_softmax",
+    "special_round": "round",
+    "special_sinc": "sinc",
+    "special_softmax": "softmax",
+    "subtract": "sub",
+    "swapaxes": "transpose",
+    "swapdims": "transpose",
+    "true_divide": "div",
+    "truediv": "div",
+    "xor": "bitwise_xor",
+}
+CASTS = frozenset("to type type_as float half double bfloat16 long int short byte char bool".split())
+# Arguments that say where or how a tensor is stored, never what is in it.
+STORAGE = frozenset(
+    "device layout memory_format pin_memory non_blocking copy requires_grad _stacklevel names out inplace "
+    "generator implicit".split()
+)
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "self": "input", "x": "input", "a": "input", "b": "other"}
+RENAMED = {
+    ("dropout", "train"): "training",
+    ("split", "split_size_or_sections"): "split_size",
+    ("split", "tensor"): "input",
+    ("prelu", "weight"): "weight",
+    ("where", "self"): "input",
+    ("lstm", "train"): "training",
+    ("gru", "train"): "training",
+    ("rnn_tanh", "train"): "training",
+    ("rnn_relu", "train"): "training",
+}
+
+
+@functools.cache
+def op_name(func: Callable[..., Any]) -> str:
+    """The op's canonical name: `Tensor.__iadd__`, `torch.add` and `Tensor.add_` are `add`."""
+    name = getattr(func, "__name__", type(func).__name__)
+    if name in {"__get__", "__set__"}:
+        return str(func.__self__.__name__)  # type: ignore[attr-defined]
+    if name.startswith("__") and name.endswith("__"):
+        name = _operator_name(name.strip("_"))
+    elif name.endswith("_") and not name.startswith("__"):
+        name = name.rstrip("_")
+    return ALIASES.get(name, name)
+
+
+def _operator_name(name: str) -> str:
+    if name in {"index", "invert", "int", "bool", "float", "len", "contains", "complex", "array"}:
+        return {"invert": "invert"}.get(name, f"__{name}__")
+    reflected = {"radd", "rsub", "rmul", "rdiv", "rtruediv", "rpow", "rmatmul", "rfloordiv", "rmod"}
+    if name in reflected | {"rand", "ror", "rxor"}:
+        return name[1:] if name not in {"rand", "ror", "rxor"} else f"bitwise_{name[1:]}"
+    in_place = {"iadd", "isub", "imul", "idiv", "itruediv", "ipow", "ifloordiv", "imod", "iand", "ior", "ixor"}
+    return name[1:] if name in in_place | {"ilshift", "irshift"} else name
+
+
+def _is_reflected(func: Callable[..., Any]) -> bool:
+    name = getattr(func, "__name__", "")
+    return name.startswith("__r") and name not in {"__repr__", "__reversed__", "__rshift__"} or name == "rsub"
+
+
+def call_arguments(
+    func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The call's arguments by keyword, without those at their default.
+
+    Raises TypeError where the call fits no signature that torch documents.
+    """
+    name = op_name(func)
+    if name in CASTS:
+        return {"input": args[0]}
+    if name in {"getitem", "setitem"}:
+        return dict(zip(("input", "index", "value"), args, strict=False))
+    if _is_reflected(func):
+        args = (args[1], args[0], *args[2:])
+    kwargs = {k: v for k, v in kwargs.items() if k not in {"out", "device", "memory_format", "layout"}}
+    bound = _bind_python(func, args, kwargs)
+    if bound is None:
+        bound = _bind_schema(getattr(func, "__name__", name), name, args, kwargs)
+    return {_argument_name(name, k): v for k, v in bound.items() if k not in STORAGE}
+
+
+def _argument_name(op: str, name: str) -> str:
+    return RENAMED.get((op, name)) or NUMPY_NAMES.get(name, name)
+
+
+def _bind_python(
+    func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    signature = _python_signature(func)
+    if signature is None:
+        return None
+    try:
+        bound = signature.bind(*args, **kwargs).arguments
+    except TypeError:
+        return None
+    parameters = signature.parameters
+    return {k: v for k, v in bound.items() if not _same(v, parameters[k].default)}
+
+
+@functools.cache
+def _python_signature(func: Callable[..., Any]) -> inspect.Signature | None:
+    name = getattr(func, "__name__", "")
+    if "boolean_dispatch" in getattr(func, "__qualname__", ""):
+        return inspect.signature(getattr(F, f"{name}_with_indices"))
+    if not isinstance(func, types.FunctionType):
+        return None
+    if func.__module__ == "torch._tensor" and name not in {"split", "norm", "unflatten", "stft"}:
+        return None  # thin wrappers, whose ATen schema says more
+    signature = inspect.signature(func)
+    if any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()) and name in {"pow", "rsub"}:
+        return None
+    return signature
+
+
+def _bind_schema(
+    raw: str, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    for candidate in dict.fromkeys((raw, raw.rstrip("_"), name)):
+        for arguments in (args, _packed(args)):
+            for schema in _schemas(candidate):
+                bound = _fit(schema, arguments, kwargs)
+                if bound is not None:
+                    return bound
+    if not kwargs and len(args) == 1:
+        return {"input": args[0]}  # properties such as T and mT
+    raise TypeError(f"the arguments of this {name}() fit no signature of torch")
+
+
+def _packed(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """`view(x, 2, 3)` as `view(x, (2, 3))`."""
+    ints = [i for i, a in enumerate(args) if isinstance(a, int | Dim)]
+    if not ints or ints != list(range(ints[0], len(args))):
+        return args
+    return (*args[: ints[0]], tuple(args[ints[0] :]))
+
+
+Schema = tuple[tuple[str, str, bool, bool, Any], ...]
+"""(name, type, keyword only, has a default, the default) of each argument."""
+
+
+@functools.cache
+def _schemas(name: str) -> tuple[Schema, ...]:
+    found = []
+    for namespaced in (f"aten::{name}", f"aten::_{name}"):
+        for schema in torch._C._jit_get_schemas_for_operator(namespaced):
+            if "out" in schema.overload_name and any(a.name == "out" for a in schema.arguments):
+                continue
+            found.append(
+                tuple(
+                    (a.name, str(a.type) + _length(a), a.kwarg_only, a.has_default_value(), a.default_value)
+                    for a in schema.arguments
+                )
+            )
+        if found:
+            break
+    return tuple(found)
+
+
+def _length(argument: Any) -> str:
+    return f"[{argument.N}]" if argument.N else ""
+
+
+def _fit(schema: Schema, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
+    positional = [a for a in schema if not a[2]]
+    if len(args) > len(positional):
+        return None
+    bound = {a[0]: value for a, value in zip(positional, args, strict=False)}
+    names = {a[0] for a in schema}
+    for key, value in kwargs.items():
+        name = next((n for n in names if n == key or NUMPY_NAMES.get(n, n) == NUMPY_NAMES.get(key, key)), None)
+        if name is None and key in STORAGE:
+            continue
+        if name is None or name in bound:
+            return None
+        bound[name] = value
+    for name, kind, _, optional, _ in schema:
+        if name not in bound and not optional and "Optional" not in kind:
+            return None
+        if name in bound and not _fits(kind, bound[name]):
+            return None
+    defaults = {a[0]: a[4] for a in schema if a[3]}
+    return {k: v for k, v in bound.items() if k not in defaults or not _same(v, defaults[k])}
+
+
+def _fits(kind: str, value: Any) -> bool:
+    if kind.startswith("Optional["):
+        inner, _, rest = kind.removeprefix("Optional[").rpartition("]")
+        return value is None or _fits(inner + (rest or _trailing(kind)), value)
+    if kind.startswith("List["):
+        inner, _, length = kind.removeprefix("List[").partition("]")
+        if isinstance(value, list | tuple):
+            return all(_fits(inner, item) for item in value)
+        return bool(length.strip("[]")) and inner in {"int", "SymInt", "number"} and _fits(inner, value)
+    if kind == "Tensor":
+        return isinstance(value, torch.Tensor | fx.Node | Ref)
+    if kind in {"int", "SymInt"}:
+        return _is_dtype(value) or (isinstance(value, int | Dim) and not isinstance(value, bool))
+    if kind in {"float", "number", "Scalar"}:
+        return isinstance(value, int | float | complex | Dim)
+    return {"bool": isinstance(value, bool), "str": isinstance(value, str)}.get(kind, True)
+
+
+def _trailing(kind: str) -> str:
+    return "[1]" if kind.endswith("[1]") else ""
+
+
+def _is_dtype(value: Any) -> bool:
+    return isinstance(value, torch.dtype | torch.device | torch.layout | torch.memory_format)
+
+
+def _same(value: Any, default: Any) -> bool:
+    if default is inspect.Parameter.empty or isinstance(value, torch.Tensor | fx.Node | Ref):
+        return False
+    if isinstance(value, list | tuple) and isinstance(default, list | tuple):
+        return list(value) == list(default)
+    if isinstance(value, bool) != isinstance(default, bool):
+        return False
+    return value is default or bool(value == default)

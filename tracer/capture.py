@@ -1,0 +1,630 @@
+"""Capture: a net in eval mode is run once and every torch call is recorded into an `fx.Graph`.
+
+Given a module and example inputs, the result is a functional graph: in-place writes, also through
+views and into constants, have become new values. The net runs on torch's FakeTensors, so no
+arithmetic is done; tensors that depend on neither inputs nor parameters stay real, so that sizes,
+masks and indices made inside `forward` have values. A net that FakeTensors cannot run is run on real
+ones.
+
+`torch.fx.symbolic_trace` is not used, since its proxies know no shapes; recording under a
+`TorchFunctionMode` sees the same calls with real sizes (torch.overrides, torch.fx.Graph).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensor,
+    FakeTensorMode,
+)
+from torch.overrides import TorchFunctionMode
+
+from tracer.canonical import call_arguments, op_name
+from tracer.ir import Frame, Source
+from tracer.problems import ConversionError, Problem, UserModelError
+from tracer.user_code import user_traceback
+
+DATA_DEPENDENT = frozenset(
+    "item tolist numpy __bool__ __int__ __float__ __index__ __complex__ __array__ nonzero argwhere "
+    "unique unique_consecutive masked_select equal allclose is_nonzero __contains__ bincount".split()
+)
+RANDOM = frozenset(
+    "rand randn randint rand_like randn_like randint_like randperm bernoulli multinomial normal "
+    "poisson uniform cauchy exponential geometric log_normal random gumbel_softmax".split()
+)
+# Calls that return their own input in eval mode, and still say something to a reader.
+KEPT_IDENTITIES = frozenset(
+    "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout feature_dropout rrelu".split()
+)
+NOT_WRITES = frozenset(["requires_grad", "retain_grad", "share_memory"])
+_TORCH_DIR = os.path.dirname(torch.__file__) + os.sep
+_OWN_DIR = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+@dataclass(frozen=True)
+class Capture:
+    """One recorded run.
+
+    `graph` holds placeholders, `get_attr` nodes and calls; each node's `meta` has `types` (a tuple of
+    (shape, dtype), one for each output), `source`, and, where the node depends on neither inputs nor
+    parameters, `value`. `outputs` are the tensors that `forward` returned, flattened.
+    """
+
+    graph: fx.Graph
+    outputs: tuple[fx.Node, ...]
+    left_out: tuple[str, ...]
+
+
+class Refusal(Exception):
+    """Raised inside the user's forward to stop a trace that cannot go on."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.what)
+        self.problem = problem
+
+
+def capture(model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()) -> Capture:
+    """Record one run of `model` (in eval mode) on `inputs` (argument name of forward: value).
+
+    With `taps`, the outputs of these modules take the place of the net's.
+
+    Raises ConversionError where the net's own control flow cannot be traced, UserModelError where the
+    net raises by itself.
+    """
+    with _quiet_torch(), _traced_settings():
+        try:
+            return _capture_with(FakeTensorMode(allow_non_fake_inputs=True), model, inputs, taps)
+        except Refusal as refusal:
+            raise ConversionError((refusal.problem,)) from None
+        except Exception:  # noqa: BLE001 - anything: the real run below tells whose fault it was
+            _run_eagerly(model, inputs)
+        try:
+            return _capture_with(None, model, inputs, taps)
+        except Refusal as refusal:
+            raise ConversionError((refusal.problem,)) from None
+
+
+def run(model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()) -> list[torch.Tensor]:
+    """What torch itself returns, flattened like a capture's outputs. Works on a copy of `model`."""
+    copied = _copied(model, None)
+    caught: dict[str, Any] = {}
+    hooks = [_tap_hook(copied, tap, caught) for tap in taps]
+    with torch.no_grad():
+        result = copied(**_own_copies(inputs))
+    for hook in hooks:
+        hook.remove()
+    return [t for _, t in flatten_outputs([caught[t] for t in taps] if taps else result)[0]]
+
+
+def _own_copies(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v.clone() if isinstance(v, torch.Tensor) else copy.deepcopy(v) for k, v in inputs.items()}
+
+
+def _run_eagerly(model: nn.Module, inputs: Mapping[str, Any]) -> None:
+    try:
+        run(model, inputs)
+    except Exception as error:
+        raise UserModelError(user_traceback(error, "the net raised when it was run")) from error
+
+
+def recorded_values(
+    model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()
+) -> dict[str, list[torch.Tensor]]:
+    """The real value of every node of a capture: node name -> one tensor for each output."""
+    with _quiet_torch(), _traced_settings():
+        recorder = _Recorder(_copied(model, None), None, keep_values=True)
+        recorder.trace(_own_copies(inputs), taps)
+    return recorder.values
+
+
+def _capture_with(
+    fake: FakeTensorMode | None, model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str]
+) -> Capture:
+    recorder = _Recorder(_copied(model, fake), fake)
+    own = _own_copies(inputs)
+    if fake is not None:
+        own = {k: fake.from_tensor(v) if isinstance(v, torch.Tensor) else v for k, v in own.items()}
+    return recorder.trace(own, taps)
+
+
+def _copied(model: nn.Module, fake: FakeTensorMode | None) -> nn.Module:
+    """A copy of the module that shares (or fakes) its parameters and owns its buffers."""
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for parameter in module._parameters.values():
+            if parameter is not None and id(parameter) not in memo:
+                memo[id(parameter)] = parameter if fake is None else fake.from_tensor(parameter)
+        for buffer in module._buffers.values():
+            if buffer is not None:
+                memo.setdefault(id(buffer), buffer.detach().clone())
+        for value in vars(module).values():
+            # Tensors that hooks leave behind are not leaves, which deepcopy refuses.
+            if isinstance(value, torch.Tensor):
+                memo.setdefault(id(value), value.detach().clone())
+    return copy.deepcopy(model, memo).eval()
+
+
+@contextlib.contextmanager
+def _quiet_torch() -> Iterator[None]:
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _traced_settings() -> Iterator[None]:
+    """The fused inference path of nn.Transformer hides its layers: off while tracing."""
+    fastpath = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fastpath)
+
+
+def flatten_outputs(result: Any, path: str = "output") -> tuple[list[tuple[str, torch.Tensor]], list[str]]:
+    """The tensors of a net's result in order, each with its path; and what else it holds."""
+    if result is None:
+        return [], []
+    if isinstance(result, torch.Tensor):
+        return [(path, result)], []
+    items: list[tuple[str, Any]]
+    if isinstance(result, Mapping):
+        items = [(str(k), v) for k, v in result.items()]
+    elif dataclasses.is_dataclass(result) and not isinstance(result, type):
+        items = [(f.name, getattr(result, f.name)) for f in dataclasses.fields(result)]
+    elif isinstance(result, tuple) and hasattr(result, "_fields"):
+        items = list(zip(result._fields, result, strict=True))
+    elif isinstance(result, list | tuple):
+        items = [(str(i), v) for i, v in enumerate(result)]
+    else:
+        return [], [f"{path} ({type(result).__name__})"]
+    tensors: list[tuple[str, torch.Tensor]] = []
+    others: list[str] = []
+    for key, value in items:
+        inner, left_out = flatten_outputs(value, key if path == "output" else f"{path}.{key}")
+        tensors += inner
+        others += left_out
+    return tensors, others
+
+
+def _tap_hook(model: nn.Module, tap: str, caught: dict[str, Any]) -> Any:
+    def keep(_module: nn.Module, _args: Any, output: Any) -> None:
+        caught[tap] = output
+
+    return model.get_submodule(tap).register_forward_hook(keep)
+
+
+def tensors_in(value: Any) -> Iterator[torch.Tensor]:
+    """Every tensor inside nested tuples, lists, dicts and slices."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from tensors_in(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_in(item)
+    elif isinstance(value, slice):
+        yield from tensors_in((value.start, value.stop, value.step))
+
+
+@dataclass(frozen=True)
+class _View:
+    """How a tensor was cut out of `base`: the call, and which of its outputs it is."""
+
+    base: torch.Tensor
+    view: torch.Tensor
+    func: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    index: int
+    count: int
+
+
+class _Recorder(TorchFunctionMode):
+    """Records every torch call that yields a tensor, or writes to one."""
+
+    def __init__(self, model: nn.Module, fake: FakeTensorMode | None, keep_values: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        self.fake = fake
+        self.graph = fx.Graph()
+        self.values: dict[str, list[torch.Tensor]] = {}
+        self._keep_values = keep_values
+        self._node_of: dict[int, fx.Node] = {}
+        self._alive: list[Any] = []
+        self._views: dict[int, _View] = {}
+        self._children: dict[int, list[_View]] = {}
+        self._frames: list[Frame] = []
+        self._calls: dict[int, int] = {}
+        self._paths = {id(m): path for path, m in model.named_modules()}
+        self._attributes = dict(_attribute_tensors(model))
+        self._keys: dict[int, list[str]] = {}
+        for key, tensor in _state_tensors(model):
+            self._keys.setdefault(id(tensor), []).append(key)
+
+    # The run -----------------------------------------------------------------------------------
+
+    def trace(self, inputs: Mapping[str, Any], taps: Sequence[str]) -> Capture:
+        for name, value in inputs.items():
+            if isinstance(value, torch.Tensor):
+                node = self.graph.placeholder(name)
+                self._remember(node, [value], None)
+        caught: dict[str, Any] = {}
+        hooks = [_tap_hook(self.model, tap, caught) for tap in taps]
+        hooks.append(nn.modules.module.register_module_forward_pre_hook(self._enter))
+        hooks.append(nn.modules.module.register_module_forward_hook(self._leave, always_call=True))
+        try:
+            with self:
+                result = self.model(**inputs)
+        except (DataDependentOutputException, DynamicOutputShapeException) as error:
+            raise self._data_dependent(str(error), error.__traceback__) from None
+        finally:
+            for hook in hooks:
+                hook.remove()
+        tensors, left_out = flatten_outputs([caught[t] for t in taps] if taps else result)
+        outputs = tuple(self._lookup(tensor) for _, tensor in tensors)
+        self.graph.output(outputs)
+        return Capture(self.graph, outputs, tuple(left_out))
+
+    def _enter(self, module: nn.Module, _args: Any) -> None:
+        parent = self._frames[-1].path if self._frames else ""
+        cls = type(module)
+        unnamed = f"{parent}.{cls.__name__.lower()}" if parent else cls.__name__.lower()
+        path = self._paths.get(id(module), unnamed)
+        call = self._calls.get(id(module), 0)
+        self._calls[id(module)] = call + 1
+        library = cls.__module__.startswith("torch.nn.")
+        file = os.path.basename(getattr(sys.modules.get(cls.__module__), "__file__", None) or "")
+        self._frames.append(Frame(path, cls.__name__, call, library, file))
+
+    def _leave(self, _module: nn.Module, _args: Any, _output: Any) -> None:
+        self._frames.pop()
+
+    # Each call ---------------------------------------------------------------------------------
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        name = op_name(func)
+        tensors = list(tensors_in((args, kwargs)))
+        if name in DATA_DEPENDENT and any(self._is_traced(t) for t in tensors):
+            raise self._data_dependent(name, None)
+        versions = [_version(t) for t in tensors]
+        recorded = self._to_nodes(args), self._to_nodes(kwargs)
+        out = func(*args, **kwargs)
+        written = self._written(func, name, args, kwargs, tensors, versions)
+        if name in KEPT_IDENTITIES and isinstance(out, torch.Tensor) and any(out is t for t in tensors):
+            out = torch.ops.aten.alias(out)
+        outs = list(tensors_in(out))
+        if written is None and (not outs or all(any(o is t for t in tensors) for o in outs)):
+            return out
+        node = self._record(func, *recorded)
+        if written is not None:
+            self._remember(node, [written], tensors, name)
+            self._write(written, node)
+            return out
+        self._remember(node, outs, tensors, name)
+        self._note_views(func, args, kwargs, tensors, outs, name)
+        return out
+
+    def _written(
+        self,
+        func: Callable[..., Any],
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        tensors: list[torch.Tensor],
+        versions: list[int],
+    ) -> torch.Tensor | None:
+        """The tensor that the call wrote to, if any."""
+        if isinstance(kwargs.get("out"), torch.Tensor):
+            return kwargs["out"]  # type: ignore[no-any-return]
+        raw = getattr(func, "__name__", "")
+        in_place = raw == "__setitem__" or (raw.startswith("__i") and raw not in {"__invert__", "__index__", "__int__"})
+        in_place |= raw.endswith("_") and not raw.endswith("__")
+        if in_place and name not in NOT_WRITES and args and isinstance(args[0], torch.Tensor):
+            return args[0]
+        for tensor, version in zip(tensors, versions, strict=True):
+            if _version(tensor) != version and name not in {"batch_norm", "instance_norm"}:
+                return tensor
+        return None
+
+    def _to_nodes(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return self._lookup(value)
+        if isinstance(value, torch.Size):
+            return tuple(value)
+        if isinstance(value, tuple):
+            return tuple(self._to_nodes(v) for v in value)
+        if isinstance(value, list):
+            return [self._to_nodes(v) for v in value]
+        if isinstance(value, dict):
+            return {k: self._to_nodes(v) for k, v in value.items()}
+        if isinstance(value, slice):
+            return slice(*(self._to_nodes(v) for v in (value.start, value.stop, value.step)))
+        return value
+
+    def _record(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Node:
+        name = op_name(func)
+        path = self._frames[-1].path if self._frames else ""
+        node = self.graph.create_node(
+            "call_function", func, args, kwargs, f"{path}.{name}" if path else name
+        )
+        node.meta["source"] = self._source()
+        return node
+
+    def _remember(
+        self, node: fx.Node, outs: list[torch.Tensor], read: list[torch.Tensor] | None, name: str = ""
+    ) -> None:
+        """Tie tensors to the node that made them; `read` None marks an input."""
+        node.meta.setdefault("source", self._source())
+        node.meta["types"] = tuple((tuple(o.shape), str(o.dtype).removeprefix("torch.")) for o in outs)
+        node.meta["traced"] = read is None or name in RANDOM or any(
+            n.meta["traced"] for n in node.all_input_nodes
+        )
+        if not node.meta["traced"]:
+            node.meta["value"] = [o.detach().clone() for o in outs]
+        if self._keep_values:
+            self.values[node.name] = [o.detach().clone() for o in outs]
+        for index, out in enumerate(outs):
+            self._alive.append(out)
+            self._node_of[id(out)] = node if len(outs) == 1 else self._item(node, index)
+
+    def _item(self, node: fx.Node, index: int) -> fx.Node:
+        item = self.graph.call_function(_getitem, (node, index))
+        item.meta.update(
+            source=node.meta["source"],
+            traced=node.meta["traced"],
+            types=(node.meta["types"][index],),
+            item=(node, index),
+        )
+        if "value" in node.meta:
+            item.meta["value"] = [node.meta["value"][index]]
+        return item
+
+    # Tensors and nodes -------------------------------------------------------------------------
+
+    def _lookup(self, tensor: torch.Tensor) -> fx.Node:
+        node = self._node_of.get(id(tensor))
+        if node is not None:
+            return node
+        if id(tensor) in self._keys:
+            return self._state_node(tensor)
+        if self.fake is not None and isinstance(tensor, FakeTensor):
+            raise Refusal(
+                Problem(
+                    "untraceable-call",
+                    "a tensor comes from a call that cannot be traced (compiled, scripted or autograd code)",
+                    self._source(),
+                    "write this part in plain torch calls",
+                )
+            )
+        return self._constant_node(tensor)
+
+    def _state_node(self, tensor: torch.Tensor) -> fx.Node:
+        keys = self._keys[id(tensor)]
+        node = self.graph.create_node("get_attr", keys[0], (), {}, keys[0])
+        node.meta["keys"] = tuple(keys)
+        self._remember(node, [tensor], None)
+        if not isinstance(tensor, nn.Parameter):
+            node.meta["traced"] = False
+            node.meta["value"] = [tensor.detach()]
+        return node
+
+    def _constant_node(self, tensor: torch.Tensor) -> fx.Node:
+        name = self._attributes.get(id(tensor), "constant")
+        node = self.graph.create_node("get_attr", name, (), {}, name)
+        node.meta["keys"] = ()
+        self._remember(node, [tensor], [])
+        return node
+
+    def _is_traced(self, tensor: torch.Tensor) -> bool:
+        return bool(self._lookup(tensor).meta["traced"])
+
+    # Views and writes --------------------------------------------------------------------------
+
+    def _note_views(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        tensors: list[torch.Tensor],
+        outs: list[torch.Tensor],
+        name: str,
+    ) -> None:
+        for index, out in enumerate(outs):
+            base = next((t for t in tensors if _aliases(t, out)), None)
+            if base is None:
+                continue
+            view = _View(base, out, func, args, kwargs, index, len(outs))
+            self._views[id(out)] = view
+            self._children.setdefault(id(base), []).append(view)
+
+    def _write(self, tensor: torch.Tensor, node: fx.Node, skip: int = 0) -> None:
+        """`tensor` now has the value of `node`; so have, in part, its base and its views."""
+        self._node_of[id(tensor)] = node
+        for view in self._children.get(id(tensor), []):
+            if id(view.view) != skip:
+                self._write_down(view)
+        view_of = self._views.get(id(tensor))
+        if view_of is not None:
+            self._write_up(view_of, node)
+
+    def _write_down(self, view: _View) -> None:
+        node = self._record(view.func, self._to_nodes(view.args), self._to_nodes(view.kwargs))
+        outs: list[torch.Tensor] = [view.view] * view.count
+        self._remember_again(node, view, outs)
+        for child in self._children.get(id(view.view), []):
+            self._write_down(child)
+
+    def _remember_again(self, node: fx.Node, view: _View, outs: list[torch.Tensor]) -> None:
+        node.meta["types"] = tuple((tuple(o.shape), str(o.dtype).removeprefix("torch.")) for o in outs)
+        node.meta["traced"] = any(n.meta["traced"] for n in node.all_input_nodes)
+        if not node.meta["traced"]:
+            node.meta["value"] = [view.view.detach().clone()] * len(outs)
+        if self._keep_values:
+            self.values[node.name] = [view.view.detach().clone()] * len(outs)
+        self._node_of[id(view.view)] = node if view.count == 1 else self._item(node, view.index)
+
+    def _write_up(self, view: _View, node: fx.Node) -> None:
+        base = self._lookup(view.base)
+        func, args = self._inverse(view, base, node)
+        new = self._record(func, args, {})
+        new.meta["types"] = base.meta["types"]
+        new.meta["traced"] = base.meta["traced"] or node.meta["traced"]
+        if not new.meta["traced"]:
+            new.meta["value"] = [view.base.detach().clone()]
+        if self._keep_values:
+            self.values[new.name] = [view.base.detach().clone()]
+        self._write(view.base, new, skip=id(view.view))
+
+    def _inverse(
+        self, view: _View, base: fx.Node, node: fx.Node
+    ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """The call that puts a written view back into its base."""
+        name = op_name(view.func)
+        bound = call_arguments(view.func, view.args, view.kwargs)
+        rank = view.base.dim()
+        if name == "getitem":
+            return torch.Tensor.__setitem__, (base, self._to_nodes(bound["index"]), node)
+        if name == "select":
+            index = (*[slice(None)] * (bound["dim"] % rank), bound["index"])
+            return torch.Tensor.__setitem__, (base, index, node)
+        if name == "narrow":
+            cut = slice(bound["start"], bound["start"] + bound["length"])
+            return torch.Tensor.__setitem__, (base, (*[slice(None)] * (bound["dim"] % rank), cut), node)
+        if name in {"chunk", "split", "unbind"}:
+            dim = bound.get("dim", 0) % rank
+            return torch.Tensor.__setitem__, (base, self._piece(view, name, dim), node)
+        if name in {"transpose", "swapaxes", "swapdims"}:
+            dims = [v for k, v in bound.items() if k != "input"]
+            return torch.transpose, (node, *dims)
+        if name in {"T", "t", "mT"}:
+            return torch.transpose, (node, -2, -1)
+        if name == "permute":
+            dims = [d % rank for d in bound["dims"]]
+            return torch.permute, (node, tuple(dims.index(i) for i in range(rank)))
+        if name in {"view", "reshape", "flatten", "unflatten", "unsqueeze", "squeeze", "contiguous", "view_as"} | {
+            "detach",
+            "data",
+            "alias",
+            "ravel",
+        } | KEPT_IDENTITIES:
+            return torch.reshape, (node, tuple(view.base.shape))
+        raise Refusal(
+            Problem(
+                "write-through-view",
+                f"an in-place write to the result of {name}(), which shares its memory with another tensor",
+                self._source(),
+                "write to the whole tensor, or build the result with torch.cat or torch.where",
+            )
+        )
+
+    @staticmethod
+    def _piece(view: _View, name: str, dim: int) -> tuple[Any, ...]:
+        lead = [slice(None)] * dim
+        if name == "unbind":
+            return (*lead, view.index)
+        step = view.base.stride(dim)
+        start = (view.view.storage_offset() - view.base.storage_offset()) // step
+        return (*lead, slice(start, start + view.view.shape[dim]))
+
+    # Places ------------------------------------------------------------------------------------
+
+    def _source(self) -> Source:
+        file, line = _user_line(sys._getframe(1))
+        path = self._frames[-1].path if self._frames else ""
+        return Source(path, file, line, tuple(self._frames))
+
+    def _data_dependent(self, name: str, traceback: Any) -> Refusal:
+        source = self._source()
+        if traceback is not None:
+            file, line = _deepest_user_line(traceback)
+            source = dataclasses.replace(source, file=file, line=line)
+        what = name.removeprefix("aten.").split(".")[0]
+        what = {"__bool__": "bool()", "_local_scalar_dense": "item() or bool()"}.get(what, f"{what.strip('_')}()")
+        return Refusal(
+            Problem(
+                "data-dependent",
+                f"the net looks at the values of a tensor ({what}): a symbol has one graph for all inputs",
+                source,
+                "compute with torch.where or a mask instead of Python control flow, or move this step out "
+                "of forward",
+            )
+        )
+
+
+def _getitem(value: Any, index: int) -> Any:
+    return value[index]
+
+
+def _version(tensor: torch.Tensor) -> int:
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def _aliases(a: torch.Tensor, b: torch.Tensor) -> bool:
+    try:
+        return torch._C._is_alias_of(a, b)
+    except (RuntimeError, NotImplementedError):
+        return False
+
+
+def _state_tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Parameters and buffers, persistent or not, by name; a tied tensor comes once for each name."""
+    yield from model.named_parameters(remove_duplicate=False)
+    yield from model.named_buffers(remove_duplicate=False)
+
+
+def _attribute_tensors(model: nn.Module) -> Iterator[tuple[int, str]]:
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if isinstance(value, torch.Tensor):
+                yield id(value), f"{path}.{name}" if path else name
+
+
+def _is_user_file(file: str) -> bool:
+    return not file.startswith((_TORCH_DIR, _OWN_DIR)) and not file.startswith("<")
+
+
+def _user_line(frame: FrameType | None) -> tuple[str, int]:
+    while frame is not None:
+        if _is_user_file(frame.f_code.co_filename):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return "", 0
+
+
+def _deepest_user_line(traceback: Any) -> tuple[str, int]:
+    found = ("", 0)
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if _is_user_file(file):
+            found = (file, traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return found

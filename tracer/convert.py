@@ -1,0 +1,238 @@
+"""The pipeline, as a recipe: a module and inputs in, a Conversion out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from codegen.agree import (
+    TOLERANCE,
+    Agreement,
+    OutputAgreement,
+    compare_layers,
+    compare_outputs,
+    random_copy,
+)
+from codegen.artifacts import Paths, load_symbol, write_all
+from codegen.lower import lower
+from codegen.program import Program
+from codegen.render import render
+from codegen.softmax import with_softmax
+from codegen.view import Origin, identifier, view
+from codegen.weights import contrast, parameters
+from tracer.capture import capture, recorded_values, run
+from tracer.inputs import InputSpec, find_inputs, inputs_from_tensors, make_inputs
+from tracer.ir import Graph
+from tracer.problems import ConversionError, RequestError, UserModelError
+from tracer.unify import Mismatch, unify
+
+if TYPE_CHECKING:
+    import mxnet as mx
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted net: the IR, the target program, the generated code, and on demand symbol, weights, proof."""
+
+    model: nn.Module
+    inputs: tuple[InputSpec, ...]
+    graph: Graph
+    program: Program
+    code: str
+    taps: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def symbol(self) -> mx.sym.Symbol:
+        """What the generated code returns, so that what was reviewed is what ships."""
+        return load_symbol(self.code, identifier(self.program.name))
+
+    @functools.cached_property
+    def _params(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return parameters(self.program, full_state(self.model))
+
+    @property
+    def arg_params(self) -> dict[str, mx.nd.NDArray]:
+        """Name -> NDArray of the parameters; shares memory with the module's."""
+        return self._params[0]
+
+    @property
+    def aux_params(self) -> dict[str, mx.nd.NDArray]:
+        """Name -> NDArray of the auxiliary states (BatchNorm's moving statistics)."""
+        return self._params[1]
+
+    @property
+    def contrast(self) -> str:
+        """The text of layer_contrast.txt."""
+        return contrast(self.program, full_state(self.model), tuple(self.model.state_dict()))
+
+    def verify(
+        self, *, tolerance: float = TOLERANCE, fresh: bool = True, layers: bool = True, seed: int = 1
+    ) -> Agreement:
+        """Run torch and MXNet on seeded inputs at two batch sizes, and compare; raises nothing.
+
+        With `fresh` a copy with random parameters and statistics is compared as well, since fresh
+        ones hide errors. With `layers` every op is compared too, on the last copy.
+        """
+        models = [("its own parameters", self.model)]
+        if fresh:
+            models.append(("random parameters", random_copy(self.model)))
+        outputs: list[OutputAgreement] = []
+        found: tuple[Any, ...] = ()
+        for label, model in models:
+            params = self._params if model is self.model else parameters(self.program, full_state(model))
+            for batch in self._batches():
+                inputs = make_inputs(self.inputs, batch, seed)
+                expected = run(model, inputs, self.taps)
+                outputs += self._compared(params, inputs, expected, label)
+            if layers and (model is models[-1][1] or not all(o.within(tolerance) for o in outputs)):
+                inputs = make_inputs(self.inputs, None, seed)
+                values = recorded_values(model, inputs, self.taps)
+                found = compare_layers(self.symbol, params, self.program, inputs, values)
+                if not all(o.within(tolerance) for o in outputs):
+                    break
+        return Agreement(tuple(outputs), found, tolerance)
+
+    def _compared(
+        self, params: Any, inputs: dict[str, torch.Tensor], expected: list[torch.Tensor], label: str
+    ) -> list[OutputAgreement]:
+        if self.program.calls[-1].op == "SoftmaxOutput":
+            expected = [torch.softmax(expected[0], 1)]
+        return list(compare_outputs(self.symbol, params, self.program, inputs, expected, label))
+
+    def _batches(self) -> tuple[int, ...]:
+        batch = self.graph.batch
+        return (batch, 2 * batch) if self.graph.free_batch else (batch,)
+
+    def files(self, path: Path, weights: bool = True) -> dict[Path, Any]:
+        """What `save` writes, by path."""
+        paths = Paths(path)
+        files: dict[Path, Any] = {paths.code: self.code, paths.symbol: self.symbol.tojson()}
+        if weights:
+            arg = {f"arg:{k}": v for k, v in self.arg_params.items()}
+            aux = {f"aux:{k}": v for k, v in self.aux_params.items()}
+            files[paths.params] = arg | aux
+            files[paths.contrast] = self.contrast
+        return files
+
+    def save(self, path: str | Path, *, weights: bool = True) -> None:
+        """Write the code, the symbol, the weights and the contrast table, all named after `path`."""
+        write_all(self.files(Path(path), weights))
+
+
+def convert(
+    model: nn.Module,
+    inputs: tuple[Any, ...] | None = None,
+    name: str | None = None,
+    *,
+    taps: Sequence[str] = (),
+    softmax: bool = False,
+    origin: Origin | None = None,
+) -> Conversion:
+    """Convert a module to MXNet.
+
+    `inputs` are example tensors, one for each argument of `forward`, axis 0 the batch; None finds them.
+    The module is left as it was; it is converted in eval mode.
+
+    Raises ConversionError with every refusal, RequestError where the request itself is wrong.
+    """
+    if not isinstance(model, nn.Module):
+        raise RequestError(f"convert() takes an nn.Module, not {type(model).__name__}")
+    if inputs is None:
+        specs, note = find_inputs(model, functools.partial(runs, model))
+        return convert_specs(model, specs, name, taps=taps, softmax=softmax, origin=origin, notes=(note,))
+    specs = inputs_from_tensors(model, inputs)
+    return convert_specs(model, specs, name, taps=taps, softmax=softmax, origin=origin)
+
+
+def convert_specs(
+    model: nn.Module,
+    specs: tuple[InputSpec, ...],
+    name: str | None = None,
+    *,
+    taps: Sequence[str] = (),
+    softmax: bool = False,
+    origin: Origin | None = None,
+    notes: tuple[str, ...] = (),
+) -> Conversion:
+    """Convert a module whose inputs are specified. Raises as `convert` does."""
+    name = name or type(model).__name__
+    check_taps(model, taps)
+    graph = trace(model, specs, taps)
+    program = lower(graph, name, tuple(model.state_dict()))
+    if softmax:
+        program = with_softmax(program)
+    shapes = [(s.name, s.shape) for s in specs if s.name in graph.inputs]
+    code = render(view(program, origin or _default_origin(model, name), shapes))
+    frozen = () if graph.free_batch else (f"the batch size is frozen at {graph.batch}: {graph.frozen_because}",)
+    return Conversion(model, specs, graph, program, code, tuple(taps), (*notes, *frozen, *program.notes))
+
+
+def _default_origin(model: nn.Module, name: str) -> Origin:
+    spec = f"{type(model).__module__}:{name}"
+    return Origin(spec, f"python -m tracer.gen {spec} --out model_mxnet.py")
+
+
+def check_taps(model: nn.Module, taps: Sequence[str]) -> None:
+    """Raise RequestError for a tap that is no module of the net."""
+    paths = dict(model.named_modules())
+    for tap in taps:
+        if tap not in paths:
+            import difflib
+
+            close = difflib.get_close_matches(tap, paths, n=3)
+            known = f"; close to it: {', '.join(close)}" if close else ""
+            raise RequestError(f"--tap {tap}: the net has no module of that path{known}")
+
+
+def trace(model: nn.Module, specs: tuple[InputSpec, ...], taps: Sequence[str] = ()) -> Graph:
+    """The IR of a net: traced at three batch sizes, or at one where the net freezes it."""
+    batch = batch_of(specs)
+    first = capture(model, make_inputs(specs, None, 0), taps)
+    if batch is None:
+        return replace(unify([first], [1]), free_batch=False, frozen_because="no input has a batch axis")
+    try:
+        others = [capture(model, make_inputs(specs, k * batch, 0), taps) for k in (2, 3)]
+    except (UserModelError, ConversionError) as error:
+        return _frozen(first, batch, f"the net does not run at batch size {2 * batch}: {_last_line(error)}")
+    try:
+        return unify([first, *others], [batch, 2 * batch, 3 * batch])
+    except Mismatch as mismatch:
+        return _frozen(first, batch, str(mismatch))
+
+
+def _frozen(first: Any, batch: int, why: str) -> Graph:
+    return replace(unify([first], [batch]), free_batch=False, frozen_because=why)
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1]
+
+
+def batch_of(specs: Sequence[InputSpec]) -> int | None:
+    """The batch size: the first input's, on its batch axis."""
+    return next((s.shape[s.batch_axis] for s in specs if s.batch_axis is not None and s.shape), None)
+
+
+def runs(model: nn.Module, inputs: dict[str, torch.Tensor]) -> bool:
+    """Whether the net runs on these inputs."""
+    try:
+        capture(model, inputs)
+    except ConversionError:
+        return True  # it runs; that it cannot be converted is told later
+    except Exception:  # noqa: BLE001 - whatever a net raises on a wrong shape
+        return False
+    return True
+
+
+def full_state(model: nn.Module) -> Mapping[str, torch.Tensor]:
+    """Every parameter and buffer by key, persistent or not, tied ones under each name."""
+    state: dict[str, torch.Tensor] = dict(model.named_parameters(remove_duplicate=False))
+    state.update(model.named_buffers(remove_duplicate=False))
+    return state

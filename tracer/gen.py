@@ -1,0 +1,330 @@
+"""The command line: `python -m tracer.gen SPEC --out model_mxnet.py`. Thin: it parses, calls, prints."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tracer.problems import ConversionError, RequestError
+
+if TYPE_CHECKING:
+    from codegen.agree import Agreement
+    from tracer.convert import Conversion
+    from tracer.load import LoadedModel
+
+EPILOG = """\b
+Examples:
+  python -m tracer.gen model.py:XXNet --out model_mxnet.py
+  python -m tracer.gen model.py:XXNet --out model_mxnet.py --weights XXNet.pth
+  python -m tracer.gen model.py:Net --kwargs '{"num_classes": 10}' --input 1,3,112,112 --out net_mxnet.py
+  python -m tracer.gen model.py:TwoNet --input image=1,3,112,112 --input vector=1,20 --out two_mxnet.py
+  python -m tracer.gen model.py:XXNet --out model_mxnet.py --check     # in CI: are the files fresh?
+
+\b
+Exit status: 0 done; 1 the net cannot be converted exactly, or the files are stale; 2 a wrong request.
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line, parsed."""
+
+    spec: str
+    out: Path
+    kwargs: Mapping[str, Any]
+    inputs: tuple[str, ...]
+    weights: Path | None
+    write_weights: bool
+    verify: bool
+    tolerance: float
+    taps: tuple[str, ...]
+    softmax: bool
+    dry_run: bool
+    check: bool
+    diff: bool
+    argv: tuple[str, ...]
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EPILOG,
+    options_metavar="--out FILE [OPTIONS]",
+)
+@click.argument("spec", metavar="SPEC")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The generated file; the others are named after it.")
+@click.option("--kwargs", "kwargs_text", default="{}", metavar="JSON", help="Arguments for Name: '{\"num_classes\": 10}'.")
+@click.option("--input", "inputs", multiple=True, metavar="[NAME=]DIMS[:DTYPE]", help="One for each input of forward: 1,3,224,224 or ids=1,128:int64 or ids=@ids.npy. Axis 0 is the batch unless an N marks another: x=35,N,200. Found from the layers when left out.")
+@click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="A checkpoint: .pth, .pt, .bin or .safetensors.")
+@click.option("--no-weights", is_flag=True, help="Write the code alone.")
+@click.option("--no-verify", is_flag=True, help="Do not compare with torch.")
+@click.option("--tolerance", default=1e-4, show_default=True, type=click.FloatRange(min=0), metavar="T", help="The largest relative difference that counts as equal.")
+@click.option("--tap", "taps", multiple=True, metavar="PATH[,PATH]", help="Return the outputs of these modules instead of the net's: layer4, layer1.0.conv2.")
+@click.option("--softmax", is_flag=True, help='Append mx.sym.SoftmaxOutput(name="softmax").')
+@click.option("--dry-run", is_flag=True, help="Say what would be converted and what cannot be; write nothing.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 where the files on disk are stale.")
+@click.option("--diff", is_flag=True, help="Like --check, and show how they differ.")
+def command(
+    spec: str,
+    out: Path,
+    kwargs_text: str,
+    inputs: tuple[str, ...],
+    weights: Path | None,
+    no_weights: bool,
+    no_verify: bool,
+    tolerance: float,
+    taps: tuple[str, ...],
+    softmax: bool,
+    dry_run: bool,
+    check: bool,
+    diff: bool,
+) -> None:
+    """Convert a PyTorch net to MXNet: readable symbol code, weights, and proof that both agree.
+
+    SPEC is path/model.py:Name or package.module:Name; Name is an nn.Module class, a function that
+    returns a module, or a module.
+    """
+    options = Options(
+        spec,
+        out,
+        _kwargs(kwargs_text),
+        inputs,
+        weights,
+        not no_weights,
+        not no_verify,
+        tolerance,
+        tuple(path for tap in taps for path in tap.split(",") if path),
+        softmax,
+        dry_run,
+        check or diff,
+        diff,
+        tuple(sys.argv[1:]),
+    )
+    sys.exit(run(options))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The console script; exits with the status of the contract."""
+    command.main(argv, prog_name="python -m tracer.gen")
+
+
+def run(options: Options) -> int:
+    """Do what was asked; the exit status."""
+    # torch.jit.script'ed helpers cannot be traced through; read by torch when it is imported.
+    os.environ.setdefault("PYTORCH_JIT", "0")
+    try:
+        return _run(options)
+    except ConversionError as error:
+        _say_error(str(error))
+        return 1
+    except RequestError as error:
+        _say_error(str(error))
+        return 2
+
+
+def _kwargs(text: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise click.UsageError(f"--kwargs {text!r} is not JSON: {error.msg} at character {error.pos}") from None
+    if not isinstance(value, dict):
+        raise click.UsageError(f"--kwargs {text!r} must be a JSON object, such as '{{\"num_classes\": 10}}'")
+    return value
+
+
+def _run(options: Options) -> int:
+    from codegen.artifacts import check_writable
+
+    if not (options.check or options.dry_run):
+        check_writable(options.out)
+    loaded = _load(options)
+    if options.dry_run:
+        return _dry_run(options, loaded)
+    conversion = _convert(options, loaded)
+    if options.check:
+        return _check(options, conversion)
+    if options.verify and not _verified(options, conversion):
+        return 1
+    return _write(options, conversion)
+
+
+def _load(options: Options) -> LoadedModel:
+    from tracer.load import load_model
+
+    _say(f"loading {options.spec}")
+    loaded = load_model(options.spec, options.kwargs)
+    if options.weights is not None:
+        from tracer.checkpoint import load_weights
+
+        _say(load_weights(loaded.model, options.weights))
+    elif options.write_weights:
+        _say("no --weights: the module's own values are converted (built under seed 0)")
+    return loaded
+
+
+def _convert(options: Options, loaded: LoadedModel) -> Conversion:
+    from codegen.view import Origin
+    from tracer.convert import convert, convert_specs
+    from tracer.inputs import parse_inputs
+
+    origin = Origin(loaded.origin, _command_line(options, loaded))
+    settings: dict[str, Any] = {"taps": options.taps, "softmax": options.softmax, "origin": origin}
+    _say(f"tracing {loaded.name}")
+    if options.inputs:
+        specs = parse_inputs(options.inputs, loaded.model)
+        conversion = convert_specs(loaded.model, specs, loaded.name, **settings)
+    else:
+        conversion = convert(loaded.model, None, loaded.name, **settings)
+    for note in conversion.notes:
+        _say(note)
+    sizes = "any batch size" if conversion.graph.free_batch else f"batch size {conversion.graph.batch} only"
+    _say(f"{loaded.name}: {len(conversion.program.calls)} MXNet ops; {sizes}, other sizes as in DATA_SHAPES")
+    return conversion
+
+
+def _command_line(options: Options, loaded: LoadedModel) -> str:
+    """The command that makes this file, with what changes its text and nothing of the folder."""
+    parts = ["python -m tracer.gen", loaded.origin, "--out", options.out.name]
+    if options.kwargs:
+        parts += ["--kwargs", _quoted(json.dumps(options.kwargs, sort_keys=True))]
+    for text in options.inputs:
+        parts += ["--input", _quoted(text)]
+    if options.taps:
+        parts += ["--tap", _quoted(",".join(options.taps))]
+    if options.softmax:
+        parts.append("--softmax")
+    return " ".join(parts)
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+def _dry_run(options: Options, loaded: LoadedModel) -> int:
+    conversion = _convert(options, loaded)
+    counts: dict[str, int] = {}
+    for call in conversion.program.calls:
+        name = call.op if " " not in call.op else f"{call.op} (operator)"
+        counts[name] = counts.get(name, 0) + 1
+    click.echo("would be converted, by MXNet op:")
+    for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        click.echo(f"  {count:5d}  {name}")
+    click.echo("nothing was written (--dry-run)")
+    return 0
+
+
+def _verified(options: Options, conversion: Conversion) -> bool:
+    _say("comparing with torch")
+    agreement = conversion.verify(tolerance=options.tolerance, fresh=options.weights is None, layers=False)
+    if agreement.ok:
+        _say(_agreement_text(agreement))
+        return True
+    layered = conversion.verify(tolerance=options.tolerance, fresh=options.weights is None)
+    _say_error(_disagreement_text(agreement, layered))
+    return False
+
+
+def _agreement_text(agreement: Agreement) -> str:
+    batches = " and ".join(str(n) for n in dict.fromkeys(o.batch for o in agreement.outputs))
+    kinds = " and ".join(dict.fromkeys(o.parameters for o in agreement.outputs))
+    return (
+        f"agrees with torch: largest relative difference {agreement.difference:.1e} "
+        f"(tolerance {agreement.tolerance:g}; batch {batches}; {kinds})"
+    )
+
+
+def _disagreement_text(agreement: Agreement, layered: Agreement) -> str:
+    worst = max(agreement.outputs, key=lambda o: (o.difference != o.difference, o.difference))
+    lines = [
+        f"the MXNet net differs from torch: output {worst.name} by {worst.difference:.1e}, relative "
+        f"(tolerance {agreement.tolerance:g}; batch {worst.batch}; {worst.parameters})"
+    ]
+    first = layered.first_divergence
+    if first is not None:
+        lines.append(f"the first layer at which they diverge is {first.name} ({first.source}), by {first.difference:.1e}")
+    lines.append("nothing was written")
+    return "\n".join(lines)
+
+
+def _write(options: Options, conversion: Conversion) -> int:
+    from codegen.artifacts import Paths
+
+    conversion.save(options.out, weights=options.write_weights)
+    for path in conversion.files(options.out, options.write_weights):
+        click.echo(f"wrote {path}")
+    old = Paths(options.out).params
+    if not options.write_weights and old.exists():
+        _say(f"note: {old} is from an earlier run and was not changed (--no-weights)")
+    return 0
+
+
+def _check(options: Options, conversion: Conversion) -> int:
+    from codegen.artifacts import Paths
+
+    paths = Paths(options.out)
+    files: dict[Path, Any] = {paths.code: conversion.code}
+    if options.write_weights:
+        files = conversion.files(options.out)
+    stale = [path for path, content in files.items() if not _is_fresh(path, content)]
+    if options.diff:
+        _print_diff(paths.code, conversion.code)
+    for path in stale:
+        _say_error(f"{path} is {'stale' if path.exists() else 'missing'}")
+    if not stale:
+        _say("fresh: the files on disk are what would be generated")
+    return 1 if stale else 0
+
+
+def _is_fresh(path: Path, content: Any) -> bool:
+    if not path.is_file():
+        return False
+    if isinstance(content, str):
+        return path.read_text(encoding="utf-8") == content
+    return _same_arrays(path, content)
+
+
+def _same_arrays(path: Path, content: Mapping[str, Any]) -> bool:
+    import mxnet as mx
+    import numpy as np
+
+    try:
+        old = mx.nd.load(str(path))
+    except mx.base.MXNetError:
+        return False
+    if not isinstance(old, dict) or set(old) != set(content):
+        return False
+    return all(np.array_equal(old[k].asnumpy(), v.asnumpy(), equal_nan=True) for k, v in content.items())
+
+
+def _print_diff(path: Path, code: str) -> None:
+    old = path.read_text(encoding="utf-8") if path.is_file() else ""
+    lines = difflib.unified_diff(
+        old.splitlines(keepends=True), code.splitlines(keepends=True), str(path), f"{path} (generated)"
+    )
+    paint: dict[str, Callable[[str], str]] = {
+        "+": lambda s: click.style(s, fg="green"),
+        "-": lambda s: click.style(s, fg="red"),
+    }
+    for line in lines:
+        click.echo(paint.get(line[0], str)(line), nl=False)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _say_error(text: str) -> None:
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {text}", err=True)
+
+
+if __name__ == "__main__":
+    main()

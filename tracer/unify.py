@@ -1,0 +1,177 @@
+"""Captures of one net at several batch sizes become one IR, in which sizes that follow the batch are `Dim`s.
+
+Given captures at B, 2B and 3B: a number that differs between them must be linear in the batch. Where
+the captures differ in any other way, the batch is frozen, and the graph says why.
+
+Dead nodes are dropped, and what depends on neither inputs nor parameters becomes a `constant`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import fx
+
+from tracer.author import assigned_name
+from tracer.canonical import CASTS, STORAGE, call_arguments, op_name
+from tracer.capture import Capture
+from tracer.ir import Dim, Graph, Node, Ref, Size, Source, TensorType, check
+
+
+class Mismatch(Exception):
+    """The net takes another path at another batch size."""
+
+
+def unify(captures: Sequence[Capture], batches: Sequence[int]) -> Graph:
+    """One graph of captures taken at `batches`; Mismatch where they are not one net."""
+    lists = [list(c.graph.nodes) for c in captures]
+    if len({len(nodes) for nodes in lists}) > 1:
+        raise Mismatch("the net runs other ops at another batch size")
+    together = list(zip(*lists, strict=True))
+    for nodes in together:
+        if len({(n.op, n.target if n.op != "output" else "") for n in nodes}) > 1:
+            source: Source = nodes[0].meta["source"]
+            raise Mismatch(f"the net runs other ops at another batch size, at {source}")
+    builder = _Unifier({nodes[0]: nodes for nodes in together}, tuple(batches))
+    for nodes in together:
+        if nodes[0].op == "placeholder":
+            builder.need(nodes[0])
+    outputs = tuple(builder.need(node) for node in captures[0].outputs)
+    order = {nodes[0].name: i for i, nodes in enumerate(together)}
+    nodes_in_order = tuple(sorted(builder.done.values(), key=lambda n: order[n.name]))
+    inputs = tuple(n.name for n in nodes_in_order if n.op == "input")
+    return check(Graph(nodes_in_order, inputs, outputs, batches[0]))
+
+
+@dataclass(frozen=True)
+class _Unifier:
+    together: dict[fx.Node, tuple[fx.Node, ...]]
+    batches: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "done", {})
+
+    done: dict[str, Node] = None  # type: ignore[assignment]
+
+    def need(self, node: fx.Node) -> Ref:
+        """The Ref of a node, after every node that it reads. No recursion: nets are deep."""
+        stack = [node]
+        while stack:
+            current = self._maker(stack[-1])
+            if current.name in self.done:
+                stack.pop()
+                continue
+            missing = [] if self._is_leaf(current) else self._unmade(current)
+            if missing:
+                stack += missing
+                continue
+            self.done[current.name] = self._node(current)
+            stack.pop()
+        return self._ref(node)
+
+    def _unmade(self, node: fx.Node) -> list[fx.Node]:
+        return [n for n in node.all_input_nodes if self._maker(n).name not in self.done]
+
+    @staticmethod
+    def _maker(node: fx.Node) -> fx.Node:
+        return node.meta["item"][0] if "item" in node.meta else node
+
+    def _ref(self, node: fx.Node) -> Ref:
+        if "item" in node.meta:
+            maker, index = node.meta["item"]
+            return Ref(maker.name, index)
+        return Ref(node.name)
+
+    def _is_leaf(self, node: fx.Node) -> bool:
+        return node.op != "call_function" or self._constant(node) is not None
+
+    def _constant(self, node: fx.Node) -> torch.Tensor | None:
+        """The one value of a node that depends on neither inputs, parameters nor the batch."""
+        if node.meta["traced"] or len(node.meta["types"]) > 1:
+            return None
+        if node.op == "get_attr" and node.meta["keys"]:
+            return None
+        values = [n.meta["value"][0] for n in self.together[node]]
+        first: torch.Tensor = values[0]
+        same = all(v.shape == first.shape and _equal(v, first) for v in values[1:])
+        return first if same else None
+
+    def _node(self, node: fx.Node) -> Node:
+        types = self._types(node)
+        source: Source = node.meta["source"]
+        source = replace(source, target=assigned_name(source.file, source.line))
+        if node.op == "placeholder":
+            return Node(node.name, "input", (), types, source)
+        constant = self._constant(node)
+        if constant is not None:
+            return Node(node.name, "constant", (), types, source, constant.numpy())
+        if node.op == "get_attr":
+            return self._state(node, types, source)
+        name = op_name(node.target) if callable(node.target) else str(node.target)
+        return Node(node.name, "to" if name in CASTS else name, self._arguments(node), types, source)
+
+    def _state(self, node: fx.Node, types: tuple[TensorType, ...], source: Source) -> Node:
+        if not node.meta["keys"]:
+            raise Mismatch(f"a tensor that the net keeps depends on the batch size, at {source}")
+        value = node.meta["value"][0].numpy() if "value" in node.meta else None
+        keys = node.meta["keys"]
+        args = (("key", keys[0]), *((("tied", keys[1:]),) if keys[1:] else ()))
+        return Node(node.name, "param", args, types, source, value)
+
+    def _arguments(self, node: fx.Node) -> tuple[tuple[str, Any], ...]:
+        alike = self.together[node]
+        args = self._merge(tuple(n.args for n in alike), node)
+        kwargs = self._merge(tuple(dict(n.kwargs) for n in alike), node)
+        try:
+            bound = call_arguments(node.target, args, kwargs)  # type: ignore[arg-type]
+        except TypeError:
+            bound = {f"arg{i}": a for i, a in enumerate(args)} | {
+                k: v for k, v in kwargs.items() if k not in STORAGE
+            }
+        return tuple(bound.items())
+
+    def _types(self, node: fx.Node) -> tuple[TensorType, ...]:
+        merged = []
+        for kinds in zip(*(n.meta["types"] for n in self.together[node]), strict=True):
+            shapes = tuple(shape for shape, _ in kinds)
+            if len({len(s) for s in shapes}) > 1:
+                raise Mismatch(f"a tensor has another rank at another batch size, at {node.meta['source']}")
+            merged.append(TensorType(self._merge(shapes, node), kinds[0][1]))
+        return tuple(merged)
+
+    def _merge(self, values: tuple[Any, ...], node: fx.Node) -> Any:
+        first = values[0]
+        if isinstance(first, fx.Node):
+            return self._ref(first)
+        if isinstance(first, list | tuple):
+            if len({len(v) for v in values}) > 1:
+                raise Mismatch(f"a list has another length at another batch size, at {node.meta['source']}")
+            return tuple(self._merge(items, node) for items in zip(*values, strict=True))
+        if isinstance(first, dict):
+            return {k: self._merge(tuple(v[k] for v in values), node) for k in first}
+        if isinstance(first, slice):
+            return slice(*(self._merge(tuple(getattr(v, a) for v in values), node) for a in ("start", "stop", "step")))
+        if isinstance(first, torch.dtype | torch.device):
+            return str(first).removeprefix("torch.")
+        if all(type(v) is type(first) and v == first for v in values[1:]):
+            return first
+        if isinstance(first, int) and not isinstance(first, bool):
+            return self._linear(values, node)
+        raise Mismatch(f"{first!r} changes with the batch size, at {node.meta['source']}")
+
+    def _linear(self, values: tuple[int, ...], node: fx.Node) -> Size:
+        """The size as a function of the batch, from the last two; every other must lie on it."""
+        b1, b2 = self.batches[-2:]
+        coef = Fraction(values[-1] - values[-2], b2 - b1)
+        const = values[-1] - coef * b2
+        if coef == 0 or any(coef * b + const != v for b, v in zip(self.batches, values, strict=True)):
+            raise Mismatch(f"a size is not linear in the batch size, at {node.meta['source']}")
+        return Dim(coef, const)
+
+
+def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return bool(torch.equal(a, b) or torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)))
