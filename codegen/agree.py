@@ -29,12 +29,17 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class OutputAgreement:
-    """One output of one comparison: relative difference, and what was compared."""
+    """One output of one comparison: relative difference, and what was compared.
+
+    `double` marks a net whose float32 rounding is itself above the tolerance (torch's float32 result is
+    that far from torch's float64 one): both frameworks were then compared in float64.
+    """
 
     name: str
     difference: float
     batch: int
     parameters: str
+    double: bool = False
 
     def within(self, tolerance: float) -> bool:
         """Whether the output agrees; a difference that is not a number never does."""
@@ -104,10 +109,12 @@ def run_symbol(
     aux_params: Mapping[str, mx.nd.NDArray],
     inputs: Mapping[str, npt.NDArray[Any]],
     fused: bool = True,
+    double: bool = False,
 ) -> list[npt.NDArray[Any]]:
     """The outputs of a symbol on the CPU, in inference.
 
     `fused` lets the oneDNN pass fuse ops, as `mx.mod.Module` does; it cannot be had for internals.
+    `double` computes in float64: every float32 parameter and input is widened.
     """
     import mxnet as mx
 
@@ -119,10 +126,17 @@ def run_symbol(
         shapes, _, _ = symbol.infer_shape_partial(**{k: v.shape for k, v in inputs.items() if k in names})
         known = dict(zip(symbol.list_arguments(), shapes, strict=True))
         arguments |= {k: mx.nd.zeros(known[k]) for k in missing}
+    if double:
+        arguments = {k: _widened(v) for k, v in arguments.items()}
+        aux_params = {k: _widened(v) for k, v in aux_params.items()}
     auxiliary = {k: aux_params[k] for k in symbol.list_auxiliary_states()}
     with _environment(MXNET_SUBGRAPH_VERBOSE="0", **({} if fused else {"MXNET_SUBGRAPH_BACKEND": "NONE"})):
         executor = symbol.bind(mx.cpu(), arguments, grad_req="null", aux_states=auxiliary)
     return [o.asnumpy() for o in executor.forward(is_train=False)]
+
+
+def _widened(array: Any) -> Any:
+    return array.astype("float64") if array.dtype == np.float32 else array
 
 
 @contextlib.contextmanager
@@ -166,13 +180,14 @@ def compare_outputs(
     inputs: Mapping[str, torch.Tensor],
     expected: Sequence[torch.Tensor],
     parameters: str,
+    double: bool = False,
 ) -> Iterator[OutputAgreement]:
-    """Each output of the symbol against torch's."""
-    ours = run_symbol(symbol, *params, numpy_inputs(program, inputs))
+    """Each output of the symbol against torch's; `double` computes in float64."""
+    ours = run_symbol(symbol, *params, numpy_inputs(program, inputs), fused=not double, double=double)
     first = next(iter(inputs.values()))
     batch = int(first.shape[0]) if first.dim() else 1
     for name, mine, theirs in zip(symbol.list_outputs(), ours, expected, strict=True):
-        yield OutputAgreement(name, difference(mine, _numpy(theirs)), batch, parameters)
+        yield OutputAgreement(name, difference(mine, _numpy(theirs)), batch, parameters, double)
 
 
 def compare_layers(
@@ -216,39 +231,74 @@ def _internal_name(names: Sequence[str], call: str, index: int, outputs: int) ->
     return next((w for w in wanted if w in names), None)
 
 
-def random_copy(model: nn.Module, seed: int = 0) -> nn.Module:
+def random_copy(model: nn.Module, inputs: Mapping[str, Any], seed: int = 0) -> nn.Module:
     """A copy in which what hides errors is random: constant parameters and BatchNorm statistics.
 
-    Parameters that are already random keep their values, whose scale their layers chose. The copy
-    shares no memory with the model.
+    Parameters that are already random keep their values, whose scale their layers chose. Statistics
+    are drawn around those of `inputs`, layer by layer, so that signals neither vanish nor explode and
+    float32 is precise enough to compare in. The copy shares no memory with the model.
     """
     import torch
 
     generator = torch.Generator().manual_seed(seed)
     copied = copy.deepcopy(model)
-
-    def uniform(tensor: torch.Tensor, low: float, high: float) -> torch.Tensor:
-        return torch.rand(tensor.shape, generator=generator, dtype=torch.float32) * (high - low) + low
-
-    def normal(tensor: torch.Tensor, scale: float) -> torch.Tensor:
-        return torch.randn(tensor.shape, generator=generator, dtype=torch.float32) * scale
-
     with torch.no_grad():
         for parameter in copied.parameters():
-            if not parameter.is_floating_point() or not parameter.numel():
-                continue
-            first = float(parameter.reshape(-1)[0])
-            if not bool((parameter == first).all()):
-                continue
-            if abs(first) > 0.05:
-                parameter.copy_(uniform(parameter, 0.5 * first, 1.5 * first))
-            elif parameter.dim() >= 2 and parameter[0].numel() > 1:
-                parameter.copy_(normal(parameter, parameter[0].numel() ** -0.5))
-            else:
-                parameter.copy_(normal(parameter, 0.3))
-        for module in copied.modules():
-            if isinstance(getattr(module, "running_mean", None), torch.Tensor):
-                module.running_mean.copy_(normal(module.running_mean, 0.3))  # type: ignore[operator,union-attr]
-            if isinstance(getattr(module, "running_var", None), torch.Tensor):
-                module.running_var.copy_(uniform(module.running_var, 0.3, 1.5))  # type: ignore[operator,union-attr]
+            _randomise(parameter, generator)
+        hooks = [
+            module.register_forward_pre_hook(_statistics_hook(generator))
+            for module in copied.modules()
+            if isinstance(getattr(module, "running_mean", None), torch.Tensor)
+        ]
+        copied(**inputs)
+        for hook in hooks:
+            hook.remove()
     return copied
+
+
+def _uniform(shape: Any, generator: torch.Generator, low: float, high: float) -> torch.Tensor:
+    import torch
+
+    return torch.rand(shape, generator=generator) * (high - low) + low
+
+
+def _normal(shape: Any, generator: torch.Generator, scale: float) -> torch.Tensor:
+    import torch
+
+    return torch.randn(shape, generator=generator) * scale
+
+
+def _randomise(parameter: torch.Tensor, generator: torch.Generator) -> None:
+    """Give a parameter of one value (zeros, ones, a layer scale of 1e-6) random ones."""
+    if not parameter.is_floating_point() or not parameter.numel():
+        return
+    first = float(parameter.reshape(-1)[0])
+    if not bool((parameter == first).all()):
+        return
+    if abs(first) > 0.05:
+        parameter.copy_(_uniform(parameter.shape, generator, 0.5 * first, 1.5 * first))
+    elif parameter.dim() >= 2 and parameter[0].numel() > 1:
+        parameter.copy_(_normal(parameter.shape, generator, parameter[0].numel() ** -0.5))
+    else:
+        parameter.copy_(_normal(parameter.shape, generator, 0.3))
+
+
+def _statistics_hook(generator: torch.Generator) -> Any:
+    """A forward hook that draws a norm layer's statistics around those of its input, once."""
+    seen: set[int] = set()
+
+    def draw(module: Any, args: tuple[Any, ...]) -> None:
+        if id(module) in seen or not args:
+            return
+        seen.add(id(module))
+        x = args[0].detach().float()
+        x = x.transpose(0, 1).reshape(x.shape[1], -1) if x.dim() > 1 else x[None]
+        shape = module.running_mean.shape
+        spread = x.std(1, unbiased=False).clamp_min(1e-3) if x.shape[0] == shape[0] else x.std().expand(shape)
+        centre = x.mean(1) if x.shape[0] == shape[0] else x.mean().expand(shape)
+        module.running_mean.copy_(centre + 0.3 * spread * _normal(shape, generator, 1.0))
+        # An input of one value has no spread, and would leave a variance of zero.
+        variance = spread.square().clamp_min(1e-2 * float(x.square().mean()) + 1e-6)
+        module.running_var.copy_(variance * _uniform(shape, generator, 0.5, 1.5))
+
+    return draw

@@ -1,4 +1,4 @@
-"""The view model: a Program as the statements that the template prints.
+"""The view model: a folded program as the lines that the template prints.
 
 Everything is decided here: which variable holds what, which inputs MXNet makes by itself, how a number
 is written. The template prints and decides nothing.
@@ -8,38 +8,48 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from codegen.program import Call, Leaf, Operand, Out, Program, Variable
-from tracer.ir import Dim, Shape, shape_at
+from codegen.fold import (
+    CallItem,
+    Function,
+    Item,
+    LoopItem,
+    Module,
+    OpItem,
+    Parameter,
+    VariableItem,
+    fold,
+)
+from codegen.program import Call, Leaf, Operand, Out, Program
+from tracer.ir import Dim, Shape
 
-# The inputs that MXNet makes by itself, under the op's name and these suffixes.
-AUTOMATIC = {
-    "Convolution": ("weight", "bias"),
-    "Deconvolution": ("weight", "bias"),
-    "FullyConnected": ("weight", "bias"),
-    "BatchNorm": ("gamma", "beta", "moving_mean", "moving_var"),
-    "LayerNorm": ("gamma", "beta"),
-    "InstanceNorm": ("gamma", "beta"),
-    "Embedding": ("weight",),
-    "LeakyReLU": ("gamma",),
-    "RNN": ("parameters",),
-    "SoftmaxOutput": ("label",),
-}
-RESERVED = frozenset({"mx", "named", "name", "DATA_SHAPES"})
+RESERVED = frozenset({"mx", "named", "name", "DATA_SHAPES", "i", "range", "enumerate", "zip"})
+SYMBOL = "mx.sym.Symbol"
 
 
 @dataclass(frozen=True)
-class StatementView:
-    """One assignment; `comment` stands above it, `blank` leaves a line free before it."""
+class Line:
+    """One statement at a depth (0: the function's body); `comment` stands above it, after a `blank`."""
 
-    target: str
-    expression: str
+    text: str
+    depth: int = 0
     comment: str = ""
     blank: bool = False
+
+
+@dataclass(frozen=True)
+class FunctionView:
+    """One function: its signature, the paragraphs of its docstring and its body."""
+
+    name: str
+    signature: str
+    returns: str
+    doc: tuple[str, ...]
+    lines: tuple[Line, ...]
 
 
 @dataclass(frozen=True)
@@ -48,14 +58,10 @@ class FileView:
 
     title: str
     origin: str
-    file: str
     command: str
     data_shapes: tuple[tuple[str, tuple[int, ...]], ...]
     needs_named: bool
-    function: str
-    doc: tuple[str, ...]
-    statements: tuple[StatementView, ...]
-    result: str
+    functions: tuple[FunctionView, ...]
 
 
 @dataclass(frozen=True)
@@ -66,28 +72,79 @@ class Origin:
     command: str
 
 
-def view(program: Program, origin: Origin, data_shapes: Sequence[tuple[str, tuple[int, ...]]]) -> FileView:
-    """The view of a program."""
-    function = identifier(program.name)
-    body = _Body(program)
+def view(
+    program: Program,
+    origin: Origin,
+    data_shapes: Sequence[tuple[str, tuple[int, ...]]],
+    module: Module | None = None,
+) -> FileView:
+    """The view of a program, folded unless another form of it is given."""
+    main = identifier(program.name)
+    module = fold(program, main, sorted(RESERVED)) if module is None else module
     return FileView(
         title=program.name,
         origin=origin.spec,
-        file=origin.spec.rpartition(":")[0],
         command=origin.command,
         data_shapes=tuple(data_shapes),
         needs_named=any(_is_expression(c) for c in program.calls),
-        function=function,
-        doc=tuple(_doc(program)),
-        statements=tuple(body.statements()),
-        result=body.result(),
+        functions=(*(_function(program, f) for f in module.functions), _main(program, module, main, origin)),
     )
 
 
-def _doc(program: Program) -> list[str]:
+def _main(program: Program, module: Module, main: str, origin: Origin) -> FunctionView:
+    outputs = tuple(o.operand for o in program.outputs)
+    body = _Body(program, module.items, outputs, "", "")
+    lines = body.lines()
+    texts = [body.text(o) for o in outputs]
+    result = texts[0] if len(texts) == 1 else f"mx.sym.Group([{', '.join(texts)}])"
     inputs = ", ".join(f"{v.name} {_shape_text(v.shape)}" for v in program.inputs)
-    outputs = ", ".join(_shape_text(o.shape) for o in program.outputs)
-    return [f"Inputs: {inputs}.", f"Outputs: {outputs}."]
+    shapes = ", ".join(_shape_text(o.shape) for o in program.outputs)
+    doc = (
+        f"{_words(program.name)} of {_words(origin.spec.rpartition(':')[0])}.",
+        f"Inputs: {_words(inputs)}.\n    Outputs: {shapes}.",
+    )
+    return FunctionView(main, "", SYMBOL, doc, (*lines, Line(f"return {result}")))
+
+
+def _function(program: Program, function: Function) -> FunctionView:
+    body = _Body(program, function.items, function.outputs, function.prefix, function.frame.path)
+    for operand, name in zip(function.inputs, function.input_names, strict=True):
+        body.enter(operand, name)
+    lines = body.lines()
+    lines[0] = replace(lines[0], blank=False)
+    texts = [body.text(o) for o in function.outputs]
+    parts = [f"{name}: {SYMBOL}" for name in function.input_names]
+    parts += [f"{name}: {_annotation(values)}" for name, values in function.parameters]
+    returns = SYMBOL if len(texts) == 1 else f"tuple[{', '.join([SYMBOL] * len(texts))}]"
+    where = f" of {_words(function.frame.file)}" if function.frame.file else ""
+    return FunctionView(
+        function.name,
+        ", ".join([*parts, "name: str"]),
+        returns,
+        (f"{_words(function.frame.cls)}{where}.",),
+        (*lines, Line(f"return {', '.join(texts)}")),
+    )
+
+
+def _annotation(values: Sequence[Any]) -> str:
+    kinds = dict.fromkeys(_type_text(v) for v in values)
+    if set(kinds) == {"int", "float"}:
+        return "float"
+    return " | ".join(sorted(kinds, key=lambda k: (k == "None", k)))
+
+
+def _type_text(value: Any) -> str:
+    if value is None:
+        return "None"
+    if isinstance(value, tuple):
+        inner = dict.fromkeys(_type_text(v) for v in value)
+        return f"tuple[{' | '.join(sorted(inner, key=lambda k: (k == 'None', k))) or 'int'}, ...]"
+    return type(value).__name__
+
+
+def _words(text: str) -> str:
+    """Text that is safe in a docstring."""
+    return re.sub(r"[^\w .,:;/()*+\-\[\]]", "_", text)
 
 
 def _shape_text(shape: Shape) -> str:
@@ -109,143 +166,261 @@ def _is_expression(call: Call) -> bool:
 
 
 class _Body:
-    """Statements of one function: every value is given a variable that is free while it lives."""
+    """The lines of one function: every value is given a variable that is free while it lives."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(
+        self, program: Program, items: Sequence[Item], outputs: Sequence[Operand], prefix: str, path: str
+    ) -> None:
         self.program = program
-        self._variables = {v.name: v for v in program.variables}
-        self._last_use = self._uses()
+        self.items = items
+        self.prefix = prefix
+        self.path = path
+        self._last_use = _last_uses(items, outputs)
         self._holder: dict[Operand, str] = {}
-        self._live: dict[str, int] = {}
+        self._until: dict[str, int] = {}
         self._section = ""
 
-    def _uses(self) -> dict[Operand, int]:
-        uses: dict[Operand, int] = {}
-        for index, call in enumerate(self.program.calls):
-            for operand in call.operands():
-                uses[_whole(operand)] = index
-        for output in self.program.outputs:
-            uses[_whole(output.operand)] = len(self.program.calls)
-        return uses
+    def enter(self, operand: Operand, name: str) -> None:
+        """Tell that a parameter of the function holds a value."""
+        self._hold(operand, name, -1)
 
-    def statements(self) -> list[StatementView]:
-        made = [self._variable(v, -1) for v in self.program.inputs]
-        for index, call in enumerate(self.program.calls):
-            made += [self._variable(v, index) for v in self._explicit(call)]
-            made.append(self._statement(index, call))
+    def text(self, operand: Operand) -> str:
+        """The expression that gives a value."""
+        if operand in self._holder:
+            return self._holder[operand]
+        assert isinstance(operand, Out), f"{operand} is read before it is made"
+        return f"{self._holder[Out(operand.call, -1)]}[{operand.index}]"
+
+    def lines(self) -> list[Line]:
+        """The body, in order."""
+        made: list[Line] = []
+        for index, item in enumerate(self.items):
+            if isinstance(item, OpItem):
+                made.append(self._op(index, item))
+            elif isinstance(item, VariableItem):
+                made.append(self._variable(index, item))
+            elif isinstance(item, CallItem):
+                made.append(self._call(index, item))
+            else:
+                made += self._loop(index, item)
         return made
 
-    def _explicit(self, call: Call) -> list[Variable]:
-        """The Variables that must be made for a call and are not made yet."""
-        wanted = []
-        for slot, operand in call.inputs:
-            if isinstance(operand, Leaf) and operand not in self._holder and not is_automatic(call, slot, operand):
-                variable = self._variables[operand.name]
-                if variable not in wanted:
-                    wanted.append(variable)
-        return wanted
+    # Variables of the function -------------------------------------------------------------------
 
-    def _variable(self, variable: Variable, index: int) -> StatementView:
-        leaf = Leaf(variable.name)
-        tail = variable.name if variable.kind == "input" else variable.name.rsplit("_", 1)[-1]
-        target = self._hold(leaf, variable.name if len(variable.name) < 24 else tail, index)
-        parts = [repr(variable.name)]
-        if variable.kind != "input":
-            parts.append(f"shape={shape_at(variable.shape, 1)!r}")
-        if variable.dtype != "float32":
-            parts.append(f'dtype="{variable.dtype}"')
-        return StatementView(target, f"mx.sym.Variable({', '.join(parts)})")
-
-    def _statement(self, index: int, call: Call) -> StatementView:
-        text = self._expression(call)
-        comment, blank = call.comment, False
-        section = _section_of(call)
-        if section != self._section:
-            comment = "  ".join(p for p in (section, comment) if p)
-            blank = True
-            self._section = section
-        return StatementView(self._target(index, call), text, comment, blank)
-
-    def _target(self, index: int, call: Call) -> str:
-        out = Out(index)
-        preferred = call.source.target or self._dying_first(index, call) or call.name.rsplit("_", 1)[-1]
-        others = [self._dying_first(index, call), call.name.rsplit("_", 1)[-1]]
-        for name in (preferred, *others):
-            if name and self._is_free(identifier(name), index):
-                return self._hold(out, name, index)
-        return self._hold(out, call.name.rsplit("_", 1)[-1], index)
-
-    def _dying_first(self, index: int, call: Call) -> str:
-        for operand in call.operands():
-            whole = _whole(operand)
-            if self._last_use.get(whole) == index and whole in self._holder:
-                return self._holder[whole]
-        return ""
-
-    def _is_free(self, name: str, index: int) -> bool:
-        return self._live.get(name, -2) <= index
+    def _free(self, name: str, index: int) -> bool:
+        return self._until.get(name, -2) <= index
 
     def _hold(self, operand: Operand, name: str, index: int) -> str:
         base = identifier(name)
         candidate, number = base, 1
-        while not self._is_free(candidate, index):
+        while not self._free(candidate, index):
             number += 1
-            candidate = f"{base}_{number}"
+            candidate = f"{base}{number}"
         self._holder[operand] = candidate
-        self._live[candidate] = self._last_use.get(operand, index)
+        self._until[candidate] = self._life(operand, index)
         return candidate
 
-    def _text(self, operand: Operand) -> str:
-        if isinstance(operand, Leaf):
-            return self._holder[operand]
-        text = self._holder[Out(operand.call)]
-        return f"{text}[{operand.index}]" if self.program.calls[operand.call].outputs > 1 else text
+    def _life(self, operand: Operand, index: int) -> int:
+        if isinstance(operand, Out) and operand.index == -1:
+            outs = [o for o in self._last_use if isinstance(o, Out) and o.call == operand.call]
+            return max((self._last_use[o] for o in outs), default=index)
+        return self._last_use.get(operand, index)
 
-    def _expression(self, call: Call) -> str:
+    def _target(self, index: int, operand: Operand, wishes: Sequence[str]) -> str:
+        for wish in wishes:
+            if wish and self._free(identifier(wish), index):
+                return self._hold(operand, wish, index)
+        return self._hold(operand, next(w for w in reversed(wishes) if w), index)
+
+    def _dying(self, index: int, operands: Sequence[Operand]) -> str:
+        for operand in operands:
+            if self._last_use.get(operand) == index and operand in self._holder:
+                return self._holder[operand]
+        return ""
+
+    # Statements ----------------------------------------------------------------------------------
+
+    def _name(self, name: str) -> str:
+        """A symbol's name: written out in the main body, relative to `name` in a function."""
+        if not self.prefix:
+            return _quoted(name)
+        return self._relative(name[len(self.prefix) :], "")
+
+    def _relative(self, before: str, after: str, counter: str = "") -> str:
+        if not before and not after and not counter:
+            return "name"
+        if re.fullmatch(r"[\w.]*", before + after, flags=re.ASCII):
+            return f'f"{{name}}{before}{counter}{after}"'
+        return f"name + {_quoted(before)}" if not counter else f"name + {_quoted(before)} + str(i) + {_quoted(after)}"
+
+    def _variable(self, index: int, item: VariableItem) -> Line:
+        variable = item.variable
+        tail = variable.name[len(self.prefix) :].strip("_")
+        wish = tail if len(tail) < 25 else tail.rsplit("_", 1)[-1]
+        parts = [self._name(variable.name)]
+        if variable.kind != "input":
+            parts.append(f"shape={_value(item.shape)}")
+        if variable.dtype != "float32":
+            parts.append(f'dtype="{variable.dtype}"')
+        target = self._target(index, Leaf(variable.name), [wish])
+        return Line(f"{target} = mx.sym.Variable({', '.join(parts)})")
+
+    def _op(self, index: int, item: OpItem) -> Line:
+        call = item.call
+        text = self._expression(item)
+        comment, blank = self._heading(call)
+        tail = call.name.rsplit("_", 1)[-1]
+        operands = list(call.operands())
+        wishes = [call.source.target, self._dying(index, operands), tail if not tail.isdigit() else "x"]
+        if call.outputs == 1:
+            target = self._target(index, Out(item.index), wishes)
+        elif call.outputs <= 6:
+            target = ", ".join(self._unpacked(index, item, tail))
+        else:
+            target = self._target(index, Out(item.index, -1), ["parts"])
+        return Line(f"{target} = {text}", 0, comment, blank)
+
+    def _unpacked(self, index: int, item: OpItem, tail: str) -> Iterator[str]:
+        for i in range(item.call.outputs):
+            out = Out(item.index, i)
+            yield self._target(index, out, [f"{tail}{i}"]) if out in self._last_use else "_"
+
+    def _heading(self, call: Call) -> tuple[str, bool]:
+        """(comment, blank line before): where an inlined submodule starts and ends."""
+        section = ""
+        for frame in reversed(call.source.frames):
+            if not frame.library:
+                own = frame.path == self.path
+                section = "" if own else f"{frame.path[len(self.path) :].lstrip('.')}: {frame.cls}"
+                break
+        changed = section != self._section
+        self._section = section
+        parts = [section if changed else "", call.comment]
+        return _comment("; ".join(p for p in parts if p)), changed
+
+    def _expression(self, item: OpItem) -> str:
+        call = item.call
         if _is_expression(call):
             ((_, operand),) = call.inputs
-            text = re.sub(r"\bx\b", "%x", call.op)
-            text = re.sub(r"\bc\b", lambda _: literal(dict(call.attrs)["c"]), text)
-            text = text.replace("%x", self._text(operand))
+            number = _value(dict(item.attrs)["c"])
+            text = re.sub(r"\b[xc]\b", lambda m: self.text(operand) if m.group() == "x" else number, call.op)
             if text.startswith(("maximum", "minimum")):
                 text = f"mx.sym.{text}"
-            return f"named({text}, name={call.name!r})"
+            return f"named({text}, name={self._name(call.name)})"
         parts = []
         for slot, operand in call.inputs:
-            if is_automatic(call, slot, operand) and operand not in self._holder:
+            if slot in item.automatic:
                 continue
-            text = self._text(operand)
-            parts.append(f"{slot}={text}" if slot else text)
-        parts += [f"{k}={literal(v)}" for k, v in call.attrs]
-        if call.op in {"zeros", "ones", "full", "arange"}:
-            parts = [p.removeprefix("val=") if p.startswith("val=") else p for p in parts]
-        parts.append(f"name={call.name!r}")
+            parts.append(f"{slot}={self.text(operand)}" if slot else self.text(operand))
+        parts += [_value(v) if k == "val" else f"{k}={_value(v)}" for k, v in item.attrs]
+        parts.append(f"name={self._name(call.name)}")
         return f"mx.sym.{call.op}({', '.join(parts)})"
 
-    def result(self) -> str:
-        texts = [self._text(o.operand) for o in self.program.outputs]
-        return texts[0] if len(texts) == 1 else f"mx.sym.Group([{', '.join(texts)}])"
+    def _call(self, index: int, item: CallItem) -> Line:
+        texts = [self.text(o) for o in item.inputs]
+        name = self._name(item.path)
+        expression = _function_call(item, texts, item.args, name)
+        targets = self._call_targets(index, item.outputs, item)
+        blank = bool(self._section)
+        self._section = ""
+        return Line(f"{', '.join(targets)} = {expression}", 0, "", blank)
+
+    def _call_targets(self, index: int, outputs: Sequence[Operand], item: CallItem) -> list[str]:
+        tail = next((p for p in reversed(item.path.split("_")) if not p.isdigit()), "x")
+        if len(outputs) == 1:
+            wishes = [item.target, self._dying(index, item.inputs), tail]
+            return [self._target(index, outputs[0], wishes)]
+        return [self._target(index, o, [f"{tail}{i}"]) for i, o in enumerate(outputs)]
+
+    def _loop(self, index: int, item: LoopItem) -> list[Line]:
+        first = item.calls[0]
+        made: list[Line] = []
+        texts = [self.text(o) for o in first.inputs]
+        names = dict(item.carried)
+        for place, number in item.carried:
+            operand = first.inputs[place]
+            holder = self._holder.get(operand, "")
+            if not holder or self._last_use.get(operand) != index:
+                target = self._target(index, item.outputs[number], [first.target, "x", "y"])
+                made.append(Line(f"{target} = {texts[place]}"))
+                texts[place] = target
+            else:
+                self._holder[item.outputs[number]] = holder
+                self._until[holder] = self._life(item.outputs[number], index)
+        targets = {number: texts[place] for place, number in names.items()}
+        blank = bool(self._section)
+        self._section = ""
+        head = Line(self._loop_head(item), 0, "", blank and not made)
+        args = tuple((k, _Raw(k) if k in dict(item.varying) else v) for k, v in first.args)
+        expression = _function_call(first, texts, args, self._loop_name(item))
+        body = Line(f"{', '.join(targets[n] for n in sorted(targets))} = {expression}", 1)
+        return [*made, head, body]
+
+    def _loop_head(self, item: LoopItem) -> str:
+        count, start = len(item.calls), item.start
+        if not item.varying:
+            return f"for i in range({count}):" if start == 0 else f"for i in range({start}, {start + count}):"
+        names = [name for name, _ in item.varying]
+        rows = list(zip(*(values for _, values in item.varying), strict=True))
+        shown = ", ".join(literal(row[0]) if len(names) == 1 else literal(tuple(row)) for row in rows)
+        target = names[0] if len(names) == 1 else f"({', '.join(names)})"
+        begin = "" if start == 0 else f", start={start}"
+        return f"for i, {target} in enumerate(({shown}){begin}):"
+
+    def _loop_name(self, item: LoopItem) -> str:
+        if self.prefix:
+            return self._relative(item.prefix[len(self.prefix) :], item.suffix, "{i}")
+        if re.fullmatch(r"[\w.]*", item.prefix + item.suffix, flags=re.ASCII):
+            return f'f"{item.prefix}{{i}}{item.suffix}"'
+        return f"{_quoted(item.prefix)} + str(i) + {_quoted(item.suffix)}"
 
 
-def _whole(operand: Operand) -> Operand:
-    return Out(operand.call) if isinstance(operand, Out) else operand
+@dataclass(frozen=True)
+class _Raw:
+    """A variable of a loop in the place of a value."""
+
+    name: str
 
 
-def is_automatic(call: Call, slot: str | None, operand: Operand) -> bool:
-    """Whether MXNet makes this very Variable by itself when the input is left out."""
-    return (
-        isinstance(operand, Leaf)
-        and slot in AUTOMATIC.get(call.op, ())
-        and operand.name == f"{call.name}_{slot}"
-    )
+def _function_call(item: CallItem, inputs: Sequence[str], args: Sequence[tuple[str, Any]], name: str) -> str:
+    parts = [*inputs, *(f"{k}={_value(v)}" for k, v in args), f"name={name}"]
+    return f"{item.function}({', '.join(parts)})"
 
 
-def _section_of(call: Call) -> str:
-    """The innermost module of the user's own around a call: where a reader looks for it."""
-    for frame in reversed(call.source.frames):
-        if not frame.library:
-            return f"{frame.path}: {frame.cls}" if frame.path else ""
-    return ""
+def _last_uses(items: Sequence[Item], outputs: Sequence[Operand]) -> dict[Operand, int]:
+    last: dict[Operand, int] = {}
+    for index, item in enumerate(items):
+        for operand in _reads(item):
+            last[operand] = index
+    for operand in outputs:
+        last[operand] = len(items)
+    return last
+
+
+def _reads(item: Item) -> Iterator[Operand]:
+    if isinstance(item, OpItem):
+        for slot, operand in item.call.inputs:
+            if slot not in item.automatic:
+                yield operand
+    elif isinstance(item, CallItem):
+        yield from item.inputs
+    elif isinstance(item, LoopItem):
+        yield from item.calls[0].inputs
+
+
+def _quoted(text: str) -> str:
+    return repr(text)
+
+
+def _comment(text: str) -> str:
+    """Text that is safe in a comment: no line of it can become code."""
+    return re.sub(r"[^\x20-\x7e]", "_", text)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Parameter):
+        return value.name if value.factor == 1 else f"{value.factor} * {value.name}"
+    return value.name if isinstance(value, _Raw) else literal(value)
 
 
 def literal(value: Any) -> str:

@@ -148,9 +148,14 @@ def _copied(model: nn.Module, fake: FakeTensorMode | None) -> nn.Module:
         for parameter in module._parameters.values():
             if parameter is not None and id(parameter) not in memo:
                 memo[id(parameter)] = parameter if fake is None else fake.from_tensor(parameter)
-        for buffer in module._buffers.values():
-            if buffer is not None:
-                memo.setdefault(id(buffer), buffer.detach().clone())
+        for name, buffer in module._buffers.items():
+            if buffer is None:
+                continue
+            # Statistics are never looked at; fake ones let torch reuse what it knows of batch_norm.
+            statistics = fake is not None and name in {"running_mean", "running_var"}
+            memo.setdefault(
+                id(buffer), fake.from_tensor(buffer) if statistics and fake else buffer.detach().clone()
+            )
         for value in vars(module).values():
             # Tensors that hooks leave behind are not leaves, which deepcopy refuses.
             if isinstance(value, torch.Tensor):
@@ -432,7 +437,7 @@ class _Recorder(TorchFunctionMode):
         node = self.graph.create_node("get_attr", keys[0], (), {}, keys[0])
         node.meta["keys"] = tuple(keys)
         self._remember(node, [tensor], None)
-        if not isinstance(tensor, nn.Parameter):
+        if not isinstance(tensor, nn.Parameter | FakeTensor):
             node.meta["traced"] = False
             node.meta["value"] = [tensor.detach()]
         return node
