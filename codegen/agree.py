@@ -119,7 +119,8 @@ def run_symbol(
     import mxnet as mx
 
     names = set(symbol.list_arguments())
-    arguments = {k: v for k, v in arg_params.items() if k in names}
+    # Copies: oneDNN reorders weights in place when it first runs, and these share torch's memory.
+    arguments = {k: v.copy() for k, v in arg_params.items() if k in names}
     arguments |= {k: mx.nd.array(v, dtype=v.dtype) for k, v in inputs.items() if k in names}
     missing = names - set(arguments)
     if missing:  # labels, which inference does not read
@@ -129,7 +130,7 @@ def run_symbol(
     if double:
         arguments = {k: _widened(v) for k, v in arguments.items()}
         aux_params = {k: _widened(v) for k, v in aux_params.items()}
-    auxiliary = {k: aux_params[k] for k in symbol.list_auxiliary_states()}
+    auxiliary = {k: aux_params[k].copy() for k in symbol.list_auxiliary_states()}
     with _environment(MXNET_SUBGRAPH_VERBOSE="0", **({} if fused else {"MXNET_SUBGRAPH_BACKEND": "NONE"})):
         executor = symbol.bind(mx.cpu(), arguments, grad_req="null", aux_states=auxiliary)
     return [o.asnumpy() for o in executor.forward(is_train=False)]

@@ -398,7 +398,7 @@ class _Folder:
         from codegen.view import identifier
 
         cls: str = key[0]
-        base = identifier(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls).lower())
+        base = identifier(re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", cls).lower())
         if base not in self.reserved:
             return base
         extra = self._own_child(key)
@@ -560,9 +560,10 @@ class _Parameters:
             if known is not None:
                 chosen[number] = known
                 continue
-            name = slot if slot not in taken else f"{hint}_{slot}"
+            name = slot if slot not in taken else f"{hint}_{slot}" if not hint[:1].isdigit() else slot
+            again = 2
             while name in taken:
-                name += "_"
+                name, again = f"{name.rstrip('0123456789')}{again}", again + 1
             taken.add(name)
             parameters.append((name, values))
             chosen[number] = Parameter(name)

@@ -89,7 +89,7 @@ class Builder:
         self._variables: dict[str, Variable] = {}
         self._params: dict[str, str] = {}
         self._values: dict[tuple[str, int], Value] = {}
-        self._entry: RuleEntry | None = None
+        self._shared: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
 
     # What rules use ----------------------------------------------------------------------------
 
@@ -148,8 +148,14 @@ class Builder:
         """Something that the user should know; said once in the run."""
         self.notes.setdefault(text)
 
-    def constant(self, array: npt.NDArray[Any], hint: str) -> Value:
-        """A constant tensor that becomes a parameter of the checkpoint."""
+    def constant(self, array: npt.NDArray[Any], hint: str, shared: bool = False) -> Value:
+        """A constant tensor that becomes a parameter of the checkpoint.
+
+        A `shared` one is the same Variable, called `hint`, wherever the net makes it again.
+        """
+        if shared:
+            key = (hint, array.shape, array.tobytes())
+            return self._shared.setdefault(key, Value(None, array.shape, str(array.dtype), const=array, node=hint))
         return Value(None, array.shape, str(array.dtype), const=array, node=f"{self.node.name}_{hint}")
 
     def parameter(self, owner_hint: str, kind: str, shape: Shape, fill: float) -> Value:

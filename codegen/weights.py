@@ -21,7 +21,7 @@ def parameters(
     """(arg_params, aux_params) of a program, from a state (key -> tensor).
 
     Tensors of the right dtype are shared, not copied (mx.nd.from_numpy, zero_copy=True): the result is
-    to be read, not written.
+    to be read, neither written nor bound (oneDNN reorders bound weights in place).
     """
     import mxnet as mx
 

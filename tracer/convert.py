@@ -56,18 +56,18 @@ class Conversion:
         return load_symbol(self.code, identifier(self.program.name))
 
     @functools.cached_property
-    def _params(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _shared(self) -> tuple[dict[str, Any], dict[str, Any]]:
         return parameters(self.program, full_state(self.model))
 
-    @property
+    @functools.cached_property
     def arg_params(self) -> dict[str, mx.nd.NDArray]:
-        """Name -> NDArray of the parameters; shares memory with the module's."""
-        return self._params[0]
+        """Name -> NDArray of the parameters: copies, which may be bound and trained."""
+        return {k: v.copy() for k, v in self._shared[0].items()}
 
-    @property
+    @functools.cached_property
     def aux_params(self) -> dict[str, mx.nd.NDArray]:
-        """Name -> NDArray of the auxiliary states (BatchNorm's moving statistics)."""
-        return self._params[1]
+        """Name -> NDArray of the auxiliary states (BatchNorm's moving statistics): copies."""
+        return {k: v.copy() for k, v in self._shared[1].items()}
 
     @property
     def contrast(self) -> str:
@@ -88,7 +88,7 @@ class Conversion:
         outputs: list[OutputAgreement] = []
         found: tuple[Any, ...] = ()
         for label, model in models:
-            params = self._params if model is self.model else parameters(self.program, full_state(model))
+            params = self._shared if model is self.model else parameters(self.program, full_state(model))
             for batch in self._batches():
                 inputs = make_inputs(self.inputs, batch, seed)
                 outputs += self._compared(model, params, inputs, label, tolerance)
@@ -146,8 +146,8 @@ class Conversion:
         paths = Paths(path)
         files: dict[Path, Any] = {paths.code: self.code, paths.symbol: self.symbol.tojson()}
         if weights:
-            arg = {f"arg:{k}": v for k, v in self.arg_params.items()}
-            aux = {f"aux:{k}": v for k, v in self.aux_params.items()}
+            arg = {f"arg:{k}": v for k, v in self._shared[0].items()}
+            aux = {f"aux:{k}": v for k, v in self._shared[1].items()}
             files[paths.params] = arg | aux
             files[paths.contrast] = self.contrast
         return files
@@ -235,7 +235,23 @@ def trace(model: nn.Module, specs: tuple[InputSpec, ...], taps: Sequence[str] = 
     try:
         return unify([first, *others], [batch, 2 * batch, 3 * batch])
     except Mismatch as mismatch:
-        return _frozen(first, batch, str(mismatch))
+        if batch > 1:
+            return _frozen(first, batch, str(mismatch))
+        return _traced_above_one(model, specs, taps, first, others, str(mismatch))
+
+
+def _traced_above_one(
+    model: nn.Module, specs: tuple[InputSpec, ...], taps: Sequence[str], first: Any, others: list[Any], why: str
+) -> Graph:
+    """Nets that treat a batch of one in another way: the path that all larger ones take.
+
+    The comparison with torch at batch size one tells whether it gives the same there.
+    """
+    try:
+        fourth = capture(model, make_inputs(specs, 4, 0), taps)
+        return replace(unify([*others, fourth], [2, 3, 4]), batch=1)
+    except (Mismatch, UserModelError, ConversionError):
+        return _frozen(first, 1, why)
 
 
 def _frozen(first: Any, batch: int, why: str) -> Graph:

@@ -41,7 +41,7 @@ def unify(captures: Sequence[Capture], batches: Sequence[int]) -> Graph:
         if nodes[0].op == "placeholder":
             builder.need(nodes[0])
     outputs = tuple(builder.need(node) for node in captures[0].outputs)
-    order = {nodes[0].name: i for i, nodes in enumerate(together)}
+    order = {name_of(nodes[0]): i for i, nodes in enumerate(together)}
     nodes_in_order = tuple(sorted(builder.done.values(), key=lambda n: order[n.name]))
     inputs = tuple(n.name for n in nodes_in_order if n.op == "input")
     return check(Graph(nodes_in_order, inputs, outputs, batches[0]))
@@ -62,19 +62,19 @@ class _Unifier:
         stack = [node]
         while stack:
             current = self._maker(stack[-1])
-            if current.name in self.done:
+            if name_of(current) in self.done:
                 stack.pop()
                 continue
             missing = [] if self._is_leaf(current) else self._unmade(current)
             if missing:
                 stack += missing
                 continue
-            self.done[current.name] = self._node(current)
+            self.done[name_of(current)] = self._node(current)
             stack.pop()
         return self._ref(node)
 
     def _unmade(self, node: fx.Node) -> list[fx.Node]:
-        return [n for n in node.all_input_nodes if self._maker(n).name not in self.done]
+        return [n for n in node.all_input_nodes if name_of(self._maker(n)) not in self.done]
 
     @staticmethod
     def _maker(node: fx.Node) -> fx.Node:
@@ -84,7 +84,7 @@ class _Unifier:
         if "item" in node.meta:
             maker, index = node.meta["item"]
             return Ref(maker.name, index)
-        return Ref(node.name)
+        return Ref(name_of(node))
 
     def _is_leaf(self, node: fx.Node) -> bool:
         return node.op != "call_function" or self._constant(node) is not None
@@ -105,7 +105,7 @@ class _Unifier:
         source: Source = node.meta["source"]
         source = replace(source, target=assigned_name(source.file, source.line))
         if node.op == "placeholder":
-            return Node(node.name, "input", (), types, source)
+            return Node(name_of(node), "input", (), types, source)
         constant = self._constant(node)
         if constant is not None:
             return Node(node.name, "constant", (), types, source, constant.numpy())
@@ -171,6 +171,11 @@ class _Unifier:
         if coef == 0 or any(coef * b + const != v for b, v in zip(self.batches, values, strict=True)):
             raise Mismatch(f"a size is not linear in the batch size, at {node.meta['source']}")
         return Dim(coef, const)
+
+
+def name_of(node: fx.Node) -> str:
+    """The IR's name of a node; fx renames an input called like a builtin (`input`)."""
+    return str(node.target) if node.op == "placeholder" else node.name
 
 
 def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:

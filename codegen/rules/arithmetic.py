@@ -106,8 +106,9 @@ def _ranked(b: Builder, value: Value, rank: int, number: int) -> Value:
     sizes = (1,) * (rank - value.rank) + value.sizes
     if value.const is not None:
         return replace(value, shape=sizes, const=value.const.reshape(sizes), operand=None)
-    code = tuple(0 if isinstance(s, Dim) else s for s in sizes)
-    if any(isinstance(s, Dim) for s in sizes):
+    if value.rank == 1:
+        code = (1,) * (rank - 1) + (-1,)
+    else:
         code = tuple(-1 if isinstance(s, Dim) else s for s in sizes)
     return b.op("Reshape", value, shape=code, hint="lhs" if number == 0 else "rhs", gives=sizes)
 

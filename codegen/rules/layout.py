@@ -17,26 +17,23 @@ def reshape_to(b: Builder, value: Value, shape: Shape, hint: str = "") -> Value:
 
 
 def reshape_code(b: Builder, old: Shape, new: Shape) -> tuple[int, ...]:
-    """MXNet's code for a target shape: 0 keeps the size at this place, -1 is inferred.
+    """MXNet's code for a target shape, as a person writes it: (0, -1) rather than (0, 25088).
 
-    Of the sizes that follow the batch, those at their old place are 0, and one other is -1
+    Sizes that stay at their place in front are 0; of the others one is -1 where it is the only one, or
+    the only one that is not 1, or follows the batch
     (https://mxnet.apache.org/versions/1.9.1/api/python/docs/api/symbol/symbol.html, Reshape).
     """
-    code: list[int] = []
-    for i, size in enumerate(new):
-        if isinstance(size, int):
-            code.append(size)
-        elif i < len(old) and old[i] == size:
-            code.append(0)
-        else:
-            code.append(-1)
-    if code.count(-1) > 1:
+    kept = 0
+    while kept < min(len(old), len(new)) and old[kept] == new[kept]:
+        kept += 1
+    rest = new[kept:]
+    grown = [s for s in rest if isinstance(s, Dim)] or [s for s in rest if s != 1]
+    if len(grown) > 1 and isinstance(grown[0], Dim):
         raise b.refuse("a reshape in which several sizes follow the batch", "fix the batch size with --input")
-    if -1 not in code and 0 in code and len(code) > 1 and not any(s == 0 for s in new):
-        # As a person writes it: (0, -1) rather than (0, 25088), and it serves other image sizes too.
-        if len(new) == 2 and code[0] == 0:
-            code[1] = -1
-    return tuple(code) if code else (1,)
+    if len(rest) == 1:
+        grown = list(rest)
+    code = [0] * kept + [-1 if len(grown) == 1 and s == grown[0] else s for s in rest]
+    return tuple(c for c in code if isinstance(c, int)) if code else (1,)
 
 
 @lowers("view", "reshape", "flatten", "unflatten", "ravel", "view_as", "reshape_as")

@@ -79,6 +79,17 @@ def _batched(b: Builder, left: Value, right: Value, hint: str, flags: dict[str, 
     return b.op("linalg.gemm2", left, right, hint=hint, gives=(*batch, rows, columns), **flags)
 
 
+def product_of(
+    b: Builder, left: Value, right: Value, hint: str = "", transpose_b: bool = False, alpha: float = 1.0
+) -> Value:
+    """alpha * left right (or right^T), for matrices with the same or broadcast leading axes."""
+    batch = _broadcast(left.sizes[:-2], right.sizes[:-2])
+    left = spread(b, left, (*batch, *left.sizes[-2:]), f"{hint}_lhs" if hint else "lhs")
+    right = spread(b, right, (*batch, *right.sizes[-2:]), f"{hint}_rhs" if hint else "rhs")
+    gives = (*batch, left.sizes[-2], right.sizes[-2 if transpose_b else -1])
+    return b.op("linalg.gemm2", left, right, transpose_b=transpose_b, alpha=alpha, hint=hint, gives=gives)
+
+
 def _broadcast(left: Shape, right: Shape) -> Shape:
     rank = max(len(left), len(right))
     pairs = zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right, strict=True)
