@@ -7,7 +7,6 @@ compared too, in the order of execution, and the first that differs is named.
 from __future__ import annotations
 
 import contextlib
-import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -232,29 +231,27 @@ def _internal_name(names: Sequence[str], call: str, index: int, outputs: int) ->
     return next((w for w in wanted if w in names), None)
 
 
-def random_copy(model: nn.Module, inputs: Mapping[str, Any], seed: int = 0) -> nn.Module:
-    """A copy in which what hides errors is random: constant parameters and BatchNorm statistics.
+def randomise(model: nn.Module, inputs: Mapping[str, Any], seed: int = 0) -> None:
+    """Make random, in place, what hides errors: constant parameters and BatchNorm statistics.
 
     Parameters that are already random keep their values, whose scale their layers chose. Statistics
     are drawn around those of `inputs`, layer by layer, so that signals neither vanish nor explode and
-    float32 is precise enough to compare in. The copy shares no memory with the model.
+    float32 is precise enough to compare in.
     """
     import torch
 
     generator = torch.Generator().manual_seed(seed)
-    copied = copy.deepcopy(model)
     with torch.no_grad():
-        for parameter in copied.parameters():
+        for parameter in model.parameters():
             _randomise(parameter, generator)
         hooks = [
             module.register_forward_pre_hook(_statistics_hook(generator))
-            for module in copied.modules()
+            for module in model.modules()
             if isinstance(getattr(module, "running_mean", None), torch.Tensor)
         ]
-        copied(**inputs)
+        model(**inputs)
         for hook in hooks:
             hook.remove()
-    return copied
 
 
 def _uniform(shape: Any, generator: torch.Generator, low: float, high: float) -> torch.Tensor:

@@ -35,6 +35,8 @@ MX_DTYPES = {
     "bool": "bool",
 }
 PARAMETER_SLOTS = frozenset(["weight", "bias", "gamma", "beta", "moving_mean", "moving_var", "parameters"])
+# Ops whose whole numbers MXNet gives as float32: cast only where a dtype is asked for.
+WHOLE_FLOATS = frozenset(["argmax", "argmin", "argsort", "arange", "topk", "sort", "max", "min"])
 MAX_ELEMENTS = 2**31
 
 
@@ -186,6 +188,11 @@ class Builder:
         """Whether the value is a parameter or buffer of the net, as it stands in the state dict."""
         return value is not None and value.node in self._params_by_node()
 
+    def made_by(self, value: Value, op: str) -> bool:
+        """Whether the value is the result of torch's `op`."""
+        node = self.graph.by_name.get(value.node)
+        return node is not None and node.op == op
+
     # Inside ------------------------------------------------------------------------------------
 
     def _params_by_node(self) -> set[str]:
@@ -260,7 +267,8 @@ class Builder:
         tied = tuple(node.kwargs.get("tied", ()))
         dtype = MX_DTYPES[node.outputs[0].dtype]
         dtype = "float32" if dtype == "bool" else dtype
-        self._variables[name] = Variable(name, kind, shape, dtype, (key,), tied)  # type: ignore[arg-type]
+        derived = tuple(node.kwargs.get("derived", ()))
+        self._variables[name] = Variable(name, kind, shape, dtype, (key,), tied, derived)  # type: ignore[arg-type]
         self._params[node.name] = name
         return name
 
@@ -303,9 +311,11 @@ class Builder:
         dtype = MX_DTYPES.get(kind.dtype)
         if dtype is None:
             raise Refused(f"{node.op}() gives {kind.dtype}, which MXNet does not have")
-        if dtype != "bool" and value.dtype != dtype and value.const is None:
+        lazy = node.op in WHOLE_FLOATS and dtype.startswith("int")
+        if dtype != "bool" and value.dtype != dtype and value.const is None and not lazy:
             value = self.op("cast", value, dtype=dtype, hint="cast", gives=kind.shape)
-        return replace(value, shape=kind.shape, is_bool=dtype == "bool")
+        made_by = node.name if isinstance(value.operand, Out) else value.node
+        return replace(value, shape=kind.shape, is_bool=dtype == "bool", node=made_by)
 
     def leaf(self, node: Node) -> None:
         """Enter an input, a parameter or a constant."""
@@ -350,7 +360,7 @@ class Builder:
         for ref in self.graph.outputs:
             value = self._values[(ref.name, ref.index)]
             self.node = self.graph.by_name[ref.name]
-            operand = self._output(value, seen)
+            operand = self._output(value, self.graph.type_of(ref).dtype, seen)
             seen.add(operand)
             outputs.append(Output(operand, self.graph.type_of(ref).shape))
         values = tuple(
@@ -374,8 +384,11 @@ class Builder:
             live,
         )
 
-    def _output(self, value: Value, seen: set[Operand]) -> Operand:
+    def _output(self, value: Value, torch_dtype: str, seen: set[Operand]) -> Operand:
         """An output must be an op of its own: a Variable, or the same output twice, is copied."""
+        dtype = MX_DTYPES[torch_dtype]
+        if dtype != "bool":
+            value = self.cast(value, dtype)
         if isinstance(value.operand, Out) and value.operand not in seen:
             return value.operand
         copied = self.op("identity", value, hint="output")
@@ -450,7 +463,8 @@ def lower(
     """
     rules = rule_table() if rules is None else rules
     used = {str(n.kwargs["key"]) for n in graph.nodes if n.op == "param"}
-    used |= {str(k) for n in graph.nodes if n.op == "param" for k in n.kwargs.get("tied", ())}
+    for slot in ("tied", "derived"):
+        used |= {str(k) for n in graph.nodes if n.op == "param" for k in n.kwargs.get(slot, ())}
     builder = Builder(graph, [k for k in state_keys if k not in used])
     problems: list[Problem] = []
     for node in graph.nodes:

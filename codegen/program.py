@@ -30,6 +30,7 @@ class Variable:
     dtype: str = "float32"
     keys: tuple[str, ...] = ()
     tied: tuple[str, ...] = ()
+    derived: tuple[str, ...] = ()
     fill: float | None = None
     value: npt.NDArray[Any] | None = field(default=None, compare=False, repr=False)
 

@@ -66,7 +66,7 @@ def contrast(program: Program, state: Mapping[str, torch.Tensor], state_keys: tu
     for variable in program.variables:
         if variable.kind not in {"arg", "aux"}:
             continue
-        keys = (*variable.keys, *variable.tied)
+        keys = variable.derived or (*variable.keys, *variable.tied)
         used.update(keys)
         if keys:
             text = "+".join(keys)

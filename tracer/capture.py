@@ -31,9 +31,11 @@ from torch._subclasses.fake_tensor import (
     FakeTensor,
     FakeTensorMode,
 )
+from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
 from tracer.canonical import call_arguments, op_name
+from tracer.copies import module_copy
 from tracer.ir import Frame, Source
 from tracer.problems import ConversionError, Problem, UserModelError
 from tracer.user_code import user_traceback
@@ -142,25 +144,16 @@ def _capture_with(
 
 
 def _copied(model: nn.Module, fake: FakeTensorMode | None) -> nn.Module:
-    """A copy of the module that shares (or fakes) its parameters and owns its buffers."""
-    memo: dict[int, Any] = {}
-    for module in model.modules():
-        for parameter in module._parameters.values():
-            if parameter is not None and id(parameter) not in memo:
-                memo[id(parameter)] = parameter if fake is None else fake.from_tensor(parameter)
-        for name, buffer in module._buffers.items():
-            if buffer is None:
-                continue
-            # Statistics are never looked at; fake ones let torch reuse what it knows of batch_norm.
-            statistics = fake is not None and name in {"running_mean", "running_var"}
-            memo.setdefault(
-                id(buffer), fake.from_tensor(buffer) if statistics and fake else buffer.detach().clone()
-            )
-        for value in vars(module).values():
-            # Tensors that hooks leave behind are not leaves, which deepcopy refuses.
-            if isinstance(value, torch.Tensor):
-                memo.setdefault(id(value), value.detach().clone())
-    return copy.deepcopy(model, memo).eval()
+    """A copy that shares the module's parameters, or has fake ones."""
+    if fake is None:
+        return module_copy(model, parameter=lambda _name, tensor: tensor)
+
+    def buffer(name: str, tensor: torch.Tensor) -> torch.Tensor:
+        # Statistics are never looked at; fake ones let torch reuse what it knows of batch_norm.
+        statistics = name in {"running_mean", "running_var"}
+        return fake.from_tensor(tensor) if statistics else tensor.detach().clone()
+
+    return module_copy(model, parameter=lambda _name, tensor: fake.from_tensor(tensor), buffer=buffer)
 
 
 @contextlib.contextmanager
@@ -261,6 +254,7 @@ class _Recorder(TorchFunctionMode):
         self._views: dict[int, _View] = {}
         self._children: dict[int, list[_View]] = {}
         self._frames: list[Frame] = []
+        self._modules: list[nn.Module] = []
         self._calls: dict[int, int] = {}
         self._paths = {id(m): path for path, m in model.named_modules()}
         self._attributes = dict(_attribute_tensors(model))
@@ -302,9 +296,24 @@ class _Recorder(TorchFunctionMode):
         library = cls.__module__.startswith("torch.nn.")
         file = os.path.basename(getattr(sys.modules.get(cls.__module__), "__file__", None) or "")
         self._frames.append(Frame(path, cls.__name__, call, library, file))
+        self._modules.append(module)
 
-    def _leave(self, _module: nn.Module, _args: Any, _output: Any) -> None:
-        self._frames.pop()
+    def _leave(self, module: nn.Module, _args: Any, output: Any) -> None:
+        frame = self._frames.pop()
+        self._modules.pop()
+        if isinstance(module, parametrize.ParametrizationList) and isinstance(output, torch.Tensor):
+            owner, _, name = frame.path.partition(".parametrizations.")
+            self._derive(output, f"{owner}.{name}" if _ else frame.path.removeprefix("parametrizations."), frame.path)
+
+    def _derive(self, tensor: torch.Tensor, key: str, source: str) -> fx.Node:
+        """A parameter that is computed from others (weight_norm, parametrizations) becomes one of its own."""
+        node = self.graph.create_node("get_attr", key, (), {}, key)
+        node.meta["keys"] = (key,)
+        node.meta["derived"] = tuple(
+            keys[0] for keys in self._keys.values() if keys[0].startswith((f"{source}.", f"{source}_"))
+        )
+        self._remember(node, [tensor], None)
+        return node
 
     # Each call ---------------------------------------------------------------------------------
 
@@ -416,6 +425,9 @@ class _Recorder(TorchFunctionMode):
     # Tensors and nodes -------------------------------------------------------------------------
 
     def _lookup(self, tensor: torch.Tensor) -> fx.Node:
+        hooked = self._hooked_name(tensor)
+        if hooked:
+            return self._derive(tensor, hooked, hooked)
         node = self._node_of.get(id(tensor))
         if node is not None:
             return node
@@ -431,6 +443,18 @@ class _Recorder(TorchFunctionMode):
                 )
             )
         return self._constant_node(tensor)
+
+    def _hooked_name(self, tensor: torch.Tensor) -> str:
+        """The key of a weight that a forward hook (the old weight_norm and spectral_norm) leaves behind."""
+        if not self._modules or self._node_of.get(id(tensor)) is None:
+            return ""
+        module = self._modules[-1]
+        for hook in module._forward_pre_hooks.values():
+            name = getattr(hook, "name", None)
+            if hasattr(hook, "compute_weight") and vars(module).get(name) is tensor:
+                node = self._node_of[id(tensor)]
+                return "" if "derived" in node.meta else f"{self._frames[-1].path}.{name}".lstrip(".")
+        return ""
 
     def _state_node(self, tensor: torch.Tensor) -> fx.Node:
         keys = self._keys[id(tensor)]

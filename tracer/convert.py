@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from codegen.agree import (
     TOLERANCE,
@@ -19,7 +20,7 @@ from codegen.agree import (
     compare_layers,
     compare_outputs,
     difference,
-    random_copy,
+    randomise,
 )
 from codegen.artifacts import Paths, load_symbol, write_all
 from codegen.lower import lower
@@ -29,6 +30,7 @@ from codegen.softmax import with_softmax
 from codegen.view import Origin, identifier, view
 from codegen.weights import contrast, parameters
 from tracer.capture import capture, recorded_values, run
+from tracer.copies import module_copy
 from tracer.inputs import InputSpec, find_inputs, inputs_from_tensors, make_inputs
 from tracer.ir import Graph
 from tracer.problems import ConversionError, RequestError, UserModelError
@@ -84,7 +86,7 @@ class Conversion:
         """
         models = [("its own parameters", self.model)]
         if fresh:
-            models.append(("random parameters", random_copy(self.model, make_inputs(self.inputs, None, seed))))
+            models.append(("random parameters", self._randomised(seed)))
         outputs: list[OutputAgreement] = []
         found: tuple[Any, ...] = ()
         for label, model in models:
@@ -99,6 +101,11 @@ class Conversion:
                 if not all(o.within(tolerance) for o in outputs):
                     break
         return Agreement(tuple(outputs), found, tolerance)
+
+    def _randomised(self, seed: int) -> nn.Module:
+        copied = module_copy(self.model)
+        randomise(copied, make_inputs(self.inputs, None, seed))
+        return copied
 
     def _compared(
         self, model: nn.Module, params: Any, inputs: dict[str, torch.Tensor], label: str, tolerance: float
@@ -121,7 +128,7 @@ class Conversion:
         """The comparison in float64, None unless torch's own float32 rounding is above the tolerance."""
         wide = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
         try:
-            double = self._expected(copy.deepcopy(model).double(), wide)
+            double = self._expected(module_copy(model).double(), wide)
             noise = max(
                 difference(s.double().numpy(), d.double().numpy()) for s, d in zip(single, double, strict=True)
             )
@@ -279,7 +286,22 @@ def runs(model: nn.Module, inputs: dict[str, torch.Tensor]) -> bool:
 
 
 def full_state(model: nn.Module) -> Mapping[str, torch.Tensor]:
-    """Every parameter and buffer by key, persistent or not, tied ones under each name."""
+    """Every parameter and buffer by key, persistent or not, tied ones under each name, computed ones too."""
     state: dict[str, torch.Tensor] = dict(model.named_parameters(remove_duplicate=False))
     state.update(model.named_buffers(remove_duplicate=False))
+    for path, module in model.named_modules():
+        for name, tensor in _computed(module):
+            state[f"{path}.{name}" if path else name] = tensor
     return state
+
+
+def _computed(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """The parameters that a module computes from others: parametrizations, the old norm hooks."""
+    with torch.no_grad():
+        for name in getattr(module, "parametrizations", {}):
+            yield name, getattr(module, name)
+        for hook in module._forward_pre_hooks.values():
+            if isinstance(hook, WeightNorm):
+                yield hook.name, hook.compute_weight(module)
+            elif isinstance(hook, SpectralNorm):
+                yield hook.name, hook.compute_weight(module, do_power_iteration=False)

@@ -120,6 +120,8 @@ class _Unifier:
         value = node.meta["value"][0].numpy() if "value" in node.meta else None
         keys = node.meta["keys"]
         args = (("key", keys[0]), *((("tied", keys[1:]),) if keys[1:] else ()))
+        if "derived" in node.meta:
+            args = (*args, ("derived", node.meta["derived"]))
         return Node(node.name, "param", args, types, source, value)
 
     def _arguments(self, node: fx.Node) -> tuple[tuple[str, Any], ...]:

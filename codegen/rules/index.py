@@ -205,8 +205,10 @@ def _gathered(b: Builder, x: Value, tensors: dict[int, Value]) -> Value:
     for axis, value in tensors.items():
         size = x.sizes[axis]
         value = replace(value, const=value.const % size, operand=None) if value.const is not None and isinstance(size, int) else value
-        if value.const is None:
-            value = b.with_number("x % c", b.cast(value, "float32"), float(size) if isinstance(size, int) else 1.0, hint=f"wrapped{axis}")
+        if value.const is None and not b.made_by(value, "arange"):
+            if isinstance(size, Dim):
+                raise b.refuse("indexing the batch axis by a tensor", "fix the batch size with --input")
+            value = b.with_number("x % c", b.cast(value, "float32"), float(size), hint=f"wrapped{axis}")
         parts.append(spread(b, b.cast(value, "float32"), common, f"index{axis}"))
     indices = b.op("stack", parts, axis=0, hint="indices")
     gives = (*common, *(x.sizes[a] for a in rest))

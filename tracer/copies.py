@@ -1,0 +1,35 @@
+"""Copies of the user's module, which is never changed itself."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+Copier = Callable[[str, torch.Tensor], Any]
+"""(the tensor's own name in its module, the tensor) -> what the copy holds in its place."""
+
+
+def module_copy(model: nn.Module, parameter: Copier | None = None, buffer: Copier | None = None) -> nn.Module:
+    """A deep copy in eval mode whose parameters and buffers are what the two functions give (clones).
+
+    A parameter that stands in several modules is one in the copy too.
+    """
+    parameter = parameter or (lambda _name, t: nn.Parameter(t.detach().clone(), requires_grad=False))
+    buffer = buffer or (lambda _name, t: t.detach().clone())
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for name, tensor in module._parameters.items():
+            if tensor is not None and id(tensor) not in memo:
+                memo[id(tensor)] = parameter(name, tensor)
+        for name, value in module._buffers.items():
+            if value is not None and id(value) not in memo:
+                memo[id(value)] = buffer(name, value)
+        for value in vars(module).values():
+            # Tensors that forward hooks leave behind are not leaves, which deepcopy refuses.
+            if isinstance(value, torch.Tensor) and id(value) not in memo:
+                memo[id(value)] = value.detach().clone()
+    return copy.deepcopy(model, memo).eval()
