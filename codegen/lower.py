@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codegen.mxnet_ops import OPS, REQUIRED
-from codegen.names import Namer
+from codegen.names import Namer, repeated_ops
 from codegen.program import Call, Leaf, Operand, Out, Output, Program, Variable
 from codegen.registry import RuleEntry, rule_table
 from tracer.capture import RANDOM
@@ -86,7 +86,7 @@ class Builder:
         self.node: Node = graph.nodes[0]
         self.notes: dict[str, None] = {}
         self._unused = unused
-        self._namer = Namer()
+        self._namer = Namer(repeated_ops(graph))
         self._calls: list[Call] = []
         self._variables: dict[str, Variable] = {}
         self._params: dict[str, str] = {}

@@ -1,13 +1,16 @@
 """Names: module path <-> symbol name.
 
-A op is named after the module that owns its weights (`layer1_0_conv1`), or after the module that it
-stands in and what it does (`layer1_0_add`); a parameter after its key with MXNet's suffix. Names never
-depend on anything but the net.
+An op is named after the module that owns its weights (`layer1_0_conv1`), or after the module that it
+stands in and what it does (`layer1_0_add`); where a module does the same more than once, after the
+author's variable too (`layer1_0_out_add`). A parameter is named after its key with MXNet's suffix. Names
+depend on nothing but the net, and a number comes in only where nothing else tells two ops apart.
 """
 
 from __future__ import annotations
 
-from tracer.ir import Source
+from collections import Counter
+
+from tracer.ir import Graph, Source
 
 # torch's last part of a key that gives way to MXNet's suffix.
 TORCH_SUFFIXES = frozenset(["weight", "bias", "running_mean", "running_var"])
@@ -16,8 +19,9 @@ TORCH_SUFFIXES = frozenset(["weight", "bias", "running_mean", "running_var"])
 class Namer:
     """Gives every call and Variable a name of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, repeated: frozenset[tuple[str, int, str]] = frozenset()) -> None:
         self._taken: set[str] = set()
+        self._repeated = repeated
 
     def reserve(self, name: str) -> None:
         """Keep a name for an input."""
@@ -30,6 +34,9 @@ class Namer:
         own_name = owner is not None or (frame is not None and frame.library)
         parts = [flat(path)] if path else []
         if hint or not own_name or not path:
+            call = frame.call if frame is not None else 0
+            if (source.path, call, op) in self._repeated and source.target:
+                parts.append(flat(source.target))
             parts.append(hint or op)
         return self._unique("_".join(parts))
 
@@ -59,6 +66,15 @@ class Namer:
             candidate = f"{name}{number}" if not name[-1:].isdigit() else f"{name}_{number}"
         self._taken.add(candidate)
         return candidate
+
+
+def repeated_ops(graph: Graph) -> frozenset[tuple[str, int, str]]:
+    """(module path, number of its call, op) of what one call of a module does more than once."""
+    counts: Counter[tuple[str, int, str]] = Counter()
+    for node in graph.nodes:
+        if node.op not in {"input", "param", "constant"}:
+            counts[node.source.path, node.source.frames[-1].call if node.source.frames else 0, node.op] += 1
+    return frozenset(key for key, count in counts.items() if count > 1)
 
 
 def flat(path: str) -> str:
