@@ -62,11 +62,14 @@ class VariableItem:
 
 @dataclass(frozen=True)
 class CallItem:
-    """One call of a Function. `args` may hold Parameters; `path` is the module's, with `_`."""
+    """One call of a Function. `args` may hold Parameters; `path` is the module's, with `_`.
+
+    An input is None where the function reads it only in parts that this use does not have.
+    """
 
     function: str
     frame: Frame
-    inputs: tuple[Operand, ...]
+    inputs: tuple[Operand | None, ...]
     outputs: tuple[Operand, ...]
     args: tuple[tuple[str, Any], ...]
     path: str
@@ -95,7 +98,19 @@ class LoopItem:
         return self.calls[-1].outputs
 
 
-Item: TypeAlias = "OpItem | VariableItem | CallItem | LoopItem"
+@dataclass(frozen=True)
+class GuardItem:
+    """A part that some uses of a Function do not have: `if flag:`.
+
+    `merges` are (what the part makes, what stands in its place without it).
+    """
+
+    flag: str
+    items: tuple[Item, ...]
+    merges: tuple[tuple[Operand, Operand], ...]
+
+
+Item: TypeAlias = "OpItem | VariableItem | CallItem | LoopItem | GuardItem"
 
 
 @dataclass(frozen=True)
@@ -103,13 +118,15 @@ class Function:
     """One function of the generated file: parameters, body and results.
 
     `prefix` is the path of the use that the body was taken from: names in it are relative.
-    `parameters` are names with the values that the uses give.
+    `parameters` are names with the values that the uses give, `optional` the numbers of inputs that some
+    uses do not give.
     """
 
     name: str
     frame: Frame
     inputs: tuple[Operand, ...]
     input_names: tuple[str, ...]
+    optional: frozenset[int]
     parameters: tuple[tuple[str, tuple[Any, ...]], ...]
     items: tuple[Item, ...]
     outputs: tuple[Operand, ...]
@@ -131,8 +148,7 @@ def fold(program: Program, main: str, reserved: Sequence[str] = ()) -> Module:
 
 def unfolded(program: Program) -> Module:
     """The program as one flat body."""
-    folder = _Folder(program, set())
-    return Module((), tuple(folder.body(folder.root, frozenset())))
+    return _Folder(program, set()).flat()
 
 
 # Blocks ----------------------------------------------------------------------------------------
@@ -144,7 +160,6 @@ class Block:
 
     frame: Frame
     items: list[int | Block] = field(default_factory=list)
-    key: Any = None
 
     @property
     def prefix(self) -> str:
@@ -166,14 +181,55 @@ class Block:
                 yield from item.blocks()
 
 
-@dataclass
-class _Kind:
-    """A structure that several blocks share, and the Function made of it."""
+@dataclass(frozen=True)
+class Entry:
+    """One statement of a block, in a form that can be compared with another block's.
 
-    blocks: list[Block]
+    `label` is what must be equal; `reads` are (slot, operand); `source` is the op's number, the
+    Variable or the inner block.
+    """
+
+    label: tuple[Any, ...]
+    reads: tuple[tuple[str | None, Operand | None], ...]
+    makes: tuple[Operand, ...]
+    source: int | Variable | Block
+
+
+@dataclass(frozen=True)
+class _Use:
+    """A block as one use of a Family: for each entry of the base its own, or None where it has none."""
+
+    block: Block
+    entries: tuple[Entry | None, ...]
+    inputs: tuple[Operand | None, ...]
+    outputs: tuple[Operand, ...]
+    merges: tuple[tuple[Operand, Operand], ...] = ()
+
+
+@dataclass(eq=False)
+class Family:
+    """A structure that blocks share, up to parts that some do not have, and the Function made of it."""
+
+    uses: list[_Use]
     name: str = ""
-    function: Function | None = None
     arguments: dict[int, tuple[tuple[str, Any], ...]] = field(default_factory=dict)
+
+    @property
+    def base(self) -> _Use:
+        """The use with all parts."""
+        return self.uses[0]
+
+    @property
+    def cls(self) -> str:
+        return self.base.block.frame.cls
+
+    def use_of(self, block: Block) -> int:
+        """The number of a block's use."""
+        return next(i for i, use in enumerate(self.uses) if use.block is block)
+
+    def pattern(self, place: int) -> frozenset[int]:
+        """The uses that do not have an entry of the base."""
+        return frozenset(i for i, use in enumerate(self.uses) if use.entries[place] is None)
 
 
 class _Folder:
@@ -185,7 +241,8 @@ class _Folder:
         self._automatic = self._find_automatic()
         self.root = self._tree()
         self._owners = self._find_owners()
-        self._kinds: dict[Any, _Kind] = {}
+        self._family: dict[int, Family] = {}
+        self._interfaces: dict[int, tuple[tuple[Operand, ...], tuple[Operand, ...]]] = {}
 
     # What is read where ------------------------------------------------------------------------
 
@@ -282,126 +339,184 @@ class _Folder:
 
     # Structure ---------------------------------------------------------------------------------
 
-    def inputs(self, block: Block) -> list[Operand]:
-        """What a block reads from outside, in the order of first use."""
+    def interface(self, block: Block) -> tuple[tuple[Operand, ...], tuple[Operand, ...]]:
+        """(what a block reads from outside, what others read of it), in the order of first use."""
+        if id(block) not in self._interfaces:
+            self._interfaces[id(block)] = (self._inputs(block), self._outputs(block))
+        return self._interfaces[id(block)]
+
+    def _inputs(self, block: Block) -> tuple[Operand, ...]:
         inside = set(block.calls())
-        within = [block, *block.blocks()]
+        within = {id(block), *(id(b) for b in block.blocks())}
         found: dict[Operand, None] = {}
         for index in block.calls():
             for slot, operand in self.program.calls[index].inputs:
                 if isinstance(operand, Out):
                     if operand.call not in inside:
                         found.setdefault(operand)
-                elif slot not in self._automatic[index] and not any(
-                    self._owners[operand.name] is b for b in within
-                ):
+                elif slot not in self._automatic[index] and id(self._owners[operand.name]) not in within:
                     found.setdefault(operand)
-        return list(found)
+        return tuple(found)
 
-    def outputs(self, block: Block) -> list[Operand]:
-        """What others read of a block, in the order in which it is made."""
+    def _outputs(self, block: Block) -> tuple[Operand, ...]:
         inside = set(block.calls())
-        return [
+        return tuple(
             Out(index, i)
             for index in block.calls()
             for i in range(self.program.calls[index].outputs)
             if any(u not in inside for u in self._users.get(Out(index, i), ()))
-        ]
-
-    def structure(self, block: Block) -> Any:
-        """The key under which blocks are equal: everything but the values of attributes."""
-        inputs = {operand: i for i, operand in enumerate(self.inputs(block))}
-        places = {index: i for i, index in enumerate(block.calls())}
-        prefix = len(block.prefix)
-        depths: dict[int, tuple[Any, ...]] = {}
-
-        def nested(inner: Block, path: tuple[Any, ...]) -> None:
-            for item in inner.items:
-                if isinstance(item, Block):
-                    nested(item, (*path, (item.prefix[prefix:], item.frame.cls)))
-                else:
-                    depths[item] = path
-
-        nested(block, ())
-
-        def reference(index: int, slot: str | None, operand: Operand) -> Any:
-            if isinstance(operand, Out) and operand.call in places:
-                return (places[operand.call], operand.index)
-            if operand in inputs:
-                return inputs[operand]
-            return "automatic" if slot in self._automatic[index] else operand.name[prefix:]  # type: ignore[union-attr]
-
-        calls = tuple(
-            (
-                call.op,
-                call.outputs,
-                call.name[prefix:],
-                call.comment,
-                depths[index],
-                tuple((slot, reference(index, slot, operand)) for slot, operand in call.inputs),
-            )
-            for index, call in ((i, self.program.calls[i]) for i in block.calls())
         )
-        outputs = tuple((places[o.call], o.index) for o in self.outputs(block) if isinstance(o, Out))
-        return (block.frame.cls, calls, outputs)
+
+    def entries(self, block: Block) -> list[Entry]:
+        """The statements of a block: its ops, calls of families, and the Variables that it makes."""
+        prefix = len(block.prefix)
+        made: set[str] = set()
+        found: list[Entry] = []
+        owners = {id(block), *(id(b) for b in self._spliced_blocks(block))}
+
+        def variables(operands: Sequence[tuple[str | None, Operand | None]]) -> None:
+            for _, operand in operands:
+                if not isinstance(operand, Leaf) or operand.name in made:
+                    continue
+                if id(self._owners[operand.name]) in owners:
+                    made.add(operand.name)
+                    variable = self._variables[operand.name]
+                    label = ("variable", variable.name[prefix:], variable.dtype, variable.kind)
+                    found.append(Entry(label, (), (operand,), variable))
+
+        if block is self.root:
+            variables([(None, Leaf(v.name)) for v in self.program.inputs])
+        for item in self._spliced(block):
+            if isinstance(item, Block):
+                family = self._family[id(item)]
+                use = family.uses[family.use_of(item)]
+                reads: tuple[tuple[str | None, Operand | None], ...] = tuple((None, o) for o in use.inputs)
+                variables(reads)
+                label = ("call", id(family), item.prefix[prefix:])
+                found.append(Entry(label, reads, use.outputs, item))
+            else:
+                call = self.program.calls[item]
+                automatic = self._automatic[item]
+                reads = tuple((s, o) for s, o in call.inputs if s not in automatic)
+                variables(reads)
+                label = ("op", call.op, call.outputs, call.name[prefix:], call.comment, automatic)
+                makes = tuple(Out(item, i) for i in range(call.outputs))
+                found.append(Entry(label, reads, makes, item))
+        return found
+
+    def _spliced(self, block: Block) -> Iterator[int | Block]:
+        """The items of a block, with those blocks that are no use of a family written where they stand."""
+        for item in block.items:
+            if isinstance(item, Block) and id(item) not in self._family:
+                yield from self._spliced(item)
+            else:
+                yield item
+
+    def _spliced_blocks(self, block: Block) -> Iterator[Block]:
+        for item in block.items:
+            if isinstance(item, Block) and id(item) not in self._family:
+                yield item
+                yield from self._spliced_blocks(item)
 
     # Which structures become functions -----------------------------------------------------------
 
     def module(self) -> Module:
         """The folded program."""
-        kinds: dict[Any, _Kind] = {}
-        for block in self.root.blocks():
-            block.key = self.structure(block)
-            kinds.setdefault(block.key, _Kind([])).blocks.append(block)
-        self._kinds = {k: v for k, v in kinds.items() if len(v.blocks) > 1 and self.outputs(v.blocks[0])}
-        kept = self._worthwhile(frozenset(self._kinds))
-        ordered = sorted(kept, key=lambda k: len(k[1]))
-        self._name(ordered)
-        functions = [self._function(key, kept) for key in ordered]
-        return Module(tuple(functions), tuple(_with_loops(self.body(self.root, kept), self._users)))
-
-    def _worthwhile(self, kept: frozenset[Any]) -> frozenset[Any]:
-        """The structures that save statements as functions; the others are written where they stand."""
+        inline: set[int] = set()
         while True:
-            sites = dict.fromkeys(kept, 0)
-            sizes = {}
-            bodies = [self.root, *(self._kinds[k].blocks[0] for k in kept)]
-            for block in bodies:
-                size = 0
-                for item in self._spliced(block, kept):
-                    size += 1
-                    if isinstance(item, Block):
-                        sites[item.key] += 1
-                sizes[block.key] = size
-            gains = {k: sites[k] * sizes[k] - (sizes[k] + 2 + sites[k]) for k in kept}
-            losers = [k for k in kept if gains[k] <= 0]
+            families = self._families(inline)
+            losers = self._losers(families)
             if not losers:
-                return kept
-            # The largest first: what stands inside it gets another place when it is inlined.
-            kept = kept - {max(losers, key=lambda k: (len(k[1]), repr(k)))}
+                break
+            inline |= {id(use.block) for family in losers for use in family.uses}
+        self._name(families)
+        functions = [self._function(family) for family in families]
+        items = [self._item(e, e) for e in self.entries(self.root)]
+        return Module(tuple(functions), tuple(_with_loops(items, self._users)))
 
-    def _spliced(self, block: Block, kept: frozenset[Any]) -> Iterator[int | Block]:
-        for item in block.items:
-            if isinstance(item, Block) and item.key not in kept:
-                yield from self._spliced(item, kept)
+    def flat(self) -> Module:
+        """The program as one body."""
+        self._family = {}
+        return Module((), tuple(self._item(e, e) for e in self.entries(self.root)))
+
+    def _families(self, inline: set[int]) -> list[Family]:
+        """All families, inner ones first, of the blocks that are not to be inlined."""
+        self._family = {}
+        levels: dict[int, list[Block]] = {}
+
+        def level_of(block: Block) -> int:
+            level = max((level_of(i) for i in block.items if isinstance(i, Block)), default=0)
+            if block is self.root or id(block) in inline or not self.interface(block)[1]:
+                return level
+            levels.setdefault(level + 1, []).append(block)
+            return level + 1
+
+        level_of(self.root)
+        found: list[Family] = []
+        for level in sorted(levels):
+            by_class: dict[str, list[Block]] = {}
+            for block in levels[level]:
+                by_class.setdefault(block.frame.cls, []).append(block)
+            for blocks in by_class.values():
+                found += self._grouped(blocks)
+        return found
+
+    def _grouped(self, blocks: Sequence[Block]) -> list[Family]:
+        """Blocks of one class as families: each has one with all parts as its base."""
+        listed = [(block, self.entries(block)) for block in blocks]
+        listed.sort(key=lambda pair: -len(pair[1]))
+        families: list[Family] = []
+        for block, entries in listed:
+            for family in families:
+                use = _aligned(family.base, entries, block, *self.interface(block))
+                if use is not None and _compatible(family, use):
+                    family.uses.append(use)
+                    break
             else:
-                yield item
+                inputs, outputs = self.interface(block)
+                families.append(Family([_Use(block, tuple(entries), inputs, outputs)]))
+        for family in families:
+            for use in family.uses:
+                self._family[id(use.block)] = family
+        return families
 
-    def _name(self, ordered: Sequence[Any]) -> None:
-        order = {k: min(next(b.calls()) for b in self._kinds[k].blocks) for k in ordered}
-        for key in sorted(ordered, key=lambda k: order[k]):
-            name = self._function_name(key)
-            self._kinds[key].name = name
-            self.reserved.add(name)
+    def _losers(self, families: Sequence[Family]) -> list[Family]:
+        """The families that save no statements as functions: they are written where they stand."""
+        alone = [f for f in families if len(f.uses) == 1]
+        if alone:
+            return alone
+        sites: dict[int, list[int]] = {id(f): [] for f in families}
+        bodies = [self.entries(self.root), *([e for e in f.base.entries if e] for f in families)]
+        for body in bodies:
+            for entry in body:
+                if isinstance(entry.source, Block):
+                    family = self._family[id(entry.source)]
+                    use = family.uses[family.use_of(entry.source)]
+                    sites[id(family)].append(sum(e is not None for e in use.entries))
+        once = [f for f in families if len(sites[id(f)]) < 2]
+        if once:
+            return once
+        gains = {
+            id(f): sum(sites[id(f)]) - (len(f.base.entries) + len(_segments(f)) + 2 + len(sites[id(f)]))
+            for f in families
+        }
+        losing = [f for f in families if gains[id(f)] <= 0]
+        # The largest first: what stands inside it gets another place when it is inlined.
+        return [max(losing, key=lambda f: len(f.base.entries))] if losing else []
 
-    def _function_name(self, key: Any) -> str:
+    def _name(self, families: Sequence[Family]) -> None:
+        for family in sorted(families, key=lambda f: min(min(u.block.calls()) for u in f.uses)):
+            family.name = self._function_name(family, families)
+            self.reserved.add(family.name)
+
+    def _function_name(self, family: Family, families: Sequence[Family]) -> str:
         from codegen.view import identifier
 
-        cls: str = key[0]
-        base = identifier(re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", cls).lower())
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", family.cls)
+        base = identifier(words.lower())
         if base not in self.reserved:
             return base
-        extra = self._own_child(key)
+        extra = _own_part(family, [f for f in families if f.cls == family.cls and f is not family and f.name])
         if extra and f"{base}_{extra}" not in self.reserved:
             return f"{base}_{extra}"
         number = 2
@@ -409,115 +524,268 @@ class _Folder:
             number += 1
         return f"{base}_{number}"
 
-    def _own_child(self, key: Any) -> str:
-        """A submodule that only this structure of its class has: `downsample`."""
-        from codegen.view import identifier
-
-        def children(k: Any) -> set[str]:
-            return {re.split(r"_(?=[a-z0-9]+$)", c[2].strip("_"))[0] for c in k[1]}
-
-        others = [k for k in self._kinds if k[0] == key[0] and k is not key and self._kinds[k].name]
-        own = children(key).difference(*(children(k) for k in others))
-        return identifier(min(own, key=lambda s: (len(s), s))) if own else ""
-
     # Bodies --------------------------------------------------------------------------------------
 
-    def body(self, block: Block, kept: frozenset[Any]) -> list[Item]:
-        """The items of one block, with literal values everywhere."""
-        items: list[Item] = []
-        made: set[str] = set()
-
-        def variables(operands: Sequence[tuple[Any, Operand]], automatic: frozenset[str]) -> None:
-            for slot, operand in operands:
-                if not isinstance(operand, Leaf) or operand.name in made or slot in automatic:
-                    continue
-                if self._makes(block, operand.name, kept):
-                    made.add(operand.name)
-                    variable = self._variables[operand.name]
-                    items.append(VariableItem(variable, variable.shape))
-
-        if block is self.root:
-            variables([(None, Leaf(v.name)) for v in self.program.inputs], frozenset())
-        for item in self._spliced(block, kept):
-            if isinstance(item, Block):
-                inputs = self.inputs(item)
-                variables([(None, o) for o in inputs], frozenset())
-                items.append(self._call_item(item, inputs))
-            else:
-                call = self.program.calls[item]
-                variables(call.inputs, self._automatic[item])
-                items.append(OpItem(call, item, call.attrs, self._automatic[item]))
-        return items
-
-    def _makes(self, block: Block, name: str, kept: frozenset[Any]) -> bool:
-        """Whether the body of `block` makes this Variable: its owner is spliced into it."""
-        owner = self._owners[name]
-        if owner is block:
-            return True
-        return any(b is owner for b in self._spliced_blocks(block, kept))
-
-    def _spliced_blocks(self, block: Block, kept: frozenset[Any]) -> Iterator[Block]:
-        for item in block.items:
-            if isinstance(item, Block) and item.key not in kept:
-                yield item
-                yield from self._spliced_blocks(item, kept)
-
-    def _call_item(self, block: Block, inputs: list[Operand]) -> CallItem:
-        kind = self._kinds[block.key]
-        number = next(i for i, b in enumerate(kind.blocks) if b is block)
+    def _item(self, entry: Entry, base: Entry) -> Item:
+        """The item of an entry, with literal values everywhere."""
+        if isinstance(entry.source, Variable):
+            return VariableItem(entry.source, entry.source.shape)
+        if isinstance(entry.source, int):
+            call = self.program.calls[entry.source]
+            return OpItem(call, entry.source, call.attrs, self._automatic[entry.source])
+        block = entry.source
+        family = self._family[id(block)]
+        number = family.use_of(block)
         span = (min(block.calls()), max(block.calls()))
-        target = _outer_target(self.program.calls[span[1]], block.frame)
-        args = kind.arguments.get(number, ())
-        outputs = tuple(self.outputs(block))
-        return CallItem(kind.name, block.frame, tuple(inputs), outputs, args, block.prefix, target, span)
+        return CallItem(
+            family.name,
+            block.frame,
+            tuple(o for _, o in entry.reads),
+            base.makes,
+            family.arguments.get(number, ()),
+            block.prefix,
+            _outer_target(self.program.calls[span[1]], block.frame),
+            span,
+        )
 
-    def _function(self, key: Any, kept: frozenset[Any]) -> Function:
-        """The Function of a structure: what differs between its uses becomes parameters."""
-        kind = self._kinds[key]
-        first = kind.blocks[0]
-        bodies = [self.body(b, kept) for b in kind.blocks]
-        table = _Parameters()
-        places: list[list[tuple[str, Any]]] = []
-        for together in zip(*bodies, strict=True):
-            places.append([(slot, table.place(slot, values, hint)) for slot, values, hint in _slots(together)])
+    def _function(self, family: Family) -> Function:
+        """The Function of a family: what differs between its uses becomes parameters."""
+        base = family.base
+        flags = _flags(family)
+        table = _Parameters([(name, tuple(i not in p for i in range(len(family.uses)))) for p, name in flags.items()])
+        rows: list[tuple[Item, list[tuple[str, _Literal | int]]]] = []
+        for place, entry in enumerate(base.entries):
+            assert entry is not None
+            together = [
+                None if (own := use.entries[place]) is None else self._item(own, own) for use in family.uses
+            ]
+            first = together[0]
+            assert first is not None
+            row = [(slot, table.place(slot, values, hint)) for slot, values, hint in _slots(together)]
+            rows.append((first, row))
         chosen, parameters = table.settled()
         items = [
-            _filled(item, [(slot, chosen.get(place, place) if isinstance(place, int) else place.value) for slot, place in row])
-            for item, row in zip(bodies[0], places, strict=True)
+            _filled(item, [(slot, chosen[p] if isinstance(p, int) else p.value) for slot, p in row])
+            for item, row in rows
         ]
-        kind.arguments = {
+        family.arguments = {
             number: tuple((name, values[number]) for name, values in parameters)
-            for number in range(len(kind.blocks))
+            for number in range(len(family.uses))
         }
-        inputs = tuple(self.inputs(first))
-        function = Function(
-            kind.name,
-            first.frame,
+        inputs = tuple(o for o in base.inputs if o is not None)
+        return Function(
+            family.name,
+            base.block.frame,
             inputs,
-            self._input_names(first, inputs),
+            self._input_names(inputs, {name for name, _ in parameters}),
+            frozenset(i for i in range(len(inputs)) if any(u.inputs[i] is None for u in family.uses)),
             tuple(parameters),
-            tuple(_with_loops(items, self._users)),
-            tuple(self.outputs(first)),
-            first.prefix,
+            tuple(self._guarded(family, items, flags)),
+            base.outputs,
+            base.block.prefix,
         )
-        kind.function = function
-        return function
 
-    def _input_names(self, block: Block, inputs: Sequence[Operand]) -> tuple[str, ...]:
+    def _guarded(
+        self, family: Family, items: Sequence[Item], flags: dict[frozenset[int], str]
+    ) -> list[Item]:
+        """The items of a body, with the parts that some uses do not have under their flags."""
+        merges = dict(m for use in family.uses for m in use.merges)
+        result: list[Item] = []
+        plain: list[Item] = []
+        for start, end, pattern in _runs(family):
+            if not pattern:
+                plain += items[start:end]
+                continue
+            result += _with_loops(plain, self._users)
+            plain = []
+            made = [o for e in family.base.entries[start:end] if e for o in e.makes]
+            inner = tuple(_with_loops(items[start:end], self._users))
+            result.append(GuardItem(flags[pattern], inner, tuple((o, merges[o]) for o in made if o in merges)))
+        return result + _with_loops(plain, self._users)
+
+    def _input_names(self, inputs: Sequence[Operand], taken: set[str]) -> tuple[str, ...]:
         from codegen.view import identifier
 
         names: list[str] = []
         for i, operand in enumerate(inputs):
-            base = "x" if i == 0 else ""
-            if not base and isinstance(operand, Leaf):
+            base = "x" if i == 0 else "y"
+            if i and isinstance(operand, Leaf):
                 base = identifier(operand.name.rsplit("_", 1)[-1])
-            base = base or "y"
             name, number = base, 1
-            while name in names:
+            while name in names or name in taken:
                 number += 1
                 name = f"{base}{number}"
             names.append(name)
         return tuple(names)
+
+
+# Alignment -------------------------------------------------------------------------------------
+
+MAX_FLAGS = 2
+SMALLEST_GUARDED = 5
+MISSING = object()
+
+
+def _aligned(
+    base: _Use,
+    entries: Sequence[Entry],
+    block: Block,
+    inputs: Sequence[Operand],
+    outputs: Sequence[Operand],
+) -> _Use | None:
+    """`entries` as a use of `base`, which may have parts that they do not have; None if they are not."""
+    places: list[Entry | None] = []
+    position = 0
+    for entry in base.entries:
+        assert entry is not None
+        own = entries[position] if position < len(entries) else None
+        same = own is not None and own.label == entry.label and len(own.reads) == len(entry.reads)
+        places.append(own if same else None)
+        position += same
+    lacking = places.count(None)
+    if position < len(entries) or (lacking and 2 * lacking > len(places)):
+        return None
+    if lacking and len(places) < SMALLEST_GUARDED:
+        return None
+    match = _Match(base, places, inputs)
+    for entry, own in zip(base.entries, places, strict=True):
+        if own is not None and entry is not None and not match.entry(entry, own):
+            return None
+    if len(outputs) != len(base.outputs):
+        return None
+    if not all(match.operand(b, o) for b, o in zip(base.outputs, outputs, strict=True)):
+        return None
+    backwards = {b: o for o, b in match.to_base.items()}
+    own_inputs = tuple(None if b is None else backwards.get(b) for b in base.inputs)
+    if {o for o in own_inputs if o is not None} != set(inputs):
+        return None
+    return _Use(block, tuple(places), own_inputs, tuple(outputs), tuple(match.merges.items()))
+
+
+class _Match:
+    """Follows the dataflow of two blocks side by side."""
+
+    def __init__(self, base: _Use, places: Sequence[Entry | None], inputs: Sequence[Operand]) -> None:
+        self.to_base: dict[Operand, Operand] = {}
+        self.merges: dict[Operand, Operand] = {}
+        self._inputs = set(inputs)
+        self._base_inputs = {o for o in base.inputs if o is not None}
+        self._taken: set[Operand] = set()
+        self._lacking: dict[Operand, int] = {}
+        self._made: dict[Operand, int] = {}
+        for number, (entry, own) in enumerate(zip(base.entries, places, strict=True)):
+            for operand in entry.makes if entry else ():
+                self._made[operand] = number
+                if own is None:
+                    self._lacking[operand] = number
+
+    def entry(self, base: Entry, own: Entry) -> bool:
+        """Match what two entries read, and note what they make."""
+        for (base_slot, base_read), (own_slot, own_read) in zip(base.reads, own.reads, strict=True):
+            if base_slot != own_slot or (base_read is None) != (own_read is None):
+                return False
+            if base_read is not None and own_read is not None and not self.operand(base_read, own_read):
+                return False
+        if len(base.makes) != len(own.makes):
+            return False
+        self.to_base.update(zip(own.makes, base.makes, strict=True))
+        return True
+
+    def operand(self, base: Operand, own: Operand) -> bool:
+        """Whether `own` stands for `base`, or in its place where `base` is made by a lacking part."""
+        known = self.to_base.get(own)
+        if base in self._lacking:
+            if known is None or self._made.get(known, -1) > self._lacking[base]:
+                return False
+            return self.merges.setdefault(base, known) == known
+        if known is not None:
+            return known == base
+        if own not in self._inputs or base not in self._base_inputs or base in self._taken:
+            return False
+        self.to_base[own] = base
+        self._taken.add(base)
+        return True
+
+
+def _compatible(family: Family, use: _Use) -> bool:
+    """Whether a family with one more use still reads well, and is right."""
+    tried = Family([*family.uses, use])
+    merges: dict[Operand, Operand] = {}
+    for other in tried.uses:
+        for made, instead in other.merges:
+            if merges.setdefault(made, instead) != instead:
+                return False
+    patterns = {tried.pattern(i) for i in range(len(tried.base.entries))} - {frozenset()}
+    if len(patterns) > MAX_FLAGS:
+        return False
+    makers = {o: i for i, e in enumerate(tried.base.entries) if e for o in e.makes}
+    for place, entry in enumerate(tried.base.entries):
+        for _, operand in entry.reads if entry else ():
+            maker = makers.get(operand) if operand is not None else None
+            if maker is None or operand in merges:
+                continue
+            if tried.pattern(maker) not in (frozenset(), tried.pattern(place)):
+                return False
+    return all(o in merges or not (m := makers.get(o)) or not tried.pattern(m) for o in tried.base.outputs)
+
+
+def _runs(family: Family) -> list[tuple[int, int, frozenset[int]]]:
+    """(start, end, the uses that lack it) of the stretches of the base."""
+    runs: list[tuple[int, int, frozenset[int]]] = []
+    for place in range(len(family.base.entries)):
+        pattern = family.pattern(place)
+        if runs and runs[-1][2] == pattern:
+            runs[-1] = (runs[-1][0], place + 1, pattern)
+        else:
+            runs.append((place, place + 1, pattern))
+    return runs
+
+
+def _segments(family: Family) -> list[tuple[int, int, frozenset[int]]]:
+    return [run for run in _runs(family) if run[2]]
+
+
+def _flags(family: Family) -> dict[frozenset[int], str]:
+    """A name for each set of uses that lack something: after the submodule, or what is done."""
+    flags: dict[frozenset[int], str] = {}
+    for start, end, pattern in _segments(family):
+        if pattern in flags:
+            continue
+        suffixes = [_suffix(e) for e in family.base.entries[start:end] if e]
+        name = _common_child(suffixes)
+        while name in flags.values():
+            name += "_"
+        flags[pattern] = name
+    return flags
+
+
+def _suffix(entry: Entry) -> str:
+    return str(entry.label[3] if entry.label[0] == "op" else entry.label[2 if entry.label[0] == "call" else 1])
+
+
+def _common_child(suffixes: Sequence[str]) -> str:
+    from codegen.view import identifier
+
+    parts = [s.strip("_").split("_") for s in suffixes]
+    common: list[str] = []
+    for together in zip(*parts, strict=False):
+        if len(set(together)) > 1 or together[0].isdigit():
+            break
+        common.append(together[0])
+    words = [w for w in common if w] or [w for w in parts[0] if not w.isdigit()][:2]
+    return identifier("with_" + "_".join(words or ["part"]))
+
+
+def _own_part(family: Family, others: Sequence[Family]) -> str:
+    """A submodule that only this family of its class has."""
+    from codegen.view import identifier
+
+    def parts(f: Family) -> set[str]:
+        return {_suffix(e).strip("_").split("_")[0] for e in f.base.entries if e}
+
+    own = parts(family).difference(*(parts(f) for f in others))
+    own = {p for p in own if p and not p.isdigit()}
+    return identifier(min(own, key=lambda p: (len(p), p))) if own else ""
 
 
 def _is_below(name: str, prefix: str) -> bool:
@@ -538,67 +806,94 @@ class _Literal:
 
 
 class _Parameters:
-    """Collects what differs between uses, and names as few parameters as will do."""
+    """Collects what differs between uses, and names as few parameters as will do.
 
-    def __init__(self) -> None:
+    A value is `MISSING` where a use does not have the part: any other fits there.
+    """
+
+    def __init__(self, flags: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
         self._rows: list[tuple[str, tuple[Any, ...], str]] = []
+        self._flags = list(flags)
 
     def place(self, slot: str, values: tuple[Any, ...], hint: str) -> _Literal | int:
         """A literal where all uses agree, else the number of a row to be settled."""
-        if all(v == values[0] and type(v) is type(values[0]) for v in values):
-            return _Literal(values[0])
+        known = [v for v in values if v is not MISSING]
+        if all(v == known[0] and type(v) is type(known[0]) for v in known):
+            return _Literal(known[0])
         self._rows.append((slot, values, hint))
         return len(self._rows) - 1
 
     def settled(self) -> tuple[dict[int, Parameter], list[tuple[str, tuple[Any, ...]]]]:
         """(row -> Parameter, parameters with their values at each use)."""
         chosen: dict[int, Parameter] = {}
-        parameters: list[tuple[str, tuple[Any, ...]]] = []
-        taken: set[str] = {"name", "x", "y"}
-        for number, (slot, values, hint) in enumerate(self._rows):
-            known = self._known(values, parameters)
+        parameters: list[tuple[str, list[Any]]] = []
+        taken: set[str] = {"name", "x", "y", *(name for name, _ in self._flags)}
+        # Rows without gaps first: the others may fit one of them.
+        order = sorted(range(len(self._rows)), key=lambda n: MISSING in self._rows[n][1])
+        names: dict[int, str] = {}
+        for number in order:
+            slot, values, hint = self._rows[number]
+            known = _known(values, parameters)
             if known is not None:
                 chosen[number] = known
                 continue
-            name = slot if slot not in taken else f"{hint}_{slot}" if not hint[:1].isdigit() else slot
+            name = slot if slot not in taken or hint[:1].isdigit() else f"{hint}_{slot}"
             again = 2
             while name in taken:
                 name, again = f"{name.rstrip('0123456789')}{again}", again + 1
             taken.add(name)
-            parameters.append((name, values))
+            names[number] = name
+            parameters.append((name, list(values)))
             chosen[number] = Parameter(name)
-        return chosen, parameters
+        ordered = sorted(parameters, key=lambda p: next(n for n, name in names.items() if name == p[0]))
+        whole = [(name, tuple(_without_gaps(values))) for name, values in ordered]
+        return chosen, [*whole, *self._flags]
 
-    @staticmethod
-    def _known(values: tuple[Any, ...], parameters: Sequence[tuple[str, tuple[Any, ...]]]) -> Parameter | None:
-        for name, other in parameters:
-            if other == values and all(type(a) is type(b) for a, b in zip(other, values, strict=True)):
-                return Parameter(name)
-        if not all(type(v) is int and v > 0 for v in values):
-            return None
-        for name, other in parameters:
-            if all(type(o) is int and o > 0 and v % o == 0 for v, o in zip(values, other, strict=True)):
-                factors = {v // o for v, o in zip(values, other, strict=True)}
-                if len(factors) == 1:
-                    return Parameter(name, factors.pop())
+
+def _without_gaps(values: Sequence[Any]) -> list[Any]:
+    filler = next(v for v in values if v is not MISSING)
+    return [filler if v is MISSING else v for v in values]
+
+
+def _known(values: tuple[Any, ...], parameters: Sequence[tuple[str, list[Any]]]) -> Parameter | None:
+    """The parameter, or a multiple of it, that gives these values."""
+    for name, other in parameters:
+        if all(_agree(v, o) for v, o in zip(values, other, strict=True)):
+            other[:] = [v if o is MISSING else o for v, o in zip(values, other, strict=True)]
+            return Parameter(name)
+    pairs = [v for v in values if v is not MISSING]
+    if not all(type(v) is int and v > 0 for v in pairs):
         return None
+    for name, other in parameters:
+        if not all(type(o) is int and o > 0 for o in other):
+            continue
+        if all(v is MISSING or v % o == 0 for v, o in zip(values, other, strict=True)):
+            factors = {v // o for v, o in zip(values, other, strict=True) if v is not MISSING}
+            if len(factors) == 1:
+                return Parameter(name, factors.pop())
+    return None
 
 
-def _slots(together: Sequence[Item]) -> Iterator[tuple[str, tuple[Any, ...], str]]:
+def _agree(one: Any, other: Any) -> bool:
+    return one is MISSING or other is MISSING or (type(one) is type(other) and one == other)
+
+
+def _slots(together: Sequence[Item | None]) -> Iterator[tuple[str, tuple[Any, ...], str]]:
     """Each value slot of one item: its name, its values at each use, and what tells it from others."""
-    first = together[0]
+    first = next(item for item in together if item is not None)
     if isinstance(first, OpItem):
-        names = _attr_names([i.call for i in together if isinstance(i, OpItem)])
+        ops = [item if isinstance(item, OpItem) else None for item in together]
         hint = first.call.name.rsplit("_", 1)[-1]
-        for name in names:
-            yield name, tuple(_attr(i.call, name) for i in together if isinstance(i, OpItem)), hint
+        for name in _attr_names([i.call for i in ops if i]):
+            yield name, tuple(MISSING if i is None else _attr(i.call, name) for i in ops), hint
     elif isinstance(first, VariableItem):
-        values = tuple(i.shape for i in together if isinstance(i, VariableItem))
+        values = tuple(i.shape if isinstance(i, VariableItem) else MISSING for i in together)
         yield "shape", values, first.variable.name.rsplit("_", 1)[-1]
     elif isinstance(first, CallItem):
         hint = first.path.rsplit("_", 1)[-1]
         for number, (name, _) in enumerate(first.args):
-            yield name, tuple(i.args[number][1] for i in together if isinstance(i, CallItem)), hint
+            given = tuple(i.args[number][1] if isinstance(i, CallItem) else MISSING for i in together)
+            yield name, given, hint
 
 
 def _attr_names(calls: Sequence[Call]) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 from codegen.fold import (
     CallItem,
     Function,
+    GuardItem,
     Item,
     LoopItem,
     Module,
@@ -113,7 +114,10 @@ def _function(program: Program, function: Function) -> FunctionView:
     lines = body.lines()
     lines[0] = replace(lines[0], blank=False)
     texts = [body.text(o) for o in function.outputs]
-    parts = [f"{name}: {SYMBOL}" for name in function.input_names]
+    parts = [
+        f"{name}: {SYMBOL}" + (" | None" if i in function.optional else "")
+        for i, name in enumerate(function.input_names)
+    ]
     parts += [f"{name}: {_annotation(values)}" for name, values in function.parameters]
     returns = SYMBOL if len(texts) == 1 else f"tuple[{', '.join([SYMBOL] * len(texts))}]"
     where = f" of {_words(function.frame.file)}" if function.frame.file else ""
@@ -179,6 +183,7 @@ class _Body:
         self._holder: dict[Operand, str] = {}
         self._until: dict[str, int] = {}
         self._section = ""
+        self._forced: dict[Operand, str] = {}
 
     def enter(self, operand: Operand, name: str) -> None:
         """Tell that a parameter of the function holds a value."""
@@ -193,17 +198,53 @@ class _Body:
 
     def lines(self) -> list[Line]:
         """The body, in order."""
+        return self._block(self.items, 0)
+
+    def _block(self, items: Sequence[Item], index: int) -> list[Line]:
+        """The lines of some items, of which the first has number `index`."""
         made: list[Line] = []
-        for index, item in enumerate(self.items):
+        for item in items:
             if isinstance(item, OpItem):
                 made.append(self._op(index, item))
             elif isinstance(item, VariableItem):
                 made.append(self._variable(index, item))
             elif isinstance(item, CallItem):
                 made.append(self._call(index, item))
-            else:
+            elif isinstance(item, LoopItem):
                 made += self._loop(index, item)
+            else:
+                made += self._guard(index, item)
+            index += _length(item)
         return made
+
+    def _guard(self, index: int, item: GuardItem) -> list[Line]:
+        """`if flag:`, and before it a variable for what stands in the part's place without it."""
+        made: list[Line] = []
+        end = index + _length(item)
+        for operand, instead in item.merges:
+            holder = self.text(instead)
+            life = self._last_use.get(instead, -1)
+            dies = life < end and instead in self._holder and not self._read_after(item, operand, instead)
+            if not dies:
+                target = self._target(index, Leaf(f"merge {index}"), ["identity", "y"])
+                made.append(Line(f"{target} = {holder}"))
+                holder = target
+            self._forced[operand] = holder
+            self._until[holder] = max(self._life(operand, index), end)
+        section, self._section = self._section, ""
+        body = [replace(line, depth=line.depth + 1) for line in self._block(item.items, index)]
+        body[0] = replace(body[0], blank=False)
+        self._section = ""
+        return [*made, Line(f"if {item.flag}:", blank=bool(section) and not made), *body]
+
+    def _read_after(self, item: GuardItem, made: Operand, instead: Operand) -> bool:
+        """Whether the part reads `instead` after it has made what takes its place."""
+        done = False
+        for inner in item.items:
+            if done and instead in _reads(inner):
+                return True
+            done = done or made in _makes(inner)
+        return False
 
     # Variables of the function -------------------------------------------------------------------
 
@@ -227,6 +268,11 @@ class _Body:
         return self._last_use.get(operand, index)
 
     def _target(self, index: int, operand: Operand, wishes: Sequence[str]) -> str:
+        forced = self._forced.get(operand)
+        if forced is not None:
+            self._holder[operand] = forced
+            self._until[forced] = self._life(operand, index)
+            return forced
         for wish in wishes:
             if wish and self._free(identifier(wish), index):
                 return self._hold(operand, wish, index)
@@ -317,7 +363,7 @@ class _Body:
         return f"mx.sym.{call.op}({', '.join(parts)})"
 
     def _call(self, index: int, item: CallItem) -> Line:
-        texts = [self.text(o) for o in item.inputs]
+        texts = [self.text(o) if o is not None else "None" for o in item.inputs]
         name = self._name(item.path)
         expression = _function_call(item, texts, item.args, name)
         targets = self._call_targets(index, item.outputs, item)
@@ -328,17 +374,19 @@ class _Body:
     def _call_targets(self, index: int, outputs: Sequence[Operand], item: CallItem) -> list[str]:
         tail = next((p for p in reversed(item.path.split("_")) if not p.isdigit()), "x")
         if len(outputs) == 1:
-            wishes = [item.target, self._dying(index, item.inputs), tail]
+            inputs = [o for o in item.inputs if o is not None]
+            wishes = [item.target, self._dying(index, inputs), tail]
             return [self._target(index, outputs[0], wishes)]
         return [self._target(index, o, [f"{tail}{i}"]) for i, o in enumerate(outputs)]
 
     def _loop(self, index: int, item: LoopItem) -> list[Line]:
         first = item.calls[0]
         made: list[Line] = []
-        texts = [self.text(o) for o in first.inputs]
+        texts = [self.text(o) if o is not None else "None" for o in first.inputs]
         names = dict(item.carried)
         for place, number in item.carried:
             operand = first.inputs[place]
+            assert operand is not None
             holder = self._holder.get(operand, "")
             if not holder or self._last_use.get(operand) != index:
                 target = self._target(index, item.outputs[number], [first.target, "x", "y"])
@@ -387,14 +435,40 @@ def _function_call(item: CallItem, inputs: Sequence[str], args: Sequence[tuple[s
     return f"{item.function}({', '.join(parts)})"
 
 
+def _length(item: Item) -> int:
+    """How many numbers an item takes: a guarded part has one for itself and one for each item inside."""
+    return 1 + sum(map(_length, item.items)) if isinstance(item, GuardItem) else 1
+
+
 def _last_uses(items: Sequence[Item], outputs: Sequence[Operand]) -> dict[Operand, int]:
     last: dict[Operand, int] = {}
-    for index, item in enumerate(items):
-        for operand in _reads(item):
-            last[operand] = index
+
+    def walk(items: Sequence[Item], index: int) -> int:
+        for item in items:
+            if isinstance(item, GuardItem):
+                for _, instead in item.merges:
+                    last[instead] = index + _length(item) - 1
+                walk(item.items, index)
+            else:
+                for operand in _reads(item):
+                    last[operand] = index
+            index += _length(item)
+        return index
+
+    end = walk(items, 0)
     for operand in outputs:
-        last[operand] = len(items)
+        last[operand] = end
     return last
+
+
+def _makes(item: Item) -> tuple[Operand, ...]:
+    if isinstance(item, OpItem):
+        return tuple(Out(item.index, i) for i in range(item.call.outputs))
+    if isinstance(item, VariableItem):
+        return (Leaf(item.variable.name),)
+    if isinstance(item, GuardItem):
+        return tuple(o for inner in item.items for o in _makes(inner))
+    return item.outputs
 
 
 def _reads(item: Item) -> Iterator[Operand]:
@@ -403,9 +477,12 @@ def _reads(item: Item) -> Iterator[Operand]:
             if slot not in item.automatic:
                 yield operand
     elif isinstance(item, CallItem):
-        yield from item.inputs
+        yield from (o for o in item.inputs if o is not None)
     elif isinstance(item, LoopItem):
-        yield from item.calls[0].inputs
+        yield from (o for o in item.calls[0].inputs if o is not None)
+    elif isinstance(item, GuardItem):
+        for inner in item.items:
+            yield from _reads(inner)
 
 
 def _quoted(text: str) -> str:

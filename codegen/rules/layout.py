@@ -32,6 +32,8 @@ def reshape_code(b: Builder, old: Shape, new: Shape) -> tuple[int, ...]:
         raise b.refuse("a reshape in which several sizes follow the batch", "fix the batch size with --input")
     if len(rest) == 1:
         grown = list(rest)
+    if not rest and kept < len(old):
+        kept, grown, rest = kept - 1, [new[-1]], new[-1:]  # (0, -1) drops what is left over
     code = [0] * kept + [-1 if len(grown) == 1 and s == grown[0] else s for s in rest]
     return tuple(c for c in code if isinstance(c, int)) if code else (1,)
 
