@@ -120,6 +120,8 @@ def test_kwargs_reach_the_constructor() -> None:
 @pytest.mark.usefixtures("folder")
 def test_the_seed_is_fixed_and_does_not_leak() -> None:
     write(Path(), "noisy.py", NET + "\n    torch.rand(3); import random; random.random()\n")
+    random.seed(123)
+    np.random.seed(123)
     states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()
     first = load_model("model.py:XXNet", {}).model.fc.weight
     torch.rand(5)
@@ -132,7 +134,8 @@ def test_the_seed_is_fixed_and_does_not_leak() -> None:
     assert np.array_equal(np.random.get_state()[1], states[2])
 
 
-def test_nothing_is_written_beside_the_model(folder: Path) -> None:
+def test_nothing_is_written_beside_the_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     write(folder, "layers.py", "WIDTH = 9")
     write(folder, "net.py", NET + "\n    import layers\n    XXNet.width = layers.WIDTH\n")
     assert load_model("net.py:XXNet", {}).model.width == 9
@@ -164,7 +167,9 @@ def test_inside_a_package(tmp_path: Path) -> None:
     assert loaded.origin == "model.py:XXNet"
 
 
-@pytest.mark.parametrize("sibling", ["codegen.py", "codegen/__init__.py", "tracer.py", "templates/__init__.py"])
+@pytest.mark.parametrize(
+    "sibling", ["codegen.py", "codegen/__init__.py", "tracer.py", "templates/__init__.py"]
+)
 def test_siblings_called_like_ours(tmp_path: Path, sibling: str) -> None:
     name = sibling.partition("/")[0].removesuffix(".py")
     write(tmp_path, sibling, "WIDTH = 11")
@@ -247,7 +252,11 @@ def test_bad_requests(spec: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "kwargs", "message"),
     [
-        ("model.py:XXNet", {"widht": 1}, "XXNet takes no argument 'widht' (did you mean 'width'?): it takes width"),
+        (
+            "model.py:XXNet",
+            {"widht": 1},
+            "XXNet takes no argument 'widht' (did you mean 'width'?): it takes width",
+        ),
         ("model.py:pair", {"x": 1}, "pair takes no argument 'x': it takes none, leave out --kwargs"),
         (
             "model.py:Wide",

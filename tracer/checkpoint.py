@@ -12,6 +12,7 @@ import argparse
 import os
 import pickle
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from tracer.problems import RequestError
 
@@ -113,7 +113,8 @@ def _read_safetensors(path: str) -> Any:
 
 def _read_torch(path: str) -> Any:
     is_zip = _head(path).startswith(ZIP_MAGIC)
-    with torch.serialization.safe_globals(list(_inert_types())):
+    with torch.serialization.safe_globals(list(_inert_types())), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what torch warns of here is refused below in one sentence
         try:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip or None)
         except Exception as error:
@@ -127,10 +128,10 @@ def _inert_types() -> Iterator[tuple[Callable[..., Any], str]]:
     scalar = np.core.multiarray.scalar  # type: ignore[attr-defined]
     yield scalar, "numpy.core.multiarray.scalar"
     yield scalar, "numpy._core.multiarray.scalar"
-    for code in "?bBhHiIqQefd":
-        dtype = np.dtype(code)
-        name = "Bool" if code == "?" else dtype.name.capitalize().replace("Ui", "UI")
-        yield type(dtype), f"numpy.dtypes.{name}DType"
+    whole = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+    for name in ("bool", *whole, "float16", "float32", "float64"):
+        numpy_name = name.capitalize().replace("Ui", "UI")
+        yield type(np.dtype(name)), f"numpy.dtypes.{numpy_name}DType"
 
 
 def _refusal(path: str, is_zip: bool, error: Exception) -> str:
@@ -252,17 +253,14 @@ def _load_rest(model: nn.Module, state: dict[str, torch.Tensor]) -> Any:
 
 def _differs_in_kind(value: torch.Tensor, own: torch.Tensor) -> bool:
     """Quantized or integer values for a float parameter would load as numbers of another meaning."""
-    if is_lazy(own):
-        return False
     floats = own.is_floating_point() or own.is_complex()
     whole = value.is_quantized or (value.dtype is not torch.bool and not value.dtype.is_floating_point)
     return floats and whole and not value.is_complex()
 
 
 def _differs_in_shape(value: torch.Tensor, own: torch.Tensor) -> bool:
-    if is_lazy(own) or (own.dim() == 0 and value.shape == (1,)):
-        return False
-    return value.shape != own.shape
+    one_number = own.dim() == 0 and value.shape == (1,)  # as old torch saved it; load_state_dict takes it
+    return value.shape != own.shape and not one_number
 
 
 def _may_be_missing(model: nn.Module, state: Mapping[str, torch.Tensor]) -> set[str]:

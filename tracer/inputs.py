@@ -39,9 +39,9 @@ CHANGE = "change it with --input"
 
 # Tried in this order: the usual ones first. Squares, then 1-D and 3-D sizes, then sequence lengths.
 SQUARES = (
-    (224, 112, 299, 32, 28, 64, 128, 256, 96, 160, 192, 384, 227, 48, 84, 512, 16, 8)
-    + (100, 150, 200, 240, 300, 320, 416, 448, 640, 331, 14)
-    + tuple(range(20, 256, 4))
+    *(224, 112, 299, 32, 28, 64, 128, 256, 96, 160, 192, 384, 227, 48, 84, 512, 16, 8),
+    *(100, 150, 200, 240, 300, 320, 416, 448, 640, 331, 14),
+    *range(20, 256, 4),
 )
 OBLONGS = ((256, 128), (256, 192), (32, 100), (32, 128), (64, 128), (128, 64), (64, 32), (128, 256))
 LENGTHS_1D = (128, 64, 256, 1024, 100, 32, 512, 16, 3000, 16000, 50, 187, 200, 300, 1000, 2048, 4096, 8)
@@ -62,6 +62,8 @@ VOLUMES = (
 LENGTHS = (16, 128, 32, 64, 8, 10, 20, 50, 100, 77, 256, 512, 4, 12, 24, 1)
 
 MAX_TRIES = 500
+# How long a search goes on for inputs that run at two batch sizes, when it has some that run at one.
+MORE_TRIES = 50
 MAX_OPTIONS = 16
 MAX_CHOICES = 5000
 # (combinations, sizes of each): every round goes on where those before it stopped.
@@ -103,7 +105,7 @@ def _forward_of(model: nn.Module) -> _Forward:
     parameters = inspect.signature(model.forward).parameters.values()
     named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     if not named:
-        listed = ", ".join(str(p) for p in parameters)
+        listed = ", ".join(str(p.replace(annotation=p.empty)) for p in parameters)
         raise RequestError(
             f"forward({listed}) of {type(model).__name__} names no inputs: give forward named parameters"
         )
@@ -350,10 +352,14 @@ class _Option:
 
 @dataclass(frozen=True)
 class _Found:
-    """Specs that are worth a try, each with where it comes from."""
+    """Specs that are worth a try, each with where it comes from.
+
+    What the module declares itself is `sure`: one run at batch size 1 is enough.
+    """
 
     specs: tuple[InputSpec, ...]
     whys: tuple[str, ...]
+    sure: bool = True
 
 
 def find_inputs(
@@ -366,17 +372,27 @@ def find_inputs(
     RequestError, naming --input, where nothing fits.
     """
     forward = _forward_of(model)
-    tries = 0
-    for found in itertools.islice(_guesses(model, forward), MAX_TRIES):
+    first: _Found | None = None
+    tries, last = 0, MAX_TRIES
+    for found in _guesses(model, forward):
+        if tries >= last:
+            break
         tries += 1
-        if runs(_trial_tensors(found.specs)):
+        if not runs(_trial_tensors(found.specs, None)):
+            continue
+        # Shapes that fit by broadcasting, or for lack of a batch axis, fit at one batch size alone.
+        if found.sure or runs(_trial_tensors(found.specs, 2)):
             return found.specs, _sentence(found)
-    raise RequestError(_nothing_fits(forward, tries))
+        if first is None:
+            first, last = found, min(MAX_TRIES, tries + MORE_TRIES)
+    if first is None:
+        raise RequestError(_nothing_fits(forward, tries))
+    return first.specs, _sentence(first)
 
 
-def _trial_tensors(specs: Sequence[InputSpec]) -> dict[str, torch.Tensor]:
+def _trial_tensors(specs: Sequence[InputSpec], batch: int | None) -> dict[str, torch.Tensor]:
     """Seeded tensors, with the largest integer that may come: an index out of range must show now."""
-    tensors = make_inputs(specs, None, 0)
+    tensors = make_inputs(specs, batch, 0)
     for spec in specs:
         if spec.high is not None and spec.value is None and "mask" not in spec.name:
             tensors[spec.name].view(-1)[0] = spec.high - 1
@@ -667,7 +683,7 @@ def _fallbacks(
             shaped = [_grid(size, 2, squares)] if parameter.dim() == 4 else _vectors(size, lengths)
             why = f"the parameter {name} {tuple(parameter.shape)}"
             options += [replace(option, why=why, path=name) for option in shaped]
-    tried = "trying usual shapes, since no layer tells"
+    tried = "usual shapes, since no layer tells"
     options.append(replace(_grid(3, 2, squares[:16]), why=tried))
     options.append(replace(_grid(1, 2, squares[:16]), why=tried))
     options += [_Option(((1, 16),), tried), _Option(((1, 16, 64),), tried), _Option(((1,),), tried)]
@@ -720,17 +736,28 @@ def _combinations(
                     continue
                 done.add((place, index))
                 specs = tuple(o.spec(n, index, float_dtype) for n, o in zip(names, chosen, strict=True))
-                yield _Found(specs, tuple(option.why for option in chosen))
+                yield _Found(specs, tuple(option.why for option in chosen), sure=False)
 
 
 def _ranked(options: Sequence[Sequence[_Option]]) -> Iterator[tuple[_Option, ...]]:
-    """Every choice by the sum of its ranks; the same layer for two parameters counts as unlikely."""
+    """Every choice by the sum of its costs; the same layer for two parameters counts as unlikely."""
     depth = max(1, int(MAX_CHOICES ** (1 / len(options))))
-    choices = itertools.product(*(range(min(depth, len(o))) for o in options))
+    choices = itertools.product(*(_with_costs(o)[:depth] for o in options))
 
-    def cost(ranks: tuple[int, ...]) -> int:
-        chosen = [o[rank].path for o, rank in zip(options, ranks, strict=True)]
-        return sum(ranks) + 2 * (len(chosen) - len(set(chosen)))
+    def cost(choice: tuple[tuple[int, _Option], ...]) -> int:
+        layers = {option.why for _, option in choice}
+        return sum(own for own, _ in choice) + 2 * (len(choice) - len(layers))
 
-    for ranks in sorted(choices, key=cost):
-        yield tuple(o[rank] for o, rank in zip(options, ranks, strict=True))
+    for choice in sorted(choices, key=cost):
+        yield tuple(option for _, option in choice)
+
+
+def _with_costs(options: Sequence[_Option]) -> list[tuple[int, _Option]]:
+    """The rank of an option's layer, and of its form among those of the layer, added; cheapest first."""
+    layers = list(dict.fromkeys(option.why for option in options))
+    forms = dict.fromkeys(layers, 0)
+    costs: list[tuple[int, _Option]] = []
+    for option in options:
+        costs.append((layers.index(option.why) + forms[option.why], option))
+        forms[option.why] += 1
+    return sorted(costs, key=lambda pair: pair[0])

@@ -13,6 +13,7 @@ import importlib.machinery
 import importlib.util
 import inspect
 import json
+import operator
 import os
 import random
 import sys
@@ -264,12 +265,10 @@ def _import_headline(error: BaseException, shown: str) -> str:
 
 def _find(module: ModuleType, name: str, shown: str) -> Any:
     """The object that a dotted name stands for: a module, or what builds one."""
-    found: Any = module
-    for part in name.split("."):
-        try:
-            found = getattr(found, part)
-        except AttributeError:
-            raise RequestError(_no_such_name(module, name, shown)) from None
+    try:
+        found: Any = operator.attrgetter(name)(module)
+    except AttributeError:
+        raise RequestError(_no_such_name(module, name, shown)) from None
     if isinstance(found, nn.Module) or (isinstance(found, type) and issubclass(found, nn.Module)):
         return found
     if isinstance(found, type):
