@@ -56,7 +56,9 @@ def check_writable(path: Path) -> None:
     if not folder.is_dir():
         raise RequestError(f"--out {path}: there is no folder {folder}; make it first: mkdir -p {folder}")
     if path.suffix != ".py":
-        raise RequestError(f"--out {path}: the generated file is Python code; give it a name that ends in .py")
+        raise RequestError(
+            f"--out {path}: the generated file is Python code; give it a name that ends in .py"
+        )
     if path.is_dir():
         raise RequestError(f"--out {path} is a folder; name a file in it: {path / 'model_mxnet.py'}")
     try:

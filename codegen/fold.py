@@ -392,7 +392,7 @@ class _Folder:
                 use = family.uses[family.use_of(item)]
                 reads: tuple[tuple[str | None, Operand | None], ...] = tuple((None, o) for o in use.inputs)
                 variables(reads)
-                label = ("call", id(family), item.prefix[prefix:])
+                label: tuple[Any, ...] = ("call", id(family), item.prefix[prefix:])
                 found.append(Entry(label, reads, use.outputs, item))
             else:
                 call = self.program.calls[item]
@@ -552,7 +552,9 @@ class _Folder:
         """The Function of a family: what differs between its uses becomes parameters."""
         base = family.base
         flags = _flags(family)
-        table = _Parameters([(name, tuple(i not in p for i in range(len(family.uses)))) for p, name in flags.items()])
+        table = _Parameters(
+            [(name, tuple(i not in p for i in range(len(family.uses)))) for p, name in flags.items()]
+        )
         rows: list[tuple[Item, list[tuple[str, _Literal | int]]]] = []
         for place, entry in enumerate(base.entries):
             assert entry is not None
@@ -585,9 +587,7 @@ class _Folder:
             base.block.prefix,
         )
 
-    def _guarded(
-        self, family: Family, items: Sequence[Item], flags: dict[frozenset[int], str]
-    ) -> list[Item]:
+    def _guarded(self, family: Family, items: Sequence[Item], flags: dict[frozenset[int], str]) -> list[Item]:
         """The items of a body, with the parts that some uses do not have under their flags."""
         merges = dict(m for use in family.uses for m in use.merges)
         result: list[Item] = []
@@ -600,7 +600,9 @@ class _Folder:
             plain = []
             made = [o for e in family.base.entries[start:end] if e for o in e.makes]
             inner = tuple(_with_loops(items[start:end], self._users))
-            result.append(GuardItem(flags[pattern], inner, tuple((o, merges[o]) for o in made if o in merges)))
+            result.append(
+                GuardItem(flags[pattern], inner, tuple((o, merges[o]) for o in made if o in merges))
+            )
         return result + _with_loops(plain, self._users)
 
     def _input_names(self, inputs: Sequence[Operand], taken: set[str]) -> tuple[str, ...]:
@@ -760,7 +762,9 @@ def _flags(family: Family) -> dict[frozenset[int], str]:
 
 
 def _suffix(entry: Entry) -> str:
-    return str(entry.label[3] if entry.label[0] == "op" else entry.label[2 if entry.label[0] == "call" else 1])
+    return str(
+        entry.label[3] if entry.label[0] == "op" else entry.label[2 if entry.label[0] == "call" else 1]
+    )
 
 
 def _common_child(suffixes: Sequence[str]) -> str:

@@ -157,7 +157,9 @@ class Builder:
         """
         if shared:
             key = (hint, array.shape, array.tobytes())
-            return self._shared.setdefault(key, Value(None, array.shape, str(array.dtype), const=array, node=hint))
+            return self._shared.setdefault(
+                key, Value(None, array.shape, str(array.dtype), const=array, node=hint)
+            )
         return Value(None, array.shape, str(array.dtype), const=array, node=f"{self.node.name}_{hint}")
 
     def parameter(self, owner_hint: str, kind: str, shape: Shape, fill: float) -> Value:
@@ -480,9 +482,24 @@ def lower(
 
 def _lower_node(builder: Builder, node: Node, rules: Mapping[str, RuleEntry]) -> None:
     for kind in node.outputs:
-        elements = int(np.prod([d.at(1) if isinstance(d, Dim) and d.coef.denominator == 1 else 1 if isinstance(d, Dim) else d for d in kind.shape], dtype=object))
+        elements = int(
+            np.prod(
+                [
+                    d.at(1)
+                    if isinstance(d, Dim) and d.coef.denominator == 1
+                    else 1
+                    if isinstance(d, Dim)
+                    else d
+                    for d in kind.shape
+                ],
+                dtype=object,
+            )
+        )
         if elements >= MAX_ELEMENTS:
-            raise Refused(f"a tensor of {kind}: MXNet 1.9.1 from PyPI has fewer than 2^31 elements each", code="too-large")
+            raise Refused(
+                f"a tensor of {kind}: MXNet 1.9.1 from PyPI has fewer than 2^31 elements each",
+                code="too-large",
+            )
     if node.op in {"input", "param", "constant"}:
         builder.leaf(node)
         return
@@ -494,7 +511,7 @@ def _lower_node(builder: Builder, node: Node, rules: Mapping[str, RuleEntry]) ->
             "random",
         )
     if entry is None:
-        raise Refused(f"{node.op}() has no rule", "see docs/operators.md for the ops that have one", "no-rule")
+        raise Refused(
+            f"{node.op}() has no rule", "see docs/operators.md for the ops that have one", "no-rule"
+        )
     builder.lower(node, entry)
-
-

@@ -43,7 +43,7 @@ def _op(always: str = "", **attrs: Any) -> OpSpec:
     return OpSpec(attrs, frozenset(always.split()))
 
 
-_AXIS = {"axis": None, "keepdims": False}
+_AXIS: dict[str, Any] = {"axis": None, "keepdims": False}
 
 OPS: dict[str, OpSpec] = {
     # Layers
@@ -187,16 +187,81 @@ OPS: dict[str, OpSpec] = {
 OPS.update(
     {
         name: _op()
-        for name in (
-            "identity BlockGrad elemwise_add elemwise_sub elemwise_mul elemwise_div broadcast_add broadcast_sub "
-            "broadcast_mul broadcast_div broadcast_power broadcast_mod broadcast_maximum broadcast_minimum "
-            "broadcast_hypot broadcast_equal broadcast_not_equal broadcast_greater broadcast_greater_equal "
-            "broadcast_lesser broadcast_lesser_equal broadcast_logical_and broadcast_logical_or "
-            "broadcast_logical_xor logical_not relu sigmoid tanh softsign abs sign ceil floor rint trunc square "
-            "sqrt rsqrt cbrt rcbrt reciprocal exp expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan "
-            "sinh cosh tanh arcsinh arccosh arctanh erf erfinv gamma gammaln degrees radians negative "
-            "contrib.div_sqrt_dim shape_array linalg.inverse linalg.det linalg.potrf khatri_rao "
-            "linalg.extractdiag linalg.makediag"
-        ).split()
+        for name in [
+            "identity",
+            "BlockGrad",
+            "elemwise_add",
+            "elemwise_sub",
+            "elemwise_mul",
+            "elemwise_div",
+            "broadcast_add",
+            "broadcast_sub",
+            "broadcast_mul",
+            "broadcast_div",
+            "broadcast_power",
+            "broadcast_mod",
+            "broadcast_maximum",
+            "broadcast_minimum",
+            "broadcast_hypot",
+            "broadcast_equal",
+            "broadcast_not_equal",
+            "broadcast_greater",
+            "broadcast_greater_equal",
+            "broadcast_lesser",
+            "broadcast_lesser_equal",
+            "broadcast_logical_and",
+            "broadcast_logical_or",
+            "broadcast_logical_xor",
+            "logical_not",
+            "relu",
+            "sigmoid",
+            "tanh",
+            "softsign",
+            "abs",
+            "sign",
+            "ceil",
+            "floor",
+            "rint",
+            "trunc",
+            "square",
+            "sqrt",
+            "rsqrt",
+            "cbrt",
+            "rcbrt",
+            "reciprocal",
+            "exp",
+            "expm1",
+            "log",
+            "log2",
+            "log10",
+            "log1p",
+            "sin",
+            "cos",
+            "tan",
+            "arcsin",
+            "arccos",
+            "arctan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "arcsinh",
+            "arccosh",
+            "arctanh",
+            "erf",
+            "erfinv",
+            "gamma",
+            "gammaln",
+            "degrees",
+            "radians",
+            "negative",
+            "contrib.div_sqrt_dim",
+            "shape_array",
+            "linalg.inverse",
+            "linalg.det",
+            "linalg.potrf",
+            "khatri_rao",
+            "linalg.extractdiag",
+            "linalg.makediag",
+        ]
     }
 )

@@ -28,7 +28,9 @@ def canonical(symbol: mx.sym.Symbol) -> list[Any]:
 
 
 def _attrs(node: dict[str, Any]) -> dict[str, str]:
-    spec = OPS.get(node["op"].removeprefix("_contrib_")) or OPS.get("contrib." + node["op"].removeprefix("_contrib_"))
+    spec = OPS.get(node["op"].removeprefix("_contrib_")) or OPS.get(
+        "contrib." + node["op"].removeprefix("_contrib_")
+    )
     attrs: dict[str, str] = node.get("attrs", {})
     if node["op"] == "null":
         # MXNet copies the attributes of the op onto the Variables that it makes.

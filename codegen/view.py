@@ -297,7 +297,11 @@ class _Body:
             return "name"
         if re.fullmatch(r"[\w.]*", before + after, flags=re.ASCII):
             return f'f"{{name}}{before}{counter}{after}"'
-        return f"name + {_quoted(before)}" if not counter else f"name + {_quoted(before)} + str(i) + {_quoted(after)}"
+        return (
+            f"name + {_quoted(before)}"
+            if not counter
+            else f"name + {_quoted(before)} + str(i) + {_quoted(after)}"
+        )
 
     def _variable(self, index: int, item: VariableItem) -> Line:
         variable = item.variable

@@ -38,11 +38,16 @@ def _array(variable: Variable, state: Mapping[str, torch.Tensor]) -> npt.NDArray
     if variable.fill is not None:
         return np.full(shape, variable.fill, variable.dtype)
     if variable.value is not None:
-        return variable.value.astype(variable.dtype, copy=False)
+        value: npt.NDArray[Any] = variable.value.astype(variable.dtype, copy=False)
+        return value
     tensors = [_numpy(state[key]) for key in variable.keys]
     if len(tensors) == 1:
-        return tensors[0].astype(variable.dtype, copy=False).reshape(shape)
-    return np.concatenate([t.reshape(-1) for t in tensors]).astype(variable.dtype, copy=False)
+        one: npt.NDArray[Any] = tensors[0].astype(variable.dtype, copy=False).reshape(shape)
+        return one
+    joined: npt.NDArray[Any] = np.concatenate([t.reshape(-1) for t in tensors]).astype(
+        variable.dtype, copy=False
+    )
+    return joined
 
 
 def _numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:

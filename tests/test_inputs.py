@@ -205,9 +205,7 @@ def test_a_forward_without_names() -> None:
         def forward(self, *xs: torch.Tensor) -> torch.Tensor:
             return xs[0]
 
-    assert refusal(["1"], Stars()) == (
-        "forward(*xs) of Stars names no inputs: give forward named parameters"
-    )
+    assert refusal(["1"], Stars()) == ("forward(*xs) of Stars names no inputs: give forward named parameters")
 
 
 # Tensors -----------------------------------------------------------------------------------------

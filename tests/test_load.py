@@ -240,7 +240,7 @@ FORMS = "path/model.py:Name or package.module:Name"
         ("model.py:pair", "pair() returned a tuple: it must return one nn.Module"),
         (
             "model.py:Wide",
-            "Wide needs the arguments width, depth: give --kwargs '{\"width\": ..., \"depth\": ...}'",
+            'Wide needs the arguments width, depth: give --kwargs \'{"width": ..., "depth": ...}\'',
         ),
     ],
 )
@@ -261,7 +261,7 @@ def test_bad_requests(spec: str, message: str) -> None:
         (
             "model.py:Wide",
             {"width": 3},
-            "Wide needs the argument depth: give --kwargs '{\"width\": 3, \"depth\": ...}'",
+            'Wide needs the argument depth: give --kwargs \'{"width": 3, "depth": ...}\'',
         ),
         ("model.py:ready", {"width": 3}, "ready in model.py is a module already: leave out --kwargs"),
     ],

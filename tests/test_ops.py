@@ -8,6 +8,7 @@ import textwrap
 from collections import Counter
 
 import pytest
+
 from codegen.registry import rule_table
 from tests.op_cases import Case, all_cases
 from tracer.convert import convert_specs, trace

@@ -66,13 +66,49 @@ ALIASES = {
     "truediv": "div",
     "xor": "bitwise_xor",
 }
-CASTS = frozenset("to type type_as float half double bfloat16 long int short byte char bool".split())
+CASTS = frozenset(
+    [
+        "to",
+        "type",
+        "type_as",
+        "float",
+        "half",
+        "double",
+        "bfloat16",
+        "long",
+        "int",
+        "short",
+        "byte",
+        "char",
+        "bool",
+    ]
+)
 # Arguments that say where or how a tensor is stored, never what is in it.
 STORAGE = frozenset(
-    "device layout memory_format pin_memory non_blocking copy requires_grad _stacklevel names out inplace "
-    "generator implicit".split()
+    [
+        "device",
+        "layout",
+        "memory_format",
+        "pin_memory",
+        "non_blocking",
+        "copy",
+        "requires_grad",
+        "_stacklevel",
+        "names",
+        "out",
+        "inplace",
+        "generator",
+        "implicit",
+    ]
 )
-NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "self": "input", "x": "input", "a": "input", "b": "other"}
+NUMPY_NAMES = {
+    "axis": "dim",
+    "keepdims": "keepdim",
+    "self": "input",
+    "x": "input",
+    "a": "input",
+    "b": "other",
+}
 RENAMED = {
     ("dropout", "train"): "training",
     ("split", "split_size_or_sections"): "split_size",
@@ -105,13 +141,27 @@ def _operator_name(name: str) -> str:
     reflected = {"radd", "rsub", "rmul", "rdiv", "rtruediv", "rpow", "rmatmul", "rfloordiv", "rmod"}
     if name in reflected | {"rand", "ror", "rxor"}:
         return name[1:] if name not in {"rand", "ror", "rxor"} else f"bitwise_{name[1:]}"
-    in_place = {"iadd", "isub", "imul", "idiv", "itruediv", "ipow", "ifloordiv", "imod", "iand", "ior", "ixor"}
+    in_place = {
+        "iadd",
+        "isub",
+        "imul",
+        "idiv",
+        "itruediv",
+        "ipow",
+        "ifloordiv",
+        "imod",
+        "iand",
+        "ior",
+        "ixor",
+    }
     return name[1:] if name in in_place | {"ilshift", "irshift"} else name
 
 
 def _is_reflected(func: Callable[..., Any]) -> bool:
     name = getattr(func, "__name__", "")
-    return name.startswith("__r") and name not in {"__repr__", "__reversed__", "__rshift__"} or name == "rsub"
+    return (
+        name.startswith("__r") and name not in {"__repr__", "__reversed__", "__rshift__"}
+    ) or name == "rsub"
 
 
 def call_arguments(
@@ -126,6 +176,8 @@ def call_arguments(
         return {"input": args[0]}
     if name in {"getitem", "setitem"}:
         return dict(zip(("input", "index", "value"), args, strict=False))
+    if func is torch.Tensor.where and len(args) > 1:
+        args = (args[1], args[0], *args[2:])  # the method's own tensor is what is kept
     if _is_reflected(func):
         args = (args[1], args[0], *args[2:])
     kwargs = {k: v for k, v in kwargs.items() if k not in {"out", "device", "memory_format", "layout"}}
@@ -168,9 +220,7 @@ def _python_signature(func: Callable[..., Any]) -> inspect.Signature | None:
     return signature
 
 
-def _bind_schema(
-    raw: str, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> dict[str, Any]:
+def _bind_schema(raw: str, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     for candidate in dict.fromkeys((raw, raw.rstrip("_"), name)):
         for arguments in (args, _packed(args)):
             for schema in _schemas(candidate):
@@ -223,7 +273,9 @@ def _fit(schema: Schema, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> di
     bound = {a[0]: value for a, value in zip(positional, args, strict=False)}
     names = {a[0] for a in schema}
     for key, value in kwargs.items():
-        name = next((n for n in names if n == key or NUMPY_NAMES.get(n, n) == NUMPY_NAMES.get(key, key)), None)
+        name = next(
+            (n for n in names if n == key or NUMPY_NAMES.get(n, n) == NUMPY_NAMES.get(key, key)), None
+        )
         if name is None and key in STORAGE:
             continue
         if name is None or name in bound:

@@ -41,16 +41,62 @@ from tracer.problems import ConversionError, Problem, UserModelError
 from tracer.user_code import user_traceback
 
 DATA_DEPENDENT = frozenset(
-    "item tolist numpy __bool__ __int__ __float__ __index__ __complex__ __array__ nonzero argwhere "
-    "unique unique_consecutive masked_select equal allclose is_nonzero __contains__ bincount".split()
+    [
+        "item",
+        "tolist",
+        "numpy",
+        "__bool__",
+        "__int__",
+        "__float__",
+        "__index__",
+        "__complex__",
+        "__array__",
+        "nonzero",
+        "argwhere",
+        "unique",
+        "unique_consecutive",
+        "masked_select",
+        "equal",
+        "allclose",
+        "is_nonzero",
+        "__contains__",
+        "bincount",
+    ]
 )
 RANDOM = frozenset(
-    "rand randn randint rand_like randn_like randint_like randperm bernoulli multinomial normal "
-    "poisson uniform cauchy exponential geometric log_normal random gumbel_softmax".split()
+    [
+        "rand",
+        "randn",
+        "randint",
+        "rand_like",
+        "randn_like",
+        "randint_like",
+        "randperm",
+        "bernoulli",
+        "multinomial",
+        "normal",
+        "poisson",
+        "uniform",
+        "cauchy",
+        "exponential",
+        "geometric",
+        "log_normal",
+        "random",
+        "gumbel_softmax",
+    ]
 )
 # Calls that return their own input in eval mode, and still say something to a reader.
 KEPT_IDENTITIES = frozenset(
-    "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout feature_dropout rrelu".split()
+    [
+        "dropout",
+        "dropout1d",
+        "dropout2d",
+        "dropout3d",
+        "alpha_dropout",
+        "feature_alpha_dropout",
+        "feature_dropout",
+        "rrelu",
+    ]
 )
 NOT_WRITES = frozenset(["requires_grad", "retain_grad", "share_memory"])
 _TORCH_DIR = os.path.dirname(torch.__file__) + os.sep
@@ -303,7 +349,9 @@ class _Recorder(TorchFunctionMode):
         self._modules.pop()
         if isinstance(module, parametrize.ParametrizationList) and isinstance(output, torch.Tensor):
             owner, _, name = frame.path.partition(".parametrizations.")
-            self._derive(output, f"{owner}.{name}" if _ else frame.path.removeprefix("parametrizations."), frame.path)
+            self._derive(
+                output, f"{owner}.{name}" if _ else frame.path.removeprefix("parametrizations."), frame.path
+            )
 
     def _derive(self, tensor: torch.Tensor, key: str, source: str) -> fx.Node:
         """A parameter that is computed from others (weight_norm, parametrizations) becomes one of its own."""
@@ -344,7 +392,7 @@ class _Recorder(TorchFunctionMode):
             self._write(written, node)
             return out
         self._remember(node, outs, tensors, name)
-        self._note_views(func, args, kwargs, tensors, outs, name)
+        self._note_views(func, args, kwargs, tensors, outs)
         return out
 
     def _written(
@@ -360,7 +408,9 @@ class _Recorder(TorchFunctionMode):
         if isinstance(kwargs.get("out"), torch.Tensor):
             return kwargs["out"]  # type: ignore[no-any-return]
         raw = getattr(func, "__name__", "")
-        in_place = raw == "__setitem__" or (raw.startswith("__i") and raw not in {"__invert__", "__index__", "__int__"})
+        in_place = raw == "__setitem__" or (
+            raw.startswith("__i") and raw not in {"__invert__", "__index__", "__int__"}
+        )
         in_place |= raw.endswith("_") and not raw.endswith("__")
         if in_place and name not in NOT_WRITES and args and isinstance(args[0], torch.Tensor):
             return args[0]
@@ -387,9 +437,7 @@ class _Recorder(TorchFunctionMode):
     def _record(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Node:
         name = op_name(func)
         path = self._frames[-1].path if self._frames else ""
-        node = self.graph.create_node(
-            "call_function", func, args, kwargs, f"{path}.{name}" if path else name
-        )
+        node = self.graph.create_node("call_function", func, args, kwargs, f"{path}.{name}" if path else name)
         node.meta["source"] = self._source()
         return node
 
@@ -399,8 +447,8 @@ class _Recorder(TorchFunctionMode):
         """Tie tensors to the node that made them; `read` None marks an input."""
         node.meta.setdefault("source", self._source())
         node.meta["types"] = tuple((tuple(o.shape), str(o.dtype).removeprefix("torch.")) for o in outs)
-        node.meta["traced"] = read is None or name in RANDOM or any(
-            n.meta["traced"] for n in node.all_input_nodes
+        node.meta["traced"] = (
+            read is None or name in RANDOM or any(n.meta["traced"] for n in node.all_input_nodes)
         )
         if not node.meta["traced"]:
             node.meta["value"] = [o.detach().clone() for o in outs]
@@ -450,7 +498,7 @@ class _Recorder(TorchFunctionMode):
             return ""
         module = self._modules[-1]
         for hook in module._forward_pre_hooks.values():
-            name = getattr(hook, "name", None)
+            name = str(getattr(hook, "name", ""))
             if hasattr(hook, "compute_weight") and vars(module).get(name) is tensor:
                 node = self._node_of[id(tensor)]
                 return "" if "derived" in node.meta else f"{self._frames[-1].path}.{name}".lstrip(".")
@@ -485,7 +533,6 @@ class _Recorder(TorchFunctionMode):
         kwargs: dict[str, Any],
         tensors: list[torch.Tensor],
         outs: list[torch.Tensor],
-        name: str,
     ) -> None:
         for index, out in enumerate(outs):
             base = next((t for t in tensors if _aliases(t, out)), None)
@@ -559,12 +606,17 @@ class _Recorder(TorchFunctionMode):
         if name == "permute":
             dims = [d % rank for d in bound["dims"]]
             return torch.permute, (node, tuple(dims.index(i) for i in range(rank)))
-        if name in {"view", "reshape", "flatten", "unflatten", "unsqueeze", "squeeze", "contiguous", "view_as"} | {
-            "detach",
-            "data",
-            "alias",
-            "ravel",
-        } | KEPT_IDENTITIES:
+        if (
+            name
+            in {"view", "reshape", "flatten", "unflatten", "unsqueeze", "squeeze", "contiguous", "view_as"}
+            | {
+                "detach",
+                "data",
+                "alias",
+                "ravel",
+            }
+            | KEPT_IDENTITIES
+        ):
             return torch.reshape, (node, tuple(view.base.shape))
         raise Refusal(
             Problem(
@@ -597,7 +649,9 @@ class _Recorder(TorchFunctionMode):
             file, line = _deepest_user_line(traceback)
             source = dataclasses.replace(source, file=file, line=line)
         what = name.removeprefix("aten.").split(".")[0]
-        what = {"__bool__": "bool()", "_local_scalar_dense": "item() or bool()"}.get(what, f"{what.strip('_')}()")
+        what = {"__bool__": "bool()", "_local_scalar_dense": "item() or bool()"}.get(
+            what, f"{what.strip('_')}()"
+        )
         return Refusal(
             Problem(
                 "data-dependent",
@@ -619,7 +673,7 @@ def _version(tensor: torch.Tensor) -> int:
 
 def _aliases(a: torch.Tensor, b: torch.Tensor) -> bool:
     try:
-        return torch._C._is_alias_of(a, b)
+        return bool(torch._C._is_alias_of(a, b))  # type: ignore[attr-defined]
     except (RuntimeError, NotImplementedError):
         return False
 

@@ -130,7 +130,8 @@ class Conversion:
         try:
             double = self._expected(module_copy(model).double(), wide)
             noise = max(
-                difference(s.double().numpy(), d.double().numpy()) for s, d in zip(single, double, strict=True)
+                difference(s.double().numpy(), d.double().numpy())
+                for s, d in zip(single, double, strict=True)
             )
             if noise < tolerance / 4:
                 return None
@@ -208,7 +209,9 @@ def convert_specs(
         program = with_softmax(program)
     shapes = [(s.name, s.shape) for s in specs if s.name in graph.inputs]
     code = render(view(program, origin or _default_origin(model, name), shapes))
-    frozen = () if graph.free_batch else (f"the batch size is frozen at {graph.batch}: {graph.frozen_because}",)
+    frozen = (
+        () if graph.free_batch else (f"the batch size is frozen at {graph.batch}: {graph.frozen_because}",)
+    )
     return Conversion(model, specs, graph, program, code, tuple(taps), (*notes, *frozen, *program.notes))
 
 
@@ -248,7 +251,12 @@ def trace(model: nn.Module, specs: tuple[InputSpec, ...], taps: Sequence[str] = 
 
 
 def _traced_above_one(
-    model: nn.Module, specs: tuple[InputSpec, ...], taps: Sequence[str], first: Any, others: list[Any], why: str
+    model: nn.Module,
+    specs: tuple[InputSpec, ...],
+    taps: Sequence[str],
+    first: Any,
+    others: list[Any],
+    why: str,
 ) -> Graph:
     """Nets that treat a batch of one in another way: the path that all larger ones take.
 

@@ -59,16 +59,54 @@ class Options:
     options_metavar="--out FILE [OPTIONS]",
 )
 @click.argument("spec", metavar="SPEC")
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The generated file; the others are named after it.")
-@click.option("--kwargs", "kwargs_text", default="{}", metavar="JSON", help="Arguments for Name: '{\"num_classes\": 10}'.")
-@click.option("--input", "inputs", multiple=True, metavar="[NAME=]DIMS[:DTYPE]", help="One for each input of forward: 1,3,224,224 or ids=1,128:int64 or ids=@ids.npy. Axis 0 is the batch unless an N marks another: x=35,N,200. Found from the layers when left out.")
-@click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="A checkpoint: .pth, .pt, .bin or .safetensors.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The generated file; the others are named after it.",
+)
+@click.option(
+    "--kwargs",
+    "kwargs_text",
+    default="{}",
+    metavar="JSON",
+    help="Arguments for Name: '{\"num_classes\": 10}'.",
+)
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="[NAME=]DIMS[:DTYPE]",
+    help="One for each input of forward: 1,3,224,224 or ids=1,128:int64 or ids=@ids.npy. Axis 0 is the batch unless an N marks another: x=35,N,200. Found from the layers when left out.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A checkpoint: .pth, .pt, .bin or .safetensors.",
+)
 @click.option("--no-weights", is_flag=True, help="Write the code alone.")
 @click.option("--no-verify", is_flag=True, help="Do not compare with torch.")
-@click.option("--tolerance", default=1e-4, show_default=True, type=click.FloatRange(min=0), metavar="T", help="The largest relative difference that counts as equal.")
-@click.option("--tap", "taps", multiple=True, metavar="PATH[,PATH]", help="Return the outputs of these modules instead of the net's: layer4, layer1.0.conv2.")
+@click.option(
+    "--tolerance",
+    default=1e-4,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    metavar="T",
+    help="The largest relative difference that counts as equal.",
+)
+@click.option(
+    "--tap",
+    "taps",
+    multiple=True,
+    metavar="PATH[,PATH]",
+    help="Return the outputs of these modules instead of the net's: layer4, layer1.0.conv2.",
+)
 @click.option("--softmax", is_flag=True, help='Append mx.sym.SoftmaxOutput(name="softmax").')
-@click.option("--dry-run", is_flag=True, help="Say what would be converted and what cannot be; write nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be converted and what cannot be; write nothing."
+)
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 where the files on disk are stale.")
 @click.option("--diff", is_flag=True, help="Like --check, and show how they differ.")
 def command(
@@ -133,7 +171,9 @@ def _kwargs(text: str) -> Mapping[str, Any]:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise click.UsageError(f"--kwargs {text!r} is not JSON: {error.msg} at character {error.pos}") from None
+        raise click.UsageError(
+            f"--kwargs {text!r} is not JSON: {error.msg} at character {error.pos}"
+        ) from None
     if not isinstance(value, dict):
         raise click.UsageError(f"--kwargs {text!r} must be a JSON object, such as '{{\"num_classes\": 10}}'")
     return value
@@ -250,7 +290,9 @@ def _disagreement_text(agreement: Agreement, layered: Agreement) -> str:
     ]
     first = layered.first_divergence
     if first is not None:
-        lines.append(f"the first layer at which they diverge is {first.name} ({first.source}), by {first.difference:.1e}")
+        lines.append(
+            f"the first layer at which they diverge is {first.name} ({first.source}), by {first.difference:.1e}"
+        )
     lines.append("nothing was written")
     return "\n".join(lines)
 

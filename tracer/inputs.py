@@ -670,9 +670,7 @@ def _squares(model: nn.Module) -> tuple[tuple[int, ...], ...]:
     return (*squares[:16], *OBLONGS, *squares[16:])
 
 
-def _fallbacks(
-    model: nn.Module, lengths: Sequence[int], squares: Sequence[tuple[int, ...]]
-) -> list[_Option]:
+def _fallbacks(model: nn.Module, lengths: Sequence[int], squares: Sequence[tuple[int, ...]]) -> list[_Option]:
     """Last of all: bare parameters, then an image, a vector and a sequence that no layer speaks of."""
     options: list[_Option] = []
     for name, parameter in model.named_parameters():

@@ -156,7 +156,9 @@ class _Unifier:
         if isinstance(first, dict):
             return {k: self._merge(tuple(v[k] for v in values), node) for k in first}
         if isinstance(first, slice):
-            return slice(*(self._merge(tuple(getattr(v, a) for v in values), node) for a in ("start", "stop", "step")))
+            return slice(
+                *(self._merge(tuple(getattr(v, a) for v in values), node) for a in ("start", "stop", "step"))
+            )
         if isinstance(first, torch.dtype | torch.device):
             return str(first).removeprefix("torch.")
         if all(type(v) is type(first) and v == first for v in values[1:]):

@@ -216,14 +216,21 @@ def glu(b: Builder, input: Value, dim: int = -1) -> Value:
     return b.op("elemwise_mul", halves[0], gate)
 
 
+def _refuse_training(b: Builder, p: float, training: bool) -> None:
+    if training and p:
+        raise b.refuse("dropout() with training=True, which is random", "pass training=self.training")
+
+
 # Dropout stays in the symbol, where it is the identity in inference and works again in fine-tuning.
-@lowers("dropout", ignores=("training",))
-def dropout(b: Builder, input: Value, p: float = 0.5) -> Value:
+@lowers("dropout")
+def dropout(b: Builder, input: Value, p: float = 0.5, training: bool = True) -> Value:
+    _refuse_training(b, p, training)
     return input if p == 0 else b.op("Dropout", input, p=p)
 
 
-@lowers("dropout1d", "dropout2d", "dropout3d", "feature_dropout", ignores=("training",))
-def channel_dropout(b: Builder, input: Value, p: float = 0.5) -> Value:
+@lowers("dropout1d", "dropout2d", "dropout3d", "feature_dropout")
+def channel_dropout(b: Builder, input: Value, p: float = 0.5, training: bool = True) -> Value:
+    _refuse_training(b, p, training)
     return input if p == 0 else b.op("Dropout", input, p=p, axes=tuple(range(2, input.rank)))
 
 

@@ -48,7 +48,12 @@ def binary(b: Builder, op: str, left: Operand, right: Operand, hint: str = "", d
         raise b.refuse("arithmetic with the batch size", "fix the batch size with --input")
     dtype = dtype or _dtype(b)
     left_number, right_number = number_of(left), number_of(right)
-    if isinstance(left, Value) and isinstance(right, Value) and left_number is not None and right_number is not None:
+    if (
+        isinstance(left, Value)
+        and isinstance(right, Value)
+        and left_number is not None
+        and right_number is not None
+    ):
         left_number = None  # two 0-d constants: one stays a tensor
         left = b.constant(np.asarray([left.const], dtype), "left") if left.const is not None else left
     if right_number is not None and isinstance(left, Value):
@@ -105,7 +110,7 @@ def _ranked(b: Builder, value: Value, rank: int, number: int) -> Value:
         return replace(value, shape=value.shape or (1,) * min(rank, 1))
     sizes = (1,) * (rank - value.rank) + value.sizes
     if value.const is not None:
-        return replace(value, shape=sizes, const=value.const.reshape(sizes), operand=None)
+        return replace(value, shape=sizes, const=value.const.reshape(sizes), operand=None)  # type: ignore[arg-type]
     if value.rank == 1:
         code = (1,) * (rank - 1) + (-1,)
     else:

@@ -51,7 +51,9 @@ def _cut_of(b: Builder, item: Any, size: Size) -> _Cut:
     if isinstance(item, int):
         return _at(b, item, size)
     if any(isinstance(p, Dim) for p in (item.start, item.step)) or isinstance(item.start, Value):
-        raise b.refuse("a slice that starts at a place that follows the batch", "fix the batch size with --input")
+        raise b.refuse(
+            "a slice that starts at a place that follows the batch", "fix the batch size with --input"
+        )
     step = item.step or 1
     if isinstance(size, Dim):
         stops_at_end = item.stop is None or item.stop == size
@@ -59,7 +61,9 @@ def _cut_of(b: Builder, item: Any, size: Size) -> _Cut:
             raise b.refuse("a slice of the batch axis", "fix the batch size with --input")
         return _Cut(item.start or 0, None if stops_at_end else item.stop, step)
     if isinstance(item.stop, Dim):
-        raise b.refuse("a slice that ends at a place that follows the batch", "fix the batch size with --input")
+        raise b.refuse(
+            "a slice that ends at a place that follows the batch", "fix the batch size with --input"
+        )
     begin, end, step = slice(item.start, item.stop, item.step).indices(size)
     end = max(begin, end)
     return _Cut(begin, None if end == size else end, step)
@@ -100,19 +104,32 @@ def _plain(b: Builder, item: Any) -> Any:
 
 
 def _basic(b: Builder, x: Value, items: list[Any], shape: Shape) -> Value:
-    cuts = [_cut_of(b, item, size) for item, size in zip([i for i in items if i is not None], x.sizes, strict=True)]
+    cuts = [
+        _cut_of(b, item, size)
+        for item, size in zip([i for i in items if i is not None], x.sizes, strict=True)
+    ]
     x = _sliced(b, x, cuts)
     dropped = tuple(axis for axis, c in enumerate(cuts) if c.drop)
     news = [k for k, i in enumerate(items) if i is None]
     if not dropped and not news:
         return x
     if not shape:
-        return reshape_to(b, replace(x, shape=(1,)), (), hint="number") if x.rank == 1 else b.op("Reshape", x, shape=(1,), hint="number")
+        return (
+            reshape_to(b, replace(x, shape=(1,)), (), hint="number")
+            if x.rank == 1
+            else b.op("Reshape", x, shape=(1,), hint="number")
+        )
     if dropped:
         rest = tuple(s for axis, s in enumerate(x.sizes) if axis not in dropped)
         if not rest:
             return b.op("Reshape", x, shape=(1,) * max(1, len(news)), hint="shaped")
-        x = b.op("squeeze", x, axis=dropped[0] if len(dropped) == 1 else dropped, hint="" if not news else "squeezed", gives=rest)
+        x = b.op(
+            "squeeze",
+            x,
+            axis=dropped[0] if len(dropped) == 1 else dropped,
+            hint="" if not news else "squeezed",
+            gives=rest,
+        )
     if news:
         x = _with_new_axes(b, x, items, shape)
     return x
@@ -133,7 +150,9 @@ def _sliced(b: Builder, x: Value, cuts: list[_Cut]) -> Value:
     gives = tuple(_length(b, size, c) for size, c in zip(x.sizes, cuts, strict=True))
     if len(active) == 1 and active[0][1].step == 1:
         axis, c = active[0]
-        last = b.op("slice_axis", x, axis=axis, begin=c.begin, end=c.end, hint="slice" if c.drop else "", gives=gives)
+        last = b.op(
+            "slice_axis", x, axis=axis, begin=c.begin, end=c.end, hint="slice" if c.drop else "", gives=gives
+        )
         return last
     steps = tuple(c.step for c in cuts)
     return b.op(
@@ -169,7 +188,9 @@ def _advanced(b: Builder, x: Value, items: list[Any]) -> Value:
         raise_for_ints = any(isinstance(i, int) for i in items)
         if raise_for_ints:
             # torch treats a number among tensors as a tensor.
-            tensors |= {k: b.constant(np.asarray(i), f"at{k}") for k, i in enumerate(items) if isinstance(i, int)}
+            tensors |= {
+                k: b.constant(np.asarray(i), f"at{k}") for k, i in enumerate(items) if isinstance(i, int)
+            }
             basic = [slice(None) if isinstance(i, Value | int) else i for i in items]
     shape = _basic_shape(b, x, basic)
     x = _basic(b, x, basic, shape)
@@ -204,7 +225,11 @@ def _gathered(b: Builder, x: Value, tensors: dict[int, Value]) -> Value:
     parts = []
     for axis, value in tensors.items():
         size = x.sizes[axis]
-        value = replace(value, const=value.const % size, operand=None) if value.const is not None and isinstance(size, int) else value
+        value = (
+            replace(value, const=value.const % size, operand=None)
+            if value.const is not None and isinstance(size, int)
+            else value
+        )
         if value.const is None and not b.made_by(value, "arange"):
             if isinstance(size, Dim):
                 raise b.refuse("indexing the batch axis by a tensor", "fix the batch size with --input")
@@ -212,7 +237,9 @@ def _gathered(b: Builder, x: Value, tensors: dict[int, Value]) -> Value:
         parts.append(spread(b, b.cast(value, "float32"), common, f"index{axis}"))
     indices = b.op("stack", parts, axis=0, hint="indices")
     gives = (*common, *(x.sizes[a] for a in rest))
-    picked = b.op("gather_nd", replace(moved, shape=tuple(x.sizes[a] for a in axes + rest)), indices, gives=gives)
+    picked = b.op(
+        "gather_nd", replace(moved, shape=tuple(x.sizes[a] for a in axes + rest)), indices, gives=gives
+    )
     if axes != list(range(axes[0], axes[0] + len(axes))) or axes[0] == 0:
         return picked
     count = len(common)
@@ -248,7 +275,9 @@ def index_select(b: Builder, input: Value, dim: int, index: Value) -> Value:
 
 
 @lowers("take_along_dim", "gather", ignores=("sparse_grad",))
-def gather(b: Builder, input: Value, dim: int, index: Value | None = None, indices: Value | None = None) -> Value:
+def gather(
+    b: Builder, input: Value, dim: int, index: Value | None = None, indices: Value | None = None
+) -> Value:
     index = index if index is not None else indices
     assert index is not None
     axis = dim % input.rank
@@ -264,7 +293,9 @@ def gather(b: Builder, input: Value, dim: int, index: Value | None = None, indic
         return b.op("pick", input, b.cast(index, "float32"), axis=axis, keepdims=True, mode="clip")
     wide = spread(
         b,
-        b.op("expand_dims", input, axis=axis, hint="rows", gives=(*input.sizes[:axis], 1, *input.sizes[axis:])),
+        b.op(
+            "expand_dims", input, axis=axis, hint="rows", gives=(*input.sizes[:axis], 1, *input.sizes[axis:])
+        ),
         (*input.sizes[:axis], count, *input.sizes[axis:]),
         "rows",
     )
@@ -362,7 +393,7 @@ def made(b: Builder, number: float) -> Value:
     dtype = MX_DTYPES[b.out.dtype]
     dtype = "float32" if dtype == "bool" else dtype
     shape = tuple(1 if isinstance(s, Dim) else s for s in b.out.shape) or (1,)
-    kind = {0: "zeros", 1: "ones"}.get(number) if not isinstance(number, Value) else None
+    kind = {0.0: "zeros", 1.0: "ones"}.get(float(number)) if not isinstance(number, Value) else None
     if kind is None:
         value = b.op("full", shape=shape, val=number, dtype=dtype, hint="full", gives=shape)
     else:
@@ -371,7 +402,9 @@ def made(b: Builder, number: float) -> Value:
 
 
 # The shape and the dtype of a tensor made in forward are those of the node.
-@lowers("zeros", "zeros_like", "new_zeros", "empty", "empty_like", "new_empty", ignores=("size", "dtype", "input"))
+@lowers(
+    "zeros", "zeros_like", "new_zeros", "empty", "empty_like", "new_empty", ignores=("size", "dtype", "input")
+)
 def zeros(b: Builder) -> Value:
     return made(b, 0)
 
@@ -398,4 +431,6 @@ def arange(b: Builder, end: Size | float, start: Size | float = 0, step: Size | 
         raise b.refuse("arange() of a length that no tensor has")
     like, axis = found
     like = b.cast(like, "float32")
-    return b.op("contrib.arange_like", like, start=float(start), step=float(step), axis=axis, gives=b.out.shape)
+    return b.op(
+        "contrib.arange_like", like, start=float(start), step=float(step), axis=axis, gives=b.out.shape
+    )

@@ -27,7 +27,7 @@ def reshape_code(b: Builder, old: Shape, new: Shape) -> tuple[int, ...]:
     while kept < min(len(old), len(new)) and old[kept] == new[kept]:
         kept += 1
     rest = new[kept:]
-    grown = [s for s in rest if isinstance(s, Dim)] or [s for s in rest if s != 1]
+    grown: list[Size] = [s for s in rest if isinstance(s, Dim)] or [s for s in rest if s != 1]
     if len(grown) > 1 and isinstance(grown[0], Dim):
         raise b.refuse("a reshape in which several sizes follow the batch", "fix the batch size with --input")
     if len(rest) == 1:
@@ -100,7 +100,9 @@ def permute(b: Builder, input: Value, dims: Sequence[int]) -> Value:
 
 
 @lowers("movedim")
-def movedim(b: Builder, input: Value, source: int | tuple[int, ...], destination: int | tuple[int, ...]) -> Value:
+def movedim(
+    b: Builder, input: Value, source: int | tuple[int, ...], destination: int | tuple[int, ...]
+) -> Value:
     sources = [d % input.rank for d in ((source,) if isinstance(source, int) else source)]
     places = [d % input.rank for d in ((destination,) if isinstance(destination, int) else destination)]
     rest = iter(d for d in range(input.rank) if d not in sources)
@@ -108,7 +110,9 @@ def movedim(b: Builder, input: Value, source: int | tuple[int, ...], destination
     return permute(b, input, [target[i] if i in target else next(rest) for i in range(input.rank)])
 
 
-@lowers("contiguous", "clone", "detach", "data", "alias", "requires_grad", "real", "to", "lift_fresh", "positive")
+@lowers(
+    "contiguous", "clone", "detach", "data", "alias", "requires_grad", "real", "to", "lift_fresh", "positive"
+)
 def identity(b: Builder, input: Value) -> Value:
     if b.out.dtype == "bool" and not input.is_bool:
         return as_bool(b, input)
@@ -163,7 +167,9 @@ def numpy_stack(b: Builder, tensors: Sequence[Value]) -> Value:
     if op == "dstack":
         return cat(b, [_at_least(b, t, 3) for t in tensors], 2)
     if op == "column_stack":
-        columns = [reshape_to(b, t, (*(t.sizes or (1,)), 1), hint="column") if t.rank < 2 else t for t in tensors]
+        columns = [
+            reshape_to(b, t, (*(t.sizes or (1,)), 1), hint="column") if t.rank < 2 else t for t in tensors
+        ]
         return cat(b, columns, 1)
     tensors = [_at_least(b, t, 1) for t in tensors]
     return cat(b, tensors, 0 if tensors[0].rank == 1 else 1)
@@ -244,14 +250,18 @@ def repeat(b: Builder, input: Value, repeats: Sequence[Size] = (), dims: Sequenc
     for axis, count in enumerate(counts):
         if isinstance(count, Dim):
             if input.sizes[axis] != 1:
-                raise b.refuse("repeat() by the batch size", "use expand(), or fix the batch size with --input")
+                raise b.refuse(
+                    "repeat() by the batch size", "use expand(), or fix the batch size with --input"
+                )
             input = spread_batch(b, input, axis, count, "repeat")
     numbers = tuple(1 if isinstance(c, Dim) else c for c in counts)
     return input if set(numbers) <= {1} else b.op("tile", input, reps=numbers)
 
 
 @lowers("repeat_interleave")
-def repeat_interleave(b: Builder, input: Value, repeats: int | Value, dim: int | None = None, output_size: int | None = None) -> Value:
+def repeat_interleave(
+    b: Builder, input: Value, repeats: int | Value, dim: int | None = None, output_size: int | None = None
+) -> Value:
     del output_size  # a hint that saves torch a look at the values
     if isinstance(repeats, Value):
         raise b.refuse("repeat_interleave() with a tensor of repeats", "repeat by a number")

@@ -43,40 +43,24 @@ def matmul(b: Builder, input: Value, other: Value | None = None, **names: Value)
     return product(b, input, right)
 
 
-def product(b: Builder, left: Value, right: Value, hint: str = "", **flags: bool) -> Value:
-    """torch.matmul of any two ranks, by batch_dot; `flags` are its transpose_a and transpose_b."""
+def product(b: Builder, left: Value, right: Value, hint: str = "") -> Value:
+    """torch.matmul of any two ranks."""
     dtype = b.out.dtype if b.out.dtype == "float64" else "float32"
     left, right = b.cast(left, dtype), b.cast(right, dtype)
-    out = b.out.shape
     if left.rank == 1:
         left = b.op("expand_dims", left, axis=0, hint="row", gives=(1, *left.sizes))
     if right.rank == 1:
         right = b.op("expand_dims", right, axis=1, hint="column", gives=(*right.sizes, 1))
-    if left.rank == right.rank == 2:
-        result = b.op("dot", left, right, hint=hint, **flags)
-    elif right.rank == 2 and not flags:
+    if right.rank == 2:
         # Every row of `left` meets the same matrix: MXNet's dot contracts last with first.
-        result = b.op("dot", left, right, hint=hint)
+        result = b.op("dot", left, right, hint=hint, gives=(*left.sizes[:-1], right.sizes[-1]))
+    elif left.rank == right.rank == 3 and left.sizes[0] == right.sizes[0]:
+        # linalg.gemm2 takes any number of leading axes; batch_dot one.
+        gives = (left.sizes[0], left.sizes[1], right.sizes[2])
+        result = b.op("batch_dot", left, right, hint=hint, gives=gives)
     else:
-        result = _batched(b, left, right, hint, flags)
-    return reshape_to(b, result, out, hint="product") if _changed(left, right, b) else result
-
-
-def _changed(left: Value, right: Value, b: Builder) -> bool:
-    return len(b.out.shape) != max(left.rank, right.rank)
-
-
-def _batched(b: Builder, left: Value, right: Value, hint: str, flags: dict[str, bool]) -> Value:
-    batch = _broadcast(left.sizes[:-2], right.sizes[:-2])
-    rank = len(batch) + 2
-    left = spread(b, left, (*batch, *left.sizes[-2:]), "lhs")
-    right = spread(b, right, (*batch, *right.sizes[-2:]), "rhs")
-    rows = left.sizes[-1 if flags.get("transpose_a") else -2]
-    columns = right.sizes[-2 if flags.get("transpose_b") else -1]
-    if rank == 3:
-        return b.op("batch_dot", left, right, hint=hint, gives=(*batch, rows, columns), **flags)
-    # linalg.gemm2 takes any number of leading axes; batch_dot three axes only.
-    return b.op("linalg.gemm2", left, right, hint=hint, gives=(*batch, rows, columns), **flags)
+        result = product_of(b, left, right, hint=hint)
+    return result if len(b.out.shape) == result.rank else reshape_to(b, result, b.out.shape, hint="product")
 
 
 def product_of(
@@ -129,7 +113,13 @@ def spread_batch(b: Builder, value: Value, axis: int, size: Size, hint: str) -> 
     like = b.cast(like, value.dtype)
     sizes = (*value.sizes[:axis], size, *value.sizes[axis + 1 :])
     return b.op(
-        "broadcast_like", value, like, lhs_axes=(axis,), rhs_axes=(like_axis,), hint=f"{hint}_batch", gives=sizes
+        "broadcast_like",
+        value,
+        like,
+        lhs_axes=(axis,),
+        rhs_axes=(like_axis,),
+        hint=f"{hint}_batch",
+        gives=sizes,
     )
 
 
@@ -139,7 +129,9 @@ def addmm(b: Builder, input: Value, mat1: Value, mat2: Value, beta: float = 1, a
 
 
 @lowers("baddbmm", "addbmm")
-def baddbmm(b: Builder, input: Value, batch1: Value, batch2: Value, beta: float = 1, alpha: float = 1) -> Value:
+def baddbmm(
+    b: Builder, input: Value, batch1: Value, batch2: Value, beta: float = 1, alpha: float = 1
+) -> Value:
     if b.node.op == "addbmm":
         raise b.refuse("addbmm()", "use torch.bmm and sum")
     return _added_product(b, input, batch1, batch2, beta, alpha)
@@ -150,9 +142,7 @@ def addmv(b: Builder, input: Value, mat: Value, vec: Value, beta: float = 1, alp
     return _added_product(b, input, mat, vec, beta, alpha)
 
 
-def _added_product(
-    b: Builder, input: Value, left: Value, right: Value, beta: float, alpha: float
-) -> Value:
+def _added_product(b: Builder, input: Value, left: Value, right: Value, beta: float, alpha: float) -> Value:
     result = product(b, left, right, hint="product")
     if result.shape is None:
         result = Value(result.operand, b.out.shape, result.dtype)

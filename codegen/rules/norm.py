@@ -56,9 +56,7 @@ def batch_norm(
     )
 
 
-def _batch_statistics(
-    b: Builder, x: Value, weight: Value | None, bias: Value | None, eps: float
-) -> Value:
+def _batch_statistics(b: Builder, x: Value, weight: Value | None, bias: Value | None, eps: float) -> Value:
     """track_running_stats=False: the statistics of the batch, also in inference."""
     axes = tuple(i for i in range(x.rank) if i != 1)
     return affine(b, standardised(b, x, axes, eps, hint="norm"), weight, bias, axis=1)
@@ -79,7 +77,9 @@ def affine(b: Builder, x: Value, weight: Value | None, bias: Value | None, axis:
     """x * gamma + beta, with one number for each place along `axis`."""
     shape: Shape = tuple(1 if i != axis else s for i, s in enumerate(x.sizes))
     if weight is not None:
-        x = b.op("broadcast_mul", x, reshape_to(b, weight, shape, hint="gamma_axes"), hint="scaled", gives=x.shape)
+        x = b.op(
+            "broadcast_mul", x, reshape_to(b, weight, shape, hint="gamma_axes"), hint="scaled", gives=x.shape
+        )
     if bias is not None:
         x = b.op("broadcast_add", x, reshape_to(b, bias, shape, hint="beta_axes"), hint="", gives=x.shape)
     return x
@@ -103,9 +103,7 @@ def layer_norm(
     for size in normalized_shape:
         width *= size
     flat = _flat_tail(b, input, lead, width, "flat")
-    normed = _layer_norm(
-        b, flat, _flat_parameter(b, weight, width), _flat_parameter(b, bias, width), eps
-    )
+    normed = _layer_norm(b, flat, _flat_parameter(b, weight, width), _flat_parameter(b, bias, width), eps)
     return reshape_to(b, replace(normed, shape=(*lead, width)), input.sizes, hint="shaped")
 
 
@@ -119,7 +117,9 @@ def _flat_parameter(b: Builder, value: Value | None, width: int) -> Value | None
 
 def _layer_norm(b: Builder, x: Value, weight: Value | None, bias: Value | None, eps: float) -> Value:
     width = (x.sizes[-1],)
-    comment = "" if weight is not None or bias is not None else "without affine: gamma is one and beta is zero"
+    comment = (
+        "" if weight is not None or bias is not None else "without affine: gamma is one and beta is zero"
+    )
     gamma = weight if weight is not None else b.parameter("gamma", "arg", width, 1.0)
     beta = bias if bias is not None else b.parameter("beta", "arg", width, 0.0)
     return b.op("LayerNorm", x, gamma=gamma, beta=beta, eps=eps, comment=comment, gives=x.shape)

@@ -142,7 +142,11 @@ def _dilated_max(
             hint=f"cell{name}",
             gives=(*x.sizes[:2], *outs),
         )
-        best = window if best is None else b.op("broadcast_maximum", best, window, hint=f"max{name}", gives=window.shape)
+        best = (
+            window
+            if best is None
+            else b.op("broadcast_maximum", best, window, hint=f"max{name}", gives=window.shape)
+        )
     assert best is not None
     return best
 
@@ -157,7 +161,9 @@ def _padded_for(
     outs: tuple[int, ...],
 ) -> Value:
     sides = []
-    for size, k, s, p, d, o in zip(_numbers(x.sizes[2:], b), kernel, strides, pads, dilation, outs, strict=True):
+    for size, k, s, p, d, o in zip(
+        _numbers(x.sizes[2:], b), kernel, strides, pads, dilation, outs, strict=True
+    ):
         reach = (o - 1) * s + d * (k - 1) + 1
         sides.append((p, max(0, reach - size - p)))
     if all(side == (0, 0) for side in sides):
@@ -235,11 +241,12 @@ def lp_pool(
     axes = int(b.node.op[-2])
     kernel = each(kernel_size, axes)
     x = _with_batch(b, input, axes)
-    # torch: sign(s) relu(|s|) ** (1/p) of s = sum x ** p, so that odd powers keep their sign.
-    powers = b.op("square", x, hint="square", gives=x.shape) if norm_type == 2 else b.with_number("x ** c", x, norm_type, hint="power")
+    if norm_type == 2:
+        powers = b.op("square", x, hint="square", gives=x.shape)
+    else:
+        powers = b.with_number("x ** c", x, norm_type, hint="power")
     sums = _pool(b, powers, "sum", kernel, _strides(stride, kernel), (0,) * axes, ceil_mode, None, hint="sum")
-    bounded = b.op("Activation", sums, act_type="relu", hint="relu", gives=sums.shape)
-    return _without_batch(b, input, b.with_number("x ** c", bounded, 1 / norm_type), axes)
+    return _without_batch(b, input, b.with_number("x ** c", sums, 1 / norm_type), axes)
 
 
 @lowers("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
@@ -310,5 +317,3 @@ def _adaptive_by_axis(b: Builder, x: Value, kind: str, outs: tuple[int, ...]) ->
         gives = (*x.sizes[:axis], out, *x.sizes[axis + 1 :])
         x = b.op("Concat", cells, dim=axis, hint=f"joined{axis}", gives=gives)
     return x
-
-

@@ -61,7 +61,9 @@ def amax(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False) -> V
 
 
 @lowers("max", "min")
-def extreme(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False, other: Value | None = None) -> Value | list[Value]:
+def extreme(
+    b: Builder, input: Value, dim: Axes = None, keepdim: bool = False, other: Value | None = None
+) -> Value | list[Value]:
     op = b.node.op
     if other is not None:
         return binary(b, f"{op}imum", input, other)
@@ -185,7 +187,12 @@ def vector_norm(
 # `dtype` is the dtype of the result, in which the rule computes.
 @lowers("norm", "linalg_vector_norm", ignores=("dtype",))
 def norm(
-    b: Builder, input: Value, p: float | str | None = 2, dim: Axes = None, keepdim: bool = False, ord: float = 2
+    b: Builder,
+    input: Value,
+    p: float | str | None = 2,
+    dim: Axes = None,
+    keepdim: bool = False,
+    ord: float = 2,
 ) -> Value:
     order = ord if b.node.op.startswith("linalg") else 2 if p is None else p
     x = _computed_in(b, input)
@@ -199,5 +206,3 @@ def cumsum(b: Builder, input: Value, dim: int) -> Value:
     if input.rank == 0:
         return input
     return b.op("cumsum", _computed_in(b, input), axis=dim % input.rank, gives=input.shape)
-
-

@@ -118,7 +118,9 @@ def apply_along(b: Builder, x: Value, axis: int, weights: Value, size: Size, nam
 
 
 @lowers("pad")
-def pad(b: Builder, input: Value, pad: tuple[int, ...], mode: str = "constant", value: float | None = None) -> Value:
+def pad(
+    b: Builder, input: Value, pad: tuple[int, ...], mode: str = "constant", value: float | None = None
+) -> Value:
     sides = {}
     for i in range(0, len(pad), 2):
         axis = input.rank - 1 - i // 2
@@ -142,7 +144,9 @@ def pad(b: Builder, input: Value, pad: tuple[int, ...], mode: str = "constant", 
         if min(moved) >= 2:
             return reshape_to(b, _pad(b, image, moved, mode, fill, "pad"), b.out.shape)
     if mode != "constant":
-        raise b.refuse(f"pad() with mode={mode!r} on the axes {sorted(sides)} of a tensor of rank {input.rank}")
+        raise b.refuse(
+            f"pad() with mode={mode!r} on the axes {sorted(sides)} of a tensor of rank {input.rank}"
+        )
     return _concatenated(b, input, sides, fill)
 
 
@@ -186,7 +190,9 @@ def _wrapped(b: Builder, x: Value, sides: dict[int, tuple[int, int]]) -> Value:
             parts.insert(0, cut(b, x, axis, size - before, size, hint=f"tail{axis}"))
         if after:
             parts.append(cut(b, x, axis, 0, after, hint=f"head{axis}"))
-        x = b.op("Concat", parts, dim=axis, hint=f"wrap{axis}", gives=_grown(x.sizes, {axis: (before, after)}))
+        x = b.op(
+            "Concat", parts, dim=axis, hint=f"wrap{axis}", gives=_grown(x.sizes, {axis: (before, after)})
+        )
     return x
 
 
@@ -196,9 +202,13 @@ def _concatenated(b: Builder, x: Value, sides: dict[int, tuple[int, int]], fill:
         for count, place, end in ((before, 0, "before"), (after, 1, "after")):
             if not count:
                 continue
-            cell = full_like(b, cut(b, x, axis, 0, 1, hint=f"{end}{axis}_cell"), fill, x.dtype, f"{end}{axis}")
+            cell = full_like(
+                b, cut(b, x, axis, 0, 1, hint=f"{end}{axis}_cell"), fill, x.dtype, f"{end}{axis}"
+            )
             gives = (*x.sizes[:axis], count, *x.sizes[axis + 1 :])
-            block = b.op("broadcast_axis", cell, axis=(axis,), size=(count,), hint=f"{end}{axis}_block", gives=gives)
+            block = b.op(
+                "broadcast_axis", cell, axis=(axis,), size=(count,), hint=f"{end}{axis}_block", gives=gives
+            )
             parts.insert(0 if place == 0 else len(parts), block)
         x = b.op("Concat", parts, dim=axis, hint=f"pad{axis}", gives=_grown(x.sizes, {axis: (before, after)}))
     return x

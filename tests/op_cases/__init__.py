@@ -61,7 +61,7 @@ class _Named(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        exec(f"def forward({name}): ...", scope := {})  # noqa: S102
+        exec(f"def forward({name}): ...", scope := {})
         self.forward = scope["forward"]
 
 

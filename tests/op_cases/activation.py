@@ -66,7 +66,17 @@ for name, module in {
     "identity": nn.Identity(),
 }.items():
     case(name, nn.Sequential(module), X)
-    if name in {"hardshrink", "softplus", "softplus threshold", "log_sigmoid", "mish", "gelu tanh", "silu", "celu alpha", "hardswish"}:
+    if name in {
+        "hardshrink",
+        "softplus",
+        "softplus threshold",
+        "log_sigmoid",
+        "mish",
+        "gelu tanh",
+        "silu",
+        "celu alpha",
+        "hardswish",
+    }:
         case(f"{name} far", nn.Sequential(module), WIDE)
 case("softmax2d", nn.Softmax2d(), (2, 3, 4, 5))
 case("dropout2d", nn.Dropout2d(), (2, 3, 4, 5))
@@ -93,4 +103,11 @@ fn("threshold functional", lambda x: F.threshold(x, 0.1, 20), X)
 fn("elu functional", lambda x: F.elu(x, 0.3), X)
 fn("prelu functional", lambda x, w: F.prelu(x, w), (3, 4, 5), positive(4))
 fn("dropout functional", lambda x: F.dropout(x, 0.3, training=False), X)
-fn("dropout training", lambda x: F.dropout(x, 0.3), X, refuses="dropout() with training=True drops at random in inference too", why="MXNet's Dropout drops in training only, or with mode='always' by other random numbers", hint="pass training=self.training")
+fn(
+    "dropout training",
+    lambda x: F.dropout(x, 0.3),
+    X,
+    refuses="dropout() with training=True drops at random in inference too",
+    why="MXNet's Dropout drops in training only, or with mode='always' by other random numbers",
+    hint="pass training=self.training",
+)

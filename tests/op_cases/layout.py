@@ -61,7 +61,9 @@ for name, op in {
     "expand a new axis": lambda x: x[:, 0].expand(5, -1, -1, -1),
     "expand_as": lambda x: x[:, :1].expand_as(x),
     "expand a constant over the batch": lambda x: torch.arange(6.0).expand(x.shape[0], 6),
-    "expand batch and others": lambda x: torch.arange(6.0).view(1, 1, 6).expand(x.shape[0], 3, 6) + x[:, :, 0],
+    "expand batch and others": lambda x: (
+        torch.arange(6.0).view(1, 1, 6).expand(x.shape[0], 3, 6) + x[:, :, 0]
+    ),
     "broadcast_to": lambda x: torch.broadcast_to(x[:, :1], x.shape),
     "cat": lambda x: torch.cat([x, x + 1], 1),
     "cat last": lambda x: torch.cat((x, x + 1, x - 1), dim=-1),
@@ -121,7 +123,9 @@ for name, op in {
     "tril offset": lambda x: torch.tril(x, 1),
     "triu": lambda x: torch.triu(x, -1),
     "rot90": lambda x: torch.rot90(x, 1, (2, 3)),
-    "meshgrid": lambda x: [x[:, :1, :2, :3] * g for g in torch.meshgrid(torch.arange(2.0), torch.arange(3.0), indexing="ij")],
+    "meshgrid": lambda x: [
+        x[:, :1, :2, :3] * g for g in torch.meshgrid(torch.arange(2.0), torch.arange(3.0), indexing="ij")
+    ],
 }.items():
     fn(name, op, X)
 fn("t", lambda x: x.t(), (2, 3))

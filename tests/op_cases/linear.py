@@ -15,15 +15,36 @@ case("linear 3 axes no bias", nn.Linear(4, 3, bias=False), (2, 5, 4))
 case("linear of a vector no bias", nn.Linear(4, 3, bias=False), (4,))
 case("linear chain", nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), (2, 4))
 fn("linear functional vector weight", lambda x, w: F.linear(x, w), (2, 5, 4), torch.arange(4.0))
-fn("linear functional of inputs", lambda x, w: F.linear(x, w.reshape(3, 4), w[:3]), (2, 5, 4), torch.arange(12.0))
+fn(
+    "linear functional of inputs",
+    lambda x, w: F.linear(x, w.reshape(3, 4), w[:3]),
+    (2, 5, 4),
+    torch.arange(12.0),
+)
 case("bilinear", nn.Bilinear(3, 4, 5), (2, 3), (2, 4))
 case("bilinear no bias", nn.Bilinear(3, 4, 5, bias=False), (2, 3), (2, 4))
 case("bilinear 3 axes", nn.Bilinear(3, 4, 5), (2, 6, 3), (2, 6, 4))
 
 for left, right in (
-    ((4,), (4,)), ((3, 4), (4,)), ((4,), (4, 5)), ((3, 4), (4, 5)), ((2, 3, 4), (4,)), ((2, 3, 4), (4, 5)), ((4,), (2, 4, 5)),
-    ((3, 4), (2, 4, 5)), ((2, 3, 4), (2, 4, 5)), ((1, 3, 4), (2, 4, 5)), ((2, 3, 4), (1, 4, 5)), ((2, 6, 3, 4), (4, 5)), ((2, 6, 3, 4), (6, 4, 5)),
-    ((6, 3, 4), (2, 6, 4, 5)), ((2, 6, 3, 4), (2, 6, 4, 5)), ((2, 1, 3, 4), (2, 6, 4, 5)), ((2, 6, 3, 4), (4,)), ((4,), (2, 6, 4, 5)), ((2, 7, 6, 3, 4), (6, 4, 5)),
+    ((4,), (4,)),
+    ((3, 4), (4,)),
+    ((4,), (4, 5)),
+    ((3, 4), (4, 5)),
+    ((2, 3, 4), (4,)),
+    ((2, 3, 4), (4, 5)),
+    ((4,), (2, 4, 5)),
+    ((3, 4), (2, 4, 5)),
+    ((2, 3, 4), (2, 4, 5)),
+    ((1, 3, 4), (2, 4, 5)),
+    ((2, 3, 4), (1, 4, 5)),
+    ((2, 6, 3, 4), (4, 5)),
+    ((2, 6, 3, 4), (6, 4, 5)),
+    ((6, 3, 4), (2, 6, 4, 5)),
+    ((2, 6, 3, 4), (2, 6, 4, 5)),
+    ((2, 1, 3, 4), (2, 6, 4, 5)),
+    ((2, 6, 3, 4), (4,)),
+    ((4,), (2, 6, 4, 5)),
+    ((2, 7, 6, 3, 4), (6, 4, 5)),
 ):
     fn(f"matmul {left} {right}".replace(",)", ")"), torch.matmul, left, right)
 fn("matmul operator", lambda x, y: x @ y, (2, 3, 4), (2, 4, 5))
@@ -50,5 +71,12 @@ case("embedding padding_idx", nn.Embedding(7, 4, padding_idx=2), Ints((2, 5), 7)
 case("embedding of a vector", nn.Embedding(7, 4), Ints((3,), 7))
 case("embedding of int32", nn.Embedding(7, 4), Ints((2, 3, 4), 7, "int32"))
 case("embedding from_pretrained", nn.Embedding.from_pretrained(torch.randn(7, 4)), Ints((2, 5), 7))
-case("embedding max_norm", nn.Embedding(7, 4, max_norm=1.0), Ints((2, 5), 7), refuses="embedding() with max_norm, which rewrites the weights in forward", hint="renormalise the weights once, before conversion", why="a symbol cannot write to its parameters in inference")
+case(
+    "embedding max_norm",
+    nn.Embedding(7, 4, max_norm=1.0),
+    Ints((2, 5), 7),
+    refuses="embedding() with max_norm, which rewrites the weights in forward",
+    hint="renormalise the weights once, before conversion",
+    why="a symbol cannot write to its parameters in inference",
+)
 fn("embedding by positions", lambda x, w: F.embedding(torch.arange(x.shape[1]), w), (2, 5), (9, 4))

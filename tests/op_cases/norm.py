@@ -7,7 +7,6 @@ from torch import nn
 from tests.op_cases import case, fn
 
 
-
 class Normalize(nn.Module):
     def __init__(self, p):
         super().__init__()
@@ -26,12 +25,24 @@ for axes, norm in ((1, nn.BatchNorm1d), (2, nn.BatchNorm2d), (3, nn.BatchNorm3d)
     case(f"batch_norm{axes}d momentum", norm(4, momentum=0.3), shape)
     case(f"batch_norm{axes}d momentum None", norm(4, momentum=None), shape)
     case(f"batch_norm{axes}d batch statistics", norm(4, track_running_stats=False), shape)
-    case(f"batch_norm{axes}d batch statistics not affine", norm(4, affine=False, track_running_stats=False), shape)
+    case(
+        f"batch_norm{axes}d batch statistics not affine",
+        norm(4, affine=False, track_running_stats=False),
+        shape,
+    )
 case("batch_norm1d of vectors", nn.BatchNorm1d(4), (3, 4))
 case("batch_norm1d of vectors not affine", nn.BatchNorm1d(4, affine=False, eps=2e-5), (3, 4))
 case("batch_norm1d of vectors batch statistics", nn.BatchNorm1d(4, track_running_stats=False), (3, 4))
-fn("batch_norm functional", lambda x: F.batch_norm(x, torch.zeros(4) + 0.3, torch.ones(4) * 2, torch.arange(4.0), None), (3, 4, 5))
-fn("batch_norm functional training", lambda x: F.batch_norm(x, None, None, training=True, eps=0.01), (3, 4, 5))
+fn(
+    "batch_norm functional",
+    lambda x: F.batch_norm(x, torch.zeros(4) + 0.3, torch.ones(4) * 2, torch.arange(4.0), None),
+    (3, 4, 5),
+)
+fn(
+    "batch_norm functional training",
+    lambda x: F.batch_norm(x, None, None, training=True, eps=0.01),
+    (3, 4, 5),
+)
 
 for axes in (1, 2, 3):
     shape = (2, 3, 4, 5)
@@ -58,7 +69,11 @@ for axes, norm in ((1, nn.InstanceNorm1d), (2, nn.InstanceNorm2d), (3, nn.Instan
     case(f"instance_norm{axes}d eps", norm(4, eps=0.1), shape)
     case(f"instance_norm{axes}d affine", norm(4, affine=True), shape)
     case(f"instance_norm{axes}d running", norm(4, track_running_stats=True), shape)
-    case(f"instance_norm{axes}d running affine", norm(4, affine=True, track_running_stats=True, eps=0.01), shape)
+    case(
+        f"instance_norm{axes}d running affine",
+        norm(4, affine=True, track_running_stats=True, eps=0.01),
+        shape,
+    )
 case("instance_norm2d unbatched", nn.InstanceNorm2d(4, affine=True), (4, 5, 6), frozen=True)
 
 case("local_response_norm odd", nn.LocalResponseNorm(3), (2, 6, 5, 4))

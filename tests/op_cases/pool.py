@@ -28,24 +28,52 @@ for axes in (1, 2, 3):
     case(f"avg_pool{axes}d unbatched", pool(2), shape[1:])
     for include in (True, False):
         note = "counted" if include else "not counted"
-        case(f"avg_pool{axes}d padding {note}", pool(3, stride=2, padding=1, count_include_pad=include), shape)
-        case(f"avg_pool{axes}d ceil {note}", pool(3, stride=2, ceil_mode=True, count_include_pad=include), shape)
-        case(f"avg_pool{axes}d ceil padding {note}", pool(4, stride=3, padding=1, ceil_mode=True, count_include_pad=include), shape)
-        case(f"avg_pool{axes}d trap {note}", pool(2, stride=3, padding=1, ceil_mode=True, count_include_pad=include), trap)
+        case(
+            f"avg_pool{axes}d padding {note}", pool(3, stride=2, padding=1, count_include_pad=include), shape
+        )
+        case(
+            f"avg_pool{axes}d ceil {note}",
+            pool(3, stride=2, ceil_mode=True, count_include_pad=include),
+            shape,
+        )
+        case(
+            f"avg_pool{axes}d ceil padding {note}",
+            pool(4, stride=3, padding=1, ceil_mode=True, count_include_pad=include),
+            shape,
+        )
+        case(
+            f"avg_pool{axes}d trap {note}",
+            pool(2, stride=3, padding=1, ceil_mode=True, count_include_pad=include),
+            trap,
+        )
     if axes > 1:
         case(f"avg_pool{axes}d divisor", pool(3, stride=2, padding=1, divisor_override=5), shape)
         case(f"avg_pool{axes}d divisor ceil", pool(3, stride=2, ceil_mode=True, divisor_override=5), shape)
-        case(f"avg_pool{axes}d divisor trap", pool(2, stride=3, padding=1, ceil_mode=True, divisor_override=3), trap)
+        case(
+            f"avg_pool{axes}d divisor trap",
+            pool(2, stride=3, padding=1, ceil_mode=True, divisor_override=3),
+            trap,
+        )
     for p in (1, 2, 3):
         case(f"lp_pool{axes}d {p}", LP[axes](p, 3, stride=2), shape)
     case(f"lp_pool{axes}d ceil", LP[axes](2, 3, stride=2, ceil_mode=True), shape)
     case(f"lp_pool{axes}d default stride", LP[axes](2.0, 2), shape)
 case("max_pool2d uneven", nn.MaxPool2d((3, 2), stride=(2, 1), padding=(1, 0)), (2, 3, 9, 8))
-case("max_pool2d uneven ceil", nn.MaxPool2d((3, 2), stride=(2, 3), padding=(1, 0), ceil_mode=True), (2, 3, 10, 9))
-case("max_pool2d mixed trap", nn.MaxPool2d((2, 3), stride=(3, 2), padding=(1, 1), ceil_mode=True), (2, 3, 7, 8))
+case(
+    "max_pool2d uneven ceil",
+    nn.MaxPool2d((3, 2), stride=(2, 3), padding=(1, 0), ceil_mode=True),
+    (2, 3, 10, 9),
+)
+case(
+    "max_pool2d mixed trap", nn.MaxPool2d((2, 3), stride=(3, 2), padding=(1, 1), ceil_mode=True), (2, 3, 7, 8)
+)
 case("max_pool2d stride above kernel", nn.MaxPool2d(1, stride=2), (2, 3, 9, 8))
 case("avg_pool2d uneven", nn.AvgPool2d((3, 2), stride=(2, 1), padding=(1, 0)), (2, 3, 9, 8))
-case("avg_pool2d uneven ceil", nn.AvgPool2d((3, 2), stride=(2, 3), padding=(1, 0), ceil_mode=True), (2, 3, 10, 9))
+case(
+    "avg_pool2d uneven ceil",
+    nn.AvgPool2d((3, 2), stride=(2, 3), padding=(1, 0), ceil_mode=True),
+    (2, 3, 10, 9),
+)
 fn("max_pool2d functional", lambda x: F.max_pool2d(x, 3, 2, 1), (2, 3, 9, 8))
 fn("avg_pool2d functional", lambda x: F.avg_pool2d(x, 3, 2, 1, True, False), (2, 3, 9, 8))
 fn("max_pool2d of negatives", lambda x: F.max_pool2d(x - 10, 3, 2, 1), (2, 3, 9, 8))
