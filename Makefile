@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: example test lint clean
+.PHONY: example zoo test lint clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -17,6 +17,9 @@ example: $(STAMP)
 	@mkdir -p build/example
 	$(BIN)/python -m tracer.gen examples/xxnet/model.py:XXNet --out build/example/model_mxnet.py
 	@echo "the files are in build/example; read build/example/model_mxnet.py first"
+
+zoo: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.zoo --processes $(WORKERS)
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) tests

@@ -14,8 +14,12 @@ LINE_LENGTH = 100
 
 def render(view: FileView) -> str:
     """The text of `model_mxnet.py`, as `black -l 100` leaves it."""
-    text = _environment().get_template("model_mxnet.py.jinja").render(view=view)
-    return black.format_str(text, mode=black.Mode(line_length=LINE_LENGTH))
+    return black.format_str(source(view), mode=black.Mode(line_length=LINE_LENGTH))
+
+
+def source(view: FileView) -> str:
+    """The same code before it is formatted."""
+    return _environment().get_template("model_mxnet.py.jinja").render(view=view)
 
 
 def _environment() -> jinja2.Environment:

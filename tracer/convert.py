@@ -23,9 +23,11 @@ from codegen.agree import (
     randomise,
 )
 from codegen.artifacts import Paths, load_symbol, write_all
+from codegen.fold import unfolded
 from codegen.lower import lower
 from codegen.program import Program
-from codegen.render import render
+from codegen.render import render, source
+from codegen.same import same_symbol
 from codegen.softmax import with_softmax
 from codegen.view import Origin, identifier, view
 from codegen.weights import contrast, parameters
@@ -51,6 +53,7 @@ class Conversion:
     code: str
     taps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    folded: bool = True
 
     @functools.cached_property
     def symbol(self) -> mx.sym.Symbol:
@@ -208,11 +211,26 @@ def convert_specs(
     if softmax:
         program = with_softmax(program)
     shapes = [(s.name, s.shape) for s in specs if s.name in graph.inputs]
-    code = render(view(program, origin or _default_origin(model, name), shapes))
+    code, fold_fault = _code(program, origin or _default_origin(model, name), shapes)
     frozen = (
         () if graph.free_batch else (f"the batch size is frozen at {graph.batch}: {graph.frozen_because}",)
     )
-    return Conversion(model, specs, graph, program, code, tuple(taps), (*notes, *frozen, *program.notes))
+    unfolded_note = (f"the code stands as one flat function: {fold_fault}",) if fold_fault else ()
+    notes = (*notes, *frozen, *program.notes, *unfolded_note)
+    return Conversion(model, specs, graph, program, code, tuple(taps), notes, folded=not fold_fault)
+
+
+def _code(program: Program, origin: Origin, shapes: Sequence[tuple[str, tuple[int, ...]]]) -> tuple[str, str]:
+    """The code, folded where that gives the very symbol of the flat program, and else what is at fault."""
+    function = identifier(program.name)
+    flat = view(program, origin, shapes, unfolded(program))
+    try:
+        code = render(view(program, origin, shapes))
+        same = same_symbol(load_symbol(code, function), load_symbol(source(flat), function))
+        fault = "" if same else "folded, it gives another symbol (a defect of fx2mx; please report it)"
+    except Exception as error:  # noqa: BLE001 - a net must not fail for a matter of style
+        fault = f"folding failed with {type(error).__name__}: {error} (a defect of fx2mx; please report it)"
+    return (render(flat), fault) if fault else (code, "")
 
 
 def _default_origin(model: nn.Module, name: str) -> Origin:
