@@ -198,7 +198,7 @@ def _advanced(b: Builder, x: Value, items: list[Any]) -> Value:
     if len(tensors) == 1:
         axis, index = next(iter(tensors.items()))
         return take(b, x, index, axis)
-    return _gathered(b, x, tensors)
+    return _laid_out(b, x, tensors) or _gathered(b, x, tensors)
 
 
 def _basic_shape(b: Builder, x: Value, items: list[Any]) -> Shape:
@@ -213,6 +213,34 @@ def take(b: Builder, x: Value, index: Value, axis: int, hint: str = "") -> Value
         index = replace(index, const=index.const % x.sizes[axis], operand=None)
     mode = "clip" if index.const is not None else "wrap"
     return b.op("take", x, index, axis=axis, mode=mode, hint=hint, gives=gives)
+
+
+def _laid_out(b: Builder, x: Value, tensors: dict[int, Value]) -> Value | None:
+    """`mask[batch[:, None], place[None, :]]` where each index counts a whole axis: the axes, laid out anew."""
+    axes = list(tensors)
+    if axes != list(range(x.rank)):
+        return None
+    rank = max(v.rank for v in tensors.values())
+    places = [_counted_axis(b, tensors[axis], x.sizes[axis], rank) for axis in axes]
+    found = [p for p in places if p is not None]
+    if len(found) < len(places) or found != sorted(set(found)):
+        return None
+    shape: list[Size] = [1] * rank
+    for axis, place in zip(axes, found, strict=True):
+        shape[place] = x.sizes[axis]
+    return reshape_to(b, x, tuple(shape))
+
+
+def _counted_axis(b: Builder, index: Value, size: Size, rank: int) -> int | None:
+    """The axis along which an index is 0, 1, ... size - 1, its other axes being 1; of `rank` axes in all."""
+    axes = [axis for axis, s in enumerate(index.sizes) if s != 1]
+    if len(axes) != 1 or index.sizes[axes[0]] != size:
+        return None
+    if index.const is not None:
+        counts = np.array_equal(index.const.reshape(-1), np.arange(index.const.size))
+    else:
+        counts = b.counts_up(index)
+    return rank - index.rank + axes[0] if counts else None
 
 
 def _gathered(b: Builder, x: Value, tensors: dict[int, Value]) -> Value:
@@ -230,7 +258,7 @@ def _gathered(b: Builder, x: Value, tensors: dict[int, Value]) -> Value:
             if value.const is not None and isinstance(size, int)
             else value
         )
-        if value.const is None and not b.made_by(value, "arange"):
+        if value.const is None and not b.counts_up(value):
             if isinstance(size, Dim):
                 raise b.refuse("indexing the batch axis by a tensor", "fix the batch size with --input")
             value = b.with_number("x % c", b.cast(value, "float32"), float(size), hint=f"wrapped{axis}")
