@@ -79,7 +79,7 @@ OPS: dict[str, OpSpec] = {
     "LRN": _op("knorm alpha", nsize=REQUIRED, alpha=1e-4, beta=0.75, knorm=2),
     "Pooling": _op(
         "stride pooling_convention count_include_pad",
-        kernel=ONES,
+        kernel=(),
         pool_type="max",
         global_pool=False,
         stride=ONES,

@@ -276,11 +276,10 @@ def _adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> 
     x = _with_batch(b, input, axes)
     include = False if kind == "avg" else None
     if set(outs) == {1}:
-        # Any kernel does: global_pool takes the size of the input.
+        # No kernel: global_pool takes the size of the input.
         pooled = b.op(
             "Pooling",
             x,
-            kernel=(1,) * axes,
             pool_type=kind,
             global_pool=True,
             stride=None,
