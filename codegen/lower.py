@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from codegen.names import Namer, repeated_ops
 from codegen.program import Call, Leaf, Operand, Out, Output, Program, Variable
 from codegen.registry import RuleEntry, rule_table
 from tracer.capture import RANDOM
-from tracer.ir import Dim, Graph, Node, Ref, Shape, Size, TensorType
+from tracer.ir import Dim, Graph, Node, Ref, Shape, Size, TensorType, product
 from tracer.problems import ConversionError, Problem
 
 # What MXNet computes in: half precision is widened, and the dtypes that its ops lack are too.
@@ -131,7 +131,13 @@ class Builder:
     def with_number(
         self, expression: str, value: Value, number: float, hint: str = "", gives: Shape | None = None
     ) -> Value:
-        """`x * c`, `c - x` and the like, for a symbol x and a number c."""
+        """`x * c`, `c - x` and the like, for a symbol x and a number c.
+
+        A number that is not whole may be written as a fraction: it stands in brackets where that matters.
+        """
+        for tight in ("** c", "/ c", "c **"):
+            if not float(number).is_integer() or number < 0:
+                expression = expression.replace(tight, tight.replace("c", "(c)"))
         return self._call(expression, (value,), hint, (gives or value.shape,), {"c": number}, "")[0]
 
     def cast(self, value: Value, dtype: str, hint: str = "cast") -> Value:
@@ -190,10 +196,17 @@ class Builder:
         """Whether the value is a parameter or buffer of the net, as it stands in the state dict."""
         return value is not None and value.node in self._params_by_node()
 
-    def made_by(self, value: Value, op: str) -> bool:
-        """Whether the value is the result of torch's `op`."""
+    def counts_up(self, value: Value) -> bool:
+        """Whether the elements are 0, 1, 2, ... to the last: an arange from 0, with axes of 1 about it."""
         node = self.graph.by_name.get(value.node)
-        return node is not None and node.op == op
+        while node is not None and node.op in {"getitem", "view", "reshape", "unsqueeze", "squeeze", "to"}:
+            refs = list(node.refs())
+            if len(refs) != 1 or product(node.outputs[0].shape) != product(self.graph.type_of(refs[0]).shape):
+                return False
+            node = self.graph.by_name[refs[0].name]
+        if node is None or node.op != "arange":
+            return False
+        return node.kwargs.get("start", 0) == 0 and node.kwargs.get("step", 1) == 1
 
     # Inside ------------------------------------------------------------------------------------
 
@@ -256,7 +269,7 @@ class Builder:
         if node is not None and node.op == "param":
             return Leaf(self._parameter(node, slot, call_name))
         assert value.const is not None, "a value without an operand is a constant"
-        return Leaf(self._constant(value))
+        return Leaf(self._constant(value, "aux" if slot in {"moving_mean", "moving_var"} else "arg"))
 
     def _parameter(self, node: Node, slot: str | None, call_name: str) -> str:
         known = self._params.get(node.name)
@@ -274,17 +287,17 @@ class Builder:
         self._params[node.name] = name
         return name
 
-    def _constant(self, value: Value) -> str:
+    def _constant(self, value: Value, kind: Literal["arg", "aux"]) -> str:
         assert value.const is not None
         array = value.const
         for variable in self._variables.values():
-            if variable.value is not None and variable.value is array:
+            if variable.value is not None and variable.value is array and variable.kind == kind:
                 return variable.name
         name = self._namer.constant(value.node)
         dtype = "float32" if array.dtype == np.bool_ else str(array.dtype)
         stored = array.astype(dtype) if str(array.dtype) != dtype else array
         shape = array.shape or (1,)
-        self._variables[name] = Variable(name, "arg", shape, dtype, value=stored.reshape(shape))
+        self._variables[name] = Variable(name, kind, shape, dtype, value=stored.reshape(shape))
         return name
 
     # The pass ----------------------------------------------------------------------------------
