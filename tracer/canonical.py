@@ -32,6 +32,7 @@ ALIASES = {
     "clip": "clamp",
     "concat": "cat",
     "concatenate": "cat",
+    "_threshold": "threshold",
     "divide": "div",
     "fix": "trunc",
     "floordiv": "floor_divide",
@@ -48,6 +49,7 @@ ALIASES = {
     "not_equal": "ne",
     "or": "bitwise_or",
     "row_stack": "vstack",
+    "rsub": "sub",
     "rshift": "bitwise_right_shift",
     "special_erf": "erf",
     "special_erfc": "erfc",
@@ -115,6 +117,8 @@ RENAMED = {
     ("split", "tensor"): "input",
     ("prelu", "weight"): "weight",
     ("where", "self"): "input",
+    ("transpose", "axis0"): "dim0",
+    ("transpose", "axis1"): "dim1",
     ("lstm", "train"): "training",
     ("gru", "train"): "training",
     ("rnn_tanh", "train"): "training",
@@ -126,6 +130,8 @@ RENAMED = {
 def op_name(func: Callable[..., Any]) -> str:
     """The op's canonical name: `Tensor.__iadd__`, `torch.add` and `Tensor.add_` are `add`."""
     name = getattr(func, "__name__", type(func).__name__)
+    if func in {F.unfold, F.fold}:  # Tensor.unfold is another op
+        return "im2col" if func is F.unfold else "col2im"
     if name in {"__get__", "__set__"}:
         return str(func.__self__.__name__)  # type: ignore[attr-defined]
     if name.startswith("__") and name.endswith("__"):
@@ -180,6 +186,8 @@ def call_arguments(
         args = (args[1], args[0], *args[2:])  # the method's own tensor is what is kept
     if _is_reflected(func):
         args = (args[1], args[0], *args[2:])
+        if name != "matmul":
+            return dict(zip(("input", "exponent" if name == "pow" else "other"), args, strict=False)) | dict(kwargs)
     kwargs = {k: v for k, v in kwargs.items() if k not in {"out", "device", "memory_format", "layout"}}
     bound = _bind_python(func, args, kwargs)
     if bound is None:
@@ -313,6 +321,8 @@ def _trailing(kind: str) -> str:
 
 
 def _is_dtype(value: Any) -> bool:
+    if isinstance(value, str):  # the IR's name of a dtype
+        return isinstance(getattr(torch, value, None), torch.dtype)
     return isinstance(value, torch.dtype | torch.device | torch.layout | torch.memory_format)
 
 

@@ -10,6 +10,8 @@ from codegen.registry import lowers
 
 @lowers("relu")
 def relu(b: Builder, input: Value) -> Value:
+    if not input.dtype.startswith("float"):
+        return b.with_number("maximum(x, c)", input, 0)
     return b.op("Activation", input, act_type="relu")
 
 
@@ -121,16 +123,17 @@ def celu(b: Builder, input: Value, alpha: float = 1.0) -> Value:
 
 @lowers("softplus")
 def softplus(b: Builder, input: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
-    if beta * threshold < 15:
-        raise b.refuse(
-            f"softplus() with threshold={threshold}, where the straight part is not yet the curve",
-            "leave the threshold at 20",
-        )
-    if beta == 1:
-        return b.op("Activation", input, act_type="softrelu")
-    scaled = b.with_number("x * c", input, beta, hint="scaled")
-    scaled = b.op("Activation", scaled, act_type="softrelu", hint="softrelu", gives=input.shape)
-    return b.with_number("x / c", scaled, beta)
+    scaled = input if beta == 1 else b.with_number("x * c", input, beta, hint="scaled")
+    # From a threshold of 15 on, the curve is the straight line in float32.
+    bent = threshold < 15
+    plain = beta == 1 and not bent
+    curve = b.op("Activation", scaled, act_type="softrelu", hint="" if plain else "softrelu", gives=input.shape)
+    if beta != 1:
+        curve = b.with_number("x / c", curve, beta, hint="curve" if bent else "")
+    if not bent:
+        return curve
+    straight = b.with_number("x > c", scaled, threshold, hint="straight")
+    return b.op("where", straight, x=input, y=curve, gives=input.shape)
 
 
 @lowers("logsigmoid", "log_sigmoid")

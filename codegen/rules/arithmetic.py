@@ -120,6 +120,8 @@ def _ranked(b: Builder, value: Value, rank: int, number: int) -> Value:
 
 @lowers("add")
 def add(b: Builder, input: Operand, other: Operand, alpha: Number = 1) -> Value:
+    if b.out.dtype == "bool":  # torch's sum of bools is their "or"
+        return binary(b, "maximum", input, other)
     return binary(b, "add", input, _times(b, other, alpha))
 
 
@@ -197,8 +199,14 @@ def minimum(b: Builder, input: Operand, other: Operand) -> Value:
     return binary(b, "minimum", input, other)
 
 
+def _finite_limit(limit: Operand | None) -> Operand | None:
+    number = None if limit is None else number_of(limit)
+    return None if number is not None and math.isinf(number) else limit
+
+
 @lowers("clamp", "clamp_min", "clamp_max")
 def clamp(b: Builder, input: Value, min: Operand | None = None, max: Operand | None = None) -> Value:
+    min, max = (_finite_limit(limit) for limit in (min, max))
     low, high = (None if limit is None else number_of(limit) for limit in (min, max))
     dtype = _dtype(b)
     if low is not None and high is not None and dtype.startswith("float"):
@@ -243,7 +251,9 @@ def _common(left: Operand, right: Operand) -> str:
 def logic(b: Builder, input: Operand, other: Operand) -> Value:
     kind = b.node.op.rpartition("_")[2]
     if b.node.op.startswith("bitwise") and b.out.dtype != "bool":
-        raise b.refuse(f"{b.node.op}() on whole numbers: MXNet has no bitwise ops")
+        raise b.refuse(
+            f"{b.node.op}() on whole numbers: MXNet has no bitwise ops", "compute the mask with comparisons"
+        )
     left, right = (_truth(b, v) for v in (input, other))
     left, right = same_rank(b, left, right)
     gives = tuple(r if x == 1 else x for x, r in zip(left.sizes, right.sizes, strict=True))
@@ -282,8 +292,8 @@ def where(b: Builder, condition: Value, input: Operand, other: Operand) -> Value
     return _where(b, condition, filled(input, "x"), filled(other, "y"))
 
 
-def _where(b: Builder, condition: Value, left: Value, right: Value) -> Value:
-    value = b.op("where", condition, x=left, y=right, gives=condition.shape)
+def _where(b: Builder, condition: Value, left: Value, right: Value, hint: str = "") -> Value:
+    value = b.op("where", condition, x=left, y=right, hint=hint, gives=condition.shape)
     return replace(value, dtype=left.dtype)
 
 
@@ -326,7 +336,6 @@ _UNARY = {
     "log2": "log2",
     "rad2deg": "degrees",
     "reciprocal": "reciprocal",
-    "round": "rint",
     "rsqrt": "rsqrt",
     "sign": "sign",
     "sgn": "sign",
@@ -376,3 +385,144 @@ def lerp(b: Builder, input: Value, end: Value, weight: Operand) -> Value:
 def hypot(b: Builder, input: Value, other: Value) -> Value:
     left, right = same_rank(b, b.cast(input, _dtype(b)), b.cast(other, _dtype(b)))
     return b.op("broadcast_hypot", left, right)
+
+
+@lowers("round")
+def rounded(b: Builder, input: Value, decimals: int = 0) -> Value:
+    """Halves go to the even number, which MXNet's rint does not do: there the half is rounded, and doubled."""
+    x = b.cast(input, _dtype(b))
+    if not x.dtype.startswith("float"):
+        return x
+    if decimals:
+        x = b.with_number("x * c", x, 10.0**decimals, hint="shifted")
+    whole = b.op("trunc", x, hint="whole", gives=x.shape)
+    part = b.op("abs", b.op("elemwise_sub", x, whole, hint="part"), hint="part_size", gives=x.shape)
+    is_half = b.with_number("x == c", part, 0.5, hint="is_half")
+    half = b.op("rint", b.with_number("x * c", x, 0.5, hint="half"), hint="half_rounded", gives=x.shape)
+    even = b.with_number("x * c", half, 2.0, hint="even")
+    near = b.op("rint", x, hint="near", gives=x.shape)
+    result = b.op("where", is_half, x=even, y=near, hint="rounded" if decimals else "", gives=x.shape)
+    result = replace(result, dtype=x.dtype)
+    return b.with_number("x / c", result, 10.0**decimals) if decimals else result
+
+
+FLOAT_MAX = float(np.finfo(np.float32).max)
+
+
+@lowers("isnan")
+def isnan(b: Builder, input: Value) -> Value:
+    return b.op("broadcast_not_equal", input, input, gives=input.shape)
+
+
+@lowers("isinf", "isfinite", "isposinf", "isneginf")
+def isinf(b: Builder, input: Value) -> Value:
+    kind = b.node.op
+    if kind in {"isposinf", "isneginf"}:
+        sign = 1 if kind == "isposinf" else -1
+        return b.with_number("x > c" if sign > 0 else "x < c", input, sign * FLOAT_MAX)
+    size = b.op("abs", input, hint="abs", gives=input.shape)
+    return b.with_number("x > c" if kind == "isinf" else "x <= c", size, FLOAT_MAX)
+
+
+@lowers("signbit")
+def signbit(b: Builder, input: Value) -> Value:
+    return b.with_number("x < c", input, 0)
+
+
+@lowers("nan_to_num")
+def nan_to_num(
+    b: Builder,
+    input: Value,
+    nan: float | None = None,
+    posinf: float | None = None,
+    neginf: float | None = None,
+) -> Value:
+    x = input
+    for limit, sign, name in ((posinf, 1, "posinf"), (neginf, -1, "neginf")):
+        if limit is not None:
+            beyond = b.with_number("x > c" if sign > 0 else "x < c", x, sign * FLOAT_MAX, hint=f"is_{name}")
+            x = _where(b, beyond, full_like(b, x, limit, x.dtype, name), x, hint=f"without_{name}")
+    known = b.op("broadcast_equal", input, input, hint="known", gives=input.shape)
+    bounded = b.op("clip", x, a_min=-FLOAT_MAX, a_max=FLOAT_MAX, hint="bounded", gives=x.shape)
+    return _where(b, known, bounded, full_like(b, input, nan or 0, input.dtype, "nan"))
+
+
+@lowers("sinc")
+def sinc(b: Builder, input: Value) -> Value:
+    angle = b.with_number("x * c", b.cast(input, _dtype(b)), math.pi, hint="angle")
+    at_zero = b.with_number("x == c", angle, 0, hint="at_zero")
+    ratio = b.op("elemwise_div", b.op("sin", angle, hint="sin"), angle, hint="ratio", gives=angle.shape)
+    return _where(b, at_zero, full_like(b, angle, 1, angle.dtype, "one"), ratio)
+
+
+@lowers("logit")
+def logit(b: Builder, input: Value, eps: float | None = None) -> Value:
+    x = b.cast(input, _dtype(b))
+    if eps is not None:
+        x = b.op("clip", x, a_min=eps, a_max=1 - eps, hint="clipped", gives=input.shape)
+    rest = b.with_number("c - x", x, 1, hint="rest")
+    return b.op("log", b.op("elemwise_div", x, rest, hint="odds"), gives=input.shape)
+
+
+@lowers("atan2")
+def atan2(b: Builder, input: Value, other: Value) -> Value:
+    """MXNet's arctan of the quotient, turned by pi where x is negative, and 0 at the origin."""
+    y, x = same_rank(b, b.cast(input, _dtype(b)), b.cast(other, _dtype(b)))
+    shape = b.out.shape
+    angle = b.op("arctan", b.op("broadcast_div", y, x, hint="slope"), hint="angle", gives=shape)
+    behind = b.with_number("x < c", x, 0, hint="behind")
+    side = b.with_number("x - c", b.with_number("x * c", b.with_number("x >= c", y, 0), 2), 1, hint="side")
+    turn = b.with_number("x * c", b.op("broadcast_mul", behind, side, hint="turned"), math.pi, hint="turn")
+    turned = b.op("elemwise_add", angle, turn, hint="full", gives=shape)
+    sizes = b.op("broadcast_add", b.op("abs", y, hint="y_size"), b.op("abs", x, hint="x_size"), hint="size")
+    origin = b.with_number("x == c", sizes, 0, hint="origin", gives=shape)
+    return _where(b, origin, full_like(b, replace(turned), 0, turned.dtype, "at"), turned)
+
+
+@lowers("xlogy")
+def xlogy(b: Builder, input: Operand, other: Operand) -> Value:
+    logarithm = b.op("log", _tensor(b, other), hint="log", gives=_shape(other))
+    result = binary(b, "mul", input, logarithm, hint="product")
+    none = b.with_number("x == c", _tensor(b, input), 0, hint="none", gives=_shape(input))
+    none, result = same_rank(b, none, result)
+    if none.sizes != result.sizes:
+        from codegen.rules.linear import spread
+
+        none = spread(b, none, result.sizes, "none")
+    return _where(b, none, full_like(b, result, 0, result.dtype, "zero"), result)
+
+
+def _tensor(b: Builder, operand: Operand) -> Value:
+    """The operand as a tensor of the result's dtype."""
+    if isinstance(operand, Value):
+        return b.cast(operand, _dtype(b))
+    return b.constant(np.asarray([operand], _dtype(b)), "number")
+
+
+def _shape(operand: Operand) -> tuple[int | Dim, ...]:
+    return operand.sizes if isinstance(operand, Value) else (1,)
+
+
+@lowers("logaddexp")
+def logaddexp(b: Builder, input: Value, other: Value) -> Value:
+    peak = binary(b, "maximum", input, other, hint="peak")
+    gap = b.op("abs", binary(b, "sub", input, other, hint="difference"), hint="gap", gives=b.out.shape)
+    small = b.op("exp", b.op("negative", gap, hint="negated"), hint="exp", gives=b.out.shape)
+    return binary(b, "add", peak, b.op("log1p", small, hint="log1p", gives=b.out.shape))
+
+
+@lowers("copysign")
+def copysign(b: Builder, input: Value, other: Operand) -> Value:
+    size = b.op("abs", b.cast(input, _dtype(b)), hint="abs", gives=input.shape)
+    if not isinstance(other, Value):
+        return b.with_number("x * c", size, math.copysign(1, other))
+    sign = b.with_number("x >= c", other, 0, hint="positive")
+    sign = b.with_number("x - c", b.with_number("x * c", sign, 2, hint="twice"), 1, hint="sign")
+    return binary(b, "mul", size, sign)
+
+
+@lowers("heaviside")
+def heaviside(b: Builder, input: Value, values: Value) -> Value:
+    at_zero = b.with_number("x == c", input, 0, hint="at_zero")
+    step = b.with_number("x > c", input, 0, hint="step")
+    return binary(b, "add", binary(b, "mul", at_zero, values, hint="values"), step)

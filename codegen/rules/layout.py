@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from codegen.lower import Builder, Value
 from codegen.registry import lowers
 from tracer.ir import Dim, Shape, Size
@@ -23,6 +25,8 @@ def reshape_code(b: Builder, old: Shape, new: Shape) -> tuple[int, ...]:
     the only one that is not 1, or follows the batch
     (https://mxnet.apache.org/versions/1.9.1/api/python/docs/api/symbol/symbol.html, Reshape).
     """
+    if not new:
+        return (1,)
     kept = 0
     while kept < min(len(old), len(new)) and old[kept] == new[kept]:
         kept += 1
@@ -38,9 +42,18 @@ def reshape_code(b: Builder, old: Shape, new: Shape) -> tuple[int, ...]:
     return tuple(c for c in code if isinstance(c, int)) if code else (1,)
 
 
-@lowers("view", "reshape", "flatten", "unflatten", "ravel", "view_as", "reshape_as")
-def reshape(b: Builder, input: Value, **arguments: object) -> Value:
-    del arguments  # the shape that torch computed from them is the node's
+# The shape that torch computed from its arguments is the node's.
+@lowers(
+    "view",
+    "reshape",
+    "flatten",
+    "unflatten",
+    "ravel",
+    "view_as",
+    "reshape_as",
+    ignores=("size", "shape", "start_dim", "end_dim", "dim", "sizes", "other"),
+)
+def reshape(b: Builder, input: Value) -> Value:
     if _is_flatten(b, input):
         return b.op("Flatten", input)
     return reshape_to(b, input, b.out.shape)
@@ -124,9 +137,9 @@ def as_bool(b: Builder, value: Value) -> Value:
     return b.with_number("x != c", value, 0, hint="bool")
 
 
-@lowers("expand", "expand_as", "broadcast_to")
-def expand(b: Builder, input: Value, **arguments: object) -> Value:
-    del arguments  # the shape that torch computed from them is the node's
+# The shape that torch computed from its arguments is the node's.
+@lowers("expand", "expand_as", "broadcast_to", ignores=("size", "other"))
+def expand(b: Builder, input: Value) -> Value:
     from codegen.rules.linear import spread
 
     return spread(b, input, b.out.shape, "expand")
@@ -134,8 +147,8 @@ def expand(b: Builder, input: Value, **arguments: object) -> Value:
 
 @lowers("cat")
 def cat(b: Builder, tensors: Sequence[Value], dim: int = 0) -> Value:
-    # torch lets an empty tensor of shape (0,) join anything.
-    kept = [t for t in tensors if t.sizes != (0,)] or list(tensors)
+    # Empty tensors join nothing, and torch lets one of shape (0,) join anything; MXNet has none.
+    kept = [t for t in tensors if 0 not in t.sizes] or list(tensors)
     dtype = _common_dtype(b, kept)
     kept = [b.cast(t, dtype) for t in kept]
     if len(kept) == 1:
@@ -212,9 +225,17 @@ def pieces(b: Builder, value: Value, dim: int) -> list[Value]:
     return results
 
 
-@lowers("split", "split_with_sizes", "chunk", "tensor_split", "unsafe_chunk", "unsafe_split")
-def split(b: Builder, input: Value, dim: int = 0, **arguments: object) -> list[Value]:
-    del arguments  # the sizes that torch computed from them are the outputs'
+# The sizes that torch computed from its arguments are the outputs'.
+@lowers(
+    "split",
+    "split_with_sizes",
+    "chunk",
+    "tensor_split",
+    "unsafe_chunk",
+    "unsafe_split",
+    ignores=("split_size", "split_sizes", "chunks", "sections", "indices", "indices_or_sections"),
+)
+def split(b: Builder, input: Value, dim: int = 0) -> list[Value]:
     return pieces(b, input, dim)
 
 
@@ -258,16 +279,21 @@ def repeat(b: Builder, input: Value, repeats: Sequence[Size] = (), dims: Sequenc
     return input if set(numbers) <= {1} else b.op("tile", input, reps=numbers)
 
 
-@lowers("repeat_interleave")
-def repeat_interleave(
-    b: Builder, input: Value, repeats: int | Value, dim: int | None = None, output_size: int | None = None
-) -> Value:
-    del output_size  # a hint that saves torch a look at the values
-    if isinstance(repeats, Value):
-        raise b.refuse("repeat_interleave() with a tensor of repeats", "repeat by a number")
+# `output_size` is a hint that saves torch a look at the values.
+@lowers("repeat_interleave", ignores=("output_size",))
+def repeat_interleave(b: Builder, input: Value, repeats: int | Value, dim: int | None = None) -> Value:
     if dim is None:
-        input, dim = reshape_to(b, input, b.out.shape if repeats == 1 else _flat(b, input), hint="flat"), 0
-    return b.op("repeat", input, repeats=repeats, axis=dim % input.rank)
+        input, dim = reshape_to(b, input, _flat(b, input), hint="flat"), 0
+    axis = dim % input.rank
+    if not isinstance(repeats, Value):
+        return b.op("repeat", input, repeats=repeats, axis=axis)
+    size = input.sizes[axis]
+    if repeats.const is None or isinstance(size, Dim):
+        raise b.refuse("repeat_interleave() with repeats that are computed", "repeat by a number")
+    from codegen.rules.index import take
+
+    places = np.repeat(np.arange(size), np.broadcast_to(repeats.const.reshape(-1), (size,)))
+    return take(b, input, b.constant(places, "places"), axis)
 
 
 def _flat(b: Builder, value: Value) -> Shape:
@@ -294,10 +320,61 @@ def roll(b: Builder, input: Value, shifts: int | Sequence[int], dims: int | Sequ
 def _rolled(b: Builder, value: Value, axis: int, step: int) -> Value:
     size = value.sizes[axis]
     if isinstance(size, Dim):
-        raise b.refuse("roll() along the batch axis", "fix the batch size with --input")
-    step = step % size if size else 0
+        if abs(step) >= size.coef + size.const:
+            raise b.refuse("roll() by more places than one sample has", "fix the batch size with --input")
+    else:
+        step = step % size if size else 0
     if step == 0:
         return value
-    head = cut(b, value, axis, size - step, size, hint=f"tail{axis}")
-    tail = cut(b, value, axis, 0, size - step, hint=f"head{axis}")
-    return b.op("Concat", [head, tail], dim=axis, hint=f"roll{axis}", gives=value.shape)
+    # The last `step` places come first; a negative step moves the first ones last.
+    place = -step
+    tail = b.op("slice_axis", value, axis=axis, begin=place, end=None, hint=f"tail{axis}")
+    head = b.op("slice_axis", value, axis=axis, begin=0, end=place, hint=f"head{axis}")
+    return b.op("Concat", [tail, head], dim=axis, hint=f"roll{axis}", gives=value.shape)
+
+
+@lowers("unfold")
+def unfold(b: Builder, input: Value, dimension: int, size: int, step: int) -> Value:
+    """Windows of `size` along an axis, which become the last axis."""
+    from codegen.rules.index import take
+
+    axis = dimension % input.rank
+    windows = b.out.shape[axis]
+    if isinstance(windows, Dim):
+        raise b.refuse("unfold() along the batch axis", "fix the batch size with --input")
+    places = np.arange(windows)[:, None] * step + np.arange(size)
+    cut_out = take(b, input, b.constant(places, "windows"), axis, hint="windows")
+    return permute(b, cut_out, [a for a in range(input.rank + 1) if a != axis + 1] + [axis + 1])
+
+
+@lowers("diagonal")
+def diagonal(b: Builder, input: Value, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Value:
+    axes = dim1 % input.rank, dim2 % input.rank
+    return b.op("diag", input, k=offset, axis1=axes[0], axis2=axes[1], gives=b.out.shape)
+
+
+@lowers("trace")
+def trace(b: Builder, input: Value) -> Value:
+    return b.op("sum", b.op("diag", input, hint="diagonal"))
+
+
+@lowers("tril", "triu")
+def triangle(b: Builder, input: Value, diagonal: int = 0) -> Value:
+    rows, columns = input.sizes[-2:]
+    if isinstance(rows, Dim) or isinstance(columns, Dim):
+        raise b.refuse(f"{b.node.op}() over the batch axis", "fix the batch size with --input")
+    keep = getattr(np, b.node.op)(np.ones((rows, columns), input.dtype), diagonal)
+    mask = b.constant(keep.reshape((1,) * (input.rank - 2) + keep.shape), "mask")
+    return b.op("broadcast_mul", input, mask, gives=input.shape)
+
+
+@lowers("rot90")
+def rot90(b: Builder, input: Value, k: int = 1, dims: Sequence[int] = (0, 1)) -> Value:
+    first, second = (d % input.rank for d in dims)
+    turns = k % 4
+    if turns == 0:
+        return input
+    if turns == 2:
+        return b.op("flip", input, axis=(first, second), gives=input.shape)
+    flipped = b.op("flip", input, axis=second if turns == 1 else first, hint="flipped", gives=input.shape)
+    return transpose(b, flipped, first, second)

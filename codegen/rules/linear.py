@@ -7,6 +7,7 @@ from codegen.registry import lowers
 from codegen.rules.arithmetic import binary
 from codegen.rules.layout import reshape_to
 from tracer.ir import Shape, Size
+from tracer.ir import product as sizes_product
 
 
 @lowers("linear")
@@ -37,10 +38,38 @@ def _vector_linear(b: Builder, input: Value, weight: Value, bias: Value | None) 
     return output if bias is None else binary(b, "add", output, bias)
 
 
-@lowers("matmul", "mm", "bmm", "mv", "dot", "vdot", "inner")
-def matmul(b: Builder, input: Value, other: Value | None = None, **names: Value) -> Value:
-    right = other if other is not None else next(iter(names.values()))
+@lowers("matmul", "dot", "vdot", "mm", "bmm", "mv")
+def matmul(
+    b: Builder,
+    input: Value,
+    other: Value | None = None,
+    mat2: Value | None = None,
+    vec: Value | None = None,
+    tensor: Value | None = None,
+) -> Value:
+    right = next(v for v in (other, mat2, vec, tensor) if v is not None)  # torch's name differs by op
     return product(b, input, right)
+
+
+@lowers("inner")
+def inner(b: Builder, input: Value, other: Value) -> Value:
+    if input.rank == 0 or other.rank == 0:
+        return binary(b, "mul", input, other)
+    width = other.sizes[-1]
+    left = reshape_to(b, input, (1, width), hint="row") if input.rank == 1 else input
+    count = sizes_product(other.sizes[:-1])
+    if count is None:
+        raise b.refuse("inner() of a tensor in which several sizes follow the batch")
+    right = reshape_to(b, other, (count, width), hint="rows")
+    result = b.op("dot", left, right, transpose_b=True, gives=(*left.sizes[:-1], count))
+    return reshape_to(b, result, b.out.shape, hint="product")
+
+
+@lowers("outer", "ger")
+def outer(b: Builder, input: Value, vec2: Value) -> Value:
+    column = b.op("expand_dims", input, axis=1, hint="column", gives=(*input.sizes, 1))
+    row = b.op("expand_dims", vec2, axis=0, hint="row", gives=(1, *vec2.sizes))
+    return binary(b, "mul", column, row)
 
 
 def product(b: Builder, left: Value, right: Value, hint: str = "") -> Value:
@@ -133,7 +162,10 @@ def baddbmm(
     b: Builder, input: Value, batch1: Value, batch2: Value, beta: float = 1, alpha: float = 1
 ) -> Value:
     if b.node.op == "addbmm":
-        raise b.refuse("addbmm()", "use torch.bmm and sum")
+        gives = (batch1.sizes[0], batch1.sizes[1], batch2.sizes[2])
+        each = b.op("batch_dot", batch1, batch2, hint="products", gives=gives)
+        total = b.op("sum", each, axis=0, hint="product", gives=gives[1:])
+        return _blended(b, input, total, beta, alpha)
     return _added_product(b, input, batch1, batch2, beta, alpha)
 
 
@@ -143,11 +175,15 @@ def addmv(b: Builder, input: Value, mat: Value, vec: Value, beta: float = 1, alp
 
 
 def _added_product(b: Builder, input: Value, left: Value, right: Value, beta: float, alpha: float) -> Value:
-    result = product(b, left, right, hint="product")
-    if result.shape is None:
-        result = Value(result.operand, b.out.shape, result.dtype)
+    return _blended(b, input, product(b, left, right, hint="product"), beta, alpha)
+
+
+def _blended(b: Builder, input: Value, result: Value, beta: float, alpha: float) -> Value:
+    """beta * input + alpha * result; torch does not read the input where beta is 0."""
     if alpha != 1:
         result = b.with_number("x * c", result, alpha, hint="alpha")
+    if beta == 0:
+        return result
     if beta != 1:
         input = b.with_number("x * c", input, beta, hint="beta")
     return binary(b, "add", input, result)
@@ -157,7 +193,10 @@ def _added_product(b: Builder, input: Value, left: Value, right: Value, beta: fl
 @lowers("embedding", ignores=("padding_idx", "scale_grad_by_freq", "sparse"))
 def embedding(b: Builder, input: Value, weight: Value, max_norm: float | None = None) -> Value:
     if max_norm is not None:
-        raise b.refuse("embedding() with max_norm, which rewrites the weights in forward")
+        raise b.refuse(
+            "embedding() with max_norm, which rewrites the weights in forward",
+            "renormalise the weights once, before conversion",
+        )
     rows, width = weight.sizes
     return b.op("Embedding", input, weight=weight, input_dim=rows, output_dim=width, dtype=weight.dtype)
 
@@ -165,9 +204,12 @@ def embedding(b: Builder, input: Value, weight: Value, max_norm: float | None = 
 @lowers("bilinear")
 def bilinear(b: Builder, input1: Value, input2: Value, weight: Value, bias: Value | None = None) -> Value:
     out, left, right = (int(s) for s in weight.sizes)  # type: ignore[arg-type]
-    lead = input1.sizes[:-1]
-    if len(lead) != 1:
-        raise b.refuse("bilinear() on more than two axes", "flatten the leading axes first")
+    rows = sizes_product(input1.sizes[:-1])
+    if rows is None:
+        raise b.refuse("bilinear() of tensors in which several sizes follow the batch")
+    lead = (rows,)
+    input1 = reshape_to(b, input1, (rows, left), hint="rows1")
+    input2 = reshape_to(b, input2, (rows, right), hint="rows2")
     # y[n, k] = sum_ij x1[n, i] w[k, i, j] x2[n, j]: x1 w as one product, then a weighted sum over j.
     columns = b.op("transpose", weight, axes=(1, 0, 2), hint="columns", gives=(left, out, right))
     columns = reshape_to(b, columns, (left, out * right), hint="matrix")
@@ -175,5 +217,7 @@ def bilinear(b: Builder, input1: Value, input2: Value, weight: Value, bias: Valu
     mixed = reshape_to(b, mixed, (*lead, out, right), hint="split")
     second = b.op("expand_dims", input2, axis=2, hint="column", gives=(*lead, right, 1))
     result = b.op("batch_dot", mixed, second, hint="product", gives=(*lead, out, 1))
-    result = b.op("squeeze", result, axis=2, hint="", gives=(*lead, out))
-    return result if bias is None else binary(b, "add", result, bias)
+    result = b.op("squeeze", result, axis=2, hint="flat", gives=(*lead, out))
+    if bias is not None:
+        result = b.op("broadcast_add", result, reshape_to(b, bias, (1, out), hint="row"), hint="biased", gives=(*lead, out))
+    return reshape_to(b, result, b.out.shape)

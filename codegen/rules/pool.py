@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from codegen.lower import Builder, Value
@@ -241,21 +242,36 @@ def lp_pool(
     axes = int(b.node.op[-2])
     kernel = each(kernel_size, axes)
     x = _with_batch(b, input, axes)
-    if norm_type == 2:
-        powers = b.op("square", x, hint="square", gives=x.shape)
-    else:
+    strides, pads = _strides(stride, kernel), (0,) * axes
+    if math.isinf(norm_type):
+        size = b.op("abs", x, hint="abs", gives=x.shape)
+        if norm_type > 0:
+            return _without_batch(b, input, _pool(b, size, "max", kernel, strides, pads, ceil_mode, None), axes)
+        size = b.op("negative", size, hint="negated", gives=x.shape)
+        least = _pool(b, size, "max", kernel, strides, pads, ceil_mode, None, hint="least")
+        return _without_batch(b, input, b.op("negative", least, gives=least.shape), axes)
+    powers = b.op("square", x, hint="square", gives=x.shape) if norm_type == 2 else x
+    if norm_type not in {1, 2}:
         powers = b.with_number("x ** c", x, norm_type, hint="power")
-    sums = _pool(b, powers, "sum", kernel, _strides(stride, kernel), (0,) * axes, ceil_mode, None, hint="sum")
+    if ceil_mode and _uneven(x, kernel, strides, pads, b):
+        # torch takes the mean of each window, and multiplies it by the size of a whole one.
+        means = _avg_ceil(b, powers, kernel, strides, pads, True)
+        sums = b.with_number("x * c", means, math.prod(kernel), hint="sum")
+    else:
+        sums = _pool(b, powers, "sum", kernel, strides, pads, ceil_mode, None, hint="sum")
+    if norm_type == 2:
+        return _without_batch(b, input, b.op("sqrt", sums, gives=sums.shape), axes)
     return _without_batch(b, input, b.with_number("x ** c", sums, 1 / norm_type), axes)
 
 
-@lowers("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
-def adaptive_avg_pool(b: Builder, input: Value, output_size: Sizes) -> Value:
+# The size that torch takes (None keeps an axis) is the node's.
+@lowers("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", ignores=("output_size",))
+def adaptive_avg_pool(b: Builder, input: Value) -> Value:
     return _adaptive(b, input, "avg")
 
 
-@lowers("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
-def adaptive_max_pool(b: Builder, input: Value, output_size: Sizes, return_indices: bool = False) -> Value:
+@lowers("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", ignores=("output_size",))
+def adaptive_max_pool(b: Builder, input: Value, return_indices: bool = False) -> Value:
     if return_indices:
         raise b.refuse(f"{b.node.op}() with return_indices=True: MXNet's Pooling gives no indices")
     return _adaptive(b, input, "max")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from codegen.lower import MX_DTYPES, Builder, Refused, Value
 from codegen.registry import lowers
-from codegen.rules.arithmetic import binary
-from codegen.rules.layout import reshape_to
+from codegen.rules.arithmetic import binary, same_rank
+from codegen.rules.layout import cut, reshape_to
 from tracer.ir import Dim, Shape, product
 
 Axes = int | tuple[int, ...] | None
@@ -134,14 +136,14 @@ def moments(b: Builder, x: Value, axes: tuple[int, ...], correction: float) -> t
     return mean, b.with_number("x / c", total, count - correction, hint="var")
 
 
-@lowers("var", "std", "var_mean", "std_mean")
+# Whether the axes stay is the node's shape.
+@lowers("var", "std", "var_mean", "std_mean", ignores=("keepdim",))
 def variance(
     b: Builder,
     input: Value,
     dim: Axes | bool = None,
     unbiased: bool | None = None,
     correction: float | None = None,
-    keepdim: bool = False,
 ) -> Value | list[Value]:
     if isinstance(dim, bool):
         dim, unbiased = None, dim
@@ -206,3 +208,160 @@ def cumsum(b: Builder, input: Value, dim: int) -> Value:
     if input.rank == 0:
         return input
     return b.op("cumsum", _computed_in(b, input), axis=dim % input.rank, gives=input.shape)
+
+
+def _after_each(b: Builder, x: Value, axis: int, filler: float) -> tuple[Value, int]:
+    """For each place along `axis` (the new last axis but one), the places up to it; others are `filler`."""
+    size = x.sizes[axis]
+    if isinstance(size, Dim):
+        raise b.refuse(f"{b.node.op}() along the batch axis", "fix the batch size with --input")
+    row_shape = (*x.sizes[:axis], 1, *x.sizes[axis:])
+    rows = b.op("expand_dims", x, axis=axis, hint="rows", gives=row_shape)
+    mask_shape = tuple(size if a in {axis, axis + 1} else 1 for a in range(x.rank + 1))
+    seen = b.constant(np.tril(np.ones((size, size), x.dtype)).reshape(mask_shape), "seen")
+    gives = (*x.sizes[:axis], size, *x.sizes[axis:])
+    kept = b.op("broadcast_mul", rows, seen, hint="kept", gives=gives)
+    unseen = b.constant((1 - seen.const) * filler if seen.const is not None else np.zeros(1), "unseen")
+    return b.op("broadcast_add", kept, unseen, hint="filled", gives=gives), axis + 1
+
+
+# MXNet has no running product: every prefix is multiplied out.
+@lowers("cumprod", ignores=("dtype",))
+def cumprod(b: Builder, input: Value, dim: int) -> Value:
+    if input.rank == 0:
+        return input
+    prefixes, axis = _after_each(b, _computed_in(b, input), dim % input.rank, 1)
+    return b.op("prod", prefixes, axis=axis, gives=input.shape)
+
+
+@lowers("logcumsumexp")
+def logcumsumexp(b: Builder, input: Value, dim: int) -> Value:
+    if input.rank == 0:
+        return input
+    prefixes, axis = _after_each(b, input, dim % input.rank, -1e30)
+    peak = b.op("max", prefixes, axis=axis, keepdims=True, hint="peak", gives=_one(prefixes.sizes, axis))
+    shifted = b.op("broadcast_sub", prefixes, peak, hint="shifted", gives=prefixes.shape)
+    total = b.op("sum", b.op("exp", shifted, hint="exp"), axis=axis, hint="sum", gives=input.shape)
+    flat = b.op("squeeze", peak, axis=axis, hint="peaks", gives=input.shape)
+    return b.op("elemwise_add", b.op("log", total, hint="log"), flat, gives=input.shape)
+
+
+def _one(shape: Shape, axis: int) -> Shape:
+    return (*shape[:axis], 1, *shape[axis + 1 :])
+
+
+@lowers("linalg_norm", "linalg_matrix_norm", ignores=("dtype",))
+def linalg_norm(
+    b: Builder,
+    input: Value,
+    ord: float | str | None = None,
+    dim: Axes = None,
+    keepdim: bool = False,
+) -> Value:
+    matrix = b.node.op == "linalg_matrix_norm"
+    axes = axes_of((-2, -1) if matrix and dim is None else dim, input.rank)
+    if len(axes) == 1 or (ord is None and not matrix):
+        return vector_norm(b, input, 2 if ord is None else ord, axes, keepdim)
+    order = "fro" if ord is None else ord
+    if order == "fro":
+        return vector_norm(b, input, 2, axes, keepdim)
+    if isinstance(order, str) or abs(order) not in {1, math.inf}:
+        raise b.refuse(f"a matrix norm of order {order}: MXNet has no singular values without its own layout")
+    raw = (-2, -1) if dim is None else dim
+    assert isinstance(raw, tuple)
+    rows, columns = (d % input.rank for d in raw)
+    summed, other = (rows, columns) if abs(order) == 1 else (columns, rows)
+    size = b.op("abs", input, hint="abs", gives=input.shape)
+    sums = b.op("sum", size, axis=summed, keepdims=True, hint="sums", gives=_one(input.sizes, summed))
+    best = b.op("max" if order > 0 else "min", sums, axis=other, keepdims=True, hint="norm")
+    return reshape_to(b, _shaped(best, _one(_one(input.sizes, rows), columns)), b.out.shape)
+
+
+def _shaped(value: Value, shape: Shape) -> Value:
+    return Value(value.operand, shape, value.dtype)
+
+
+@lowers("count_nonzero")
+def count_nonzero(b: Builder, input: Value, dim: Axes = None) -> Value:
+    truth = b.with_number("x != c", b.cast(input, "float32"), 0, hint="truth")
+    return reduction(b, "sum", truth, dim, False)
+
+
+@lowers("nansum", "nanmean", ignores=("dtype",))
+def nansum(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False) -> Value:
+    x = _computed_in(b, input)
+    known = b.op("broadcast_equal", x, x, hint="known", gives=x.shape)  # a NaN is not equal to itself
+    zeros = b.op("zeros_like", x, hint="zeros", gives=x.shape)
+    total = reduction(b, "sum", b.op("where", known, x=x, y=zeros, hint="kept", gives=x.shape), dim, keepdim)
+    if b.node.op == "nansum":
+        return total
+    return binary(b, "div", total, reduction(b, "sum", known, dim, keepdim, hint="count"))
+
+
+@lowers("diff")
+def diff(
+    b: Builder,
+    input: Value,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Value | None = None,
+    append: Value | None = None,
+) -> Value:
+    axis = dim % input.rank
+    ends = [v for v in (prepend, input, append) if v is not None]
+    x = input
+    if len(ends) > 1:
+        total = sum(int(v.sizes[axis]) for v in ends)  # type: ignore[arg-type]
+        x = b.op("Concat", ends, dim=axis, hint="joined", gives=_sized(input.sizes, axis, total))
+    for step in range(n):
+        size = x.sizes[axis]
+        if isinstance(size, Dim):
+            raise b.refuse("diff() along the batch axis", "fix the batch size with --input")
+        later = cut(b, x, axis, 1, size, hint=f"later{step}")
+        earlier = cut(b, x, axis, 0, size - 1, hint=f"earlier{step}")
+        name = "" if step == n - 1 else f"step{step}"
+        x = b.op("elemwise_sub", later, earlier, hint=name, gives=later.shape)
+    return x
+
+
+def _sized(shape: Shape, axis: int, size: int) -> Shape:
+    return (*shape[:axis], size, *shape[axis + 1 :])
+
+
+@lowers("cosine_similarity")
+def cosine_similarity(b: Builder, x1: Value, x2: Value, dim: int = 1, eps: float = 1e-8) -> Value:
+    axis = (dim % len(b.out.shape + (1,)),)
+    products = binary(b, "mul", x1, x2, hint="products")
+    top = reduction(b, "sum", products, axis, False, hint="dot")
+    parts = []
+    for name, x in (("x1", x1), ("x2", x2)):
+        rank = products.rank
+        x = same_rank(b, x, Value(None, (1,) * rank, x.dtype))[0]
+        norm = vector_norm(b, x, 2, axis, False, hint=f"{name}_norm")
+        parts.append(b.with_number("maximum(x, c)", norm, eps, hint=f"{name}_bounded"))
+    return binary(b, "div", binary(b, "div", top, parts[0], hint="scaled"), parts[1])
+
+
+@lowers("pairwise_distance")
+def pairwise_distance(
+    b: Builder, x1: Value, x2: Value, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Value:
+    gap = binary(b, "add", binary(b, "sub", x1, x2, hint="difference"), eps, hint="eps")
+    return vector_norm(b, gap, p, (gap.rank - 1,), keepdim)
+
+
+# How the distances are computed is torch's business.
+@lowers("cdist", ignores=("compute_mode",))
+def cdist(b: Builder, x1: Value, x2: Value, p: float = 2.0) -> Value:
+    rows = b.op("expand_dims", x1, axis=x1.rank - 1, hint="rows", gives=(*x1.sizes[:-1], 1, x1.sizes[-1]))
+    columns = b.op(
+        "expand_dims", x2, axis=x2.rank - 2, hint="columns", gives=(*x2.sizes[:-2], 1, *x2.sizes[-2:])
+    )
+    gap = binary(b, "sub", rows, columns, hint="difference")
+    return vector_norm(b, gap, p, (gap.rank - 1,), False)
+
+
+@lowers("dist")
+def dist(b: Builder, input: Value, other: Value, p: float = 2.0) -> Value:
+    gap = binary(b, "sub", input, other, hint="difference")
+    return vector_norm(b, gap, p, axes_of(None, gap.rank), False)

@@ -10,8 +10,11 @@ import numpy.typing as npt
 from codegen.lower import Builder, Value
 from codegen.registry import lowers
 from codegen.rules.arithmetic import full_like
+from codegen.rules.conv import Sizes, each
 from codegen.rules.layout import cut, reshape_to
 from tracer.ir import Dim, Shape, Size
+
+FLOAT_MAX = 3.4028234663852886e38
 
 
 def _numbers(shape: Shape, b: Builder) -> tuple[int, ...]:
@@ -45,7 +48,8 @@ def interpolate(
         return input
     if mode == "nearest" and whole and all(n % o == 0 for n, o in zip(new, old, strict=True)):
         return _repeated(b, input, tuple(n // o for n, o in zip(new, old, strict=True)))
-    if mode == "bilinear" and whole and not antialias:
+    # BilinearResize2D to one row or column takes the first one; torch the middle.
+    if mode == "bilinear" and whole and not antialias and 1 not in new:
         return b.op(
             "contrib.BilinearResize2D",
             input,
@@ -80,13 +84,14 @@ def resampling_matrix(
 
     mode = {"linear": "bilinear", "trilinear": "bilinear"}.get(mode, mode)
     corners = align_corners if mode in {"bilinear", "bicubic"} else None
-    unit = torch.eye(old, dtype=torch.float64).reshape(1, old, old, 1)
-    size = None if scale is not None else (new, 1)
+    # Width 2: torch's antialias misreads an image of width 1 as channels last.
+    unit = torch.eye(old, dtype=torch.float64).reshape(old, 1, old, 1).repeat(1, 1, 1, 2)
+    size = None if scale is not None else (new, 2)
     factor = (scale, 1.0) if scale is not None else None
     columns = torch.nn.functional.interpolate(
         unit, size=size, scale_factor=factor, mode=mode, align_corners=corners, antialias=antialias
     )
-    matrix: npt.NDArray[np.float32] = columns.reshape(old, new).T.contiguous().numpy().astype(np.float32)
+    matrix: npt.NDArray[np.float32] = columns[:, 0, :, 0].T.contiguous().numpy().astype(np.float32)
     return matrix
 
 
@@ -131,18 +136,18 @@ def pad(
     input, sides = _cropped(b, input, sides)
     if not sides:
         return input
-    fill = float(value or 0)
+    # MXNet reads attributes as decimal numbers: the ends of float32 stand for infinity.
+    fill = max(-FLOAT_MAX, min(FLOAT_MAX, float(value or 0)))
     if mode == "circular":
         return _wrapped(b, input, sides)
     whole = not input.dtype.startswith("float")
     if min(sides) >= 2 and input.rank in {4, 5} and not whole:
         return _pad(b, input, sides, mode, fill)
-    if min(sides) >= input.rank - 2 and input.rank < 4 and not whole:
-        lead = (1,) * (4 - input.rank)
-        image = reshape_to(b, input, (*lead, *input.sizes), hint="image")
-        moved = {a + 4 - input.rank: side for a, side in sides.items()}
-        if min(moved) >= 2:
-            return reshape_to(b, _pad(b, image, moved, mode, fill, "pad"), b.out.shape)
+    missing = max(4 - input.rank, 2 - min(sides))
+    if input.rank + missing <= 5 and not whole:
+        image = reshape_to(b, input, (*(1,) * missing, *input.sizes), hint="image")
+        moved = {a + missing: side for a, side in sides.items()}
+        return reshape_to(b, _pad(b, image, moved, mode, fill, "pad"), b.out.shape)
     if mode != "constant":
         raise b.refuse(
             f"pad() with mode={mode!r} on the axes {sorted(sides)} of a tensor of rank {input.rank}"
@@ -214,14 +219,18 @@ def _concatenated(b: Builder, x: Value, sides: dict[int, tuple[int, int]], fill:
     return x
 
 
+def divided(size: Size, number: int) -> Size:
+    """A size divided by a number that it holds."""
+    return size // number if isinstance(size, int) else Dim(size.coef / number, size.const / number)
+
+
 @lowers("pixel_shuffle")
 def pixel_shuffle(b: Builder, input: Value, upscale_factor: int) -> Value:
     # torch's channel is (c, r, r), the depth_to_space of MXNet has (r, r, c): axes by hand.
     *lead, channels, height, width = input.sizes
-    assert isinstance(channels, int)
     assert isinstance(height, int)
     assert isinstance(width, int)
-    r, c = upscale_factor, channels // upscale_factor**2
+    r, c = upscale_factor, divided(channels, upscale_factor**2)
     x = reshape_to(b, input, (*lead, c, r, r, height, width), hint="cells")
     k = len(lead)
     axes = (*range(k), k, k + 3, k + 1, k + 4, k + 2)
@@ -252,3 +261,118 @@ def channel_shuffle(b: Builder, input: Value, groups: int) -> Value:
     x = reshape_to(b, input, (batch, groups, channels // groups, *rest), hint="groups")
     x = b.op("SwapAxis", x, dim1=1, dim2=2, hint="swapped", gives=(batch, channels // groups, groups, *rest))
     return reshape_to(b, replace(x), input.sizes)
+
+
+@lowers("im2col")
+def im2col(
+    b: Builder, input: Value, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
+) -> Value:
+    return b.op(
+        "im2col",
+        input,
+        kernel=each(kernel_size, 2),
+        stride=each(stride, 2),
+        dilate=each(dilation, 2),
+        pad=each(padding, 2),
+    )
+
+
+@lowers("col2im")
+def col2im(
+    b: Builder,
+    input: Value,
+    output_size: Sizes,
+    kernel_size: Sizes,
+    dilation: Sizes = 1,
+    padding: Sizes = 0,
+    stride: Sizes = 1,
+) -> Value:
+    return b.op(
+        "col2im",
+        input,
+        output_size=each(output_size, 2),
+        kernel=each(kernel_size, 2),
+        stride=each(stride, 2),
+        dilate=each(dilation, 2),
+        pad=each(padding, 2),
+    )
+
+
+@lowers("affine_grid", ignores=("size",))
+def affine_grid(b: Builder, theta: Value, align_corners: bool = False) -> Value:
+    """The places of the output, times each sample's matrix."""
+    *sizes, axes = b.out.shape[1:]
+    if any(isinstance(s, Dim) for s in sizes):
+        raise b.refuse("affine_grid() of a size that follows the batch", "fix the batch size with --input")
+    assert isinstance(axes, int)
+    lines = []
+    for size in (s for s in sizes if isinstance(s, int)):
+        ends = np.linspace(-1, 1, size) if size > 1 else np.zeros(1)
+        lines.append(ends if align_corners else ends * (size - 1) / size)
+    mesh = np.meshgrid(*lines, indexing="ij")
+    places = np.stack([m.reshape(-1) for m in reversed(mesh)] + [np.ones(mesh[0].size)]).astype(np.float32)
+    count = places.shape[1]
+    spots = b.op("dot", theta, b.constant(places, "places"), hint="spots", gives=(theta.sizes[0], axes, count))
+    rows = b.op("SwapAxis", spots, dim1=1, dim2=2, hint="rows", gives=(theta.sizes[0], count, axes))
+    return reshape_to(b, rows, b.out.shape)
+
+
+_SAMPLING = ("bilinear", "nearest", "bicubic")
+_PADDING = ("zeros", "border", "reflection")
+
+
+@lowers("grid_sample", "grid_sampler")
+def grid_sample(
+    b: Builder,
+    input: Value,
+    grid: Value,
+    mode: str | int = "bilinear",
+    padding_mode: str | int = "zeros",
+    align_corners: bool | None = None,
+    interpolation_mode: int = 0,
+) -> Value:
+    kind = _SAMPLING[mode or interpolation_mode] if isinstance(mode, int) else mode
+    kind = _SAMPLING[interpolation_mode] if b.node.op == "grid_sampler" else kind
+    padding = _PADDING[padding_mode] if isinstance(padding_mode, int) else padding_mode
+    if input.rank != 4 or kind == "bicubic":
+        raise b.refuse(
+            f"grid_sample() of {input.rank - 2} axes with mode={kind!r}: MXNet's BilinearSampler is bilinear, "
+            "on images",
+            "use mode='bilinear' on images",
+        )
+    sizes = _numbers(input.sizes[2:], b)
+    order: Shape = (grid.sizes[0], 2, grid.sizes[1], grid.sizes[2])
+    places = b.op("transpose", grid, axes=(0, 3, 1, 2), hint="grid", gives=order)
+    halves = b.ops("SliceChannel", places, num_outputs=2, axis=1, hint="xy", gives=((order[0], 1, *order[2:]),) * 2)
+    columns, rows = (
+        _sampling_line(b, value, size, kind, padding, bool(align_corners), name)
+        for value, size, name in zip(halves, reversed(sizes), ("x", "y"), strict=True)
+    )
+    joined = b.op("Concat", [columns, rows], dim=1, hint="sampling_grid", gives=order)
+    return b.op("BilinearSampler", input, joined)
+
+
+def _sampling_line(
+    b: Builder, place: Value, size: int, kind: str, padding: str, corners: bool, name: str
+) -> Value:
+    """Places along one axis, brought to BilinearSampler's: -1 and 1 are the middles of the end cells."""
+    last = max(size - 1, 1)
+    if not corners:
+        place = b.with_number("x * c", place, size / last, hint=f"{name}_cells")
+    if padding == "reflection":
+        # A triangle wave between the middles (or edges) of the end cells.
+        edge = 1.0 if corners else size / last
+        away = b.with_number("x + c", place, edge, hint=f"{name}_shifted")
+        away = b.with_number("x % c", away, 4 * edge, hint=f"{name}_period")
+        away = b.with_number("x - c", away, 2 * edge, hint=f"{name}_centred")
+        away = b.op("abs", away, hint=f"{name}_folded", gives=place.shape)
+        place = b.with_number("c - x", away, edge, hint=f"{name}_reflected")
+    if padding != "zeros":
+        place = b.op("clip", place, a_min=-1.0, a_max=1.0, hint=f"{name}_clipped", gives=place.shape)
+    if kind == "nearest":
+        cell = b.with_number("x + c", place, 1, hint=f"{name}_from_0")
+        cell = b.with_number("x * c", cell, last / 2, hint=f"{name}_cell")
+        cell = b.op("rint", cell, hint=f"{name}_rounded", gives=place.shape)
+        cell = b.with_number("x * c", cell, 2 / last, hint=f"{name}_place")
+        place = b.with_number("x - c", cell, 1, hint=f"{name}_back")
+    return place

@@ -27,7 +27,7 @@ for name, op in {"add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": to
     fn(name, op, A, B)
     fn(f"{name} broadcast 1", op, A, (4,))
     fn(f"{name} broadcast 2", op, A, (3, 1))
-    fn(f"{name} broadcast reflected", op, (4,), A)
+    fn(f"{name} broadcast reflected", op, (4,), A, frozen=True)
     fn(f"{name} broadcast both", op, (2, 1, 4), (2, 3, 1))
     fn(
         f"{name} whole",
@@ -150,7 +150,7 @@ fn("bool input", lambda x, y: torch.where(x, y, -y), bools(2, 3, 4), A)
 fn("where numbers", lambda x: torch.where(x > 0, 1.0, -1.0), A)
 fn("where mixed", lambda x: torch.where(x > 0, x, 0.0), A)
 fn("where broadcast", lambda x, y: torch.where(x > 0, y, x), (2, 1, 4), A)
-fn("where broadcast condition", lambda x, y: torch.where(x > 0, y, 7), (4,), A)
+fn("where broadcast condition", lambda x, y: torch.where(x > 0, y, 7), (4,), A, frozen=True)
 fn("where method", lambda x, y: x.where(x > 0, y), A, B)
 fn("where infinite", lambda x: torch.exp(torch.where(x > 0, x, float("-inf"))), A)
 fn("where whole", lambda x: torch.where(x > 2, x, 0), Ints((3, 4)))

@@ -6,13 +6,13 @@ from torch import nn
 
 from tests.op_cases import Ints, case, fn
 
-case("linear of a vector", nn.Linear(4, 3), (4,))
+case("linear of a vector", nn.Linear(4, 3), (4,), frozen=True)
 case("linear", nn.Linear(4, 3), (2, 4))
 case("linear 3 axes", nn.Linear(4, 3), (2, 5, 4))
 case("linear 4 axes", nn.Linear(4, 3), (2, 5, 6, 4))
 case("linear no bias", nn.Linear(4, 3, bias=False), (2, 4))
 case("linear 3 axes no bias", nn.Linear(4, 3, bias=False), (2, 5, 4))
-case("linear of a vector no bias", nn.Linear(4, 3, bias=False), (4,))
+case("linear of a vector no bias", nn.Linear(4, 3, bias=False), (4,), frozen=True)
 case("linear chain", nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), (2, 4))
 fn("linear functional vector weight", lambda x, w: F.linear(x, w), (2, 5, 4), torch.arange(4.0))
 fn(
@@ -25,7 +25,7 @@ case("bilinear", nn.Bilinear(3, 4, 5), (2, 3), (2, 4))
 case("bilinear no bias", nn.Bilinear(3, 4, 5, bias=False), (2, 3), (2, 4))
 case("bilinear 3 axes", nn.Bilinear(3, 4, 5), (2, 6, 3), (2, 6, 4))
 
-for left, right in (
+MATRICES = (
     ((4,), (4,)),
     ((3, 4), (4,)),
     ((4,), (4, 5)),
@@ -45,8 +45,10 @@ for left, right in (
     ((2, 6, 3, 4), (4,)),
     ((4,), (2, 6, 4, 5)),
     ((2, 7, 6, 3, 4), (6, 4, 5)),
-):
-    fn(f"matmul {left} {right}".replace(",)", ")"), torch.matmul, left, right)
+)
+FROZEN = {((4,), (2, 4, 5)), ((1, 3, 4), (2, 4, 5)), ((6, 3, 4), (2, 6, 4, 5)), ((4,), (2, 6, 4, 5))}
+for left, right in MATRICES:
+    fn(f"matmul {left} {right}".replace(",)", ")"), torch.matmul, left, right, frozen=(left, right) in FROZEN)
 fn("matmul operator", lambda x, y: x @ y, (2, 3, 4), (2, 4, 5))
 fn("matmul transposed", lambda x, y: x @ y.transpose(-2, -1), (2, 6, 3, 4), (2, 6, 5, 4))
 fn("matmul of itself", lambda x: x @ x.mT, (2, 3, 4))
@@ -58,8 +60,8 @@ fn("mv", lambda x, y: torch.mv(x, y), (2, 3), (3,))
 fn("dot", lambda x: torch.dot(x[0], x[1]), (2, 3), frozen=False)
 fn("inner", lambda x, y: torch.inner(x, y), (2, 3), (5, 3))
 fn("outer", lambda x, y: torch.outer(x[0], y[0]), (1, 3), (1, 5))
-fn("addmm", lambda x, y, z: torch.addmm(x, y, z), (5,), (2, 3), (3, 5))
-fn("addmm scaled", lambda x, y, z: torch.addmm(x, y, z, beta=0.5, alpha=2), (5,), (2, 3), (3, 5))
+fn("addmm", lambda x, y, z: torch.addmm(x, y, z), (5,), (2, 3), (3, 5), frozen=True)
+fn("addmm scaled", lambda x, y, z: torch.addmm(x, y, z, beta=0.5, alpha=2), (5,), (2, 3), (3, 5), frozen=True)
 fn("baddbmm", lambda x, y, z: torch.baddbmm(x, y, z, beta=0.5, alpha=2), (2, 3, 5), (2, 3, 4), (2, 4, 5))
 fn("baddbmm beta 0", lambda x, y, z: torch.baddbmm(x, y, z, beta=0, alpha=2), (2, 3, 5), (2, 3, 4), (2, 4, 5))
 fn("addbmm", lambda x, y, z: torch.addbmm(x, y, z, beta=0.5, alpha=2), (3, 5), (2, 3, 4), (2, 4, 5))
@@ -79,4 +81,4 @@ case(
     hint="renormalise the weights once, before conversion",
     why="a symbol cannot write to its parameters in inference",
 )
-fn("embedding by positions", lambda x, w: F.embedding(torch.arange(x.shape[1]), w), (2, 5), (9, 4))
+fn("embedding by positions", lambda x, w: F.embedding(torch.arange(x.shape[1]), w) + x[..., None], (2, 5), (9, 4))
