@@ -24,6 +24,7 @@ from codegen.agree import (
 )
 from codegen.artifacts import Paths, load_symbol, write_all
 from codegen.fold import unfolded
+from codegen.fusion import guarded
 from codegen.lower import lower
 from codegen.program import Program
 from codegen.render import render, source
@@ -207,7 +208,7 @@ def convert_specs(
     name = name or type(model).__name__
     check_taps(model, taps)
     graph = trace(model, specs, taps)
-    program = lower(graph, name, tuple(model.state_dict()))
+    program = guarded(lower(graph, name, tuple(model.state_dict())))
     if softmax:
         program = with_softmax(program)
     shapes = [(s.name, s.shape) for s in specs if s.name in graph.inputs]
