@@ -230,7 +230,8 @@ def _python_signature(func: Callable[..., Any]) -> inspect.Signature | None:
 
 def _bind_schema(raw: str, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     for candidate in dict.fromkeys((raw, raw.rstrip("_"), name)):
-        for arguments in (args, _packed(args)):
+        # view(x, -1) is a size before it is a dtype.
+        for arguments in (args, _packed(args)) if name != "view" else (_packed(args), args):
             for schema in _schemas(candidate):
                 bound = _fit(schema, arguments, kwargs)
                 if bound is not None:

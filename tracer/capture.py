@@ -374,6 +374,8 @@ class _Recorder(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         name = op_name(func)
+        if name == "getitem":
+            args = (args[0], self._without_masks(args[1]))
         tensors = list(tensors_in((args, kwargs)))
         if name in DATA_DEPENDENT and any(self._is_traced(t) for t in tensors):
             raise self._data_dependent(name, None)
@@ -394,6 +396,18 @@ class _Recorder(TorchFunctionMode):
         self._remember(node, outs, tensors, name)
         self._note_views(func, args, kwargs, tensors, outs)
         return out
+
+    def _without_masks(self, index: Any) -> Any:
+        """An index whose bool masks, where their values are known, are the places that they name."""
+        items: list[Any] = []
+        for item in index if isinstance(index, tuple) else (index,):
+            mask = torch.tensor(item) if _is_bool_list(item) else item
+            if isinstance(mask, torch.Tensor) and mask.dtype is torch.bool and not self._is_traced(mask):
+                value = mask if item is not mask else self._lookup(mask).meta["value"][0]
+                items += value.nonzero(as_tuple=True)
+            else:
+                items.append(item)
+        return tuple(items) if isinstance(index, tuple) or len(items) > 1 else items[0]
 
     def _written(
         self,
@@ -665,6 +679,10 @@ class _Recorder(TorchFunctionMode):
 
 def _getitem(value: Any, index: int) -> Any:
     return value[index]
+
+
+def _is_bool_list(item: Any) -> bool:
+    return isinstance(item, list) and bool(item) and all(isinstance(v, bool) for v in item)
 
 
 def _version(tensor: torch.Tensor) -> int:

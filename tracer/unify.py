@@ -76,12 +76,12 @@ class _Unifier:
     def _unmade(self, node: fx.Node) -> list[fx.Node]:
         return [n for n in node.all_input_nodes if name_of(self._maker(n)) not in self.done]
 
-    @staticmethod
-    def _maker(node: fx.Node) -> fx.Node:
-        return node.meta["item"][0] if "item" in node.meta else node
+    def _maker(self, node: fx.Node) -> fx.Node:
+        """The call of which a node is an output; itself where its value is known."""
+        return node.meta["item"][0] if "item" in node.meta and self._constant(node) is None else node
 
     def _ref(self, node: fx.Node) -> Ref:
-        if "item" in node.meta:
+        if "item" in node.meta and self._constant(node) is None:
             maker, index = node.meta["item"]
             return Ref(maker.name, index)
         return Ref(name_of(node))

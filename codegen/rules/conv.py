@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from codegen.lower import Builder, Value
 from codegen.registry import lowers
 
@@ -107,18 +109,78 @@ def conv_transpose(
     axes = len(kernel)
     channels = weight.sizes[1]
     assert isinstance(channels, int)
+    x = _batched(b, input, axes)
+    strides, dilate, extra = each(stride, axes), each(dilation, axes), each(output_padding, axes)
+    if axes == 3 and set(dilate) != {1}:
+        weight = _stretched(b, weight, kernel, dilate)
+        kernel = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilate, strict=True))
+        dilate = (1,) * axes
+    reaches_out = any(e >= s for e, s in zip(extra, strides, strict=True))
+    pad = each(padding, axes)
+    sizes = tuple(
+        (int(n) - 1) * s + d * (k - 1) + 1  # type: ignore[arg-type]
+        for n, s, d, k in zip(x.sizes[2:], strides, dilate, kernel, strict=True)
+    )
     output = b.op(
         "Deconvolution",
-        _batched(b, input, axes),
+        x,
         weight=weight,
-        bias=bias,
+        bias=None if reaches_out else bias,
         kernel=kernel,
-        stride=each(stride, axes),
-        dilate=each(dilation, axes),
-        pad=each(padding, axes),
-        adj=each(output_padding, axes),
+        stride=strides,
+        dilate=dilate,
+        pad=(0,) * axes if reaches_out else pad,
+        adj=(0,) * axes if reaches_out else extra,
         num_filter=channels * groups,
         num_group=groups,
-        no_bias=bias is None,
+        no_bias=reaches_out or bias is None,
+        hint="whole" if reaches_out else "",
+        gives=(x.sizes[0], channels * groups, *sizes) if reaches_out else None,
     )
+    if reaches_out:
+        output = _with_wide_padding(b, output, bias, pad, extra)
     return _unbatched(b, input, output, axes)
+
+
+def _with_wide_padding(
+    b: Builder, whole: Value, bias: Value | None, pad: tuple[int, ...], extra: tuple[int, ...]
+) -> Value:
+    """MXNet's adj must be below the stride: the output is cut out of the unpadded one, zeros beyond."""
+    from codegen.rules.layout import cut, reshape_to
+
+    beyond = []
+    for axis, (p, e) in enumerate(zip(pad, extra, strict=True), start=2):
+        size = whole.sizes[axis]
+        assert isinstance(size, int)
+        beyond.append((0, max(0, e - p)))
+        if p or e < p:
+            whole = cut(b, whole, axis, p, min(size, size - p + e), hint=f"cut{axis}")
+    if any(side != (0, 0) for side in beyond):
+        whole = pad_zeros(b, whole, tuple(beyond))
+    if bias is None:
+        return whole
+    row = reshape_to(b, bias, (1, *bias.sizes, *(1,) * len(pad)), hint="bias_axes")
+    return b.op("broadcast_add", whole, row)
+
+
+def _stretched(b: Builder, weight: Value, kernel: tuple[int, ...], dilate: tuple[int, ...]) -> Value:
+    """The weight with zeros between its cells: MXNet's Deconvolution has no dilation in three dimensions."""
+    from codegen.rules.layout import cut, reshape_to
+
+    for axis, (k, d) in enumerate(zip(kernel, dilate, strict=True), start=2):
+        if d == 1 or k == 1:
+            continue
+        lead = math.prod(int(s) for s in weight.sizes[:axis])  # type: ignore[arg-type]
+        rest = math.prod(int(s) for s in weight.sizes[axis + 1 :])  # type: ignore[arg-type]
+        cells = reshape_to(b, weight, (lead, k, 1, rest), hint=f"cells{axis}")
+        wide = b.op(
+            "Pad",
+            cells,
+            mode="constant",
+            pad_width=(0, 0, 0, 0, 0, d - 1, 0, 0),
+            hint=f"spaced{axis}",
+            gives=(lead, k, d, rest),
+        )
+        spaced = reshape_to(b, wide, (*weight.sizes[:axis], k * d, *weight.sizes[axis + 1 :]), hint=f"joined{axis}")
+        weight = cut(b, spaced, axis, 0, d * (k - 1) + 1, hint=f"kernel{axis}")
+    return weight

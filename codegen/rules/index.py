@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from codegen.lower import Builder, Value
 from codegen.registry import lowers
@@ -181,20 +182,11 @@ def _length(b: Builder, size: Size, c: _Cut) -> Size:
 
 
 def _advanced(b: Builder, x: Value, items: list[Any]) -> Value:
-    """Integer tensors among the indices: `take` for one, `gather_nd` for several."""
+    """Integer tensors among the indices: `take` for one, `gather_nd` for several. Numbers go first."""
     basic: list[Any] = [slice(None) if isinstance(i, Value) else i for i in items]
-    tensors = {k: i for k, i in enumerate(items) if isinstance(i, Value)}
-    if any(i is None or isinstance(i, int) for i in items):
-        raise_for_ints = any(isinstance(i, int) for i in items)
-        if raise_for_ints:
-            # torch treats a number among tensors as a tensor.
-            tensors |= {
-                k: b.constant(np.asarray(i), f"at{k}") for k, i in enumerate(items) if isinstance(i, int)
-            }
-            basic = [slice(None) if isinstance(i, Value | int) else i for i in items]
+    tensors = {k: i for k, i in enumerate(i for i in items if not isinstance(i, int)) if isinstance(i, Value)}
     shape = _basic_shape(b, x, basic)
-    x = _basic(b, x, basic, shape)
-    x = replace(x, shape=shape)
+    x = replace(_basic(b, x, basic, shape), shape=shape)
     if len(tensors) == 1:
         axis, index = next(iter(tensors.items()))
         return take(b, x, index, axis)
@@ -202,8 +194,16 @@ def _advanced(b: Builder, x: Value, items: list[Any]) -> Value:
 
 
 def _basic_shape(b: Builder, x: Value, items: list[Any]) -> Shape:
+    """The shape after the numbers, slices and new axes of an index."""
     sizes = iter(x.sizes)
-    return tuple(1 if i is None else _length(b, s := next(sizes), _cut_of(b, i, s)) for i in items)
+    shape: list[Size] = []
+    for item in items:
+        size = 1 if item is None else next(sizes)
+        if item is None:
+            shape.append(1)
+        elif not isinstance(item, int):
+            shape.append(_length(b, size, _cut_of(b, item, size)))
+    return tuple(shape)
 
 
 def take(b: Builder, x: Value, index: Value, axis: int, hint: str = "") -> Value:
@@ -352,14 +352,74 @@ def setitem(b: Builder, input: Value, index: Any, value: Operand) -> Value:
         if isinstance(value, Value) and value.rank:
             raise b.refuse("writing a tensor through a mask", "use torch.where")
         return where(b, mask, value, input)
-    items = _expanded(index, input.rank)
-    if any(isinstance(i, Value | tuple) for i in items):
-        raise b.refuse("writing to places that a tensor names", "use torch.where or torch.cat")
-    cuts = [_cut_of(b, i, s) for i, s in zip([i for i in items if i is not None], input.sizes, strict=True)]
-    if any(c.step != 1 for c in cuts):
-        return _masked_write(b, input, cuts, value)
+    items = [_plain(b, i) for i in _expanded(index, input.rank) if i is not None]
+    tensors = [i for i in items if isinstance(i, Value)]
+    if len(tensors) > 1 or any(t.const is None or t.rank != 1 for t in tensors):
+        raise b.refuse("writing to places that a tensor names", "use torch.where or torch.scatter")
+    if tensors or any(isinstance(i, slice) and i.step not in {None, 1} for i in items) or _parts_batch(input, items):
+        return _placed(b, input, items, value)
+    cuts = [_cut_of(b, i, s) for i, s in zip(items, input.sizes, strict=True)]
     kept = tuple(_length(b, s, c) for s, c in zip(input.sizes, cuts, strict=True))
     return _written(b, input, cuts, 0, _block(b, input, cuts, kept, value))
+
+
+def _parts_batch(x: Value, items: list[Any]) -> bool:
+    """Whether an index takes a part of an axis that follows the batch."""
+    return any(isinstance(s, Dim) and i != slice(None) for i, s in zip(items, x.sizes, strict=True))
+
+
+def _placed(b: Builder, x: Value, items: list[Any], value: Operand) -> Value:
+    """A write to single places along each axis: a mask keeps the rest."""
+    from codegen.rules.arithmetic import where
+
+    places = [_places(b, item, size) for item, size in zip(items, x.sizes, strict=True)]
+    mask = _mask(b, x, places)
+    number = number_of(value)
+    if number is not None:
+        return where(b, mask, number, x)
+    kept = tuple(s if p is None else len(p) for s, p in zip(x.sizes, places, strict=True))
+    cuts = [_Cut(0, None, 1, drop=isinstance(item, int)) for item in items]
+    block = _block(b, x, cuts, kept, value)
+    for axis, (size, found) in enumerate(zip(x.sizes, places, strict=True)):
+        if found is None or len(found) == 1:
+            continue
+        if isinstance(size, Dim):
+            raise b.refuse("writing several samples of the batch", "fix the batch size with --input")
+        source = np.zeros(size, np.int64)
+        source[found] = np.arange(len(found))
+        block = take(b, block, b.constant(source, f"source{axis}"), axis, hint=f"placed{axis}")
+    return where(b, mask, block, x)
+
+
+def _places(b: Builder, item: Any, size: Size) -> npt.NDArray[np.int64] | None:
+    """The places that an index names along one axis, None for all of them."""
+    if item == slice(None):
+        return None
+    if isinstance(item, Value):
+        assert item.const is not None
+        return item.const % size if isinstance(size, int) else item.const  # type: ignore[no-any-return]
+    c = _cut_of(b, item, size)
+    end = size if c.end is None else c.end
+    if isinstance(end, Dim) or c.begin < 0 or end < 0:
+        raise b.refuse("writing to a part of the batch counted from its end", "fix the batch size with --input")
+    return np.arange(c.begin, end, c.step)
+
+
+def _mask(b: Builder, x: Value, places: list[npt.NDArray[np.int64] | None]) -> Value:
+    shape = tuple(1 if isinstance(s, Dim) else s for s in x.sizes)
+    mask = np.zeros(shape, np.float32)
+    fixed = [None if isinstance(s, Dim) else p for s, p in zip(x.sizes, places, strict=True)]
+    mask[np.ix_(*(np.arange(s) if p is None else p for s, p in zip(shape, fixed, strict=True)))] = 1.0
+    result = b.constant(mask, "mask")
+    for axis, (size, found) in enumerate(zip(x.sizes, places, strict=True)):
+        if isinstance(size, Dim) and found is not None:
+            count = b.op("contrib.arange_like", b.cast(x, "float32"), axis=axis, hint="sample", gives=(size,))
+            chosen = [b.with_number("x == c", count, float(p), hint=f"is{p}") for p in found]
+            rows = chosen[0] if len(chosen) == 1 else b.op("add_n", chosen, hint="chosen", gives=(size,))
+            rows = reshape_to(b, rows, tuple(size if a == axis else 1 for a in range(x.rank)), hint="rows")
+            gives = tuple(size if a == axis else s for a, s in enumerate(result.sizes))
+            result = b.op("broadcast_mul", rows, result, hint="mask", gives=gives)
+    return result
 
 
 def _block(b: Builder, x: Value, cuts: list[_Cut], kept: Shape, value: Operand) -> Value:
@@ -402,18 +462,6 @@ def _written(b: Builder, x: Value, cuts: list[_Cut], axis: int, block: Value) ->
     return b.op("Concat", parts, dim=axis, hint=f"joined{axis}", gives=x.shape)
 
 
-def _masked_write(b: Builder, x: Value, cuts: list[_Cut], value: Operand) -> Value:
-    number = number_of(value)
-    if number is None:
-        raise b.refuse("writing a tensor to a stepped slice", "build the result with torch.stack and reshape")
-    shape = tuple(1 if isinstance(s, Dim) else s for s in x.sizes)
-    mask = np.zeros(shape, np.float32)
-    mask[tuple(slice(c.begin, c.end, c.step) for c in cuts)] = 1.0
-    from codegen.rules.arithmetic import where
-
-    return where(b, b.constant(mask, "mask"), number, x)
-
-
 def made(b: Builder, number: float) -> Value:
     """A tensor of one number in the node's shape, whose sizes may follow the batch."""
     from codegen.lower import MX_DTYPES
@@ -423,7 +471,8 @@ def made(b: Builder, number: float) -> Value:
     shape = tuple(1 if isinstance(s, Dim) else s for s in b.out.shape) or (1,)
     kind = {0.0: "zeros", 1.0: "ones"}.get(float(number)) if not isinstance(number, Value) else None
     if kind is None:
-        value = b.op("full", shape=shape, val=number, dtype=dtype, hint="full", gives=shape)
+        one = b.op("ones", shape=shape, dtype=dtype, hint="ones", gives=shape)
+        value = b.with_number("x * c", one, number, hint="full")
     else:
         value = b.op(kind, shape=shape, dtype=dtype, hint=kind, gives=shape)
     return spread(b, value, b.out.shape or (1,), "batch")
@@ -462,3 +511,151 @@ def arange(b: Builder, end: Size | float, start: Size | float = 0, step: Size | 
     return b.op(
         "contrib.arange_like", like, start=float(start), step=float(step), axis=axis, gives=b.out.shape
     )
+
+
+@lowers("zero", ignores=("input",))
+def zero(b: Builder) -> Value:
+    return made(b, 0)
+
+
+@lowers("fill", ignores=("input",))
+def fill(b: Builder, value: Operand) -> Value:
+    number = number_of(value)
+    if number is not None:
+        return made(b, number)
+    assert isinstance(value, Value)
+    return spread(b, b.cast(value, _made_dtype(b)), b.out.shape or (1,), "value")
+
+
+@lowers("copy", ignores=("input",))
+def copy(b: Builder, src: Value) -> Value:
+    return spread(b, b.cast(src, _made_dtype(b)), b.out.shape or (1,), "copy")
+
+
+def _made_dtype(b: Builder) -> str:
+    from codegen.lower import MX_DTYPES
+
+    dtype = MX_DTYPES[b.out.dtype]
+    return "float32" if dtype == "bool" else dtype
+
+
+# The number of classes is the node's last size.
+@lowers("one_hot", ignores=("num_classes",))
+def one_hot(b: Builder, input: Value) -> Value:
+    return b.op("one_hot", input, depth=b.out.shape[-1], dtype=_made_dtype(b), gives=b.out.shape)
+
+
+def _hot(b: Builder, index: Value, depth: Size, dtype: str) -> Value:
+    if isinstance(depth, Dim):
+        raise b.refuse(f"{b.node.op}() along the batch axis", "fix the batch size with --input")
+    return b.op("one_hot", index, depth=depth, dtype=dtype, hint="places", gives=(*index.sizes, depth))
+
+
+# torch gives no rule for what happens where two values fall on one place, but for scatter_add.
+@lowers("scatter", "scatter_add")
+def scatter(
+    b: Builder,
+    input: Value,
+    dim: int,
+    index: Value,
+    src: Value | None = None,
+    value: float | None = None,
+    reduce: str | None = None,
+) -> Value:
+    from codegen.rules.arithmetic import where
+
+    axis = dim % input.rank
+    if any(a != axis and s != index.sizes[a] for a, s in enumerate(input.sizes)):
+        raise b.refuse(f"{b.node.op}() with an index that leaves rows out", "scatter along the other axes too")
+    if reduce not in {None, "add"}:
+        raise b.refuse(f"{b.node.op}() with reduce={reduce!r}", "use torch.where")
+    places = _hot(b, index, input.sizes[axis], input.dtype)
+    order = [*range(axis), input.rank - 1, *range(axis, input.rank - 1)]
+    rest = (*index.sizes[:axis], *index.sizes[axis + 1 :], input.sizes[axis])
+
+    def onto(op: str, x: Value) -> Value:
+        flat = b.op(op, x, axis=axis, hint=op, gives=rest)
+        return flat if axis == input.rank - 1 else _permuted(b, flat, order, op)
+
+    adds = b.node.op == "scatter_add" or reduce == "add"
+    if src is None:
+        assert value is not None
+        if adds:
+            return b.op("elemwise_add", input, b.with_number("x * c", onto("sum", places), value, hint="value"))
+        return where(b, onto("max", places), value, input)
+    for a, size in enumerate(index.sizes):
+        if src.sizes[a] != size:
+            assert isinstance(size, int)
+            src = cut(b, src, a, 0, size, hint=f"source{a}")
+    column = b.op("expand_dims", src, axis=input.rank, hint="column", gives=(*index.sizes, 1))
+    values = onto("sum", b.op("broadcast_mul", places, column, hint="values", gives=places.shape))
+    if adds:
+        return b.op("elemwise_add", input, values, gives=input.shape)
+    return where(b, onto("max", places), values, input)
+
+
+def _permuted(b: Builder, x: Value, order: list[int], hint: str) -> Value:
+    gives = tuple(x.sizes[a] for a in order)
+    return b.op("transpose", x, axes=tuple(order), hint=f"{hint}_axes", gives=gives)
+
+
+@lowers("index_add", "index_copy")
+def index_add(
+    b: Builder, input: Value, dim: int, index: Value, source: Value, alpha: float = 1
+) -> Value:
+    from codegen.rules.arithmetic import binary, where
+    from codegen.rules.resize import apply_along
+
+    axis = dim % input.rank
+    places = _hot(b, index, input.sizes[axis], "float32")
+    values = apply_along(b, source, axis, places, input.sizes[axis], "values")
+    if b.node.op == "index_add":
+        values = b.with_number("x * c", values, alpha, hint="alpha") if alpha != 1 else values
+        return binary(b, "add", input, values)
+    return where(b, _covered(b, places, axis, input), values, input)
+
+
+def _covered(b: Builder, places: Value, axis: int, x: Value) -> Value:
+    """1 where an index names a place along the axis."""
+    flat = b.op("max", places, axis=0, hint="covered", gives=places.sizes[1:])
+    shape = tuple(s if a == axis else 1 for a, s in enumerate(x.sizes))
+    return reshape_to(b, flat, shape, hint="mask")
+
+
+@lowers("index_fill")
+def index_fill(b: Builder, input: Value, dim: int, index: Value, value: Operand) -> Value:
+    from codegen.rules.arithmetic import where
+
+    axis = dim % input.rank
+    places = _hot(b, index, input.sizes[axis], "float32")
+    return where(b, _covered(b, places, axis, input), value, input)
+
+
+@lowers("bucketize", "searchsorted", ignores=("out_int32",))
+def bucketize(
+    b: Builder,
+    input: Operand,
+    boundaries: Value | None = None,
+    sorted_sequence: Value | None = None,
+    right: bool = False,
+    side: str | None = None,
+) -> Value:
+    """How many boundaries lie below."""
+    sequence = boundaries if boundaries is not None else sorted_sequence
+    assert sequence is not None
+    if sequence.rank != 1 or not isinstance(input, Value):
+        raise b.refuse(f"{b.node.op}() in a sequence of {sequence.rank} axes", "use one sequence for all")
+    count = sequence.sizes[0]
+    column = b.op("expand_dims", input, axis=input.rank, hint="column", gives=(*input.sizes, 1))
+    line = reshape_to(b, sequence, (*(1,) * input.rank, count), hint="line")
+    op = "broadcast_greater_equal" if right or side == "right" else "broadcast_greater"
+    below = b.op(op, column, line, hint="below", gives=(*input.sizes, count))
+    return b.op("sum", below, axis=input.rank, gives=input.shape)
+
+
+# Legacy layers make an empty tensor and then its size: nothing of it is read.
+@lowers("new", "resize_as", ignores=("input", "the_template", "memory_format"))
+def new(b: Builder) -> Value:
+    if any(isinstance(s, Dim) for s in b.out.shape):
+        return made(b, 0)
+    return b.constant(np.zeros(b.out.shape, _made_dtype(b)), "new")  # type: ignore[arg-type]

@@ -37,10 +37,10 @@ def batch_norm(
         )
         momentum = 0.1
     channels = (input.sizes[1],)
-    affine = weight is not None and bias is not None
-    comment = "" if affine else "affine=False: gamma is one and beta is zero"
-    gamma = weight if affine and weight is not None else b.parameter("gamma", "arg", channels, 1.0)
-    beta = bias if affine and bias is not None else b.parameter("beta", "arg", channels, 0.0)
+    plain = weight is None and bias is None
+    comment = "affine=False: gamma is one and beta is zero" if plain else ""
+    gamma = weight if weight is not None else b.parameter("gamma", "arg", channels, 1.0)
+    beta = bias if bias is not None else b.parameter("beta", "arg", channels, 0.0)
     return b.op(
         "BatchNorm",
         input,
@@ -50,7 +50,7 @@ def batch_norm(
         moving_var=running_var,
         eps=eps,
         momentum=_rounded(1 - momentum),
-        fix_gamma=not affine,
+        fix_gamma=weight is None,
         comment=comment,
         gives=input.shape,
     )

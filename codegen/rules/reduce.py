@@ -210,7 +210,7 @@ def cumsum(b: Builder, input: Value, dim: int) -> Value:
     return b.op("cumsum", _computed_in(b, input), axis=dim % input.rank, gives=input.shape)
 
 
-def _after_each(b: Builder, x: Value, axis: int, filler: float) -> tuple[Value, int]:
+def prefixes(b: Builder, x: Value, axis: int, filler: float) -> tuple[Value, int]:
     """For each place along `axis` (the new last axis but one), the places up to it; others are `filler`."""
     size = x.sizes[axis]
     if isinstance(size, Dim):
@@ -221,7 +221,7 @@ def _after_each(b: Builder, x: Value, axis: int, filler: float) -> tuple[Value, 
     seen = b.constant(np.tril(np.ones((size, size), x.dtype)).reshape(mask_shape), "seen")
     gives = (*x.sizes[:axis], size, *x.sizes[axis:])
     kept = b.op("broadcast_mul", rows, seen, hint="kept", gives=gives)
-    unseen = b.constant((1 - seen.const) * filler if seen.const is not None else np.zeros(1), "unseen")
+    unseen = b.constant(np.triu(np.full((size, size), filler, x.dtype), 1).reshape(mask_shape), "unseen")
     return b.op("broadcast_add", kept, unseen, hint="filled", gives=gives), axis + 1
 
 
@@ -230,17 +230,17 @@ def _after_each(b: Builder, x: Value, axis: int, filler: float) -> tuple[Value, 
 def cumprod(b: Builder, input: Value, dim: int) -> Value:
     if input.rank == 0:
         return input
-    prefixes, axis = _after_each(b, _computed_in(b, input), dim % input.rank, 1)
-    return b.op("prod", prefixes, axis=axis, gives=input.shape)
+    table, axis = prefixes(b, _computed_in(b, input), dim % input.rank, 1)
+    return b.op("prod", table, axis=axis, gives=input.shape)
 
 
 @lowers("logcumsumexp")
 def logcumsumexp(b: Builder, input: Value, dim: int) -> Value:
     if input.rank == 0:
         return input
-    prefixes, axis = _after_each(b, input, dim % input.rank, -1e30)
-    peak = b.op("max", prefixes, axis=axis, keepdims=True, hint="peak", gives=_one(prefixes.sizes, axis))
-    shifted = b.op("broadcast_sub", prefixes, peak, hint="shifted", gives=prefixes.shape)
+    table, axis = prefixes(b, input, dim % input.rank, -1e30)
+    peak = b.op("max", table, axis=axis, keepdims=True, hint="peak", gives=_one(table.sizes, axis))
+    shifted = b.op("broadcast_sub", table, peak, hint="shifted", gives=table.shape)
     total = b.op("sum", b.op("exp", shifted, hint="exp"), axis=axis, hint="sum", gives=input.shape)
     flat = b.op("squeeze", peak, axis=axis, hint="peaks", gives=input.shape)
     return b.op("elemwise_add", b.op("log", total, hint="log"), flat, gives=input.shape)

@@ -107,7 +107,7 @@ fn(
     "dropout training",
     lambda x: F.dropout(x, 0.3),
     X,
-    refuses="dropout() with training=True drops at random in inference too",
+    refuses="dropout() with training=True, which is random",
     why="MXNet's Dropout drops in training only, or with mode='always' by other random numbers",
     hint="pass training=self.training",
 )

@@ -64,7 +64,7 @@ fn("addmm", lambda x, y, z: torch.addmm(x, y, z), (5,), (2, 3), (3, 5), frozen=T
 fn("addmm scaled", lambda x, y, z: torch.addmm(x, y, z, beta=0.5, alpha=2), (5,), (2, 3), (3, 5), frozen=True)
 fn("baddbmm", lambda x, y, z: torch.baddbmm(x, y, z, beta=0.5, alpha=2), (2, 3, 5), (2, 3, 4), (2, 4, 5))
 fn("baddbmm beta 0", lambda x, y, z: torch.baddbmm(x, y, z, beta=0, alpha=2), (2, 3, 5), (2, 3, 4), (2, 4, 5))
-fn("addbmm", lambda x, y, z: torch.addbmm(x, y, z, beta=0.5, alpha=2), (3, 5), (2, 3, 4), (2, 4, 5))
+fn("addbmm", lambda x, y, z: torch.addbmm(x, y, z, beta=0.5, alpha=2), (3, 5), (2, 3, 4), (2, 4, 5), frozen=True)
 fn("addmv", lambda x, y, z: torch.addmv(x, y, z, beta=0.5), (2,), (2, 3), (3,))
 fn("matmul of whole numbers", lambda x, y: x @ y, Ints((2, 3, 4)), Ints((2, 4, 5)))
 

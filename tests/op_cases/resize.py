@@ -71,7 +71,7 @@ for name, sides in {
 }.items():
     case(f"pad {name}", nn.ConstantPad2d(sides, 0.5), (2, 3, 5, 6))
 for rank in range(1, 7):
-    case(f"pad rank {rank}", nn.ConstantPad1d((1, 2), 2.0), (2, 3, 2, 3, 2, 4)[:rank] if rank > 1 else (3,), **({"frozen": True} if rank == 1 else {}))
+    case(f"pad rank {rank}", nn.ConstantPad1d((1, 2), 2.0), (2, 3, 2, 3, 2, 4)[:rank] if rank > 1 else (3,))
 fn("pad -inf", lambda x: F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=float("-inf")), 2), (2, 3, 5, 5))
 fn("pad whole numbers", lambda x: F.pad(x, (1, 2), value=3), Ints((2, 3)))
 fn("pad bools", lambda x: F.pad(x > 0, (1, 2), value=True), (2, 3))
@@ -81,7 +81,7 @@ fn("pad replicate wide", lambda x: F.pad(x, (7, 7), mode="replicate"), (2, 3, 4)
 fn("pad vectors", lambda x: F.pad(x, (1, 1)), (2, 5))
 fn("pad batch", lambda x: F.pad(x, (0, 0, 1, 0)), (2, 5))
 case("pixel_shuffle", nn.PixelShuffle(2), (2, 12, 3, 4))
-case("pixel_shuffle unbatched", nn.PixelShuffle(2), (12, 3, 4), frozen=True)
+case("pixel_shuffle unbatched", nn.PixelShuffle(2), (12, 3, 4))
 case("pixel_unshuffle", nn.PixelUnshuffle(2), (2, 3, 4, 6))
 fn("pixel_shuffle function", lambda x: F.pixel_shuffle(x, 3), (2, 9, 3, 4))
 case("unfold", nn.Unfold(3), (2, 3, 6, 7))

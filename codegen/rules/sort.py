@@ -1,0 +1,94 @@
+"""Sorting and choosing the largest; MXNet gives the places in the dtype that is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from codegen.lower import Builder, Value
+from codegen.registry import lowers
+from codegen.rules.layout import cut, reshape_to
+from tracer.ir import Dim, Shape
+
+
+@lowers("topk", ignores=("sorted",))
+def topk(b: Builder, input: Value, k: int, dim: int = -1, largest: bool = True) -> list[Value]:
+    if input.rank == 0:
+        return [input, b.op("zeros_like", input, hint="indices", gives=())]
+    shape = b.out.shape
+    return _both(b, input, k, dim % input.rank, not largest, shape)
+
+
+def _both(b: Builder, x: Value, k: int, axis: int, ascend: bool, shape: Shape, hint: str = "") -> list[Value]:
+    """The k largest (or smallest) with their places."""
+    values, places = b.ops(
+        "topk", x, axis=axis, k=k, ret_typ="both", is_ascend=ascend, dtype="int64", gives=(shape, shape), hint=hint
+    )
+    return [replace(values, dtype=x.dtype), places]
+
+
+# The order of equal numbers is torch's business, unless it is asked to be stable: MXNet's is.
+@lowers("sort", "msort", ignores=("stable",))
+def sort(b: Builder, input: Value, dim: int = -1, descending: bool = False) -> list[Value]:
+    axis = 0 if b.node.op == "msort" else dim % max(input.rank, 1)
+    values = b.op("sort", input, axis=axis, is_ascend=not descending, gives=input.shape)
+    return [values, _order(b, input, axis, descending, "indices")][: len(b.node.outputs)]
+
+
+@lowers("argsort", ignores=("stable",))
+def argsort(b: Builder, input: Value, dim: int = -1, descending: bool = False) -> Value:
+    return _order(b, input, dim % max(input.rank, 1), descending, "")
+
+
+def _order(b: Builder, x: Value, axis: int, descending: bool, hint: str) -> Value:
+    return b.op("argsort", x, axis=axis, is_ascend=not descending, dtype="int64", hint=hint, gives=x.shape)
+
+
+@lowers("kthvalue", "median")
+def kthvalue(
+    b: Builder, input: Value, k: int | None = None, dim: int | None = None, keepdim: bool = False
+) -> Value | list[Value]:
+    """The last of the k smallest; torch's median is the lower of two."""
+    if dim is None and b.node.op == "median":
+        if any(isinstance(s, Dim) for s in input.sizes):
+            raise b.refuse("median() over the batch axis", "give a dim")
+        count = 1
+        for s in input.sizes:
+            assert isinstance(s, int)
+            count *= s
+        input, dim, shape = reshape_to(b, input, (count,), hint="flat"), 0, (1,)
+    axis = (-1 if dim is None else dim) % max(input.rank, 1)
+    size = input.sizes[axis]
+    if isinstance(size, Dim):
+        raise b.refuse(f"{b.node.op}() along the batch axis", "fix the batch size with --input")
+    number = (size + 1) // 2 if k is None else k
+    shape: Shape = (*input.sizes[:axis], number, *input.sizes[axis + 1 :])
+    found = _both(b, input, number, axis, True, shape, hint="smallest")
+    results = []
+    for name, value in zip(("", "indices"), found, strict=True):
+        last = cut(b, value, axis, number - 1, number, hint=name if keepdim else f"{name or 'value'}_last")
+        results.append(last if keepdim else b.op("squeeze", last, axis=axis, hint=name))
+    return results if len(b.node.outputs) > 1 else results[0]
+
+
+@lowers("cummax", "cummin")
+def cummax(b: Builder, input: Value, dim: int) -> list[Value]:
+    """The extreme of each prefix, and its last place."""
+    import numpy as np
+
+    from codegen.rules.reduce import prefixes
+
+    axis = dim % input.rank
+    size = input.sizes[axis]
+    best = b.node.op[3:]
+    limit = float(np.finfo(np.float32).max)
+    table, inner = prefixes(b, input, axis, -limit if best == "max" else limit)
+    kept = (*table.sizes[:inner], 1, *table.sizes[inner + 1 :])
+    extreme = b.op(best, table, axis=inner, keepdims=True, hint="extreme", gives=kept)
+    equal = b.op("broadcast_equal", table, extreme, hint="equal", gives=table.shape)
+    assert isinstance(size, int)
+    counts = np.arange(1, size + 1, dtype=np.float32).reshape((-1, *(1,) * (table.rank - inner - 1)))
+    counts = counts.reshape((1,) * inner + counts.shape)
+    places = b.op("broadcast_mul", equal, b.constant(counts, "counts"), hint="places", gives=table.shape)
+    last = b.op("max", places, axis=inner, hint="last", gives=input.shape)
+    values = b.op("squeeze", extreme, axis=inner, gives=input.shape)
+    return [values, b.with_number("x - c", last, 1, hint="indices")]
