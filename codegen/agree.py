@@ -182,12 +182,31 @@ def compare_outputs(
     parameters: str,
     double: bool = False,
 ) -> Iterator[OutputAgreement]:
-    """Each output of the symbol against torch's; `double` computes in float64."""
-    ours = run_symbol(symbol, *params, numpy_inputs(program, inputs), fused=not double, double=double)
+    """Each output of the symbol against torch's; `double` computes in float64.
+
+    A symbol that MXNet cannot run, or that has parameters of which the checkpoint knows nothing, differs
+    infinitely.
+    """
+    import mxnet as mx
+
     first = next(iter(inputs.values()))
     batch = int(first.shape[0]) if first.dim() else 1
-    for name, mine, theirs in zip(symbol.list_outputs(), ours, expected, strict=True):
+    names = symbol.list_outputs()
+    try:
+        ours = run_symbol(symbol, *params, numpy_inputs(program, inputs), fused=not double, double=double)
+    except mx.base.MXNetError:
+        ours = []
+    if not ours or unknown_variables(symbol, program):
+        yield from (OutputAgreement(name, float("inf"), batch, parameters, double) for name in names)
+        return
+    for name, mine, theirs in zip(names, ours, expected, strict=True):
         yield OutputAgreement(name, difference(mine, _numpy(theirs)), batch, parameters, double)
+
+
+def unknown_variables(symbol: mx.sym.Symbol, program: Program) -> list[str]:
+    """Variables that MXNet made by itself (a bias where no_bias was forgotten): no weights exist for them."""
+    known = {v.name for v in program.variables}
+    return [n for n in (*symbol.list_arguments(), *symbol.list_auxiliary_states()) if n not in known]
 
 
 def compare_layers(
@@ -199,10 +218,9 @@ def compare_layers(
 ) -> tuple[LayerAgreement, ...]:
     """Each op of the symbol against the value of the torch call that it stands for.
 
-    `values` are torch's, by IR node. MXNet's are taken through `get_internals()`.
+    `values` are torch's, by IR node. MXNet's are taken through `get_internals()`. The list ends at an op
+    that MXNet cannot run; one that has variables of which the checkpoint knows nothing differs infinitely.
     """
-    import mxnet as mx
-
     internals = symbol.get_internals()
     names = internals.list_outputs()
     wanted: list[tuple[Out, str, str, int]] = []
@@ -215,13 +233,47 @@ def compare_layers(
     wanted.sort(key=lambda w: (w[0].call, w[0].index))
     if not wanted:
         return ()
-    group = mx.sym.Group([internals[name] for _, name, _, _ in wanted])
-    ours = run_symbol(group, *params, numpy_inputs(program, inputs), fused=False)
+    ours = _run_internals(symbol, params, [name for _, name, _, _ in wanted], numpy_inputs(program, inputs))
+    unknown = unknown_variables(symbol, program)
     found = []
-    for (operand, _, node, index), mine in zip(wanted, ours, strict=True):
+    for place, (operand, _, node, index) in enumerate(wanted[: len(ours) + 1]):
         call = program.calls[operand.call]
-        found.append(LayerAgreement(call.name, call.source, difference(mine, _numpy(values[node][index]))))
+        owns_unknown = any(n.startswith(f"{call.name}_") for n in unknown)
+        if owns_unknown or place == len(ours):
+            found.append(LayerAgreement(call.name, call.source, float("inf")))
+        else:
+            theirs = _numpy(values[node][index])
+            found.append(LayerAgreement(call.name, call.source, difference(ours[place], theirs)))
     return tuple(found)
+
+
+def _run_internals(
+    symbol: mx.sym.Symbol,
+    params: tuple[Mapping[str, mx.nd.NDArray], Mapping[str, mx.nd.NDArray]],
+    names: Sequence[str],
+    inputs: Mapping[str, npt.NDArray[Any]],
+) -> list[npt.NDArray[Any]]:
+    """The values of internal outputs, in the order of execution, up to the first that cannot be run."""
+    import mxnet as mx
+
+    internals = symbol.get_internals()
+
+    def run_first(count: int) -> list[npt.NDArray[Any]] | None:
+        group = mx.sym.Group([internals[name] for name in names[:count]])
+        try:
+            return run_symbol(group, *params, inputs, fused=False)
+        except mx.base.MXNetError:
+            return None
+
+    everything = run_first(len(names))
+    if everything is not None:
+        return everything
+    low, high, best = 0, len(names), []
+    while high - low > 1:  # the first `low` run, the first `high` do not
+        middle = (low + high) // 2
+        found = run_first(middle)
+        low, high, best = (low, middle, best) if found is None else (middle, high, found)
+    return best
 
 
 def _internal_name(names: Sequence[str], call: str, index: int, outputs: int) -> str | None:

@@ -17,7 +17,12 @@ from tracer.load import load_model
 
 ROOT = Path(__file__).parent.parent
 NETS = Path(__file__).parent / "nets"
-FILES = ("model_mxnet.py", "model_mxnet-symbol.json", "model_mxnet-0000.params", "model_mxnet-layer_contrast.txt")
+FILES = (
+    "model_mxnet.py",
+    "model_mxnet-symbol.json",
+    "model_mxnet-0000.params",
+    "model_mxnet-layer_contrast.txt",
+)
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,9 @@ def test_the_manuals_net_by_the_documented_command(tmp_path: Path) -> None:
 def test_the_bottleneck_is_fixed(tmp_path: Path) -> None:
     """BatchNorm1d(affine=False): ones and zeros under fix_gamma=True, as in the manual's table."""
     path = tmp_path / "model_mxnet.py"
-    done = fx2mx(f"{NETS}/iresnet.py:iresnet18", "--kwargs", '{"width": 8}', "--out", path, "--input", "1,3,112,112")
+    done = fx2mx(
+        f"{NETS}/iresnet.py:iresnet18", "--kwargs", '{"width": 8}', "--out", path, "--input", "1,3,112,112"
+    )
     assert done.status == 0, done.err
     table = (tmp_path / "model_mxnet-layer_contrast.txt").read_text().splitlines()
     assert [line for line in table if line.startswith("bottleneck")] == [
