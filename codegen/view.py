@@ -7,6 +7,7 @@ is written. The template prints and decides nothing.
 from __future__ import annotations
 
 import keyword
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -353,6 +354,7 @@ class _Body:
         if _is_expression(call):
             ((_, operand),) = call.inputs
             number = _value(dict(item.attrs)["c"])
+            number = f"({number})" if " " in number and "(c)" not in call.op else number
             text = re.sub(r"\b[xc]\b", lambda m: self.text(operand) if m.group() == "x" else number, call.op)
             if text.startswith(("maximum", "minimum")):
                 text = f"mx.sym.{text}"
@@ -362,7 +364,7 @@ class _Body:
             if slot in item.automatic:
                 continue
             parts.append(f"{slot}={self.text(operand)}" if slot else self.text(operand))
-        parts += [_value(v) if k == "val" else f"{k}={_value(v)}" for k, v in item.attrs]
+        parts += [f"{k}={_value(v)}" for k, v in item.attrs]
         parts.append(f"name={self._name(call.name)}")
         return f"mx.sym.{call.op}({', '.join(parts)})"
 
@@ -414,7 +416,7 @@ class _Body:
             return f"for i in range({count}):" if start == 0 else f"for i in range({start}, {start + count}):"
         names = [name for name, _ in item.varying]
         rows = list(zip(*(values for _, values in item.varying), strict=True))
-        shown = ", ".join(literal(row[0]) if len(names) == 1 else literal(tuple(row)) for row in rows)
+        shown = ", ".join(_value(row[0] if len(names) == 1 else tuple(row)) for row in rows)
         target = names[0] if len(names) == 1 else f"({', '.join(names)})"
         begin = "" if start == 0 else f", start={start}"
         return f"for i, {target} in enumerate(({shown}){begin}):"
@@ -501,6 +503,9 @@ def _comment(text: str) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, Parameter):
         return value.name if value.factor == 1 else f"{value.factor} * {value.name}"
+    if isinstance(value, tuple) and any(isinstance(v, Parameter) for v in value):
+        inner = ", ".join(_value(v) for v in value)
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
     return value.name if isinstance(value, _Raw) else literal(value)
 
 
@@ -517,10 +522,12 @@ def literal(value: Any) -> str:
 
 
 def _float(value: float) -> str:
+    if not math.isfinite(value):
+        return f'float("{value}")'
     if value == int(value) and abs(value) < 1e6:
         return f"{value:.1f}"
     text = repr(value)
-    if len(text) > 10:
+    if len(text) > 10 and 1e-6 < abs(value) < 1e6:
         fraction = Fraction(value).limit_denominator(100)
         if fraction.numerator / fraction.denominator == value:
             return f"{fraction.numerator} / {fraction.denominator}"

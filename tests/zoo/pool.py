@@ -82,6 +82,7 @@ def _serve(pipe: Connection) -> None:
     import logging
 
     logging.disable(logging.WARNING)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # MXNet tells of every executor
     while True:
         try:
             name = pipe.recv()
