@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -130,13 +131,28 @@ def run_symbol(
         arguments = {k: _widened(v) for k, v in arguments.items()}
         aux_params = {k: _widened(v) for k, v in aux_params.items()}
     auxiliary = {k: aux_params[k].copy() for k in symbol.list_auxiliary_states()}
-    with _environment(MXNET_SUBGRAPH_VERBOSE="0", **({} if fused else {"MXNET_SUBGRAPH_BACKEND": "NONE"})):
+    settings = {"MXNET_SUBGRAPH_VERBOSE": "0", **({} if fused else {"MXNET_SUBGRAPH_BACKEND": "NONE"})}
+    with _environment(**settings), _quiet():
         executor = symbol.bind(mx.cpu(), arguments, grad_req="null", aux_states=auxiliary)
     return [o.asnumpy() for o in executor.forward(is_train=False)]
 
 
 def _widened(array: Any) -> Any:
     return array.astype("float64") if array.dtype == np.float32 else array
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what MXNet's C++ prints: that it does as it is told. Its errors are exceptions."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @contextlib.contextmanager
@@ -268,7 +284,8 @@ def _run_internals(
     everything = run_first(len(names))
     if everything is not None:
         return everything
-    low, high, best = 0, len(names), []
+    low, high = 0, len(names)
+    best: list[npt.NDArray[Any]] = []
     while high - low > 1:  # the first `low` run, the first `high` do not
         middle = (low + high) // 2
         found = run_first(middle)

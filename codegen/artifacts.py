@@ -42,6 +42,10 @@ class Paths:
         """The contrast table."""
         return self.prefix.with_name(self.prefix.name + "-layer_contrast.txt")
 
+    def all(self) -> tuple[Path, ...]:
+        """Every file."""
+        return (self.code, self.symbol, self.params, self.contrast)
+
 
 def load_symbol(code: str, function: str) -> mx.sym.Symbol:
     """The symbol that the generated code makes."""
@@ -50,17 +54,24 @@ def load_symbol(code: str, function: str) -> mx.sym.Symbol:
     return namespace[function]()
 
 
+def check_name(path: Path) -> None:
+    """Raise RequestError unless `path` can name generated code."""
+    if path.is_dir():
+        raise RequestError(f"--out {path} is a folder; name a file in it: {path / 'model_mxnet.py'}")
+    if path.suffix != ".py":
+        raise RequestError(
+            f"--out {path}: the generated file is Python code; give it a name that ends in .py"
+        )
+
+
 def check_writable(path: Path) -> None:
     """Raise RequestError unless files can be written beside `path`: before the work, not after."""
     folder = path.parent
     if not folder.is_dir():
         raise RequestError(f"--out {path}: there is no folder {folder}; make it first: mkdir -p {folder}")
-    if path.suffix != ".py":
-        raise RequestError(
-            f"--out {path}: the generated file is Python code; give it a name that ends in .py"
-        )
-    if path.is_dir():
-        raise RequestError(f"--out {path} is a folder; name a file in it: {path / 'model_mxnet.py'}")
+    for other in Paths(path).all():
+        if other.is_dir():
+            raise RequestError(f"--out {path}: {other} is a folder; it must make room for a file")
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -69,26 +80,106 @@ def check_writable(path: Path) -> None:
 
 
 def write_all(files: Mapping[Path, str | Mapping[str, Any]]) -> None:
-    """Write every file, or none: texts as they are, mappings through mx.nd.save."""
-    done: list[tuple[str, Path]] = []
+    """Write every file, or none: texts as they are, mappings through mx.nd.save.
+
+    Raises RequestError where the disk refuses; what stood there before then stands there still.
+    """
+    temporary: dict[Path, str] = {}
     try:
         for path, content in files.items():
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-            os.close(handle)
-            done.append((temporary, path))
-            if isinstance(content, str):
-                Path(temporary).write_text(content, encoding="utf-8")
-            else:
-                import mxnet as mx
-
-                mx.nd.save(temporary, dict(content))
-            os.chmod(temporary, 0o666 & ~_umask())
-        for temporary, path in done:
-            os.replace(temporary, path)
+            temporary[path] = _free_name(path)
+            _write_one(temporary[path], content)
+        _replace_all(temporary)
+    except OSError as error:
+        where = error.filename2 or error.filename or "the files"
+        raise RequestError(f"cannot write {where}: {error.strerror}; nothing was written") from error
     finally:
-        for temporary, _ in done:
+        for name in temporary.values():
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
+                os.unlink(name)
+
+
+def _free_name(path: Path) -> str:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(handle)
+    return name
+
+
+def _write_one(name: str, content: str | Mapping[str, Any]) -> None:
+    if isinstance(content, str):
+        Path(name).write_text(content, encoding="utf-8", newline="\n")
+    else:
+        import mxnet as mx
+
+        try:
+            mx.nd.save(name, dict(content))
+        except mx.base.MXNetError as error:
+            raise OSError(None, str(error).strip().splitlines()[-1], name) from error
+    os.chmod(name, 0o666 & ~_umask())
+
+
+def _replace_all(temporary: Mapping[Path, str]) -> None:
+    """Put the new files in place; on the way out of an error, the old ones."""
+    old: dict[Path, str] = {}
+    new: list[Path] = []
+    try:
+        for path, name in temporary.items():
+            if path.exists():
+                old[path] = _moved_away(path)
+            else:
+                new.append(path)
+            os.replace(name, path)
+    except BaseException:
+        for path, backup in old.items():
+            os.replace(backup, path)
+        for path in new:
+            path.unlink(missing_ok=True)
+        raise
+    for backup in old.values():
+        os.unlink(backup)
+
+
+def _moved_away(path: Path) -> str:
+    name = _free_name(path)
+    try:
+        os.replace(path, name)
+    except OSError:
+        os.unlink(name)
+        raise
+    return name
+
+
+def how_stale(path: Path, content: str | Mapping[str, Any]) -> str:
+    """In what a file differs from what would be written, in words; nothing where it does not."""
+    if not path.is_file():
+        return "missing"
+    if isinstance(content, str):
+        return "" if path.read_bytes() == content.encode() else "stale"
+    changed = _changed_arrays(path, content)
+    if changed is None:
+        return "stale: it is not a file of parameters"
+    shown = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
+    return f"stale: {len(changed)} of {len(content)} parameters differ: {shown}" if changed else ""
+
+
+def _changed_arrays(path: Path, content: Mapping[str, Any]) -> list[str] | None:
+    import mxnet as mx
+    import numpy as np
+
+    try:
+        old = mx.nd.load(str(path))
+    except mx.base.MXNetError:
+        return None
+    if not isinstance(old, dict):
+        return None
+    names = [*content, *(k for k in old if k not in content)]
+
+    def same(name: str) -> bool:
+        if name not in old or name not in content or old[name].dtype != content[name].dtype:
+            return False
+        return np.array_equal(old[name].asnumpy(), content[name].asnumpy(), equal_nan=True)
+
+    return [name.partition(":")[2] or name for name in names if not same(name)]
 
 
 def _umask() -> int:

@@ -6,7 +6,7 @@ import difflib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,6 @@ class Options:
     dry_run: bool
     check: bool
     diff: bool
-    argv: tuple[str, ...]
 
 
 @click.command(
@@ -143,7 +142,6 @@ def command(
         dry_run,
         check or diff,
         diff,
-        tuple(sys.argv[1:]),
     )
     sys.exit(run(options))
 
@@ -160,7 +158,7 @@ def run(options: Options) -> int:
     try:
         return _run(options)
     except ConversionError as error:
-        _say_error(str(error))
+        _say_error(f"{error}\nnothing was written")
         return 1
     except RequestError as error:
         _say_error(str(error))
@@ -180,8 +178,9 @@ def _kwargs(text: str) -> Mapping[str, Any]:
 
 
 def _run(options: Options) -> int:
-    from codegen.artifacts import check_writable
+    from codegen.artifacts import check_name, check_writable
 
+    check_name(options.out)
     if not (options.check or options.dry_run):
         check_writable(options.out)
     loaded = _load(options)
@@ -312,54 +311,32 @@ def _write(options: Options, conversion: Conversion) -> int:
 
 
 def _check(options: Options, conversion: Conversion) -> int:
-    from codegen.artifacts import Paths
+    from codegen.artifacts import Paths, how_stale
 
     paths = Paths(options.out)
-    files: dict[Path, Any] = {paths.code: conversion.code}
-    if options.write_weights:
-        files = conversion.files(options.out)
-    stale = [path for path, content in files.items() if not _is_fresh(path, content)]
+    # Without weights the code is compared alone, so that mxnet need not be installed.
+    files = conversion.files(options.out) if options.write_weights else {paths.code: conversion.code}
+    stale = {path: how for path, content in files.items() if (how := how_stale(path, content))}
     if options.diff:
-        _print_diff(paths.code, conversion.code)
-    for path in stale:
-        _say_error(f"{path} is {'stale' if path.exists() else 'missing'}")
+        for path in stale:
+            if isinstance(files[path], str) and path != paths.symbol:
+                _print_diff(path, files[path])
+    for path, how in stale.items():
+        _say_error(f"{path} is {how}")
     if not stale:
         _say("fresh: the files on disk are what would be generated")
     return 1 if stale else 0
 
 
-def _is_fresh(path: Path, content: Any) -> bool:
-    if not path.is_file():
-        return False
-    if isinstance(content, str):
-        return path.read_text(encoding="utf-8") == content
-    return _same_arrays(path, content)
-
-
-def _same_arrays(path: Path, content: Mapping[str, Any]) -> bool:
-    import mxnet as mx
-    import numpy as np
-
-    try:
-        old = mx.nd.load(str(path))
-    except mx.base.MXNetError:
-        return False
-    if not isinstance(old, dict) or set(old) != set(content):
-        return False
-    return all(np.array_equal(old[k].asnumpy(), v.asnumpy(), equal_nan=True) for k, v in content.items())
-
-
-def _print_diff(path: Path, code: str) -> None:
-    old = path.read_text(encoding="utf-8") if path.is_file() else ""
+def _print_diff(path: Path, text: str) -> None:
+    old = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     lines = difflib.unified_diff(
-        old.splitlines(keepends=True), code.splitlines(keepends=True), str(path), f"{path} (generated)"
+        old.splitlines(keepends=True), text.splitlines(keepends=True), str(path), f"{path} (generated)"
     )
-    paint: dict[str, Callable[[str], str]] = {
-        "+": lambda s: click.style(s, fg="green"),
-        "-": lambda s: click.style(s, fg="red"),
-    }
+    colors = {"+": "green", "-": "red"}
     for line in lines:
-        click.echo(paint.get(line[0], str)(line), nl=False)
+        ended = line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+        click.echo(click.style(ended, fg=colors.get(line[0])), nl=False)
 
 
 def _say(text: str) -> None:
