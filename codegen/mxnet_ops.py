@@ -89,7 +89,7 @@ OPS: dict[str, OpSpec] = {
         p_value=None,
     ),
     "contrib.AdaptiveAvgPooling2D": _op(output_size=REQUIRED),
-    "Dropout": _op(p=0.5, mode="training", axes=ZEROS),
+    "Dropout": _op(p=0.5, mode="training", axes=()),
     "Embedding": _op(input_dim=REQUIRED, output_dim=REQUIRED, dtype="float32"),
     "RNN": _op(
         state_size=REQUIRED,
@@ -135,9 +135,9 @@ OPS: dict[str, OpSpec] = {
     "Concat": _op("dim", dim=1),
     "stack": _op("axis", axis=0),
     "SliceChannel": _op(num_outputs=REQUIRED, axis=1, squeeze_axis=False),
-    "slice": _op(begin=REQUIRED, end=REQUIRED, step=ZEROS),
+    "slice": _op(begin=REQUIRED, end=REQUIRED, step=()),
     "slice_axis": _op(axis=REQUIRED, begin=REQUIRED, end=REQUIRED),
-    "slice_like": _op(axes=ZEROS),
+    "slice_like": _op(axes=()),
     "broadcast_axis": _op(axis=REQUIRED, size=REQUIRED),
     "broadcast_to": _op(shape=REQUIRED),
     "broadcast_like": _op(lhs_axes=None, rhs_axes=None),
@@ -173,7 +173,6 @@ OPS: dict[str, OpSpec] = {
     # Made in forward
     "zeros": _op(shape=REQUIRED, dtype="float32"),
     "ones": _op(shape=REQUIRED, dtype="float32"),
-    "full": _op(shape=REQUIRED, val=REQUIRED, dtype="float32"),
     "arange": _op(start=REQUIRED, stop=None, step=1.0, dtype="float32"),
     "contrib.arange_like": _op(start=0.0, step=1.0, axis=None),
     "zeros_like": _op(),
@@ -182,7 +181,7 @@ OPS: dict[str, OpSpec] = {
     "cast": _op(dtype=REQUIRED),
     "clip": _op(a_min=REQUIRED, a_max=REQUIRED),
     "add_n": _op(),
-    "smooth_l1": _op(scalar=1.0),
+    "smooth_l1": _op(scalar=REQUIRED),
 }
 OPS.update(
     {

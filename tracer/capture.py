@@ -429,7 +429,7 @@ class _Recorder(TorchFunctionMode):
         if in_place and name not in NOT_WRITES and args and isinstance(args[0], torch.Tensor):
             return args[0]
         for tensor, version in zip(tensors, versions, strict=True):
-            if _version(tensor) != version and name not in {"batch_norm", "instance_norm"}:
+            if _version(tensor) != version and name not in {"batch_norm", "instance_norm", "embedding", "embedding_bag"}:
                 return tensor
         return None
 

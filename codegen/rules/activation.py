@@ -127,7 +127,9 @@ def softplus(b: Builder, input: Value, beta: float = 1.0, threshold: float = 20.
     # From a threshold of 15 on, the curve is the straight line in float32.
     bent = threshold < 15
     plain = beta == 1 and not bent
-    curve = b.op("Activation", scaled, act_type="softrelu", hint="" if plain else "softrelu", gives=input.shape)
+    curve = b.op(
+        "Activation", scaled, act_type="softrelu", hint="" if plain else "softrelu", gives=input.shape
+    )
     if beta != 1:
         curve = b.with_number("x / c", curve, beta, hint="curve" if bent else "")
     if not bent:

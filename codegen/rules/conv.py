@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from codegen.lower import Builder, Value
 from codegen.registry import lowers
+from tracer.ir import product as sizes_product
 
 Sizes = int | tuple[int, ...]
 
@@ -170,8 +169,9 @@ def _stretched(b: Builder, weight: Value, kernel: tuple[int, ...], dilate: tuple
     for axis, (k, d) in enumerate(zip(kernel, dilate, strict=True), start=2):
         if d == 1 or k == 1:
             continue
-        lead = math.prod(int(s) for s in weight.sizes[:axis])  # type: ignore[arg-type]
-        rest = math.prod(int(s) for s in weight.sizes[axis + 1 :])  # type: ignore[arg-type]
+        lead, rest = sizes_product(weight.sizes[:axis]), sizes_product(weight.sizes[axis + 1 :])
+        assert isinstance(lead, int)
+        assert isinstance(rest, int)
         cells = reshape_to(b, weight, (lead, k, 1, rest), hint=f"cells{axis}")
         wide = b.op(
             "Pad",
@@ -181,6 +181,8 @@ def _stretched(b: Builder, weight: Value, kernel: tuple[int, ...], dilate: tuple
             hint=f"spaced{axis}",
             gives=(lead, k, d, rest),
         )
-        spaced = reshape_to(b, wide, (*weight.sizes[:axis], k * d, *weight.sizes[axis + 1 :]), hint=f"joined{axis}")
+        spaced = reshape_to(
+            b, wide, (*weight.sizes[:axis], k * d, *weight.sizes[axis + 1 :]), hint=f"joined{axis}"
+        )
         weight = cut(b, spaced, axis, 0, d * (k - 1) + 1, hint=f"kernel{axis}")
     return weight

@@ -356,7 +356,11 @@ def setitem(b: Builder, input: Value, index: Any, value: Operand) -> Value:
     tensors = [i for i in items if isinstance(i, Value)]
     if len(tensors) > 1 or any(t.const is None or t.rank != 1 for t in tensors):
         raise b.refuse("writing to places that a tensor names", "use torch.where or torch.scatter")
-    if tensors or any(isinstance(i, slice) and i.step not in {None, 1} for i in items) or _parts_batch(input, items):
+    if (
+        tensors
+        or any(isinstance(i, slice) and i.step not in {None, 1} for i in items)
+        or _parts_batch(input, items)
+    ):
         return _placed(b, input, items, value)
     cuts = [_cut_of(b, i, s) for i, s in zip(items, input.sizes, strict=True)]
     kept = tuple(_length(b, s, c) for s, c in zip(input.sizes, cuts, strict=True))
@@ -397,11 +401,13 @@ def _places(b: Builder, item: Any, size: Size) -> npt.NDArray[np.int64] | None:
         return None
     if isinstance(item, Value):
         assert item.const is not None
-        return item.const % size if isinstance(size, int) else item.const  # type: ignore[no-any-return]
+        return item.const % size if isinstance(size, int) else item.const
     c = _cut_of(b, item, size)
     end = size if c.end is None else c.end
     if isinstance(end, Dim) or c.begin < 0 or end < 0:
-        raise b.refuse("writing to a part of the batch counted from its end", "fix the batch size with --input")
+        raise b.refuse(
+            "writing to a part of the batch counted from its end", "fix the batch size with --input"
+        )
     return np.arange(c.begin, end, c.step)
 
 
@@ -566,7 +572,9 @@ def scatter(
 
     axis = dim % input.rank
     if any(a != axis and s != index.sizes[a] for a, s in enumerate(input.sizes)):
-        raise b.refuse(f"{b.node.op}() with an index that leaves rows out", "scatter along the other axes too")
+        raise b.refuse(
+            f"{b.node.op}() with an index that leaves rows out", "scatter along the other axes too"
+        )
     if reduce not in {None, "add"}:
         raise b.refuse(f"{b.node.op}() with reduce={reduce!r}", "use torch.where")
     places = _hot(b, index, input.sizes[axis], input.dtype)
@@ -581,7 +589,9 @@ def scatter(
     if src is None:
         assert value is not None
         if adds:
-            return b.op("elemwise_add", input, b.with_number("x * c", onto("sum", places), value, hint="value"))
+            return b.op(
+                "elemwise_add", input, b.with_number("x * c", onto("sum", places), value, hint="value")
+            )
         return where(b, onto("max", places), value, input)
     for a, size in enumerate(index.sizes):
         if src.sizes[a] != size:
@@ -600,9 +610,7 @@ def _permuted(b: Builder, x: Value, order: list[int], hint: str) -> Value:
 
 
 @lowers("index_add", "index_copy")
-def index_add(
-    b: Builder, input: Value, dim: int, index: Value, source: Value, alpha: float = 1
-) -> Value:
+def index_add(b: Builder, input: Value, dim: int, index: Value, source: Value, alpha: float = 1) -> Value:
     from codegen.rules.arithmetic import binary, where
     from codegen.rules.resize import apply_along
 

@@ -191,14 +191,31 @@ def _blended(b: Builder, input: Value, result: Value, beta: float, alpha: float)
 
 # padding_idx, scale_grad_by_freq and sparse speak of gradients only.
 @lowers("embedding", ignores=("padding_idx", "scale_grad_by_freq", "sparse"))
-def embedding(b: Builder, input: Value, weight: Value, max_norm: float | None = None) -> Value:
-    if max_norm is not None:
-        raise b.refuse(
-            "embedding() with max_norm, which rewrites the weights in forward",
-            "renormalise the weights once, before conversion",
-        )
-    rows, width = weight.sizes
-    return b.op("Embedding", input, weight=weight, input_dim=rows, output_dim=width, dtype=weight.dtype)
+def embedding(
+    b: Builder, input: Value, weight: Value, max_norm: float | None = None, norm_type: float = 2.0
+) -> Value:
+    count, width = weight.sizes
+    rows = b.op(
+        "Embedding",
+        input,
+        weight=weight,
+        input_dim=count,
+        output_dim=width,
+        dtype=weight.dtype,
+        hint="" if max_norm is None else "rows",
+        gives=(*input.sizes, width),
+    )
+    return rows if max_norm is None else bounded_rows(b, rows, max_norm, norm_type)
+
+
+def bounded_rows(b: Builder, rows: Value, max_norm: float, norm_type: float) -> Value:
+    """Rows longer than `max_norm` cut to it. torch writes them back to the weight; the result is the same."""
+    from codegen.rules.reduce import vector_norm
+
+    length = vector_norm(b, rows, norm_type, (rows.rank - 1,), True, hint="length")
+    factor = b.with_number("c / x", b.with_number("x + c", length, 1e-7, hint="eps"), max_norm, hint="factor")
+    factor = b.with_number("minimum(x, c)", factor, 1.0, hint="bounded")
+    return b.op("broadcast_mul", rows, factor, gives=rows.shape)
 
 
 @lowers("bilinear")
@@ -219,5 +236,11 @@ def bilinear(b: Builder, input1: Value, input2: Value, weight: Value, bias: Valu
     result = b.op("batch_dot", mixed, second, hint="product", gives=(*lead, out, 1))
     result = b.op("squeeze", result, axis=2, hint="flat", gives=(*lead, out))
     if bias is not None:
-        result = b.op("broadcast_add", result, reshape_to(b, bias, (1, out), hint="row"), hint="biased", gives=(*lead, out))
+        result = b.op(
+            "broadcast_add",
+            result,
+            reshape_to(b, bias, (1, out), hint="row"),
+            hint="biased",
+            gives=(*lead, out),
+        )
     return reshape_to(b, result, b.out.shape)

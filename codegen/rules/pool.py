@@ -246,7 +246,9 @@ def lp_pool(
     if math.isinf(norm_type):
         size = b.op("abs", x, hint="abs", gives=x.shape)
         if norm_type > 0:
-            return _without_batch(b, input, _pool(b, size, "max", kernel, strides, pads, ceil_mode, None), axes)
+            return _without_batch(
+                b, input, _pool(b, size, "max", kernel, strides, pads, ceil_mode, None), axes
+            )
         size = b.op("negative", size, hint="negated", gives=x.shape)
         least = _pool(b, size, "max", kernel, strides, pads, ceil_mode, None, hint="least")
         return _without_batch(b, input, b.op("negative", least, gives=least.shape), axes)

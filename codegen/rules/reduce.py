@@ -311,7 +311,7 @@ def diff(
     ends = [v for v in (prepend, input, append) if v is not None]
     x = input
     if len(ends) > 1:
-        total = sum(int(v.sizes[axis]) for v in ends)  # type: ignore[arg-type]
+        total = sum(s for s in (v.sizes[axis] for v in ends) if isinstance(s, int))
         x = b.op("Concat", ends, dim=axis, hint="joined", gives=_sized(input.sizes, axis, total))
     for step in range(n):
         size = x.sizes[axis]
@@ -330,7 +330,7 @@ def _sized(shape: Shape, axis: int, size: int) -> Shape:
 
 @lowers("cosine_similarity")
 def cosine_similarity(b: Builder, x1: Value, x2: Value, dim: int = 1, eps: float = 1e-8) -> Value:
-    axis = (dim % len(b.out.shape + (1,)),)
+    axis = (dim % (len(b.out.shape) + 1),)
     products = binary(b, "mul", x1, x2, hint="products")
     top = reduction(b, "sum", products, axis, False, hint="dot")
     parts = []

@@ -312,7 +312,9 @@ def affine_grid(b: Builder, theta: Value, align_corners: bool = False) -> Value:
     mesh = np.meshgrid(*lines, indexing="ij")
     places = np.stack([m.reshape(-1) for m in reversed(mesh)] + [np.ones(mesh[0].size)]).astype(np.float32)
     count = places.shape[1]
-    spots = b.op("dot", theta, b.constant(places, "places"), hint="spots", gives=(theta.sizes[0], axes, count))
+    spots = b.op(
+        "dot", theta, b.constant(places, "places"), hint="spots", gives=(theta.sizes[0], axes, count)
+    )
     rows = b.op("SwapAxis", spots, dim1=1, dim2=2, hint="rows", gives=(theta.sizes[0], count, axes))
     return reshape_to(b, rows, b.out.shape)
 

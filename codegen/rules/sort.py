@@ -21,7 +21,15 @@ def topk(b: Builder, input: Value, k: int, dim: int = -1, largest: bool = True) 
 def _both(b: Builder, x: Value, k: int, axis: int, ascend: bool, shape: Shape, hint: str = "") -> list[Value]:
     """The k largest (or smallest) with their places."""
     values, places = b.ops(
-        "topk", x, axis=axis, k=k, ret_typ="both", is_ascend=ascend, dtype="int64", gives=(shape, shape), hint=hint
+        "topk",
+        x,
+        axis=axis,
+        k=k,
+        ret_typ="both",
+        is_ascend=ascend,
+        dtype="int64",
+        gives=(shape, shape),
+        hint=hint,
     )
     return [replace(values, dtype=x.dtype), places]
 
@@ -55,7 +63,7 @@ def kthvalue(
         for s in input.sizes:
             assert isinstance(s, int)
             count *= s
-        input, dim, shape = reshape_to(b, input, (count,), hint="flat"), 0, (1,)
+        input, dim = reshape_to(b, input, (count,), hint="flat"), 0
     axis = (-1 if dim is None else dim) % max(input.rank, 1)
     size = input.sizes[axis]
     if isinstance(size, Dim):

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from tests.op_cases import Ints, bools, fn
+from tests.op_cases import Ints, fn
 
 X = (2, 3, 4, 6)
 for name, op in {

@@ -1,6 +1,5 @@
 """Resizing, padding, pixel shuffling."""
 
-import torch
 import torch.nn.functional as F
 from torch import nn
 
