@@ -361,8 +361,10 @@ def _statistics_hook(generator: torch.Generator) -> Any:
         x = args[0].detach().float()
         x = x.transpose(0, 1).reshape(x.shape[1], -1) if x.dim() > 1 else x[None]
         shape = module.running_mean.shape
-        spread = x.std(1, unbiased=False).clamp_min(1e-3) if x.shape[0] == shape[0] else x.std().expand(shape)
-        centre = x.mean(1) if x.shape[0] == shape[0] else x.mean().expand(shape)
+        # One value in each channel has no spread: the channels' takes its place, and their mean the mean's.
+        own = x.shape[0] == shape[0] and x.dim() > 1 and x.shape[1] > 1
+        spread = x.std(1, unbiased=False).clamp_min(1e-3) if own else x.std().expand(shape)
+        centre = x.mean(1) if own else x.mean().expand(shape)
         module.running_mean.copy_(centre + 0.3 * spread * _normal(shape, generator, 1.0))
         # An input of one value has no spread, and would leave a variance of zero.
         variance = spread.square().clamp_min(1e-2 * float(x.square().mean()) + 1e-6)
