@@ -66,6 +66,10 @@ class FileView:
     functions: tuple[FunctionView, ...]
 
 
+# A line of 100 characters less the indentation and the backslash.
+COMMAND_LENGTH = 88
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where a net comes from, for the head of the file: `model.py:XXNet` and the command that made it."""
@@ -86,11 +90,23 @@ def view(
     return FileView(
         title=program.name,
         origin=origin.spec,
-        command=origin.command,
+        command=_wrapped_command(origin.command),
         data_shapes=tuple(data_shapes),
         needs_named=any(_is_expression(c) for c in program.calls),
         functions=(*(_function(program, f) for f in module.functions), _main(program, module, main, origin)),
     )
+
+
+def _wrapped_command(command: str) -> str:
+    """A command that fits its line, broken before an option where it is long."""
+    lines = [""]
+    for part in re.split(r" (?=--)", command):
+        joined = f"{lines[-1]} {part}".strip()
+        if len(joined) <= COMMAND_LENGTH or not lines[-1]:
+            lines[-1] = joined
+        else:
+            lines.append(part)
+    return " \\\n        ".join(lines)
 
 
 def _main(program: Program, module: Module, main: str, origin: Origin) -> FunctionView:
