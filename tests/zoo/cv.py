@@ -20,7 +20,7 @@ cgnet_cityscapes@128x256 channelnet condensenet74_c8_g8 condensenet74_c4_g4 ctxn
 dabnet_cityscapes@128x256 danet_resnetd50b_cityscapes@96x96 darknet_tiny darknet_ref darknet53 darts
 deeplabv3_resnetd50b_cityscapes@96x96 deeplabv3_resnetd50b_coco@96x96 densenet121 densenet40_k12_cifar10
 densenet40_k12_bc_cifar10 diapreresnet10 diapreresnet20_cifar10 diaresnet10 diaresnet20_cifar10 dicenet_wd5
-dicenet_wd2 diracnet18v2 dla34 dla46xc dla46c dpn68 dpn68b drnd22@64x64 drnc26@64x64 edanet_cityscapes@128x256
+dicenet_wd2 diracnet18v2 dla34 dla46xc dla46c dpn68 dpn68b drnd22 drnc26 edanet_cityscapes@128x256
 efficientnet_b0 efficientnet_b1 efficientnet_b0b efficientnet_edge_small_b enet_cityscapes@128x256
 erfnet_cityscapes@128x256 esnet_cityscapes@128x256 espnetv2_wd2 espnetv2_w1 fastscnn_cityscapes@256x256
 fastseresnet101b fbnet_cb fcn8sd_resnetd50b_cityscapes@96x96 fcn8sd_resnetd50b_voc@96x96 fdmobilenet_wd4
@@ -63,8 +63,9 @@ def nets() -> Iterator[Net]:
 
 
 _INPUTS = {
-    "voca8flame": (InputSpec("x", (1, 1, 29, 16)), InputSpec("pid", (1,), value=np.array([3.0], np.float32))),
-    "nvpattexp116bazel76": (InputSpec("x", (1, 7)),),
+    "voca8flame": (InputSpec("x", (1, 1, 16, 29)), InputSpec("pid", (1,), value=np.array([3.0], np.float32))),
+    "nvpattexp116bazel76": (InputSpec("x", (1, 8, 16, 29)), InputSpec("pid", (1,), "int64", high=100)),
+    "pfpcnet": (InputSpec("x", (1, 1, 320, 240)),),
     "superpointnet": (InputSpec("x", (1, 1, 64, 64)),),
 }
 

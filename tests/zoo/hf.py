@@ -157,7 +157,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
     (
         "BrosModel",
         (_IDS, InputSpec("bbox", (1, LENGTH, 8))),
-        {"dim_bbox": 8, "bbox_scale": 1.0, "dim_bbox_sinusoid_emb_2d": 32, "dim_bbox_projection": 8},
+        {"hidden_size": 128},
     ),
     # Decoders of text
     ("GPT2Model", MASKED, {"n_embd": 32, "n_layer": 2, "n_head": 4}),
@@ -464,7 +464,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
             "key_dim": [8, 8, 8],
         },
     ),
-    ("CvtModel", _image(64), {"embed_dim": [8, 16, 24], "num_heads": [1, 2, 3], "depth": [1, 1, 2]} | STAGES),
+    ("CvtModel", _image(64), {"embed_dim": [8, 16, 24], "num_heads": [1, 2, 3], "depth": [1, 2, 3]} | STAGES),
     (
         "PvtModel",
         _image(64),
@@ -669,18 +669,6 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
         ENCODER | {"input_feat_per_channel": 20, "conv_channels": 32, "max_source_positions": 32},
     ),
     (
-        "MimiModel",
-        (InputSpec("input_values", (1, 1, 1920)),),
-        {
-            "num_filters": 4,
-            "upsampling_ratios": [8, 6, 5, 4],
-            "codebook_size": 16,
-            "vector_quantization_hidden_dimension": 16,
-            "codebook_dim": 16,
-            "upsample_groups": 32,
-        },
-    ),
-    (
         "UnivNetModel",
         (InputSpec("input_features", (1, 16, 100)), InputSpec("noise_sequence", (1, 16, 64))),
         {"model_hidden_channels": 8},
@@ -710,7 +698,6 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
             "num_layers": 2,
         },
     ),
-    ("DecisionTransformerGPT2Model", TEXT, {"n_embd": 32, "n_layer": 2, "n_head": 4}),
 ]
 
 

@@ -65,7 +65,9 @@ def run_net(net: Net) -> Result:
         what = "; ".join(
             dict.fromkeys(f"{p.what} at {_place(p.where.file)}:{p.where.line}" for p in error.problems)
         )
-        return Result(net.name, net.collection, "REFUSED", seconds=f"{time.monotonic() - start:.1f}", why=what)
+        return Result(
+            net.name, net.collection, "REFUSED", seconds=f"{time.monotonic() - start:.1f}", why=what
+        )
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a row of the table
         frames = traceback.extract_tb(error.__traceback__)
         where = " < ".join(f"{_place(f.filename)}:{f.lineno}" for f in reversed(frames[-3:]))
@@ -130,6 +132,15 @@ def style_faults(code: str) -> str:
     if black.format_str(code, mode=black.Mode(line_length=LINE_LENGTH)) != code:
         return "black would change it"
     ruff = shutil.which("ruff") or os.path.join(os.path.dirname(sys.executable), "ruff")
-    command = [ruff, "check", "--isolated", "--line-length", str(LINE_LENGTH), "--select", "E,F,W,I,B,UP", "-"]
+    command = [
+        ruff,
+        "check",
+        "--isolated",
+        "--line-length",
+        str(LINE_LENGTH),
+        "--select",
+        "E,F,W,I,B,UP",
+        "-",
+    ]
     found = subprocess.run(command, input=code, capture_output=True, text=True, check=False)
     return "" if found.returncode == 0 else f"ruff: {found.stdout[:200]}"
