@@ -69,6 +69,7 @@ def max_pool(
     if return_indices:
         raise b.refuse(f"{b.node.op}() with return_indices=True: MXNet's Pooling gives no indices")
     x = _with_batch(b, input, axes)
+    kernel = _within(x, kernel, pads, b)
     if any(d != 1 for d in each(dilation, axes)):
         pooled = _dilated_max(b, x, kernel, strides, pads, each(dilation, axes))
     else:
@@ -188,6 +189,7 @@ def avg_pool(
     kernel = each(kernel_size, axes)
     strides, pads = _strides(stride, kernel), each(padding, axes)
     x = _with_batch(b, input, axes)
+    kernel = _within(x, kernel, pads, b)
     if divisor_override is not None:
         pooled = _pool(b, x, "sum", kernel, strides, pads, ceil_mode, None, hint="sum")
         pooled = b.with_number("x / c", pooled, divisor_override)
@@ -196,6 +198,12 @@ def avg_pool(
     else:
         pooled = _pool(b, x, "avg", kernel, strides, pads, ceil_mode, count_include_pad)
     return _without_batch(b, input, pooled, axes)
+
+
+def _within(x: Value, kernel: tuple[int, ...], pads: tuple[int, ...], b: Builder) -> tuple[int, ...]:
+    """With ceil_mode torch takes a window larger than the input, which covers all of it; MXNet does not."""
+    cells = zip(_numbers(x.sizes[2:], b), kernel, pads, strict=True)
+    return tuple(min(k, size + 2 * pad) for size, k, pad in cells)
 
 
 def _uneven(

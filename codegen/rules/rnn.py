@@ -1,0 +1,204 @@
+"""Recurrent layers: MXNet's fused RNN, whose weights are one vector, and the cells.
+
+The vector holds all weights, layer by layer and direction by direction (i2h, h2h, and h2r of a projection),
+then all biases in the same order (mxnet/gluon/rnn/rnn_layer.py, _forward_kernel). The gates stand in torch's
+order: i, f, c, o of an LSTM; r, z, n of a GRU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from codegen.lower import Builder, Value
+from codegen.registry import lowers
+from codegen.rules.layout import reshape_to, transpose
+from tracer.ir import Shape, Size, product
+
+_MODES = {"lstm": "lstm", "gru": "gru", "rnn_tanh": "rnn_tanh", "rnn_relu": "rnn_relu"}
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """The weights and biases of one layer in one direction."""
+
+    weights: tuple[Value, ...]
+    biases: tuple[Value, ...]
+
+
+# `dropout` between the layers is training's.
+@lowers("lstm", "gru", "rnn_tanh", "rnn_relu", ignores=("dropout", "training"))
+def rnn(
+    b: Builder,
+    input: Value,
+    hx: Value | tuple[Value, ...],
+    params: Sequence[Value],
+    has_biases: bool = True,
+    num_layers: int = 1,
+    bidirectional: bool = False,
+    batch_first: bool = False,
+) -> list[Value]:
+    states = hx if isinstance(hx, tuple) else (hx,)
+    directions = 2 if bidirectional else 1
+    layers = _layers(params, num_layers * directions, has_biases)
+    gates = {"lstm": 4, "gru": 3}.get(b.node.op, 1)
+    size, projection = _widths(layers[0], gates)
+    x = transpose(b, input, 0, 1, hint="steps_first") if batch_first else input
+    steps, batch = x.sizes[:2]
+    output: Shape = (steps, batch, directions * (projection or size))
+    results = b.ops(
+        "RNN",
+        x,
+        parameters=_parameters(b, layers, gates * size),
+        state=states[0],
+        state_cell=states[1] if len(states) > 1 else None,
+        state_size=size,
+        num_layers=num_layers,
+        bidirectional=bidirectional,
+        mode=_MODES[b.node.op],
+        projection_size=projection,
+        state_outputs=True,
+        gives=(output, *(kind.shape for kind in b.node.outputs[1:])),
+    )
+    if batch_first:
+        results[0] = transpose(b, results[0], 0, 1, hint="batch_first")
+    return results
+
+
+def _layers(params: Sequence[Value], count: int, has_biases: bool) -> list[_Layer]:
+    """torch's flat list: (w_ih, w_hh, b_ih, b_hh, w_hr) of each layer and direction, some left out."""
+    each = len(params) // count
+    layers = []
+    for i in range(count):
+        own = tuple(params[i * each : (i + 1) * each])
+        biases = own[2:4] if has_biases else ()
+        layers.append(_Layer((*own[:2], *own[2 + len(biases) :]), biases))
+    return layers
+
+
+def _widths(layer: _Layer, gates: int) -> tuple[int, int | None]:
+    """The size of the state, and of its projection."""
+    rows = layer.weights[0].sizes[0]
+    assert isinstance(rows, int)
+    projected = layer.weights[2].sizes[0] if len(layer.weights) > 2 else None
+    assert projected is None or isinstance(projected, int)
+    return rows // gates, projected
+
+
+def _parameters(b: Builder, layers: Sequence[_Layer], width: int) -> Value:
+    """All weights, then all biases, as one vector: a parameter of its own where they are parameters."""
+    parts = [w for layer in layers for w in layer.weights] + [v for layer in layers for v in layer.biases]
+    sizes = [product(v.sizes) for v in parts]
+    total = sum(s for s in sizes if isinstance(s, int))
+    if all(b.is_parameter(v) for v in parts) and layers[0].biases:
+        return b.packed(parts, "parameters", total)
+    flat = [reshape_to(b, v, (_whole(s),), hint=f"flat{i}") for i, (v, s) in enumerate(zip(parts, sizes, strict=True))]
+    if not layers[0].biases:
+        missing = 2 * width * len(layers)
+        flat.append(b.constant(np.zeros(missing, np.float32), "biases"))
+        total += missing
+    return b.op("Concat", flat, dim=0, hint="parameters", gives=(total,))
+
+
+def _whole(size: Size | None) -> int:
+    assert isinstance(size, int)
+    return size
+
+
+def _projected(
+    b: Builder, x: Value, weight: Value, bias: Value | None, name: str
+) -> Value:
+    width = weight.sizes[0]
+    return b.op(
+        "FullyConnected",
+        x,
+        weight=weight,
+        bias=bias,
+        num_hidden=width,
+        no_bias=bias is None,
+        flatten=False,
+        hint=name,
+        gives=(*x.sizes[:-1], width),
+    )
+
+
+def _gates(b: Builder, x: Value, count: int, name: str) -> list[Value]:
+    width = x.sizes[-1]
+    assert isinstance(width, int)
+    gives: Shape = (*x.sizes[:-1], width // count)
+    return b.ops("SliceChannel", x, num_outputs=count, axis=x.rank - 1, hint=name, gives=(gives,) * count)
+
+
+def _activation(b: Builder, x: Value, kind: str, name: str) -> Value:
+    return b.op("Activation", x, act_type=kind, hint=name, gives=x.shape)
+
+
+def _both(
+    b: Builder, x: Value, h: Value, w_ih: Value, w_hh: Value, b_ih: Value | None, b_hh: Value | None
+) -> tuple[Value, Value]:
+    return _projected(b, x, w_ih, b_ih, "i2h"), _projected(b, h, w_hh, b_hh, "h2h")
+
+
+@lowers("rnn_tanh_cell", "rnn_relu_cell")
+def rnn_cell(
+    b: Builder,
+    input: Value,
+    hx: Value,
+    w_ih: Value,
+    w_hh: Value,
+    b_ih: Value | None = None,
+    b_hh: Value | None = None,
+) -> Value:
+    i2h, h2h = _both(b, input, hx, w_ih, w_hh, b_ih, b_hh)
+    total = b.op("elemwise_add", i2h, h2h, hint="sum", gives=i2h.shape)
+    return _activation(b, total, b.node.op.split("_")[1], "")
+
+
+@lowers("lstm_cell")
+def lstm_cell(
+    b: Builder,
+    input: Value,
+    hx: tuple[Value, ...],
+    w_ih: Value,
+    w_hh: Value,
+    b_ih: Value | None = None,
+    b_hh: Value | None = None,
+) -> list[Value]:
+    hidden, cell = hx
+    i2h, h2h = _both(b, input, hidden, w_ih, w_hh, b_ih, b_hh)
+    gates = _gates(b, b.op("elemwise_add", i2h, h2h, hint="sum", gives=i2h.shape), 4, "gates")
+    take_in, forget, out = (
+        _activation(b, gates[i], "sigmoid", name) for i, name in ((0, "in"), (1, "forget"), (3, "out"))
+    )
+    new = _activation(b, gates[2], "tanh", "new")
+    kept = b.op("elemwise_mul", forget, cell, hint="kept", gives=cell.shape)
+    added = b.op("elemwise_mul", take_in, new, hint="added", gives=cell.shape)
+    state = b.op("elemwise_add", kept, added, hint="state", gives=cell.shape)
+    shown = _activation(b, state, "tanh", "shown")
+    return [b.op("elemwise_mul", out, shown, gives=cell.shape), state]
+
+
+@lowers("gru_cell")
+def gru_cell(
+    b: Builder,
+    input: Value,
+    hx: Value,
+    w_ih: Value,
+    w_hh: Value,
+    b_ih: Value | None = None,
+    b_hh: Value | None = None,
+) -> Value:
+    i2h, h2h = _both(b, input, hx, w_ih, w_hh, b_ih, b_hh)
+    from_input, from_state = _gates(b, i2h, 3, "i2h_gates"), _gates(b, h2h, 3, "h2h_gates")
+    reset, update = (
+        _activation(b, b.op("elemwise_add", from_input[i], from_state[i], hint=f"{n}_sum"), "sigmoid", n)
+        for i, n in enumerate(("reset", "update"))
+    )
+    held = b.op("elemwise_mul", reset, from_state[2], hint="held", gives=hx.shape)
+    new = b.op("elemwise_add", from_input[2], held, hint="new_sum", gives=hx.shape)
+    new = _activation(b, new, "tanh", "new")
+    # (1 - update) * new + update * state
+    gap = b.op("elemwise_sub", hx, new, hint="gap", gives=hx.shape)
+    return b.op("elemwise_add", new, b.op("elemwise_mul", update, gap, hint="moved", gives=hx.shape), gives=hx.shape)
