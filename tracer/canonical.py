@@ -182,6 +182,9 @@ def call_arguments(
         return {"input": args[0]}
     if name in {"getitem", "setitem"}:
         return dict(zip(("input", "index", "value"), args, strict=False))
+    if name == "einsum":
+        listed = len(args) == 2 and isinstance(args[1], list | tuple)
+        return {"equation": args[0], "operands": tuple(args[1]) if listed else tuple(args[1:])}
     if func is torch.Tensor.where and len(args) > 1:
         args = (args[1], args[0], *args[2:])  # the method's own tensor is what is kept
     if _is_reflected(func):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from codegen.lower import Builder, Value
 from codegen.registry import lowers
 from codegen.rules.arithmetic import binary
-from codegen.rules.linear import product_of
-from tracer.ir import Dim, Shape
+from codegen.rules.layout import cut, reshape_to
+from codegen.rules.linear import product_of, spread
+from tracer.ir import Dim, Shape, Size
 
 # exp() of it is exactly zero in float32, and it stays finite where several masks are added.
 MASKED = -1e30
@@ -87,3 +90,181 @@ def _grouped(b: Builder, query: Value, shared: Value, name: str) -> Value:
     axis = shared.rank - 3
     gives: Shape = (*shared.sizes[:axis], heads, *shared.sizes[axis + 1 :])
     return b.op("repeat", shared, repeats=heads // have, axis=axis, hint=f"{name}_heads", gives=gives)
+
+
+# `training` and `embed_dim_to_check` change no number; `is_causal` says that `attn_mask` is a causal one.
+@lowers("multi_head_attention_forward", ignores=("training", "embed_dim_to_check", "is_causal"))
+def multi_head_attention(
+    b: Builder,
+    query: Value,
+    key: Value,
+    value: Value,
+    num_heads: int,
+    in_proj_weight: Value | None,
+    in_proj_bias: Value | None,
+    bias_k: Value | None,
+    bias_v: Value | None,
+    add_zero_attn: bool,
+    out_proj_weight: Value,
+    out_proj_bias: Value | None,
+    dropout_p: float = 0.0,
+    key_padding_mask: Value | None = None,
+    need_weights: bool = True,
+    attn_mask: Value | None = None,
+    use_separate_proj_weight: bool = False,
+    q_proj_weight: Value | None = None,
+    k_proj_weight: Value | None = None,
+    v_proj_weight: Value | None = None,
+    static_k: Value | None = None,
+    static_v: Value | None = None,
+    average_attn_weights: bool = True,
+) -> list[Value]:
+    if static_k is not None or static_v is not None:
+        raise b.refuse("multi_head_attention_forward() with static_k or static_v", "project them in forward")
+    unbatched = query.rank == 2
+    if unbatched:
+        same = query is key, key is value
+        query = _with_batch(b, query, "query")
+        key = query if same[0] else _with_batch(b, key, "key")
+        value = key if same[1] else _with_batch(b, value, "value")
+    if use_separate_proj_weight:
+        weights = [w for w in (q_proj_weight, k_proj_weight, v_proj_weight) if w is not None]
+    else:
+        assert in_proj_weight is not None
+        weights = [in_proj_weight]
+    projected = _projections(b, (query, key, value), weights, in_proj_bias)
+    extra = 0
+    for bias, place in ((bias_k, 1), (bias_v, 2)):
+        if bias is not None:
+            projected[place] = _with_row(b, projected[place], bias, ("", "key", "value")[place])
+            extra = 1
+    heads = [_heads(b, x, num_heads, name) for x, name in zip(projected, ("query", "key", "value"), strict=True)]
+    if add_zero_attn:
+        heads[1:] = [_with_zeros(b, x, name) for x, name in zip(heads[1:], ("key", "value"), strict=True)]
+        extra += 1
+    masks = _attention_masks(b, attn_mask, key_padding_mask, heads, extra)
+    width = heads[0].sizes[-1]
+    assert isinstance(width, int)
+    mixed, shares = attend(b, heads[0], heads[1], heads[2], 1 / math.sqrt(width), masks, hint="mixed")
+    rows = b.op("transpose", mixed, axes=(2, 0, 1, 3), hint="steps_first")
+    steps, batch, size = query.sizes[0], query.sizes[1], out_proj_weight.sizes[1]
+    joined = reshape_to(b, replace(rows, shape=_order(mixed.sizes, (2, 0, 1, 3))), (steps, batch, size), hint="joined")
+    output = b.op(
+        "FullyConnected",
+        joined,
+        weight=out_proj_weight,
+        bias=out_proj_bias,
+        num_hidden=out_proj_weight.sizes[0],
+        no_bias=out_proj_bias is None,
+        flatten=False,
+        hint="out_proj" if unbatched else "",
+        gives=(steps, batch, out_proj_weight.sizes[0]),
+    )
+    if unbatched:
+        output = b.op("squeeze", output, axis=1)
+    if not need_weights:
+        return [output]
+    if average_attn_weights:
+        shares = b.op("mean", shares, axis=1, hint="attention", gives=(shares.sizes[0], *shares.sizes[2:]))
+    return [output, b.op("squeeze", shares, axis=0, hint="attention_row") if unbatched else shares]
+
+
+def _order(shape: Shape, axes: Sequence[int]) -> Shape:
+    return tuple(shape[a] for a in axes)
+
+
+def _with_batch(b: Builder, x: Value, name: str) -> Value:
+    return b.op("expand_dims", x, axis=1, hint=f"{name}_batch", gives=(x.sizes[0], 1, x.sizes[1]))
+
+
+def _linear(b: Builder, x: Value, weight: Value, bias: Value | None, name: str) -> Value:
+    width = weight.sizes[0]
+    return b.op(
+        "FullyConnected",
+        x,
+        weight=weight,
+        bias=bias,
+        num_hidden=width,
+        no_bias=bias is None,
+        flatten=False,
+        hint=name,
+        gives=(*x.sizes[:-1], width),
+    )
+
+
+def _projections(
+    b: Builder, inputs: tuple[Value, Value, Value], weights: list[Value], bias: Value | None
+) -> list[Value]:
+    """Query, key and value in their own spaces: one product where all three are the same tensor."""
+    if len(weights) == 1 and inputs[0] is inputs[1] is inputs[2]:
+        joined = _linear(b, inputs[0], weights[0], bias, "in_proj")
+        gives = (*joined.sizes[:-1], inputs[0].sizes[-1])
+        return b.ops("SliceChannel", joined, num_outputs=3, axis=2, hint="qkv", gives=(gives,) * 3)
+    results = []
+    size = weights[0].sizes[0] if len(weights) == 3 else weights[0].sizes[1]
+    assert isinstance(size, int)
+    for i, (x, name) in enumerate(zip(inputs, ("query", "key", "value"), strict=True)):
+        weight = weights[i] if len(weights) == 3 else cut(b, weights[0], 0, i * size, (i + 1) * size, hint=f"{name}_weight")
+        part = None if bias is None else cut(b, bias, 0, i * size, (i + 1) * size, hint=f"{name}_bias")
+        results.append(_linear(b, x, weight, part, name))
+    return results
+
+
+def _with_row(b: Builder, x: Value, row: Value, name: str) -> Value:
+    """One more step, the same for the whole batch."""
+    wide = spread(b, row, (1, *x.sizes[1:]), f"{name}_row")
+    gives = (_plus(x.sizes[0], 1), *x.sizes[1:])
+    return b.op("Concat", [x, wide], dim=0, hint=f"{name}_longer", gives=gives)
+
+
+def _plus(size: Size, more: int) -> Size:
+    return size + more if isinstance(size, int) else Dim(size.coef, size.const + more)
+
+
+def _heads(b: Builder, x: Value, heads: int, name: str) -> Value:
+    """(steps, batch, width) as (batch, heads, steps, width of a head)."""
+    steps, batch, width = x.sizes
+    assert isinstance(width, int)
+    x = reshape_to(b, x, (steps, batch, heads, width // heads), hint=f"{name}_split")
+    return b.op("transpose", x, axes=(1, 2, 0, 3), hint=f"{name}_heads", gives=_order(x.sizes, (1, 2, 0, 3)))
+
+
+def _with_zeros(b: Builder, x: Value, name: str) -> Value:
+    first = cut(b, x, 2, 0, 1, hint=f"{name}_first")
+    zeros = b.op("zeros_like", first, hint=f"{name}_zeros", gives=first.shape)
+    gives = (*x.sizes[:2], _plus(x.sizes[2], 1), x.sizes[3])
+    return b.op("Concat", [x, zeros], dim=2, hint=f"{name}_and_zero", gives=gives)
+
+
+def _attention_masks(
+    b: Builder, mask: Value | None, padding: Value | None, heads: list[Value], extra: int
+) -> tuple[Value, ...]:
+    """The masks as numbers to be added to (batch, heads, rows, columns); here True leaves a place out."""
+    found = []
+    batch, count, rows, _ = heads[0].sizes
+    if mask is not None:
+        columns = mask.sizes[-1]
+        shape: Shape = (1, 1, *mask.sizes) if mask.rank == 2 else (batch, count, rows, columns)
+        found.append((reshape_to(b, _penalty(b, mask, "mask"), shape, hint="mask_axes"), "mask"))
+    if padding is not None:
+        shape = (batch, 1, 1, padding.sizes[-1])
+        found.append((reshape_to(b, _penalty(b, padding, "padding"), shape, hint="padding_axes"), "padding"))
+    return tuple(_longer(b, x, extra, name) for x, name in found)
+
+
+def _penalty(b: Builder, mask: Value, name: str) -> Value:
+    if mask.const is not None:
+        const = np.where(mask.const, MASKED, 0.0) if mask.is_bool else np.maximum(mask.const, MASKED)
+        return b.constant(const.astype(np.float32), name)
+    if mask.is_bool:
+        return b.with_number("x * c", b.cast(mask, "float32"), MASKED, hint=f"{name}_penalty")
+    return b.with_number("maximum(x, c)", mask, MASKED, hint=f"{name}_bounded")
+
+
+def _longer(b: Builder, mask: Value, extra: int, name: str) -> Value:
+    """The steps that bias_k and add_zero_attn add are always seen."""
+    if not extra:
+        return mask
+    zeros = b.op("zeros_like", cut(b, mask, 3, 0, 1, hint=f"{name}_first"), hint=f"{name}_zero")
+    gives = (*mask.sizes[:3], _plus(mask.sizes[3], extra))
+    return b.op("Concat", [mask, *[zeros] * extra], dim=3, hint=f"{name}_longer", gives=gives)

@@ -378,3 +378,25 @@ def rot90(b: Builder, input: Value, k: int = 1, dims: Sequence[int] = (0, 1)) ->
         return b.op("flip", input, axis=(first, second), gives=input.shape)
     flipped = b.op("flip", input, axis=second if turns == 1 else first, hint="flipped", gives=input.shape)
     return transpose(b, flipped, first, second)
+
+
+@lowers("broadcast_tensors", "meshgrid")
+def broadcast_tensors(b: Builder, tensors: Sequence[Value], indexing: str | None = None) -> list[Value]:
+    from codegen.rules.linear import spread
+
+    if b.node.op == "meshgrid":
+        count = len(tensors)
+        order = [1, 0, *range(2, count)] if indexing == "xy" and count > 1 else list(range(count))
+        tensors = [
+            reshape_to(b, t, tuple(t.sizes[0] if t.rank and a == order[i] else 1 for a in range(count)), hint=f"axis{i}")
+            for i, t in enumerate(tensors)
+        ]
+    return [
+        spread(b, t, kind.shape, f"wide{i}")
+        for i, (t, kind) in enumerate(zip(tensors, b.node.outputs, strict=True))
+    ]
+
+
+@lowers("atleast_1d", "atleast_2d", "atleast_3d")
+def at_least(b: Builder, tensors: Sequence[Value]) -> list[Value]:
+    return [reshape_to(b, t, kind.shape, hint=f"axes{i}") for i, (t, kind) in enumerate(zip(tensors, b.node.outputs, strict=True))]
