@@ -979,7 +979,16 @@ def _even(calls: list[CallItem]) -> list[CallItem]:
         same += 1
     if same > 1 or len(calls) < 3:
         return calls[:same]
-    return calls if len(_varying(calls)) <= 2 else calls[:1]
+    varying = _varying(calls)
+    if len(varying) > 2 or any(_holds_parameter(v) for _, values in varying for v in values):
+        return calls[:1]
+    return calls
+
+
+def _holds_parameter(value: Any) -> bool:
+    return isinstance(value, Parameter) or (
+        isinstance(value, tuple) and any(isinstance(v, Parameter) for v in value)
+    )
 
 
 def _varying(calls: Sequence[CallItem]) -> tuple[tuple[str, tuple[Any, ...]], ...]:

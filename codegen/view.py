@@ -9,6 +9,7 @@ from __future__ import annotations
 import keyword
 import math
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -68,6 +69,8 @@ class FileView:
 
 # A line of 100 characters less the indentation and the backslash.
 COMMAND_LENGTH = 88
+# The same for `name="...",` at the depth of an argument in a loop.
+NAME_LENGTH = 78
 
 
 @dataclass(frozen=True)
@@ -99,11 +102,12 @@ def view(
 
 def _wrapped_command(command: str) -> str:
     """A command that fits its line, broken before an option where it is long."""
-    lines = [""]
-    for part in re.split(r" (?=--)", command):
-        joined = f"{lines[-1]} {part}".strip()
-        if len(joined) <= COMMAND_LENGTH or not lines[-1]:
-            lines[-1] = joined
+    lines: list[str] = []
+    start, _, rest = command.partition(" tracer.gen ")
+    parts = [f"{start} tracer.gen", *re.split(r" (?=--)", rest)] if rest else [command]
+    for part in parts:
+        if lines and len(lines[-1]) + 1 + len(part) <= COMMAND_LENGTH:
+            lines[-1] = f"{lines[-1]} {part}"
         else:
             lines.append(part)
     return " \\\n        ".join(lines)
@@ -306,14 +310,14 @@ class _Body:
     def _name(self, name: str) -> str:
         """A symbol's name: written out in the main body, relative to `name` in a function."""
         if not self.prefix:
-            return _quoted(name)
+            return _in_pieces(name)
         return self._relative(name[len(self.prefix) :], "")
 
     def _relative(self, before: str, after: str, counter: str = "") -> str:
         if not before and not after and not counter:
             return "name"
         if re.fullmatch(r"[\w.]*", before + after, flags=re.ASCII):
-            return f'f"{{name}}{before}{counter}{after}"'
+            return _in_pieces(f"{{name}}{before}{counter}{after}", "f")
         return (
             f"name + {_quoted(before)}"
             if not counter
@@ -363,7 +367,7 @@ class _Body:
         changed = section != self._section
         self._section = section
         parts = [section if changed else "", call.comment]
-        return _comment("; ".join(p for p in parts if p)), changed
+        return _wrapped_comment("; ".join(p for p in parts if p)), changed
 
     def _expression(self, item: OpItem) -> str:
         call = item.call
@@ -441,7 +445,7 @@ class _Body:
         if self.prefix:
             return self._relative(item.prefix[len(self.prefix) :], item.suffix, "{i}")
         if re.fullmatch(r"[\w.]*", item.prefix + item.suffix, flags=re.ASCII):
-            return f'f"{item.prefix}{{i}}{item.suffix}"'
+            return _in_pieces(f"{item.prefix}{{i}}{item.suffix}", "f")
         return f"{_quoted(item.prefix)} + str(i) + {_quoted(item.suffix)}"
 
 
@@ -511,9 +515,23 @@ def _quoted(text: str) -> str:
     return repr(text)
 
 
+def _in_pieces(text: str, kind: str = "") -> str:
+    """A string's literal, in pieces where one would not fit a line."""
+    if len(text) <= NAME_LENGTH:
+        return f'f"{text}"' if kind else _quoted(text)
+    pieces = re.findall(rf".{{1,{NAME_LENGTH - 10}}}(?:(?<=_)|$)|.{{1,{NAME_LENGTH - 10}}}", text)
+    shown = [f'{kind if "{" in p else ""}"{p}"' if kind else _quoted(p) for p in pieces]
+    return f"({' '.join(shown)})"
+
+
 def _comment(text: str) -> str:
     """Text that is safe in a comment: no line of it can become code."""
     return re.sub(r"[^\x20-\x7e]", "_", text)
+
+
+def _wrapped_comment(text: str) -> str:
+    """A comment in lines that fit, without the first one's `# `."""
+    return "\n    # ".join(textwrap.wrap(_comment(text), COMMAND_LENGTH, break_long_words=False))
 
 
 def _value(value: Any) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import fx
 
@@ -42,7 +43,10 @@ def unify(captures: Sequence[Capture], batches: Sequence[int]) -> Graph:
             builder.need(nodes[0])
     outputs = tuple(builder.need(node) for node in captures[0].outputs)
     order = {name_of(nodes[0]): i for i, nodes in enumerate(together)}
-    nodes_in_order = tuple(sorted(builder.done.values(), key=lambda n: order[n.name]))
+    whole = builder.parts
+    nodes_in_order = tuple(
+        sorted(builder.done.values(), key=lambda n: (order[whole.get(n.name, n.name)], n.name not in whole))
+    )
     inputs = tuple(n.name for n in nodes_in_order if n.op == "input")
     return check(Graph(nodes_in_order, inputs, outputs, batches[0]))
 
@@ -54,8 +58,11 @@ class _Unifier:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "done", {})
+        object.__setattr__(self, "parts", {})
 
     done: dict[str, Node] = None  # type: ignore[assignment]
+    # Nodes that the captures do not have, and the one before which each stands.
+    parts: dict[str, str] = None  # type: ignore[assignment]
 
     def need(self, node: fx.Node) -> Ref:
         """The Ref of a node, after every node that it reads. No recursion: nets are deep."""
@@ -87,7 +94,9 @@ class _Unifier:
         return Ref(name_of(node))
 
     def _is_leaf(self, node: fx.Node) -> bool:
-        return node.op != "call_function" or self._constant(node) is not None
+        if node.op != "call_function" or self._constant(node) is not None:
+            return True
+        return self._repeated(node) is not None
 
     def _constant(self, node: fx.Node) -> torch.Tensor | None:
         """The one value of a node that depends on neither inputs, parameters nor the batch."""
@@ -100,6 +109,51 @@ class _Unifier:
         same = all(v.shape == first.shape and _equal(v, first) for v in values[1:])
         return first if same else None
 
+    def _repeated(self, node: fx.Node) -> tuple[torch.Tensor, int] | None:
+        """(block, axis) of a value that is one block for each sample of the batch, whatever the input."""
+        if node.meta["traced"] or len(node.meta["types"]) > 1 or "item" in node.meta:
+            return None
+        if len({n.meta["types"][0][0] for n in self.together[node]}) == 1:
+            return None
+        shape = self._types(node)[0].shape
+        axes = [axis for axis, size in enumerate(shape) if isinstance(size, Dim)]
+        size = shape[axes[0]] if axes else 0
+        if len(axes) != 1 or not isinstance(size, Dim) or size.const or size.coef.denominator > 1:
+            return None
+        axis, count = axes[0], int(size.coef)
+        values = [n.meta["value"][0] for n in self.together[node]]
+        block: torch.Tensor = values[0].narrow(axis, 0, count)
+        for value in values:
+            times = [value.shape[axis] // count if a == axis else 1 for a in range(value.dim())]
+            if not _equal(value, block.repeat(times)):
+                return None
+        return block, axis
+
+    def _repeat(self, node: fx.Node, block: torch.Tensor, axis: int, out: TensorType, source: Source) -> Node:
+        """The node of a repeated value: one number, or a constant that is expanded along the batch."""
+        uniform = block.numel() > 0 and bool((block == block.reshape(-1)[0]).all())
+        if uniform:
+            return Node(node.name, "full", (("fill_value", block.reshape(-1)[0].item()),), (out,), source)
+        (batch,) = {size.coef for size in out.shape if isinstance(size, Dim)}
+        count = int(batch)
+        split = block.unsqueeze(axis) if count > 1 else block
+        wide: list[Size] = list(split.shape)
+        wide[axis] = Dim(Fraction(1))
+        constant = f"{node.name}_value"
+        self._part(node, Node(constant, "constant", (), (_type_of(split),), source, _numpy(split)))
+        sizes = ("size", tuple(wide))
+        if count == 1:
+            return Node(node.name, "expand", (("input", Ref(constant)), sizes), (out,), source)
+        kind = TensorType(tuple(wide), out.dtype)
+        expanded = f"{node.name}_batch"
+        self._part(node, Node(expanded, "expand", (("input", Ref(constant)), sizes), (kind,), source))
+        shape = ("shape", out.shape)
+        return Node(node.name, "reshape", (("input", Ref(expanded)), shape), (out,), source)
+
+    def _part(self, node: fx.Node, part: Node) -> None:
+        self.done[part.name] = part
+        self.parts[part.name] = node.name
+
     def _node(self, node: fx.Node) -> Node:
         types = self._types(node)
         source: Source = node.meta["source"]
@@ -108,7 +162,10 @@ class _Unifier:
             return Node(name_of(node), "input", (), types, source)
         constant = self._constant(node)
         if constant is not None:
-            return Node(node.name, "constant", (), types, source, constant.numpy())
+            return Node(node.name, "constant", (), types, source, _numpy(constant))
+        repeated = self._repeated(node)
+        if repeated is not None:
+            return self._repeat(node, *repeated, types[0], source)
         if node.op == "get_attr":
             return self._state(node, types, source)
         name = op_name(node.target) if callable(node.target) else str(node.target)
@@ -175,6 +232,17 @@ class _Unifier:
         if coef == 0 or any(coef * b + const != v for b, v in zip(self.batches, values, strict=True)):
             raise Mismatch(f"a size is not linear in the batch size, at {node.meta['source']}")
         return Dim(coef, const)
+
+
+def _type_of(tensor: torch.Tensor) -> TensorType:
+    return TensorType(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+
+
+def _numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    """A tensor as an array; numpy has no bfloat16."""
+    wide = tensor.float() if tensor.dtype is torch.bfloat16 else tensor
+    array: npt.NDArray[Any] = wide.numpy()
+    return array
 
 
 def name_of(node: fx.Node) -> str:

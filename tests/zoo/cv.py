@@ -45,7 +45,7 @@ shufflenet_g1_wd4 shufflenet_g3_wd4 shufflenet_g8_w1 shufflenetv2_wd2 shufflenet
 simplepose_resnet18_coco@128x96 simplepose_mobile_mobilenetv3_small_w1_coco@128x96
 simplepose_mobile_mobilenetv2b_w1_coco@128x96 sinet_cityscapes@128x256 sknet50 sparsenet121 spnasnet
 sqnet_cityscapes@64x128 squeezenet_v1_0 squeezenet_v1_1 squeezeresnet_v1_1 sqnxt23_w1 sqnxt23v5_w1
-superpointnet@64x64 unet_cityscapes@64x128 vgg11 bn_vgg11 voca8flame vovnet27s vovnet39 wrn50_2 wrn16_10_cifar10
+superpointnet unet_cityscapes@64x128 vgg11 bn_vgg11 voca8flame vovnet27s vovnet39 wrn50_2 wrn16_10_cifar10
 wrn20_10_1bit_cifar10 xception xdensenet121_2 xdensenet40_2_k24_bc_cifar10
 """
 
