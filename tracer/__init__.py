@@ -4,6 +4,7 @@ The public interface is `convert`, `Conversion`, `Agreement`, `ConversionError` 
 Importing this package is cheap: torch and mxnet are loaded on first use.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from tracer.problems import ConversionError, Problem, RequestError, UserModelError
@@ -26,11 +27,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in {"convert", "Conversion"}:
-        from tracer import convert as module
-
-        # `import tracer.convert` would otherwise leave the submodule under the function's name.
-        globals().update(convert=module.convert, Conversion=module.Conversion)
-        return globals()[name]
+        # The submodule can be called: what is imported first does not change what `tracer.convert` does.
+        module = importlib.import_module("tracer.convert")
+        return module if name == "convert" else module.Conversion
     if name == "Agreement":
         from codegen.agree import Agreement
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -333,3 +335,12 @@ def _computed(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
                 yield hook.name, hook.compute_weight(module)
             elif isinstance(hook, SpectralNorm):
                 yield hook.name, hook.compute_weight(module, do_power_iteration=False)
+
+
+class _CallableModule(ModuleType):
+    """`tracer.convert` is this module, and the function of the public interface."""
+
+    __call__ = staticmethod(convert)
+
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -1,0 +1,59 @@
+"""The Python interface, whatever was imported before."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import tracer
+
+ROOT = Path(__file__).parent.parent
+USE = "import torch, tracer\nc = tracer.convert(torch.nn.ReLU(), (torch.ones(1, 3),), name='Net')\nprint(type(c).__name__)"
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["", "import tracer.convert\n", "from tracer.convert import convert_specs\n", "import tracer.gen\n"],
+)
+def test_convert_is_a_function_whatever_was_imported(before: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", before + USE], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("Conversion\n", 0), done.stderr
+
+
+def test_importing_is_cheap() -> None:
+    code = "import sys, tracer; print([m for m in ('torch', 'mxnet') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_the_module_is_left_as_it_was() -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Dropout(0.5)
+    ).train()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    attributes = {name: set(vars(m)) for name, m in model.named_modules()}
+    conversion = tracer.convert(model, (torch.randn(1, 3, 8, 8),), name="Net")
+    assert conversion.verify().ok
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    assert all(m.training for m in model.modules())
+    assert {name: set(vars(m)) for name, m in model.named_modules()} == attributes
+    assert not any(p.grad is not None or not p.requires_grad for p in model.parameters())
+
+
+def test_errors_carry_their_problems() -> None:
+    class Net(torch.nn.Module):
+        def forward(self, x):
+            return torch.special.i0(x) + torch.fft.fft(x).real
+
+    with pytest.raises(tracer.ConversionError) as caught:
+        tracer.convert(Net(), (torch.randn(1, 4),))
+    assert [p.what for p in caught.value.problems] == ["special_i0() has no rule", "fft_fft() has no rule"]
+    with pytest.raises(tracer.RequestError):
+        tracer.convert(3)
