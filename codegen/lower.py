@@ -196,6 +196,10 @@ class Builder:
         """Whether the value is a parameter or buffer of the net, as it stands in the state dict."""
         return value is not None and value.node in self._params_by_node()
 
+    def input(self, name: str) -> Value:
+        """An input of the net."""
+        return self._values[(name, 0)]
+
     def counts_up(self, value: Value) -> bool:
         """Whether the elements are 0, 1, 2, ... to the last: an arange from 0, with axes of 1 about it."""
         node = self.graph.by_name.get(value.node)
@@ -525,6 +529,8 @@ def _lower_node(builder: Builder, node: Node, rules: Mapping[str, RuleEntry]) ->
         )
     if entry is None:
         raise Refused(
-            f"{node.op}() has no rule", "see docs/operators.md for the ops that have one", "no-rule"
+            f"{node.op}() has no rule",
+            "write it with other ops, convert the part before it (--tap), or add a rule to codegen/rules",
+            "no-rule",
         )
     builder.lower(node, entry)
