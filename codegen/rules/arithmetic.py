@@ -44,9 +44,9 @@ def number_of(operand: Operand) -> Number | None:
 
 def binary(b: Builder, op: str, left: Operand, right: Operand, hint: str = "", dtype: str = "") -> Value:
     """`left op right` computed in `dtype` (the result's by default), for any mix of tensors and numbers."""
-    if isinstance(left, Dim) or isinstance(right, Dim):
-        raise b.refuse("arithmetic with the batch size", "fix the batch size with --input")
     dtype = dtype or _dtype(b)
+    left = batch_number(b, left, dtype) if isinstance(left, Dim) else left
+    right = batch_number(b, right, dtype) if isinstance(right, Dim) else right
     left_number, right_number = number_of(left), number_of(right)
     if (
         isinstance(left, Value)
@@ -63,6 +63,24 @@ def binary(b: Builder, op: str, left: Operand, right: Operand, hint: str = "", d
     assert isinstance(left, Value)
     assert isinstance(right, Value)
     return _of_tensors(b, op, b.cast(left, dtype), b.cast(right, dtype), hint)
+
+
+def batch_number(b: Builder, size: Dim, dtype: str) -> Value:
+    """A size that follows the batch, as a tensor of one number."""
+    for name in b.graph.inputs:
+        like = b.input(name)
+        for axis, own in enumerate(like.sizes):
+            if isinstance(own, Dim):
+                sizes = b.op("shape_array", like, hint="sizes", gives=(like.rank,))
+                number = b.op("slice_axis", sizes, axis=0, begin=axis, end=axis + 1, hint="batch", gives=(1,))
+                number = b.op("cast", number, dtype=dtype, hint="batch_number", gives=(1,))
+                factor = size.coef / own.coef
+                if factor != 1:
+                    number = b.with_number("x * c", number, float(factor), hint="scaled_batch")
+                rest = size.const - own.const * factor
+                number = b.with_number("x + c", number, float(rest), hint="size") if rest else number
+                return replace(number, shape=())
+    raise b.refuse("arithmetic with the batch size", "fix the batch size with --input")
 
 
 def _dtype(b: Builder) -> str:

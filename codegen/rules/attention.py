@@ -138,7 +138,9 @@ def multi_head_attention(
         if bias is not None:
             projected[place] = _with_row(b, projected[place], bias, ("", "key", "value")[place])
             extra = 1
-    heads = [_heads(b, x, num_heads, name) for x, name in zip(projected, ("query", "key", "value"), strict=True)]
+    heads = [
+        _heads(b, x, num_heads, name) for x, name in zip(projected, ("query", "key", "value"), strict=True)
+    ]
     if add_zero_attn:
         heads[1:] = [_with_zeros(b, x, name) for x, name in zip(heads[1:], ("key", "value"), strict=True)]
         extra += 1
@@ -148,7 +150,9 @@ def multi_head_attention(
     mixed, shares = attend(b, heads[0], heads[1], heads[2], 1 / math.sqrt(width), masks, hint="mixed")
     rows = b.op("transpose", mixed, axes=(2, 0, 1, 3), hint="steps_first")
     steps, batch, size = query.sizes[0], query.sizes[1], out_proj_weight.sizes[1]
-    joined = reshape_to(b, replace(rows, shape=_order(mixed.sizes, (2, 0, 1, 3))), (steps, batch, size), hint="joined")
+    joined = reshape_to(
+        b, replace(rows, shape=_order(mixed.sizes, (2, 0, 1, 3))), (steps, batch, size), hint="joined"
+    )
     output = b.op(
         "FullyConnected",
         joined,
@@ -204,7 +208,11 @@ def _projections(
     size = weights[0].sizes[0] if len(weights) == 3 else weights[0].sizes[1]
     assert isinstance(size, int)
     for i, (x, name) in enumerate(zip(inputs, ("query", "key", "value"), strict=True)):
-        weight = weights[i] if len(weights) == 3 else cut(b, weights[0], 0, i * size, (i + 1) * size, hint=f"{name}_weight")
+        weight = (
+            weights[i]
+            if len(weights) == 3
+            else cut(b, weights[0], 0, i * size, (i + 1) * size, hint=f"{name}_weight")
+        )
         part = None if bias is None else cut(b, bias, 0, i * size, (i + 1) * size, hint=f"{name}_bias")
         results.append(_linear(b, x, weight, part, name))
     return results

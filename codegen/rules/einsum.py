@@ -23,7 +23,9 @@ def einsum(b: Builder, equation: str, operands: Sequence[Value]) -> Value:
     (left, labels), *rest = values
     for i, (right, names) in enumerate(rest):
         later = "".join(t for _, t in rest[i + 1 :])
-        left, labels = _pair(b, left, labels, right, names, set(later) | set(result), f"pair{i}" if i < len(rest) - 1 else "")
+        left, labels = _pair(
+            b, left, labels, right, names, set(later) | set(result), f"pair{i}" if i < len(rest) - 1 else ""
+        )
     left, labels = _summed(b, left, labels, set(result), "sum")
     return permute(b, left, [labels.index(c) for c in result])
 
@@ -38,7 +40,10 @@ def _parsed(b: Builder, equation: str, operands: Sequence[Value]) -> tuple[list[
         dots = "..." if "..." in inputs else ""
         output = dots + "".join(sorted({c for c in letters if letters.count(c) == 1}))
     free = [c for c in string.ascii_letters if c not in text]
-    widest = max((v.rank - len(t.replace("...", "")) for t, v in zip(terms, operands, strict=True) if "..." in t), default=0)
+    widest = max(
+        (v.rank - len(t.replace("...", "")) for t, v in zip(terms, operands, strict=True) if "..." in t),
+        default=0,
+    )
     spare = "".join(free[:widest])
     filled = []
     for term, value in zip(terms, operands, strict=True):
@@ -76,7 +81,10 @@ def _pair(
     left, a = _summed(b, left, a, wanted | set(c), f"{hint}lhs_sum")
     right, c = _summed(b, right, c, wanted | set(a), f"{hint}rhs_sum")
     sizes = dict(itertools.chain(zip(a, left.sizes, strict=True), zip(c, right.sizes, strict=True)))
-    uneven = any(dict(zip(a, left.sizes, strict=True))[x] != dict(zip(c, right.sizes, strict=True))[x] for x in set(a) & set(c))
+    uneven = any(
+        dict(zip(a, left.sizes, strict=True))[x] != dict(zip(c, right.sizes, strict=True))[x]
+        for x in set(a) & set(c)
+    )
     summed = [x for x in a if x in c and x not in wanted]
     if not summed or uneven:
         product_value, labels = _multiplied(b, left, a, right, c, hint if not summed else f"{hint}product")
@@ -98,13 +106,17 @@ def _matrix(
     order = [labels.index(c) for group in groups for c in group]
     moved = x
     if order != list(range(x.rank)):
-        moved = b.op("transpose", x, axes=tuple(order), hint=f"{hint}_axes", gives=tuple(x.sizes[i] for i in order))
+        moved = b.op(
+            "transpose", x, axes=tuple(order), hint=f"{hint}_axes", gives=tuple(x.sizes[i] for i in order)
+        )
     lead: Shape = tuple(sizes[c] for c in groups[0])
     flat = []
     for group in groups[1:]:
         size = product([sizes[c] for c in group])
         if size is None:
-            raise b.refuse("einsum() in which several joined axes follow the batch", "fix the batch size with --input")
+            raise b.refuse(
+                "einsum() in which several joined axes follow the batch", "fix the batch size with --input"
+            )
         flat.append(size)
     return reshape_to(b, moved, (*lead, *flat), hint=hint)
 
@@ -117,7 +129,13 @@ def _multiplied(
     def aligned(x: Value, names: Labels, side: str) -> Value:
         order = [names.index(v) for v in labels if v in names]
         if order != list(range(x.rank)):
-            x = b.op("transpose", x, axes=tuple(order), hint=f"{hint}{side}_axes", gives=tuple(x.sizes[i] for i in order))
+            x = b.op(
+                "transpose",
+                x,
+                axes=tuple(order),
+                hint=f"{hint}{side}_axes",
+                gives=tuple(x.sizes[i] for i in order),
+            )
         known = iter(x.sizes)
         return reshape_to(b, x, tuple(next(known) if v in names else 1 for v in labels), hint=f"{hint}{side}")
 

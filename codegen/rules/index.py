@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -80,12 +81,31 @@ def _at(b: Builder, place: int, size: Size) -> _Cut:
 @lowers("getitem")
 def getitem(b: Builder, input: Value, index: Any) -> Value:
     items = [_plain(b, i) for i in _expanded(index, input.rank)]
+    input, items = _first_of_batch(b, input, items)
     tensors = [i for i in items if isinstance(i, Value)]
     if not tensors:
         return _basic(b, input, items, b.out.shape)
     if len(tensors) == 1 and tensors[0].is_bool:
         raise b.refuse("indexing by a mask gives a size that depends on the data", "use torch.where")
     return _advanced(b, input, items)
+
+
+def _first_of_batch(b: Builder, x: Value, items: list[Any]) -> tuple[Value, list[Any]]:
+    """`x[:n]` of an axis that follows the batch, n following it too: as long as a tensor that has n there."""
+    axes = [k for k, i in enumerate(items) if i is not None]
+    if any(isinstance(i, Value) and i.is_bool for i in items):
+        return x, items
+    for axis, place in enumerate(axes):
+        item = items[place]
+        if not isinstance(item, slice) or not isinstance(item.stop, Dim) or item.start or item.step:
+            continue
+        like = b.like_batch(item.stop)
+        if item.stop == x.sizes[axis] or not isinstance(x.sizes[axis], Dim) or like is None or like[1] != axis:
+            continue
+        gives = (*x.sizes[:axis], item.stop, *x.sizes[axis + 1 :])
+        x = b.op("slice_like", x, b.cast(like[0], x.dtype), axes=(axis,), hint="first", gives=gives)
+        items = [*items[:place], slice(None), *items[place + 1 :]]
+    return x, items
 
 
 def _plain(b: Builder, item: Any) -> Any:
@@ -667,3 +687,26 @@ def new(b: Builder) -> Value:
     if any(isinstance(s, Dim) for s in b.out.shape):
         return made(b, 0)
     return b.constant(np.zeros(b.out.shape, _made_dtype(b)), "new")  # type: ignore[arg-type]
+
+
+@lowers("tensor", "as_tensor", "scalar_tensor", ignores=("dtype",))
+def tensor(b: Builder, t: Any = None, data: Any = None, s: Any = None) -> Value:
+    """A tensor of numbers, of which some follow the batch."""
+    from codegen.rules.arithmetic import batch_number, binary
+
+    data = next(v for v in (t, data, s) if v is not None)  # torch's name differs by op
+    if isinstance(data, Value):
+        return b.cast(data, _made_dtype(b))
+
+    def part(item: Any, of: Any) -> Any:
+        return [part(i, of) for i in item] if isinstance(item, tuple) else of(item)
+
+    dtype = _made_dtype(b)
+    coefs = np.asarray(part(data, lambda i: float(i.coef) if isinstance(i, Dim) else 0.0), dtype)
+    consts = np.asarray(part(data, lambda i: float(i.const) if isinstance(i, Dim) else i), dtype)
+    batch = batch_number(b, Dim(Fraction(1)), dtype)
+    if not coefs.shape:
+        scaled = b.with_number("x * c", batch, float(coefs), hint="scaled") if coefs != 1 else batch
+        return b.with_number("x + c", scaled, float(consts)) if consts else scaled
+    scaled = binary(b, "mul", b.constant(coefs, "factors"), batch, hint="scaled")
+    return binary(b, "add", scaled, b.constant(consts, "numbers"))

@@ -270,11 +270,18 @@ def repeat(b: Builder, input: Value, repeats: Sequence[Size] = (), dims: Sequenc
 
     for axis, count in enumerate(counts):
         if isinstance(count, Dim):
-            if input.sizes[axis] != 1:
+            size = input.sizes[axis]
+            if isinstance(size, Dim):
                 raise b.refuse(
-                    "repeat() by the batch size", "use expand(), or fix the batch size with --input"
+                    "repeat() of the batch by the batch size", "fix the batch size with --input"
                 )
+            before, after = input.sizes[:axis], input.sizes[axis + 1 :]
+            if size != 1:
+                input = b.op("expand_dims", input, axis=axis, hint="row", gives=(*before, 1, size, *after))
             input = spread_batch(b, input, axis, count, "repeat")
+            if size != 1:
+                whole = Dim(count.coef * size, count.const * size)
+                input = reshape_to(b, input, (*before, whole, *after), hint="rows")
     numbers = tuple(1 if isinstance(c, Dim) else c for c in counts)
     return input if set(numbers) <= {1} else b.op("tile", input, reps=numbers)
 
@@ -388,7 +395,12 @@ def broadcast_tensors(b: Builder, tensors: Sequence[Value], indexing: str | None
         count = len(tensors)
         order = [1, 0, *range(2, count)] if indexing == "xy" and count > 1 else list(range(count))
         tensors = [
-            reshape_to(b, t, tuple(t.sizes[0] if t.rank and a == order[i] else 1 for a in range(count)), hint=f"axis{i}")
+            reshape_to(
+                b,
+                t,
+                tuple(t.sizes[0] if t.rank and a == order[i] else 1 for a in range(count)),
+                hint=f"axis{i}",
+            )
             for i, t in enumerate(tensors)
         ]
     return [
@@ -399,4 +411,7 @@ def broadcast_tensors(b: Builder, tensors: Sequence[Value], indexing: str | None
 
 @lowers("atleast_1d", "atleast_2d", "atleast_3d")
 def at_least(b: Builder, tensors: Sequence[Value]) -> list[Value]:
-    return [reshape_to(b, t, kind.shape, hint=f"axes{i}") for i, (t, kind) in enumerate(zip(tensors, b.node.outputs, strict=True))]
+    return [
+        reshape_to(b, t, kind.shape, hint=f"axes{i}")
+        for i, (t, kind) in enumerate(zip(tensors, b.node.outputs, strict=True))
+    ]

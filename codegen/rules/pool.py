@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -14,22 +15,22 @@ from tracer.ir import Dim, Shape
 LOWEST = -3.4028234663852886e38  # float32's, which torch's max pooling pads with
 
 
-def _numbers(shape: Shape, b: Builder) -> tuple[int, ...]:
+def numbers_of(shape: Shape, b: Builder) -> tuple[int, ...]:
     if any(isinstance(s, Dim) for s in shape):
         raise b.refuse("pooling over an axis that follows the batch", "fix the batch size with --input")
     return tuple(s for s in shape if isinstance(s, int))
 
 
-def _strides(stride: Sizes | None, kernel: tuple[int, ...]) -> tuple[int, ...]:
+def strides_of(stride: Sizes | None, kernel: tuple[int, ...]) -> tuple[int, ...]:
     return kernel if stride is None or stride == () else each(stride, len(kernel))
 
 
-def _with_batch(b: Builder, x: Value, axes: int) -> Value:
+def with_batch(b: Builder, x: Value, axes: int) -> Value:
     """torch lets the batch axis out: (C, H, W) is (1, C, H, W)."""
     return x if x.rank == axes + 2 else b.op("expand_dims", x, axis=0, hint="batched", gives=(1, *x.sizes))
 
 
-def _without_batch(b: Builder, x: Value, y: Value, axes: int) -> Value:
+def without_batch(b: Builder, x: Value, y: Value, axes: int) -> Value:
     return y if x.rank == axes + 2 else b.op("squeeze", y, axis=0, hint="unbatched")
 
 
@@ -52,6 +53,7 @@ def _full_windows(size: int, kernel: int, stride: int, pad: int) -> int:
     return -(-(size + 2 * pad - kernel) // stride) + 1
 
 
+# With indices the op has another name: see codegen.rules.unpool.
 @lowers("max_pool1d", "max_pool2d", "max_pool3d")
 def max_pool(
     b: Builder,
@@ -61,20 +63,28 @@ def max_pool(
     padding: Sizes = 0,
     dilation: Sizes = 1,
     ceil_mode: bool = False,
-    return_indices: bool = False,
 ) -> Value:
     axes = int(b.node.op[-2])
     kernel = each(kernel_size, axes)
-    strides, pads = _strides(stride, kernel), each(padding, axes)
-    if return_indices:
-        raise b.refuse(f"{b.node.op}() with return_indices=True: MXNet's Pooling gives no indices")
-    x = _with_batch(b, input, axes)
-    kernel = _within(x, kernel, pads, b)
-    if any(d != 1 for d in each(dilation, axes)):
-        pooled = _dilated_max(b, x, kernel, strides, pads, each(dilation, axes))
-    else:
-        pooled = _pool(b, x, "max", kernel, strides, pads, ceil_mode, None)
-    return _without_batch(b, input, pooled, axes)
+    strides, pads = strides_of(stride, kernel), each(padding, axes)
+    x = with_batch(b, input, axes)
+    pooled = max_pooled(b, x, kernel, strides, pads, each(dilation, axes), ceil_mode)
+    return without_batch(b, input, pooled, axes)
+
+
+def max_pooled(
+    b: Builder,
+    x: Value,
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    pads: tuple[int, ...],
+    dilation: tuple[int, ...],
+    ceil_mode: bool,
+) -> Value:
+    """Max pooling of (N, C, ...)."""
+    if any(d != 1 for d in dilation):
+        return _dilated_max(b, x, kernel, strides, pads, dilation)
+    return _pool(b, x, "max", _within(x, kernel, pads, b), strides, pads, ceil_mode, None)
 
 
 def _pool(
@@ -88,7 +98,7 @@ def _pool(
     include_pad: bool | None,
     hint: str = "",
 ) -> Value:
-    sizes = _numbers(x.sizes[2:], b)
+    sizes = numbers_of(x.sizes[2:], b)
     grid = list(zip(sizes, kernel, strides, pads, strict=True))
     wanted = tuple(_windows(*cell, ceil_mode) for cell in grid)
     valid = tuple(_windows(*cell, False) for cell in grid)
@@ -126,11 +136,29 @@ def _dilated_max(
     dilation: tuple[int, ...],
 ) -> Value:
     """Max pooling with gaps: the maximum of the input shifted by each cell of the kernel."""
-    import itertools
-
-    outs = _numbers(b.out.shape[-len(kernel) :], b)
-    x = _padded_for(b, x, kernel, strides, pads, dilation, outs)
     best: Value | None = None
+    for number, window in enumerate(window_cells(b, x, kernel, strides, pads, dilation)):
+        best = (
+            window
+            if best is None
+            else b.op("broadcast_maximum", best, window, hint=f"max{number}", gives=window.shape)
+        )
+    assert best is not None
+    return best
+
+
+def window_cells(
+    b: Builder,
+    x: Value,
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    pads: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> list[Value]:
+    """For each cell of the kernel, what all windows have there."""
+    outs = numbers_of(b.out.shape[-len(kernel) :], b)
+    x = _padded_for(b, x, kernel, strides, pads, dilation, outs)
+    cells = []
     for cell in itertools.product(*(range(k) for k in kernel)):
         begin = tuple(c * d for c, d in zip(cell, dilation, strict=True))
         end = tuple(s + (o - 1) * t + 1 for s, o, t in zip(begin, outs, strides, strict=True))
@@ -144,13 +172,8 @@ def _dilated_max(
             hint=f"cell{name}",
             gives=(*x.sizes[:2], *outs),
         )
-        best = (
-            window
-            if best is None
-            else b.op("broadcast_maximum", best, window, hint=f"max{name}", gives=window.shape)
-        )
-    assert best is not None
-    return best
+        cells.append(window)
+    return cells
 
 
 def _padded_for(
@@ -164,13 +187,13 @@ def _padded_for(
 ) -> Value:
     sides = []
     for size, k, s, p, d, o in zip(
-        _numbers(x.sizes[2:], b), kernel, strides, pads, dilation, outs, strict=True
+        numbers_of(x.sizes[2:], b), kernel, strides, pads, dilation, outs, strict=True
     ):
         reach = (o - 1) * s + d * (k - 1) + 1
         sides.append((p, max(0, reach - size - p)))
     if all(side == (0, 0) for side in sides):
         return x
-    grown = tuple(s + a + z for s, (a, z) in zip(_numbers(x.sizes[2:], b), sides, strict=True))
+    grown = tuple(s + a + z for s, (a, z) in zip(numbers_of(x.sizes[2:], b), sides, strict=True))
     return replace(pad_zeros(b, x, tuple(sides), LOWEST), shape=(*x.sizes[:2], *grown))
 
 
@@ -187,8 +210,8 @@ def avg_pool(
 ) -> Value:
     axes = int(b.node.op[-2])
     kernel = each(kernel_size, axes)
-    strides, pads = _strides(stride, kernel), each(padding, axes)
-    x = _with_batch(b, input, axes)
+    strides, pads = strides_of(stride, kernel), each(padding, axes)
+    x = with_batch(b, input, axes)
     kernel = _within(x, kernel, pads, b)
     if divisor_override is not None:
         pooled = _pool(b, x, "sum", kernel, strides, pads, ceil_mode, None, hint="sum")
@@ -197,19 +220,19 @@ def avg_pool(
         pooled = _avg_ceil(b, x, kernel, strides, pads, count_include_pad)
     else:
         pooled = _pool(b, x, "avg", kernel, strides, pads, ceil_mode, count_include_pad)
-    return _without_batch(b, input, pooled, axes)
+    return without_batch(b, input, pooled, axes)
 
 
 def _within(x: Value, kernel: tuple[int, ...], pads: tuple[int, ...], b: Builder) -> tuple[int, ...]:
     """With ceil_mode torch takes a window larger than the input, which covers all of it; MXNet does not."""
-    cells = zip(_numbers(x.sizes[2:], b), kernel, pads, strict=True)
+    cells = zip(numbers_of(x.sizes[2:], b), kernel, pads, strict=True)
     return tuple(min(k, size + 2 * pad) for size, k, pad in cells)
 
 
 def _uneven(
     x: Value, kernel: tuple[int, ...], strides: tuple[int, ...], pads: tuple[int, ...], b: Builder
 ) -> bool:
-    cells = zip(_numbers(x.sizes[2:], b), kernel, strides, pads, strict=True)
+    cells = zip(numbers_of(x.sizes[2:], b), kernel, strides, pads, strict=True)
     return any(_surplus(*cell) > 0 for cell in cells)
 
 
@@ -229,7 +252,7 @@ def _avg_ceil(
 
     sums = _pool(b, x, "sum", kernel, strides, pads, True, None, hint="sum")
     counts: np.ndarray = np.ones((), np.float32)  # type: ignore[type-arg]
-    for size, k, s, p in zip(_numbers(x.sizes[2:], b), kernel, strides, pads, strict=True):
+    for size, k, s, p in zip(numbers_of(x.sizes[2:], b), kernel, strides, pads, strict=True):
         starts = np.arange(_windows(size, k, s, p, True)) * s - p
         low, high = (-p, size + p) if include_pad else (0, size)
         along = np.minimum(starts + k, high) - np.maximum(starts, low)
@@ -249,17 +272,17 @@ def lp_pool(
 ) -> Value:
     axes = int(b.node.op[-2])
     kernel = each(kernel_size, axes)
-    x = _with_batch(b, input, axes)
-    strides, pads = _strides(stride, kernel), (0,) * axes
+    x = with_batch(b, input, axes)
+    strides, pads = strides_of(stride, kernel), (0,) * axes
     if math.isinf(norm_type):
         size = b.op("abs", x, hint="abs", gives=x.shape)
         if norm_type > 0:
-            return _without_batch(
+            return without_batch(
                 b, input, _pool(b, size, "max", kernel, strides, pads, ceil_mode, None), axes
             )
         size = b.op("negative", size, hint="negated", gives=x.shape)
         least = _pool(b, size, "max", kernel, strides, pads, ceil_mode, None, hint="least")
-        return _without_batch(b, input, b.op("negative", least, gives=least.shape), axes)
+        return without_batch(b, input, b.op("negative", least, gives=least.shape), axes)
     powers = b.op("square", x, hint="square", gives=x.shape) if norm_type == 2 else x
     if norm_type not in {1, 2}:
         powers = b.with_number("x ** c", x, norm_type, hint="power")
@@ -270,8 +293,8 @@ def lp_pool(
     else:
         sums = _pool(b, powers, "sum", kernel, strides, pads, ceil_mode, None, hint="sum")
     if norm_type == 2:
-        return _without_batch(b, input, b.op("sqrt", sums, gives=sums.shape), axes)
-    return _without_batch(b, input, b.with_number("x ** c", sums, 1 / norm_type), axes)
+        return without_batch(b, input, b.op("sqrt", sums, gives=sums.shape), axes)
+    return without_batch(b, input, b.with_number("x ** c", sums, 1 / norm_type), axes)
 
 
 # The size that torch takes (None keeps an axis) is the node's.
@@ -281,25 +304,24 @@ def adaptive_avg_pool(b: Builder, input: Value) -> Value:
 
 
 @lowers("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", ignores=("output_size",))
-def adaptive_max_pool(b: Builder, input: Value, return_indices: bool = False) -> Value:
-    if return_indices:
-        raise b.refuse(f"{b.node.op}() with return_indices=True: MXNet's Pooling gives no indices")
+def adaptive_max_pool(b: Builder, input: Value) -> Value:
     return _adaptive(b, input, "max")
 
 
 def adaptive_average_to(b: Builder, input: Value, outs: tuple[int, ...]) -> Value:
     """Adaptive average pooling to a size; torch's interpolate calls it `area`."""
-    return _adaptive_to(b, input, "avg", outs)
+    return adaptive_to(b, input, "avg", outs)
 
 
 def _adaptive(b: Builder, input: Value, kind: str) -> Value:
     axes = int(b.node.op[-2])
-    return _adaptive_to(b, input, kind, _numbers(b.out.shape[-axes:], b))
+    return adaptive_to(b, input, kind, numbers_of(b.out.shape[-axes:], b))
 
 
-def _adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> Value:
+def adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> Value:
+    """Adaptive pooling to a size, of `kind` avg or max."""
     axes = len(outs)
-    x = _with_batch(b, input, axes)
+    x = with_batch(b, input, axes)
     include = False if kind == "avg" else None
     if set(outs) == {1}:
         # No kernel: global_pool takes the size of the input.
@@ -311,8 +333,8 @@ def _adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> 
             stride=None,
             gives=(*x.sizes[:2], *outs),
         )
-        return _without_batch(b, input, pooled, axes)
-    sizes = _numbers(x.sizes[2:], b)
+        return without_batch(b, input, pooled, axes)
+    sizes = numbers_of(x.sizes[2:], b)
     if all(s % o == 0 for s, o in zip(sizes, outs, strict=True)):
         kernel = tuple(s // o for s, o in zip(sizes, outs, strict=True))
         if set(kernel) == {1}:
@@ -322,7 +344,7 @@ def _adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> 
         pooled = b.op("contrib.AdaptiveAvgPooling2D", x, output_size=outs)
     else:
         pooled = _adaptive_by_axis(b, x, kind, outs)
-    return _without_batch(b, input, pooled, axes)
+    return without_batch(b, input, pooled, axes)
 
 
 def _adaptive_by_axis(b: Builder, x: Value, kind: str, outs: tuple[int, ...]) -> Value:

@@ -94,7 +94,10 @@ def _parameters(b: Builder, layers: Sequence[_Layer], width: int) -> Value:
     total = sum(s for s in sizes if isinstance(s, int))
     if all(b.is_parameter(v) for v in parts) and layers[0].biases:
         return b.packed(parts, "parameters", total)
-    flat = [reshape_to(b, v, (_whole(s),), hint=f"flat{i}") for i, (v, s) in enumerate(zip(parts, sizes, strict=True))]
+    flat = [
+        reshape_to(b, v, (_whole(s),), hint=f"flat{i}")
+        for i, (v, s) in enumerate(zip(parts, sizes, strict=True))
+    ]
     if not layers[0].biases:
         missing = 2 * width * len(layers)
         flat.append(b.constant(np.zeros(missing, np.float32), "biases"))
@@ -107,9 +110,7 @@ def _whole(size: Size | None) -> int:
     return size
 
 
-def _projected(
-    b: Builder, x: Value, weight: Value, bias: Value | None, name: str
-) -> Value:
+def _projected(b: Builder, x: Value, weight: Value, bias: Value | None, name: str) -> Value:
     width = weight.sizes[0]
     return b.op(
         "FullyConnected",
@@ -201,4 +202,6 @@ def gru_cell(
     new = _activation(b, new, "tanh", "new")
     # (1 - update) * new + update * state
     gap = b.op("elemwise_sub", hx, new, hint="gap", gives=hx.shape)
-    return b.op("elemwise_add", new, b.op("elemwise_mul", update, gap, hint="moved", gives=hx.shape), gives=hx.shape)
+    return b.op(
+        "elemwise_add", new, b.op("elemwise_mul", update, gap, hint="moved", gives=hx.shape), gives=hx.shape
+    )

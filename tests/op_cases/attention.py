@@ -14,11 +14,27 @@ fn("sdpa", lambda q, k, v: F.scaled_dot_product_attention(q, k, v), Q, K, V)
 fn("sdpa causal", lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), Q, K, V)
 fn("sdpa causal square", lambda q: F.scaled_dot_product_attention(q, q, q, is_causal=True), Q)
 fn("sdpa scale", lambda q, k, v: F.scaled_dot_product_attention(q, k, v, scale=0.3), Q, K, V)
-fn("sdpa float mask", lambda q, k, m: F.scaled_dot_product_attention(q, k, k, attn_mask=m), Q, K, torch.randn(5, 6))
+fn(
+    "sdpa float mask",
+    lambda q, k, m: F.scaled_dot_product_attention(q, k, k, attn_mask=m),
+    Q,
+    K,
+    torch.randn(5, 6),
+)
 fn("sdpa bool mask", lambda q: F.scaled_dot_product_attention(q, q, q, attn_mask=~CAUSAL), Q)
-fn("sdpa bool mask of an input", lambda q, m: F.scaled_dot_product_attention(q, q, q, attn_mask=m[:, None, None] > -1), Q, (2, 5))
+fn(
+    "sdpa bool mask of an input",
+    lambda q, m: F.scaled_dot_product_attention(q, q, q, attn_mask=m[:, None, None] > -1),
+    Q,
+    (2, 5),
+)
 fn("sdpa three axes", lambda q, k: F.scaled_dot_product_attention(q, k, k), (2, 5, 4), (2, 6, 4))
-fn("sdpa grouped", lambda q, k: F.scaled_dot_product_attention(q, k, k, enable_gqa=True), (2, 4, 5, 4), (2, 2, 6, 4))
+fn(
+    "sdpa grouped",
+    lambda q, k: F.scaled_dot_product_attention(q, k, k, enable_gqa=True),
+    (2, 4, 5, 4),
+    (2, 2, 6, 4),
+)
 
 
 class SelfAttention(nn.Module):
@@ -48,22 +64,50 @@ case("attention steps first", SelfAttention(8, 2), (5, 2, 8))
 case("attention no bias", SelfAttention(8, 2, bias=False, batch_first=True), X)
 case("attention bias_kv", SelfAttention(8, 2, add_bias_kv=True, batch_first=True), X)
 case("attention zero", SelfAttention(8, 2, add_zero_attn=True, batch_first=True), X)
-case("attention bias_kv zero mask", SelfAttention(8, 2, add_bias_kv=True, add_zero_attn=True, batch_first=True, attn_mask=CAUSAL), X)
+case(
+    "attention bias_kv zero mask",
+    SelfAttention(8, 2, add_bias_kv=True, add_zero_attn=True, batch_first=True, attn_mask=CAUSAL),
+    X,
+)
 case("attention no weights", SelfAttention(8, 2, batch_first=True, need_weights=False), X)
 case("attention weights of heads", SelfAttention(8, 2, batch_first=True, average_attn_weights=False), X)
 case("attention causal mask", SelfAttention(8, 2, batch_first=True, attn_mask=CAUSAL), X)
-case("attention is_causal", SelfAttention(8, 2, batch_first=True, attn_mask=CAUSAL, is_causal=True, need_weights=False), X)
+case(
+    "attention is_causal",
+    SelfAttention(8, 2, batch_first=True, attn_mask=CAUSAL, is_causal=True, need_weights=False),
+    X,
+)
 case("attention float mask", SelfAttention(8, 2, batch_first=True, attn_mask=torch.randn(5, 5)), X)
-case("attention infinite mask", SelfAttention(8, 2, batch_first=True, attn_mask=torch.full((5, 5), float("-inf")).triu(1)), X)
-case("attention head masks", SelfAttention(8, 2, batch_first=True, attn_mask=torch.randn(4, 5, 5)), X, frozen=True)
+case(
+    "attention infinite mask",
+    SelfAttention(8, 2, batch_first=True, attn_mask=torch.full((5, 5), float("-inf")).triu(1)),
+    X,
+)
+case(
+    "attention head masks",
+    SelfAttention(8, 2, batch_first=True, attn_mask=torch.randn(4, 5, 5)),
+    X,
+    frozen=True,
+)
 case("attention padding", SelfAttention(8, 2, batch_first=True, key_padding_mask=PADDING), X, frozen=True)
-case("attention padding and mask", SelfAttention(8, 2, batch_first=True, key_padding_mask=PADDING, attn_mask=CAUSAL), X, frozen=True)
+case(
+    "attention padding and mask",
+    SelfAttention(8, 2, batch_first=True, key_padding_mask=PADDING, attn_mask=CAUSAL),
+    X,
+    frozen=True,
+)
 case("attention dropout", SelfAttention(8, 2, dropout=0.3, batch_first=True), X)
 case("attention unbatched", SelfAttention(8, 2), (5, 8))
 case("attention cross", CrossAttention(8, 2, batch_first=True), X, (2, 6, 8), (2, 6, 8))
 case("attention cross steps first", CrossAttention(8, 4), (5, 2, 8), (6, 2, 8), (6, 2, 8))
 case("attention own widths", CrossAttention(8, 2, kdim=3, vdim=4, batch_first=True), X, (2, 6, 3), (2, 6, 4))
-case("attention own widths no bias", CrossAttention(8, 2, kdim=3, vdim=4, bias=False, batch_first=True), X, (2, 6, 3), (2, 6, 4))
+case(
+    "attention own widths no bias",
+    CrossAttention(8, 2, kdim=3, vdim=4, bias=False, batch_first=True),
+    X,
+    (2, 6, 3),
+    (2, 6, 4),
+)
 
 
 class Padded(nn.Module):
@@ -89,16 +133,33 @@ class Masked(nn.Module):
 
 
 case("encoder layer", nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), X)
-case("encoder layer norm first gelu", nn.TransformerEncoderLayer(8, 2, 16, activation="gelu", norm_first=True, batch_first=True), X)
+case(
+    "encoder layer norm first gelu",
+    nn.TransformerEncoderLayer(8, 2, 16, activation="gelu", norm_first=True, batch_first=True),
+    X,
+)
 case("encoder layer no bias", nn.TransformerEncoderLayer(8, 2, 16, bias=False, batch_first=True), X)
 case("encoder layer steps first", nn.TransformerEncoderLayer(8, 2, 16), (5, 2, 8))
-case("encoder", nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2, nn.LayerNorm(8)), X)
+case(
+    "encoder",
+    nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2, nn.LayerNorm(8)),
+    X,
+)
 case("encoder padded", Padded(), X, PADDING)
 case("decoder layer", nn.TransformerDecoderLayer(8, 2, 16, batch_first=True), X, (2, 6, 8))
-case("decoder layer causal", Masked(nn.TransformerDecoderLayer(8, 2, 16, batch_first=True), tgt_mask=CAUSAL, tgt_is_causal=True), X, (2, 6, 8))
-case("decoder", nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 16, norm_first=True, batch_first=True), 2), X, (2, 6, 8))
+case(
+    "decoder layer causal",
+    Masked(nn.TransformerDecoderLayer(8, 2, 16, batch_first=True), tgt_mask=CAUSAL, tgt_is_causal=True),
+    X,
+    (2, 6, 8),
+)
+case(
+    "decoder",
+    nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 16, norm_first=True, batch_first=True), 2),
+    X,
+    (2, 6, 8),
+)
 case("transformer", nn.Transformer(8, 2, 1, 1, 16, batch_first=True), X, (2, 6, 8))
-
 
 
 class Einsum1(nn.Module):

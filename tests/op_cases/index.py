@@ -159,14 +159,29 @@ fn("gather one", lambda x, i: x.gather(1, i), (2, 5), Ints((2, 1), 5))
 fn("gather 3 axes", lambda x, i: torch.gather(x, 2, i), (2, 4, 5), Ints((2, 4, 3), 5))
 fn("gather middle", lambda x, i: torch.gather(x, 1, i), (2, 4, 5), Ints((2, 3, 5), 4))
 fn("gather smaller", lambda x, i: torch.gather(x, 2, i), (2, 4, 5), Ints((2, 3, 3), 5))
-fn("gather expanded", lambda x, i: torch.gather(x, 1, i.unsqueeze(-1).expand(-1, -1, 5)), (2, 4, 5), Ints((2, 3), 4))
+fn(
+    "gather expanded",
+    lambda x, i: torch.gather(x, 1, i.unsqueeze(-1).expand(-1, -1, 5)),
+    (2, 4, 5),
+    Ints((2, 3), 4),
+)
 fn("take_along_dim", lambda x, i: torch.take_along_dim(x, i, 1), (2, 5), Ints((2, 3), 5))
 fn("index by an input", lambda x, i: x[:, i], (2, 5, 3), torch.tensor([4, 0, -1]))
 fn("index table by an input", lambda w, i: w[i], (7, 4), Ints((3, 2), 7))
 fn("index_select by an input", lambda x, i: x.index_select(1, i), (2, 5, 3), torch.tensor([4, 0]))
-fn("index relative positions", lambda x, t: x + t[torch.arange(16).reshape(4, 4) % 7].permute(2, 0, 1), (2, 3, 4, 4), torch.randn(7, 3))
+fn(
+    "index relative positions",
+    lambda x, t: x + t[torch.arange(16).reshape(4, 4) % 7].permute(2, 0, 1),
+    (2, 3, 4, 4),
+    torch.randn(7, 3),
+)
 fn("one_hot of an input", lambda i: F.one_hot(i, 5).float(), Ints((2, 3), 5))
-fn("scatter", lambda x, i: torch.zeros(x.shape[0], 5).scatter(1, i, x), (2, 3), torch.tensor([[0, 2, 4], [3, 1, 0]]))
+fn(
+    "scatter",
+    lambda x, i: torch.zeros(x.shape[0], 5).scatter(1, i, x),
+    (2, 3),
+    torch.tensor([[0, 2, 4], [3, 1, 0]]),
+)
 fn("scatter number", lambda i: torch.zeros(i.shape[0], 5).scatter_(1, i, 1.0), torch.tensor([[0, 2], [3, 1]]))
 fn("scatter_add", lambda x, i: torch.zeros(x.shape[0], 5).scatter_add(1, i, x), (2, 3), Ints((2, 3), 5))
 fn("index_add", lambda x: torch.zeros(x.shape[0], 3).index_add(1, torch.tensor([0, 2, 0, 1]), x), (2, 4))
@@ -174,3 +189,7 @@ fn("index_fill", lambda x: x.index_fill(1, torch.tensor([0, 2]), 4.0), (2, 4))
 fn("index_copy", lambda x: x.index_copy(1, torch.tensor([0, 2]), x[:, 2:] * 5), (2, 4))
 fn("masked_scatter", lambda x: x.masked_fill(x > 0, 1.0), (2, 4))
 fn("searchsorted", lambda x: torch.bucketize(x, torch.tensor([-1.0, 0.0, 1.0])), (2, 4))
+fn("batch size as a number", lambda x: x / x.size(0), (2, 3))
+fn("batch size reflected", lambda x: 2 * x.shape[0] + 1 - x, (2, 3))
+fn("batch size in a tensor", lambda x: x + torch.tensor([1.0, x.shape[0], 2 * x.shape[0] + 1]), (2, 3))
+fn("batch size as a tensor", lambda x: x * torch.tensor(x.shape[0]), (2, 3))

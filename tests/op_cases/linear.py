@@ -64,7 +64,14 @@ fn("addmm", lambda x, y, z: torch.addmm(x, y, z), (5,), (2, 3), (3, 5), frozen=T
 fn("addmm scaled", lambda x, y, z: torch.addmm(x, y, z, beta=0.5, alpha=2), (5,), (2, 3), (3, 5), frozen=True)
 fn("baddbmm", lambda x, y, z: torch.baddbmm(x, y, z, beta=0.5, alpha=2), (2, 3, 5), (2, 3, 4), (2, 4, 5))
 fn("baddbmm beta 0", lambda x, y, z: torch.baddbmm(x, y, z, beta=0, alpha=2), (2, 3, 5), (2, 3, 4), (2, 4, 5))
-fn("addbmm", lambda x, y, z: torch.addbmm(x, y, z, beta=0.5, alpha=2), (3, 5), (2, 3, 4), (2, 4, 5), frozen=True)
+fn(
+    "addbmm",
+    lambda x, y, z: torch.addbmm(x, y, z, beta=0.5, alpha=2),
+    (3, 5),
+    (2, 3, 4),
+    (2, 4, 5),
+    frozen=True,
+)
 fn("addmv", lambda x, y, z: torch.addmv(x, y, z, beta=0.5), (2,), (2, 3), (3,))
 fn("matmul of whole numbers", lambda x, y: x @ y, Ints((2, 3, 4)), Ints((2, 4, 5)))
 
@@ -75,4 +82,33 @@ case("embedding of int32", nn.Embedding(7, 4), Ints((2, 3, 4), 7, "int32"))
 case("embedding from_pretrained", nn.Embedding.from_pretrained(torch.randn(7, 4)), Ints((2, 5), 7))
 case("embedding max_norm", nn.Embedding(7, 4, max_norm=1.0), Ints((2, 5), 7))
 case("embedding max_norm 1", nn.Embedding(7, 4, max_norm=1.5, norm_type=1.0), Ints((2, 5), 7))
-fn("embedding by positions", lambda x, w: F.embedding(torch.arange(x.shape[1]), w) + x[..., None], (2, 5), (9, 4))
+fn(
+    "embedding by positions",
+    lambda x, w: F.embedding(torch.arange(x.shape[1]), w) + x[..., None],
+    (2, 5),
+    (9, 4),
+)
+
+
+class Bags(nn.Module):
+    def __init__(self, mode, weighted=False, **options):
+        super().__init__()
+        self.bag = nn.EmbeddingBag(7, 4, mode=mode, **options)
+        self.weighted = weighted
+
+    def forward(self, ids, weights=None):
+        if self.weighted:
+            return self.bag(ids, per_sample_weights=weights)
+        last = ids.shape[0] if self.bag.include_last_offset else 6
+        return self.bag(ids, torch.tensor([0, 2, 2, last]))
+
+
+for mode in ("sum", "mean", "max"):
+    case(f"embedding_bag {mode}", nn.EmbeddingBag(7, 4, mode=mode), Ints((2, 5), 7))
+    case(
+        f"embedding_bag {mode} padding_idx", nn.EmbeddingBag(7, 4, mode=mode, padding_idx=2), Ints((2, 5), 7)
+    )
+    case(f"embedding_bag {mode} offsets", Bags(mode), Ints((9,), 7))
+    case(f"embedding_bag {mode} last offset", Bags(mode, include_last_offset=True), Ints((9,), 7))
+case("embedding_bag weights", Bags("sum", weighted=True), Ints((2, 5), 7), (2, 5))
+case("embedding_bag max_norm", nn.EmbeddingBag(7, 4, max_norm=1.0), Ints((2, 5), 7))

@@ -97,3 +97,31 @@ case("adaptive_max_pool2d divides", nn.AdaptiveMaxPool2d((3, 2)), (2, 3, 9, 8))
 case("adaptive_max_pool2d uneven", nn.AdaptiveMaxPool2d((4, None)), (2, 3, 9, 8))
 case("adaptive_max_pool3d uneven", nn.AdaptiveMaxPool3d((2, 3, 4)), (2, 3, 5, 6, 7))
 case("adaptive_max_pool3d to 1", nn.AdaptiveMaxPool3d(1), (2, 3, 5, 6, 7))
+
+
+class Unpooled(nn.Module):
+    """A pool, and its inverse."""
+
+    def __init__(self, axes, *args, output_size=None, **kwargs):
+        super().__init__()
+        self.pool = MAX[axes](*args, return_indices=True, **kwargs)
+        self.unpool = (nn.MaxUnpool1d, nn.MaxUnpool2d, nn.MaxUnpool3d)[axes - 1](*args, **kwargs)
+        self.output_size = output_size
+
+    def forward(self, x):
+        y, places = self.pool(x)
+        return self.unpool(y * 2, places, output_size=self.output_size)
+
+
+for axes, shape in SHAPES.items():
+    case(f"max_pool{axes}d indices", MAX[axes](2, return_indices=True), shape)
+    case(f"max_pool{axes}d indices all", MAX[axes](3, 2, 1, 2, return_indices=True, ceil_mode=True), shape)
+    case(f"max_pool{axes}d indices unbatched", MAX[axes](2, return_indices=True), shape[1:])
+    adaptive = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)[axes - 1]
+    case(f"adaptive_max_pool{axes}d indices", adaptive(3, return_indices=True), shape)
+    case(f"max_unpool{axes}d", Unpooled(axes, 2), shape)
+    case(f"max_unpool{axes}d odd output", Unpooled(axes, 2, output_size=shape[2:]), shape)
+    case(
+        f"max_unpool{axes}d overlapping", Unpooled(axes, 3, stride=2, padding=1, output_size=shape[2:]), shape
+    )
+case("adaptive_max_pool2d indices to 1", nn.AdaptiveMaxPool2d(1, return_indices=True), (2, 3, 5, 4))

@@ -80,7 +80,12 @@ fn("nansum", lambda x: torch.nansum(x, 1), X)
 fn("diff", lambda x: torch.diff(x, dim=1), X)
 fn("cosine_similarity", lambda x, y: F.cosine_similarity(x, y), (2, 5, 3), (2, 5, 3))
 fn("cosine_similarity dim", lambda x, y: F.cosine_similarity(x, y, -1, 0.5), (2, 5, 3), (2, 5, 3))
-fn("cosine_similarity broadcast", lambda x, y: F.cosine_similarity(x[:, :, None], y[:, None], -1), (2, 5, 3), (2, 4, 3))
+fn(
+    "cosine_similarity broadcast",
+    lambda x, y: F.cosine_similarity(x[:, :, None], y[:, None], -1),
+    (2, 5, 3),
+    (2, 4, 3),
+)
 case("cosine_similarity module", nn.CosineSimilarity(), (2, 5), (2, 5))
 case("pairwise_distance", nn.PairwiseDistance(), (2, 5), (2, 5))
 case("pairwise_distance arguments", nn.PairwiseDistance(3.0, 0.01, True), (2, 5), (2, 5))

@@ -36,9 +36,16 @@ _resize("bilinear to 1", (2, 3, 4, 5), size=(1, 1), mode="bilinear")
 _resize("bilinear corners to 1", (2, 3, 4, 5), size=(1, 1), mode="bilinear", align_corners=True)
 _resize("bilinear from 1", (2, 3, 1, 1), size=(4, 5), mode="bilinear")
 _resize("bilinear corners from 1", (2, 3, 1, 1), size=(4, 5), mode="bilinear", align_corners=True)
-fn("interpolate to another's size", lambda x, y: F.interpolate(x, y.shape[2:], mode="bilinear") + y, (2, 3, 4, 5), (2, 3, 8, 10))
+fn(
+    "interpolate to another's size",
+    lambda x, y: F.interpolate(x, y.shape[2:], mode="bilinear") + y,
+    (2, 3, 4, 5),
+    (2, 3, 8, 10),
+)
 case("upsample module", nn.Upsample(scale_factor=2), (2, 3, 4, 5))
-case("upsample bilinear module", nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), (2, 3, 4, 5))
+case(
+    "upsample bilinear module", nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), (2, 3, 4, 5)
+)
 case("upsample size module", nn.Upsample(size=(7, 9), mode="bilinear"), (2, 3, 4, 5))
 case("upsample nearest 2d", nn.UpsamplingNearest2d(scale_factor=3), (2, 3, 4, 5))
 case("upsample bilinear 2d", nn.UpsamplingBilinear2d(scale_factor=3), (2, 3, 4, 5))
@@ -90,7 +97,12 @@ case("fold all", nn.Fold((6, 7), (2, 3), dilation=(1, 2), padding=(1, 0), stride
 fn("grid_sample", lambda x, g: F.grid_sample(x, g, align_corners=True), (2, 3, 5, 6), (2, 4, 3, 2))
 fn("grid_sample align_corners False", lambda x, g: F.grid_sample(x, g), (2, 3, 5, 6), (2, 4, 3, 2))
 fn("grid_sample border", lambda x, g: F.grid_sample(x, g, padding_mode="border"), (2, 3, 5, 6), (2, 4, 3, 2))
-fn("grid_sample reflection", lambda x, g: F.grid_sample(x, g, padding_mode="reflection"), (2, 3, 5, 6), (2, 4, 3, 2))
+fn(
+    "grid_sample reflection",
+    lambda x, g: F.grid_sample(x, g, padding_mode="reflection"),
+    (2, 3, 5, 6),
+    (2, 4, 3, 2),
+)
 fn("grid_sample nearest", lambda x, g: F.grid_sample(x, g * 0.7, mode="nearest"), (2, 3, 5, 6), (2, 4, 3, 2))
 fn("grid_sample bicubic", lambda x, g: F.grid_sample(x, g * 0.7, mode="bicubic"), (2, 3, 5, 6), (2, 4, 3, 2))
 fn("affine_grid", lambda t: F.affine_grid(t, (t.shape[0], 3, 4, 5)), (2, 2, 3))

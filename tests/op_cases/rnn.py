@@ -10,7 +10,9 @@ for name, layer in {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}.items():
     case(f"{name} steps first", layer(3, 4), (5, 2, 3))
     case(f"{name} two layers", layer(3, 4, 2, batch_first=True), (2, 5, 3))
     case(f"{name} bidirectional", layer(3, 4, bidirectional=True, batch_first=True), (2, 5, 3))
-    case(f"{name} three layers bidirectional", layer(3, 4, 3, bidirectional=True, batch_first=True), (2, 5, 3))
+    case(
+        f"{name} three layers bidirectional", layer(3, 4, 3, bidirectional=True, batch_first=True), (2, 5, 3)
+    )
     case(f"{name} no bias", layer(3, 4, 2, bias=False, bidirectional=True, batch_first=True), (2, 5, 3))
     case(f"{name} dropout", layer(3, 4, 2, dropout=0.3, batch_first=True), (2, 5, 3))
     case(f"{name} unbatched", layer(3, 4), (5, 3))
@@ -18,7 +20,11 @@ for name, layer in {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}.items():
         case(f"{name} initial state", layer(3, 4, 2, batch_first=True), (2, 5, 3), (2, 2, 4), frozen=True)
 case("rnn relu", nn.RNN(3, 4, 2, nonlinearity="relu", batch_first=True), (2, 5, 3))
 case("lstm projection", nn.LSTM(3, 4, proj_size=2, batch_first=True), (2, 5, 3))
-case("lstm projection layers bidirectional", nn.LSTM(3, 5, 2, proj_size=2, bidirectional=True, batch_first=True), (2, 4, 3))
+case(
+    "lstm projection layers bidirectional",
+    nn.LSTM(3, 5, 2, proj_size=2, bidirectional=True, batch_first=True),
+    (2, 4, 3),
+)
 case("lstm projection no bias", nn.LSTM(3, 4, proj_size=2, bias=False, batch_first=True), (2, 5, 3))
 
 

@@ -1,0 +1,183 @@
+"""Max pooling with the places of its maxima, and its inverse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from codegen.lower import Builder, Value
+from codegen.registry import lowers
+from codegen.rules.conv import Sizes, each
+from codegen.rules.layout import cut, reshape_to
+from codegen.rules.pool import (
+    adaptive_to,
+    max_pooled,
+    numbers_of,
+    strides_of,
+    window_cells,
+    with_batch,
+    without_batch,
+)
+from tracer.ir import Dim, Shape
+
+
+# MXNet's Pooling gives no indices: the cells of all windows are stacked, and argmax chooses among them.
+@lowers(
+    "max_pool1d_with_indices",
+    "max_pool2d_with_indices",
+    "max_pool3d_with_indices",
+    ignores=("return_indices",),
+)
+def max_pool_with_indices(
+    b: Builder,
+    input: Value,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    ceil_mode: bool = False,
+) -> list[Value]:
+    axes = int(b.node.op.partition("pool")[2][0])
+    kernel = each(kernel_size, axes)
+    steps, pads, gaps = strides_of(stride, kernel), each(padding, axes), each(dilation, axes)
+    x = with_batch(b, input, axes)
+    pooled = max_pooled(b, x, kernel, steps, pads, gaps, ceil_mode)
+    outs = numbers_of(b.out.shape[-axes:], b)
+    starts = [np.arange(o) * s - p for o, s, p in zip(outs, steps, pads, strict=True)]
+    cells = window_cells(b, x, kernel, steps, pads, gaps)
+    places = _places(b, x, cells, kernel, starts, gaps)
+    return [without_batch(b, input, v, axes) for v in (pooled, places)]
+
+
+def _places(
+    b: Builder,
+    x: Value,
+    cells: list[Value],
+    kernel: tuple[int, ...],
+    starts: list[np.ndarray],  # type: ignore[type-arg]
+    gaps: tuple[int, ...],
+) -> Value:
+    """Where each window's maximum stands in the flattened image."""
+    sizes = numbers_of(x.sizes[2:], b)
+    if np.prod(sizes) > 2**24:
+        raise b.refuse(f"indices of {np.prod(sizes)} places: MXNet counts in float32, exact up to 2^24")
+    weights = [int(np.prod(sizes[a + 1 :])) for a in range(len(sizes))]
+    offsets = sum(
+        np.ix_(*(np.arange(k) * d * w for k, d, w in zip(kernel, gaps, weights, strict=True))), np.zeros(1)
+    )
+    bases = sum(np.ix_(*(s * w for s, w in zip(starts, weights, strict=True))), np.zeros(1))
+    gives = cells[0].sizes
+    table = b.op("stack", cells, axis=0, hint="cells", gives=(len(cells), *gives))
+    best = b.op("argmax", table, axis=0, hint="best", gives=gives)
+    offset = b.constant(np.asarray(offsets, np.float32).reshape(-1), "offsets")
+    moved = b.op("take", offset, best, mode="clip", hint="offset", gives=gives)
+    base = b.constant(np.asarray(bases, np.float32)[None, None], "corners")
+    return b.op("broadcast_add", moved, base, hint="indices", gives=gives)
+
+
+@lowers(
+    "adaptive_max_pool1d_with_indices",
+    "adaptive_max_pool2d_with_indices",
+    "adaptive_max_pool3d_with_indices",
+    ignores=("return_indices", "output_size"),
+)
+def adaptive_max_pool_with_indices(b: Builder, input: Value) -> list[Value]:
+    axes = int(b.node.op.partition("pool")[2][0])
+    x = with_batch(b, input, axes)
+    outs = numbers_of(b.out.shape[-axes:], b)
+    sizes = numbers_of(x.sizes[2:], b)
+    starts = [np.arange(o) * n // o for o, n in zip(outs, sizes, strict=True)]
+    ends = [-(-(np.arange(o) + 1) * n // o) for o, n in zip(outs, sizes, strict=True)]
+    kernel = tuple(int((e - s).max()) for s, e in zip(starts, ends, strict=True))
+    cells = []
+    for cell in np.ndindex(*kernel):
+        value = x
+        for axis, (c, start, end) in enumerate(zip(cell, starts, ends, strict=True), start=2):
+            spots = b.constant(np.minimum(start + c, end - 1), f"spots{axis}_{c}", shared=True)
+            gives = (*value.sizes[:axis], len(start), *value.sizes[axis + 1 :])
+            value = b.op("take", value, spots, axis=axis, mode="clip", hint=f"cell{axis}", gives=gives)
+        cells.append(value)
+    places = _places(b, x, cells, kernel, starts, (1,) * axes)
+    return [adaptive_to(b, input, "max", outs), without_batch(b, input, places, axes)]
+
+
+# The size of the result is the node's.
+@lowers("max_unpool1d", "max_unpool2d", "max_unpool3d", ignores=("output_size",))
+def max_unpool(
+    b: Builder,
+    input: Value,
+    indices: Value,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+) -> Value:
+    axes = int(b.node.op[-2])
+    kernel = each(kernel_size, axes)
+    x, places = with_batch(b, input, axes), with_batch(b, indices, axes)
+    places = b.cast(places, "float32")
+    outs = numbers_of(b.out.shape[-axes:], b)
+    steps = strides_of(stride, kernel)
+    own = _from_plain_pool(b, indices, kernel)
+    if steps == kernel and own and set(each(padding, axes)) == {0}:
+        result = _spread_windows(b, x, places, kernel, outs)
+    else:
+        result = _scattered(b, x, places, outs)
+    return without_batch(b, input, result, axes)
+
+
+def _from_plain_pool(b: Builder, indices: Value, kernel: tuple[int, ...]) -> bool:
+    """Whether the indices come from a pool whose windows do not overlap: each lies in its own window."""
+    node = b.graph.by_name.get(indices.node)
+    if node is None or not node.op.startswith("max_pool"):
+        return False
+    kwargs = node.kwargs
+    pooled = each(kwargs["kernel_size"], len(kernel))
+    plain = all(set(each(kwargs.get(k, d), len(kernel))) == {d} for k, d in (("padding", 0), ("dilation", 1)))
+    return plain and pooled == kernel and strides_of(kwargs.get("stride"), pooled) == kernel
+
+
+def _spread_windows(
+    b: Builder, x: Value, places: Value, kernel: tuple[int, ...], outs: tuple[int, ...]
+) -> Value:
+    """Every cell of a window gets its value; those that are not at the value's place become 0."""
+    spread = []
+    for value, name, filler in ((x, "values", 0.0), (places, "places", -1.0)):
+        for axis, (k, out) in enumerate(zip(kernel, outs, strict=True), start=2):
+            size = value.sizes[axis]
+            assert isinstance(size, int)
+            gives: Shape = (*value.sizes[:axis], size * k, *value.sizes[axis + 1 :])
+            value = b.op("repeat", value, repeats=k, axis=axis, hint=f"{name}{axis}", gives=gives)
+            if size * k > out:
+                value = cut(b, value, axis, 0, out, hint=f"{name}{axis}_cut")
+            if size * k < out:
+                edge = cut(b, value, axis, 0, 1, hint=f"{name}{axis}_edge")
+                edge = b.op("zeros_like", edge, hint=f"{name}{axis}_zeros", gives=edge.shape)
+                edge = b.with_number("x + c", edge, filler, hint=f"{name}{axis}_fill") if filler else edge
+                gives = (*value.sizes[:axis], out, *value.sizes[axis + 1 :])
+                parts = [value, *[edge] * (out - size * k)]
+                value = b.op("Concat", parts, dim=axis, hint=f"{name}{axis}_wide", gives=gives)
+        spread.append(value)
+    here = np.arange(int(np.prod(outs)), dtype=np.float32).reshape((1, 1, *outs))
+    chosen = b.op(
+        "broadcast_equal", spread[1], b.constant(here, "here"), hint="chosen", gives=spread[1].shape
+    )
+    return b.op("elemwise_mul", spread[0], chosen, gives=spread[0].shape)
+
+
+def _scattered(b: Builder, x: Value, places: Value, outs: tuple[int, ...]) -> Value:
+    """Any indices: a one-hot row for each value. Equal places hold equal values, whose mean is taken."""
+    depth = int(np.prod(outs))
+    count = int(np.prod(numbers_of(x.sizes[2:], b)))
+    lead = x.sizes[:2]
+    if any(isinstance(s, Dim) for s in lead[1:]):
+        raise b.refuse("max_unpool() where a size other than the first follows the batch")
+    flat = reshape_to(b, x, (*lead, count, 1), hint="values")
+    rows = reshape_to(b, places, (*lead, count), hint="places")
+    hot = b.op("one_hot", rows, depth=depth, hint="rows", gives=(*lead, count, depth))
+    filled = b.op("broadcast_mul", hot, flat, hint="filled", gives=hot.shape)
+    total = b.op("sum", filled, axis=2, hint="total", gives=(*lead, depth))
+    hits = b.op("sum", hot, axis=2, hint="hits", gives=(*lead, depth))
+    hits = b.with_number("maximum(x, c)", hits, 1.0, hint="counted")
+    mean = b.op("elemwise_div", total, hits, hint="mean", gives=(*lead, depth))
+    return reshape_to(b, replace(mean), (*lead, *outs))
