@@ -210,7 +210,7 @@ class Builder:
             node = self.graph.by_name[refs[0].name]
         if node is None or node.op != "arange":
             return False
-        return node.kwargs.get("start", 0) == 0 and node.kwargs.get("step", 1) == 1
+        return bool(node.kwargs.get("start", 0) == 0 and node.kwargs.get("step", 1) == 1)
 
     # Inside ------------------------------------------------------------------------------------
 
