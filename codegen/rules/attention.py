@@ -92,8 +92,8 @@ def _grouped(b: Builder, query: Value, shared: Value, name: str) -> Value:
     return b.op("repeat", shared, repeats=heads // have, axis=axis, hint=f"{name}_heads", gives=gives)
 
 
-# `training` and `embed_dim_to_check` change no number; `is_causal` says that `attn_mask` is a causal one.
-@lowers("multi_head_attention_forward", ignores=("training", "embed_dim_to_check", "is_causal"))
+# `embed_dim_to_check` changes no number; `is_causal` says that `attn_mask` is a causal one.
+@lowers("multi_head_attention_forward", ignores=("embed_dim_to_check", "is_causal"))
 def multi_head_attention(
     b: Builder,
     query: Value,
@@ -105,9 +105,10 @@ def multi_head_attention(
     bias_k: Value | None,
     bias_v: Value | None,
     add_zero_attn: bool,
+    dropout_p: float,
     out_proj_weight: Value,
     out_proj_bias: Value | None,
-    dropout_p: float = 0.0,
+    training: bool = True,
     key_padding_mask: Value | None = None,
     need_weights: bool = True,
     attn_mask: Value | None = None,
@@ -119,6 +120,8 @@ def multi_head_attention(
     static_v: Value | None = None,
     average_attn_weights: bool = True,
 ) -> list[Value]:
+    if training and dropout_p:
+        raise b.refuse("attention with dropout_p and training=True, which is random", "pass training=self.training")
     if static_k is not None or static_v is not None:
         raise b.refuse("multi_head_attention_forward() with static_k or static_v", "project them in forward")
     unbatched = query.rank == 2
