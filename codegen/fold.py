@@ -385,7 +385,7 @@ class _Folder:
                     found.append(Entry(label, (), (operand,), variable))
 
         if block is self.root:
-            variables([(None, Leaf(v.name)) for v in self.program.inputs])
+            variables([(None, Leaf(v.name)) for v in self.program.inputs if v.name in self._owners])
         for item in self._spliced(block):
             if isinstance(item, Block):
                 family = self._family[id(item)]

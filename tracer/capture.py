@@ -461,6 +461,7 @@ class _Recorder(TorchFunctionMode):
         """Tie tensors to the node that made them; `read` None marks an input."""
         node.meta.setdefault("source", self._source())
         node.meta["types"] = tuple((tuple(o.shape), str(o.dtype).removeprefix("torch.")) for o in outs)
+        node.meta["strides"] = tuple(o.stride() for o in outs)
         node.meta["traced"] = (
             read is None or name in RANDOM or any(n.meta["traced"] for n in node.all_input_nodes)
         )
@@ -478,6 +479,7 @@ class _Recorder(TorchFunctionMode):
             source=node.meta["source"],
             traced=node.meta["traced"],
             types=(node.meta["types"][index],),
+            strides=(node.meta["strides"][index],),
             item=(node, index),
         )
         if "value" in node.meta:
@@ -575,6 +577,7 @@ class _Recorder(TorchFunctionMode):
 
     def _remember_again(self, node: fx.Node, view: _View, outs: list[torch.Tensor]) -> None:
         node.meta["types"] = tuple((tuple(o.shape), str(o.dtype).removeprefix("torch.")) for o in outs)
+        node.meta["strides"] = tuple(o.stride() for o in outs)
         node.meta["traced"] = any(n.meta["traced"] for n in node.all_input_nodes)
         if not node.meta["traced"]:
             node.meta["value"] = [view.view.detach().clone()] * len(outs)
@@ -587,6 +590,7 @@ class _Recorder(TorchFunctionMode):
         func, args = self._inverse(view, base, node)
         new = self._record(func, args, {})
         new.meta["types"] = base.meta["types"]
+        new.meta["strides"] = base.meta["strides"]
         new.meta["traced"] = base.meta["traced"] or node.meta["traced"]
         if not new.meta["traced"]:
             new.meta["value"] = [view.base.detach().clone()]

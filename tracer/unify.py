@@ -22,6 +22,12 @@ from tracer.canonical import CASTS, STORAGE, call_arguments, op_name
 from tracer.capture import Capture
 from tracer.ir import Dim, Graph, Node, Ref, Size, Source, TensorType, check
 
+# Ops whose arguments after the first are numbers, which torch also takes as tensors of one number.
+TAKE_SIZES = frozenset(
+    "as_strided broadcast_to expand flatten narrow new_empty new_full new_ones new_zeros repeat reshape select tile "
+    "unflatten unfold view".split()
+)
+
 
 class Mismatch(Exception):
     """The net takes another path at another batch size."""
@@ -183,14 +189,22 @@ class _Unifier:
 
     def _arguments(self, node: fx.Node) -> tuple[tuple[str, Any], ...]:
         alike = self.together[node]
-        args = self._merge(tuple(n.args for n in alike), node)
-        kwargs = self._merge(tuple(dict(n.kwargs) for n in alike), node)
+        sized = callable(node.target) and op_name(node.target) in TAKE_SIZES
+        args = self._merge(tuple((*n.args[:1], *_numbers(n.args[1:], sized)) for n in alike), node)
+        kwargs = self._merge(
+            tuple({k: _numbers(v, sized and k != "input") for k, v in n.kwargs.items()} for n in alike), node
+        )
         try:
             bound = call_arguments(node.target, args, kwargs)  # type: ignore[arg-type]
         except TypeError:
             bound = {f"arg{i}": a for i, a in enumerate(args)} | {
                 k: v for k, v in kwargs.items() if k not in STORAGE
             }
+        if callable(node.target) and op_name(node.target) == "as_strided":
+            # What it gives hangs on how its input lies in memory.
+            bound["input_stride"] = self._merge(
+                tuple(n.all_input_nodes[0].meta["strides"][0] for n in alike), node
+            )
         return tuple(bound.items())
 
     def _types(self, node: fx.Node) -> tuple[TensorType, ...]:
@@ -243,6 +257,20 @@ def _numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
     wide = tensor.float() if tensor.dtype is torch.bfloat16 else tensor
     array: npt.NDArray[Any] = wide.numpy()
     return array
+
+
+def _numbers(value: Any, sized: bool) -> Any:
+    """Tensors of one known whole number as that number: in slices, and everywhere where `sized`."""
+    if isinstance(value, fx.Node):
+        known = sized and not value.meta["traced"] and "item" not in value.meta
+        if known and value.meta["types"][0] in (((), "int64"), ((), "int32")):
+            return int(value.meta["value"][0])
+        return value
+    if isinstance(value, slice):
+        return slice(*(_numbers(v, True) for v in (value.start, value.stop, value.step)))
+    if isinstance(value, list | tuple):
+        return tuple(_numbers(v, sized) for v in value)
+    return value
 
 
 def name_of(node: fx.Node) -> str:

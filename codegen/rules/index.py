@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,9 @@ from codegen.registry import lowers
 from codegen.rules.arithmetic import Operand, full_like, number_of
 from codegen.rules.layout import cut, permute, reshape_to
 from codegen.rules.linear import spread
-from tracer.ir import Dim, Shape, Size
+from tracer.ir import Dim, Shape, Size, shape_at
+
+Ints: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,12 @@ def _first_of_batch(b: Builder, x: Value, items: list[Any]) -> tuple[Value, list
         if not isinstance(item, slice) or not isinstance(item.stop, Dim) or item.start or item.step:
             continue
         like = b.like_batch(item.stop)
-        if item.stop == x.sizes[axis] or not isinstance(x.sizes[axis], Dim) or like is None or like[1] != axis:
+        if (
+            item.stop == x.sizes[axis]
+            or not isinstance(x.sizes[axis], Dim)
+            or like is None
+            or like[1] != axis
+        ):
             continue
         gives = (*x.sizes[:axis], item.stop, *x.sizes[axis + 1 :])
         x = b.op("slice_like", x, b.cast(like[0], x.dtype), axes=(axis,), hint="first", gives=gives)
@@ -710,3 +717,42 @@ def tensor(b: Builder, t: Any = None, data: Any = None, s: Any = None) -> Value:
         return b.with_number("x + c", scaled, float(consts)) if consts else scaled
     scaled = binary(b, "mul", b.constant(coefs, "factors"), batch, hint="scaled")
     return binary(b, "add", scaled, b.constant(consts, "numbers"))
+
+
+@lowers("as_strided")
+def as_strided(
+    b: Builder,
+    input: Value,
+    size: Shape,
+    stride: Shape,
+    input_stride: Shape,
+    storage_offset: int | None = None,
+) -> Value:
+    """A gather: each place of the result is the place of the input that lies at the same address."""
+    lead = 1 if isinstance(size[0], Dim) else 0
+    if lead and (size[0] != input.sizes[0] or stride[0] != input_stride[0]):
+        raise b.refuse("as_strided() across the samples of the batch", "write it with unfold()")
+    shapes = input.sizes[lead:], input_stride[lead:], size[lead:], stride[lead:]
+    found = [_same_addresses(*(shape_at(s, batch) for s in shapes)) for batch in (1, 2)]
+    if storage_offset or found[0] is None or found[1] is None or not np.array_equal(found[0], found[1]):
+        raise b.refuse("as_strided() of memory that is not the tensor's own", "write it with unfold()")
+    elements = int(np.prod(shape_at(input.sizes[lead:], 1)))
+    flat = reshape_to(b, input, (*input.sizes[:lead], elements), hint="flat")
+    return take(b, flat, b.constant(found[0], "places"), lead)
+
+
+def _same_addresses(sizes: Ints, strides: Ints, new_sizes: Ints, new_strides: Ints) -> Any:
+    """Which element of the first tensor each element of the second is; None where it is none of them."""
+    addresses, wanted = _addresses(sizes, strides).reshape(-1), _addresses(new_sizes, new_strides)
+    table = np.full(int(max(addresses.max(), wanted.max())) + 1, -1, np.int64)
+    table[addresses] = np.arange(addresses.size)
+    places = table[wanted]
+    return None if (places < 0).any() else places
+
+
+def _addresses(sizes: Ints, strides: Ints) -> Any:
+    """The address of every element, from the first."""
+    found = np.zeros((), np.int64)
+    for size, stride in zip(sizes, strides, strict=True):
+        found = found[..., None] + np.arange(size) * stride
+    return found

@@ -19,6 +19,15 @@ for name, op in {
     "slice end": lambda x: x[:, :, :-1],
     "slice negative": lambda x: x[:, -2:],
     "slice both": lambda x: x[:, 1:3, 1:-1],
+    "slice to another batch": lambda x: torch.cat((x, x))[: x.size(0)],
+    "slice to a tensor": lambda x: x[:, : torch.tensor(2)],
+    "as_strided": lambda x: (
+        x.as_strided((x.size(0), 3, 4, 4, 6), (72, 12, 6, 6, 1)) if x.is_contiguous() else x
+    ),
+    "whole axes as tensors": lambda x: x[torch.arange(x.size(0))[:, None], torch.arange(3)[None, :]],
+    "whole axes in new places": lambda x: x[:, 0, :, 0][
+        torch.arange(x.size(0))[:, None, None], torch.arange(4)[None, None, :]
+    ],
     "slice step": lambda x: x[..., ::2],
     "slice step start": lambda x: x[..., 1::2, 1::3],
     "slice step stop": lambda x: x[..., 1:5:2],

@@ -46,6 +46,8 @@ for axes in (1, 2, 3):
             pool(2, stride=3, padding=1, ceil_mode=True, count_include_pad=include),
             trap,
         )
+    if axes < 3:
+        case(f"avg_pool{axes}d larger than the input", pool(12, ceil_mode=True), shape)
     if axes > 1:
         case(f"avg_pool{axes}d divisor", pool(3, stride=2, padding=1, divisor_override=5), shape)
         case(f"avg_pool{axes}d divisor ceil", pool(3, stride=2, ceil_mode=True, divisor_override=5), shape)

@@ -17,7 +17,7 @@ SAMPLE = (
     "squeezenet_v1_1",
     "dla46c",
     "msdnet22_cifar10",
-    "enet_cityscapes",
+    "edanet_cityscapes",
     "voca8flame",
     "efficientnet_pytorch-b0",
     "BertModel",

@@ -1,0 +1,39 @@
+"""A fixed sample of the zoo, converted and compared; and docs/zoo.md, which is to list the whole table."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.zoo.__main__ import PAGE, read_page, summary
+from tests.zoo.run import run_net
+from tests.zoo.table import SAMPLE, nets
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_net(name: str):
+    result = run_net(nets()[name])
+    assert (result.status, result.batch) == ("OK", "yes"), f"{result.difference} {result.why}"
+
+
+def test_the_table_is_wide():
+    collections = [net.collection for net in nets().values()]
+    assert len(collections) >= 300
+    assert collections.count("pytorchcv") <= 0.75 * len(collections)
+
+
+def test_the_page_lists_the_table():
+    assert list(read_page()) == list(nets()), "run `make zoo`, which writes docs/zoo.md"
+
+
+def test_the_page_shows_no_defect():
+    results = list(read_page().values())
+    defects = {r.net: r.status for r in results if r.status not in {"OK", "REFUSED"}}
+    assert not defects
+    refused = [r for r in results if r.status == "REFUSED"]
+    assert len(refused) < 0.03 * len(results)
+    assert all(r.why for r in refused), "every refusal says why"
+
+
+def test_the_summary_counts_the_rows():
+    text = PAGE.read_text(encoding="utf-8")
+    assert text.startswith(summary(list(read_page().values())))
