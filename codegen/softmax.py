@@ -12,11 +12,15 @@ from tracer.problems import RequestError
 def with_softmax(program: Program) -> Program:
     """The program with `mx.sym.SoftmaxOutput(name="softmax")` on its one output.
 
-    Its label `softmax_label` is unused in inference. RequestError for a net of several outputs.
+    Its label `softmax_label` is unused in inference. RequestError for a net of several outputs, or of one
+    that is no vector of scores.
     """
     if len(program.outputs) != 1:
         raise RequestError(f"--softmax needs a net with one output; this one has {len(program.outputs)}")
     output = program.outputs[0]
+    if len(output.shape) != 2:
+        shape = ", ".join(map(str, output.shape))
+        raise RequestError(f"--softmax needs an output of shape (N, classes); this net's is ({shape})")
     call = Call(
         "SoftmaxOutput",
         ((None, output.operand), ("label", Leaf("softmax_label"))),

@@ -72,6 +72,8 @@ WRONG = [
     ("model.py:XXNet", (*IMAGE, "--tap", "conv"), "--tap conv: the net has no module of that path; "
         "close to it: conv1"),
     ("model.py:TwoOutputs", (*ROW, "--softmax"), "--softmax needs a net with one output; this one has 2"),
+    ("model.py:XXNet", (*IMAGE, "--tap", "conv1", "--softmax"), "--softmax needs an output of shape "
+        "(N, classes); this net's is (N, 4, 8, 8)"),
     ("model.py:XXNet", ("--weights", "no.pth"), "no such file: no.pth"),
 ]  # fmt: skip
 
@@ -101,6 +103,15 @@ def test_a_place_that_cannot_be_written(out: str, message: str) -> None:
     assert (done.status, done.err) == (2, f"error: {message}\n")
 
 
+@pytest.mark.parametrize("out", ["model.py", "./model.py"])
+def test_the_users_own_file_is_not_overwritten(out: str) -> None:
+    before = snapshot(Path())
+    done = fx2mx("model.py:XXNet", "--out", out, *IMAGE)
+    assert done.status == 2
+    assert done.err.endswith("error: --out model.py is the file that defines the net: give another name\n")
+    assert snapshot(Path()) == before
+
+
 def test_a_folder_in_a_files_place() -> None:
     os.mkdir("m-symbol.json")
     done = fx2mx("model.py:XXNet", "--out", "m.py")
@@ -115,6 +126,7 @@ def test_a_folder_in_a_files_place() -> None:
         (["--kwargs", "3"], "--kwargs '3' must be a JSON object, such as '{\"num_classes\": 10}'"),
         (["--tolerance", "-1"], "Invalid value for '--tolerance': -1.0 is not in the range x>=0."),
         (["--tolerance", "x"], "Invalid value for '--tolerance': 'x' is not a valid float range."),
+        (["--tolerance", "nan"], "--tolerance nan is no bound"),
         (["--taps", "x"], "No such option"),
     ],
 )  # fmt: skip

@@ -128,6 +128,8 @@ def command(
     SPEC is path/model.py:Name or package.module:Name; Name is an nn.Module class, a function that
     returns a module, or a module.
     """
+    if tolerance != tolerance:
+        raise click.UsageError("--tolerance nan is no bound")
     options = Options(
         spec,
         out,
@@ -184,6 +186,7 @@ def _run(options: Options) -> int:
     if not (options.check or options.dry_run):
         check_writable(options.out)
     loaded = _load(options)
+    _check_not_source(options.out, loaded.model)
     if options.dry_run:
         return _dry_run(options, loaded)
     conversion = _convert(options, loaded)
@@ -192,6 +195,14 @@ def _run(options: Options) -> int:
     if options.verify and not _verified(options, conversion):
         return 1
     return _write(options, conversion)
+
+
+def _check_not_source(out: Path, model: Any) -> None:
+    """Raise RequestError where the generated file would take the place of the net's own."""
+    modules = {sys.modules.get(type(m).__module__) for m in model.modules()}
+    files = [Path(file) for m in modules if (file := getattr(m, "__file__", None))]
+    if out.exists() and any(f.exists() and f.samefile(out) for f in files):
+        raise RequestError(f"--out {out} is the file that defines the net: give another name")
 
 
 def _load(options: Options) -> LoadedModel:
@@ -293,7 +304,9 @@ def _disagreement_text(agreement: Agreement, layered: Agreement) -> str:
             f"the first layer at which they diverge is {first.name} ({first.source}), by {first.difference:.1e}"
         )
     elif layered.layers:
-        lines.append("each layer alone agrees: it is MXNet's oneDNN fusion that changes the result")
+        lines.append(
+            "each layer alone agrees, the fused whole does not: MXNET_SUBGRAPH_BACKEND=NONE turns fusion off"
+        )
     lines.append("nothing was written")
     return "\n".join(lines)
 
