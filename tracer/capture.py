@@ -24,6 +24,7 @@ from types import FrameType
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import fx, nn
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
@@ -285,6 +286,10 @@ class _View:
     count: int
 
 
+class _NeedsValues(Exception):
+    """A function of torch's own checks values, which FakeTensors lack: the net is run on real tensors."""
+
+
 class _Recorder(TorchFunctionMode):
     """Records every torch call that yields a tensor, or writes to one."""
 
@@ -381,7 +386,12 @@ class _Recorder(TorchFunctionMode):
             raise self._data_dependent(name, None)
         versions = [_version(t) for t in tensors]
         recorded = self._to_nodes(args), self._to_nodes(kwargs)
-        out = func(*args, **kwargs)
+        try:
+            out = func(*args, **kwargs)
+        except (DataDependentOutputException, DynamicOutputShapeException) as error:
+            if self.fake is None or getattr(func, "__module__", "") != F.__name__:
+                raise
+            raise _NeedsValues(name) from error
         written = self._written(func, name, args, kwargs, tensors, versions)
         if name in KEPT_IDENTITIES and isinstance(out, torch.Tensor) and any(out is t for t in tensors):
             out = torch.ops.aten.alias(out)

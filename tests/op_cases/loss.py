@@ -1,0 +1,57 @@
+"""Losses: torch.nn's classes, in inference."""
+
+import torch
+from torch import nn
+
+from tests.op_cases import Ints, case, positive
+
+X = (3, 4)
+SHARES = positive(3, 4, low=0.05, high=0.95)
+SIGNS = torch.tensor([[1.0, -1.0, 1.0, -1.0]] * 3)
+ROW_SIGNS = torch.tensor([1.0, -1.0, 1.0])
+WEIGHT = torch.tensor([0.5, 1.0, 2.0, 0.1])
+
+for how in ("mean", "sum", "none"):
+    case(f"mse_loss {how}", nn.MSELoss(reduction=how), X, X)
+    case(f"l1_loss {how}", nn.L1Loss(reduction=how), X, X)
+    case(f"smooth_l1_loss {how}", nn.SmoothL1Loss(reduction=how, beta=0.4), X, X)
+    case(f"huber_loss {how}", nn.HuberLoss(reduction=how, delta=0.4), X, X)
+    case(f"kl_div {how}", nn.KLDivLoss(reduction=how), X, SHARES)
+    case(f"bce {how}", nn.BCELoss(reduction=how), SHARES, SHARES.flip(0))
+    case(f"bce logits {how}", nn.BCEWithLogitsLoss(reduction=how), X, SHARES)
+    case(f"nll_loss {how}", nn.NLLLoss(reduction=how), X, Ints((3,), 4))
+    case(f"cross_entropy {how}", nn.CrossEntropyLoss(reduction=how), X, Ints((3,), 4))
+    case(
+        f"cross_entropy all {how}",
+        nn.CrossEntropyLoss(WEIGHT, ignore_index=1, reduction=how, label_smoothing=0.2),
+        X,
+        Ints((3,), 4),
+    )
+    case(
+        f"cross_entropy shares {how}",
+        nn.CrossEntropyLoss(WEIGHT, reduction=how, label_smoothing=0.2),
+        X,
+        SHARES,
+    )
+    case(f"poisson_nll_loss {how}", nn.PoissonNLLLoss(full=True, reduction=how), X, positive(3, 4))
+    case(f"gaussian_nll_loss {how}", nn.GaussianNLLLoss(full=True, reduction=how), X, X, positive(3, 4))
+    case(f"hinge_embedding_loss {how}", nn.HingeEmbeddingLoss(0.5, reduction=how), X, SIGNS)
+    case(f"margin_ranking_loss {how}", nn.MarginRankingLoss(0.2, reduction=how), (3,), (3,), ROW_SIGNS)
+    case(f"soft_margin_loss {how}", nn.SoftMarginLoss(reduction=how), X, SIGNS)
+    case(f"cosine_embedding_loss {how}", nn.CosineEmbeddingLoss(0.1, reduction=how), X, X, ROW_SIGNS)
+    case(
+        f"multilabel_soft_margin_loss {how}",
+        nn.MultiLabelSoftMarginLoss(WEIGHT, reduction=how),
+        X,
+        Ints(X, 2),
+    )
+    case(f"multi_margin_loss {how}", nn.MultiMarginLoss(2, 0.5, WEIGHT, reduction=how), X, Ints((3,), 4))
+    case(f"triplet_margin_loss {how}", nn.TripletMarginLoss(swap=True, reduction=how), X, X, X)
+case("smooth_l1_loss beta 0", nn.SmoothL1Loss(beta=0.0), X, X)
+case("kl_div log target batchmean", nn.KLDivLoss(reduction="batchmean", log_target=True), X, X)
+case("bce weight", nn.BCELoss(WEIGHT), SHARES, SHARES.flip(0))
+case("bce logits weights", nn.BCEWithLogitsLoss(WEIGHT, pos_weight=WEIGHT * 2), X, SHARES)
+case("cross_entropy of images", nn.CrossEntropyLoss(), (2, 4, 3, 3), Ints((2, 3, 3), 4))
+case("nll_loss of images weight", nn.NLLLoss(WEIGHT), (2, 4, 3, 3), Ints((2, 3, 3), 4))
+case("poisson_nll_loss plain", nn.PoissonNLLLoss(log_input=False), SHARES, positive(3, 4))
+case("triplet distance", nn.TripletMarginWithDistanceLoss(margin=0.3), X, X, X)
