@@ -123,7 +123,7 @@ def _main(program: Program, module: Module, main: str, origin: Origin) -> Functi
     shapes = ", ".join(_shape_text(o.shape) for o in program.outputs)
     doc = (
         f"{_words(program.name)} of {_words(origin.spec.rpartition(':')[0])}.",
-        f"Inputs: {_words(inputs)}.\n    Outputs: {shapes}.",
+        "\n    ".join((*_wrapped(f"Inputs: {_words(inputs)}."), *_wrapped(f"Outputs: {shapes}."))),
     )
     return FunctionView(main, "", SYMBOL, doc, (*lines, Line(f"return {result}")))
 
@@ -527,6 +527,11 @@ def _in_pieces(text: str, kind: str = "") -> str:
 def _comment(text: str) -> str:
     """Text that is safe in a comment: no line of it can become code."""
     return re.sub(r"[^\x20-\x7e]", "_", text)
+
+
+def _wrapped(text: str) -> list[str]:
+    """Lines of a docstring that fit, those after the first indented."""
+    return textwrap.wrap(text, COMMAND_LENGTH, subsequent_indent="    ", break_long_words=False)
 
 
 def _wrapped_comment(text: str) -> str:
