@@ -65,8 +65,24 @@ def collect(module: Any) -> dict[str, RuleEntry]:
     return table
 
 
-@functools.cache
+_ADDED: dict[str, RuleEntry] = {}
+
+
+def add_rule(op: str, rule: Rule, ignores: tuple[str, ...] = ()) -> RuleEntry:
+    """Add a user's rule. ValueError where the op has one of fx2mx's; the user's own is replaced."""
+    if op in own_rules():
+        raise ValueError(f"fx2mx has a rule for {op}: give the op another name")
+    _ADDED[op] = RuleEntry((op,), rule, inspect.signature(rule), ignores)
+    return _ADDED[op]
+
+
 def rule_table() -> Mapping[str, RuleEntry]:
+    """Every rule by op: fx2mx's own and those of plugins."""
+    return {**own_rules(), **_ADDED}
+
+
+@functools.cache
+def own_rules() -> Mapping[str, RuleEntry]:
     """Every rule of codegen.rules, by op. ValueError where an op has two."""
     import codegen.rules as package
 

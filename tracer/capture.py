@@ -38,6 +38,7 @@ from torch.overrides import TorchFunctionMode
 from tracer.canonical import call_arguments, op_name
 from tracer.copies import module_copy
 from tracer.ir import Frame, Source
+from tracer.plugins import close_modules
 from tracer.problems import ConversionError, Problem, UserModelError
 from tracer.user_code import user_traceback
 
@@ -193,14 +194,18 @@ def _capture_with(
 def _copied(model: nn.Module, fake: FakeTensorMode | None) -> nn.Module:
     """A copy that shares the module's parameters, or has fake ones."""
     if fake is None:
-        return module_copy(model, parameter=lambda _name, tensor: tensor)
+        copied = module_copy(model, parameter=lambda _name, tensor: tensor)
+        close_modules(copied)
+        return copied
 
     def buffer(name: str, tensor: torch.Tensor) -> torch.Tensor:
         # Statistics are never looked at; fake ones let torch reuse what it knows of batch_norm.
         statistics = name in {"running_mean", "running_var"}
         return fake.from_tensor(tensor) if statistics else tensor.detach().clone()
 
-    return module_copy(model, parameter=lambda _name, tensor: fake.from_tensor(tensor), buffer=buffer)
+    copied = module_copy(model, parameter=lambda _name, tensor: fake.from_tensor(tensor), buffer=buffer)
+    close_modules(copied)
+    return copied
 
 
 @contextlib.contextmanager

@@ -50,6 +50,7 @@ class Options:
     dry_run: bool
     check: bool
     diff: bool
+    plugins: tuple[Path, ...] = ()
 
 
 @click.command(
@@ -102,6 +103,14 @@ class Options:
     metavar="PATH[,PATH]",
     help="Return the outputs of these modules instead of the net's: layer4, layer1.0.conv2.",
 )
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A Python file with rules for your own ops: see examples/plugin.",
+)
 @click.option("--softmax", is_flag=True, help='Append mx.sym.SoftmaxOutput(name="softmax").')
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be converted and what cannot be; write nothing."
@@ -122,6 +131,7 @@ def command(
     dry_run: bool,
     check: bool,
     diff: bool,
+    plugins: tuple[Path, ...],
 ) -> None:
     """Convert a PyTorch net to MXNet: readable symbol code, weights, and proof that both agree.
 
@@ -144,6 +154,7 @@ def command(
         dry_run,
         check or diff,
         diff,
+        plugins,
     )
     sys.exit(run(options))
 
@@ -208,6 +219,10 @@ def _check_not_source(out: Path, model: Any) -> None:
 def _load(options: Options) -> LoadedModel:
     from tracer.load import load_model
 
+    for plugin in options.plugins:
+        from tracer.plugins import load_plugin
+
+        load_plugin(plugin)
     _say(f"loading {options.spec}")
     loaded = load_model(options.spec, options.kwargs)
     if options.weights is not None:
@@ -250,6 +265,8 @@ def _command_line(options: Options, loaded: LoadedModel) -> str:
         parts += ["--tap", _quoted(",".join(options.taps))]
     if options.softmax:
         parts.append("--softmax")
+    for plugin in options.plugins:
+        parts += ["--plugin", _quoted(plugin.name)]
     return " ".join(parts)
 
 

@@ -40,7 +40,7 @@ def unify(captures: Sequence[Capture], batches: Sequence[int]) -> Graph:
         raise Mismatch("the net runs other ops at another batch size")
     together = list(zip(*lists, strict=True))
     for nodes in together:
-        if len({(n.op, n.target if n.op != "output" else "") for n in nodes}) > 1:
+        if len({(n.op, _target(n)) for n in nodes}) > 1:
             source: Source = nodes[0].meta["source"]
             raise Mismatch(f"the net runs other ops at another batch size, at {source}")
     builder = _Unifier({nodes[0]: nodes for nodes in together}, tuple(batches))
@@ -246,6 +246,13 @@ class _Unifier:
         if coef == 0 or any(coef * b + const != v for b, v in zip(self.batches, values, strict=True)):
             raise Mismatch(f"a size is not linear in the batch size, at {node.meta['source']}")
         return Dim(coef, const)
+
+
+def _target(node: fx.Node) -> Any:
+    """What a node calls; a user's op by its name, since each copy of a net makes its own."""
+    if node.op == "output":
+        return ""
+    return op_name(node.target) if hasattr(node.target, "is_user_op") else node.target
 
 
 def _type_of(tensor: torch.Tensor) -> TensorType:

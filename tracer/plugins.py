@@ -1,0 +1,121 @@
+"""A user's own ops: their functions and modules become ops of one node, which their rules lower.
+
+    @tracer.op                          # in the model's file: the function is one op, `soft_clip`
+    def soft_clip(x, limit): ...
+
+    @tracer.rule("soft_clip")           # in a plugin: how MXNet computes it
+    def soft_clip(b, x, limit): ...
+
+    @tracer.rule("Scale", module=True)  # every module of that class is one op, its code untouched
+    def scale(b, x, weight, power): ...
+
+A rule's first argument is the `codegen.lower.Builder`; the others are the function's arguments by name, or
+those of the module's forward and, after them, any parameter, buffer or plain attribute of the module.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+from torch.overrides import handle_torch_function
+
+from codegen.registry import RuleEntry, add_rule
+from tracer.problems import RequestError
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_MODULES: dict[str, RuleEntry] = {}
+
+
+def op(function: _F) -> _F:
+    """Mark a function as one op of the function's name: fx2mx does not look inside."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if torch._C._is_torch_function_mode_enabled():
+            return handle_torch_function(call, (), *args, **kwargs)
+        return function(*args, **kwargs)
+
+    call.is_user_op = True  # type: ignore[attr-defined]
+    return call  # type: ignore[return-value]
+
+
+def rule(name: str, *, module: bool = False, ignores: tuple[str, ...] = ()) -> Callable[[_F], _F]:
+    """Mark a function as the rule of an op called `name`, or of the modules of the class `name`.
+
+    `ignores` names arguments that change nothing in inference. ValueError where the op has a rule.
+    """
+
+    def mark(function: _F) -> _F:
+        entry = add_rule(name, function, ignores)
+        if module:
+            _MODULES[name] = entry
+        return function
+
+    return mark
+
+
+def load_plugin(path: Path) -> None:
+    """Run a plugin file, whose rules hold from then on. RequestError where it cannot be run."""
+    if not path.is_file():
+        raise RequestError(f"--plugin {path}: there is no such file")
+    spec = importlib.util.spec_from_file_location(f"fx2mx_plugin_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise RequestError(f"--plugin {path}: it is not a Python file")
+    plugin = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = plugin
+    try:
+        spec.loader.exec_module(plugin)
+    except Exception as error:
+        raise RequestError(f"--plugin {path}: {type(error).__name__}: {error}") from error
+
+
+def close_modules(model: nn.Module) -> None:
+    """Make each module that has a rule one op, in place: for the tracer's own copy of a net."""
+    for module in model.modules():
+        entry = _MODULES.get(type(module).__name__)
+        if entry is not None:
+            module.forward = _closed(module, entry)
+
+
+def _closed(module: nn.Module, entry: RuleEntry) -> Callable[..., Any]:
+    """A forward that is recorded as one call, with the attributes that the rule reads as arguments."""
+    forward = type(module).forward.__get__(module)
+    signature = inspect.signature(forward)
+    wanted = [n for n in entry.signature.parameters if n != "b" and n not in signature.parameters]
+    extras = {name: _attribute(module, name) for name in wanted if hasattr(module, name)}
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return forward(*args, **{k: v for k, v in kwargs.items() if k not in extras})
+
+    function = FunctionType(call.__code__, call.__globals__, type(module).__name__, None, call.__closure__)
+    function.__kwdefaults__ = call.__kwdefaults__
+    named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in extras]
+    function.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *named])  # type: ignore[attr-defined]
+
+    function.is_user_op = True  # type: ignore[attr-defined]
+
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        if torch._C._is_torch_function_mode_enabled():
+            return handle_torch_function(function, (), *args, **kwargs, **extras)
+        return forward(*args, **kwargs)
+
+    return recorded
+
+
+def _attribute(module: nn.Module, name: str) -> Any:
+    value = getattr(module, name)
+    if value is None or isinstance(value, torch.Tensor | int | float | str | tuple):
+        return value
+    raise RequestError(
+        f"the rule of {type(module).__name__} reads {name}, a {type(value).__name__}: it must be a tensor, "
+        "a number, a text or a tuple"
+    )
