@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from codegen.lower import Builder, Value
 from codegen.registry import lowers
@@ -121,6 +122,8 @@ def max_unpool(
     own = _from_plain_pool(b, indices, kernel)
     if steps == kernel and own and set(each(padding, axes)) == {0}:
         result = _spread_windows(b, x, places, kernel, outs)
+    elif (windows := _candidates(b, indices, numbers_of(x.sizes[2:], b), outs)) is not None:
+        result = _gathered(b, x, places, outs, windows)
     else:
         result = _scattered(b, x, places, outs)
     return without_batch(b, input, result, axes)
@@ -165,6 +168,74 @@ def _spread_windows(
     return b.op("elemwise_mul", spread[0], chosen, gives=spread[0].shape)
 
 
+def _candidates(
+    b: Builder, indices: Value, pooled: tuple[int, ...], outs: tuple[int, ...]
+) -> list[npt.NDArray[np.int64]] | None:
+    """The windows that may have chosen each place of the result, in the order in which torch writes them.
+
+    One array for the first window of each place, one for the second and so on; -1 where there is none.
+    """
+    node = b.graph.by_name.get(indices.node)
+    if node is None or not node.op.startswith("max_pool"):
+        return None
+    kwargs, axes = node.kwargs, len(outs)
+    if b.graph.type_of(kwargs["input"]).shape[-axes:] != outs:
+        return None
+    kernel = each(kwargs["kernel_size"], axes)
+    steps = strides_of(kwargs.get("stride"), kernel)
+    pads, gaps = each(kwargs.get("padding", 0), axes), each(kwargs.get("dilation", 1), axes)
+    lists = [_windows_of_axis(*axis) for axis in zip(outs, pooled, kernel, steps, pads, gaps, strict=True)]
+    found = []
+    for ranks in np.ndindex(*(len(windows) for windows in lists)):
+        grid = np.meshgrid(*(w[r] for w, r in zip(lists, ranks, strict=True)), indexing="ij")
+        flat = np.ravel_multi_index([g.clip(0) for g in grid], pooled)
+        found.append(np.where(np.min(grid, axis=0) < 0, -1, flat))
+    return found
+
+
+def _windows_of_axis(
+    out: int, pooled: int, kernel: int, step: int, pad: int, gap: int
+) -> npt.NDArray[np.int64]:
+    """Row r holds the r-th window over each place, -1 where there are fewer."""
+    over = [
+        [
+            w
+            for w in range(pooled)
+            if (q - w * step + pad) % gap == 0 and 0 <= (q - w * step + pad) // gap < kernel
+        ]
+        for q in range(out)
+    ]
+    rows = max(map(len, over))
+    return np.array([[w[r] if r < len(w) else -1 for w in over] for r in range(rows)], np.int64)
+
+
+def _gathered(
+    b: Builder, x: Value, places: Value, outs: tuple[int, ...], windows: list[npt.NDArray[np.int64]]
+) -> Value:
+    """Each place takes the value of the last window that chose it, and 0 where none did."""
+    depth = int(np.prod(outs))
+    count = int(np.prod(numbers_of(x.sizes[2:], b)))
+    gives = (*x.sizes[:2], depth)
+    values = reshape_to(b, x, (*x.sizes[:2], count), hint="values")
+    chosen = reshape_to(b, places, (*x.sizes[:2], count), hint="places")
+    result: Value | None = None
+    for number, window in enumerate(windows):
+        flat = window.reshape(-1)
+        spots = b.constant(flat.clip(0), f"window{number}")
+        here = np.where(flat < 0, -1, np.arange(depth)).astype(np.float32)[None, None]
+        value = b.op("take", values, spots, axis=2, mode="clip", hint=f"value{number}", gives=gives)
+        place = b.op("take", chosen, spots, axis=2, mode="clip", hint=f"place{number}", gives=gives)
+        mask = b.op(
+            "broadcast_equal", place, b.constant(here, f"here{number}"), hint=f"chosen{number}", gives=gives
+        )
+        if result is None:
+            result = b.op("elemwise_mul", mask, value, hint=f"kept{number}", gives=gives)
+        else:
+            result = b.op("where", mask, value, result, hint=f"kept{number}", gives=gives)
+    assert result is not None
+    return reshape_to(b, result, (*x.sizes[:2], *outs))
+
+
 def _scattered(b: Builder, x: Value, places: Value, outs: tuple[int, ...]) -> Value:
     """Any indices: a one-hot row for each value. Equal places hold equal values, whose mean is taken."""
     depth = int(np.prod(outs))
@@ -172,6 +243,11 @@ def _scattered(b: Builder, x: Value, places: Value, outs: tuple[int, ...]) -> Va
     lead = x.sizes[:2]
     if any(isinstance(s, Dim) for s in lead[1:]):
         raise b.refuse("max_unpool() where a size other than the first follows the batch")
+    if depth * count * numbers_of(lead[1:], b)[0] >= 2**27:
+        raise b.refuse(
+            f"max_unpool of {count} values into {depth} places each: MXNet would need a one-hot row for each value",
+            "give it the indices of a pool of this net",
+        )
     flat = reshape_to(b, x, (*lead, count, 1), hint="values")
     rows = reshape_to(b, places, (*lead, count), hint="places")
     hot = b.op("one_hot", rows, depth=depth, hint="rows", gives=(*lead, count, depth))

@@ -36,7 +36,7 @@ def results(names: Sequence[str], processes: int, timeout: float) -> Iterator[Re
                 if result is None:
                     continue
                 yield result
-                if result.status == "TIMEOUT" or not worker.process.is_alive():
+                if result.status == "TIMEOUT" or worker.died:
                     worker.stop()
                     workers.remove(worker)
     finally:
@@ -51,7 +51,7 @@ class _Worker:
         self.process: Any = context.Process(target=_serve, args=(theirs,), daemon=True)
         self.process.start()
         theirs.close()
-        self.name, self.since, self.done = "", 0.0, 0
+        self.name, self.since, self.done, self.died = "", 0.0, 0, False
 
     def give(self, name: str) -> None:
         self.name, self.since = name, time.monotonic()
@@ -63,7 +63,8 @@ class _Worker:
             return None
         try:
             result: Result | None = self.pipe.recv() if self.pipe.poll() else None
-        except EOFError:
+        except (EOFError, ConnectionResetError):
+            self.died = True
             result = Result(name, collection, "CRASH", why="the process died")
         seconds = time.monotonic() - self.since
         if result is None and seconds > timeout:
