@@ -7,6 +7,7 @@ compared too, in the order of execution, and the first that differs is named.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from codegen.mxnet_ops import OPS
 from codegen.program import Out, Program
 from tracer.ir import Source
 
@@ -128,6 +130,7 @@ def run_symbol(
         known = dict(zip(symbol.list_arguments(), shapes, strict=True))
         arguments |= {k: mx.nd.zeros(known[k]) for k in missing}
     if double:
+        symbol = _in_double(symbol)
         arguments = {k: _widened(v) for k, v in arguments.items()}
         aux_params = {k: _widened(v) for k, v in aux_params.items()}
     auxiliary = {k: aux_params[k].copy() for k in symbol.list_auxiliary_states()}
@@ -135,6 +138,20 @@ def run_symbol(
     with _environment(**settings), _quiet():
         executor = symbol.bind(mx.cpu(), arguments, grad_req="null", aux_states=auxiliary)
     return [o.asnumpy() for o in executor.forward(is_train=False)]
+
+
+def _in_double(symbol: mx.sym.Symbol) -> mx.sym.Symbol:
+    """The symbol whose ops make float64 where they make float32."""
+    import mxnet as mx
+
+    graph = json.loads(symbol.tojson())
+    for node in graph["nodes"]:
+        spec = OPS.get(node["op"].removeprefix("_contrib_").removeprefix("_"))
+        attrs = node.get("attrs", {})
+        made = spec.attrs.get("dtype") if spec is not None else None
+        if node["op"] != "null" and attrs.get("dtype", made) == "float32":
+            node["attrs"] = attrs | {"dtype": "float64"}
+    return mx.sym.load_json(json.dumps(graph))
 
 
 def _widened(array: Any) -> Any:

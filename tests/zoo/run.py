@@ -82,6 +82,7 @@ def _place(file: str) -> str:
 def _run(net: Net) -> Result:
     import torch
 
+    from codegen.view import Origin
     from tracer.convert import convert_specs
 
     torch.set_num_threads(1)
@@ -89,7 +90,9 @@ def _run(net: Net) -> Result:
     model = net.build().eval()
     specs = net.inputs or cv.input_of(model)
     start = time.monotonic()
-    conversion = convert_specs(model, specs, net.name)
+    # The nets have no file of their own: the head of the code names the collection.
+    origin = Origin(f"{net.collection}:{net.name}", f"python -m tests.zoo {net.name}")
+    conversion = convert_specs(model, specs, net.name, origin=origin)
     seconds = time.monotonic() - start
     agreement = conversion.verify(layers=False)
     status, why = "OK", conversion.graph.frozen_because
