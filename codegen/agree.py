@@ -222,8 +222,8 @@ def compare_outputs(
     """
     import mxnet as mx
 
-    first = next(iter(inputs.values()))
-    batch = int(first.shape[0]) if first.dim() else 1
+    first = next(iter(inputs.values()), None)
+    batch = int(first.shape[0]) if first is not None and first.dim() else 1
     names = symbol.list_outputs()
     try:
         ours = run_symbol(symbol, *params, numpy_inputs(program, inputs), fused=not double, double=double)

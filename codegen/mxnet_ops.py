@@ -169,6 +169,7 @@ OPS: dict[str, OpSpec] = {
     # Linear algebra
     "dot": _op(transpose_a=False, transpose_b=False),
     "batch_dot": _op(transpose_a=False, transpose_b=False),
+    "linalg.trsm": _op("lower rightside", transpose=False, rightside=False, lower=True, alpha=1.0),
     "linalg.gemm2": _op(transpose_a=False, transpose_b=False, alpha=1.0, axis=-2),
     # Made in forward
     "zeros": _op(shape=REQUIRED, dtype="float32"),
@@ -258,6 +259,9 @@ OPS.update(
             "linalg.inverse",
             "linalg.det",
             "linalg.potrf",
+            "linalg.gelqf",
+            "linalg.slogdet",
+            "linalg.syevd",
             "khatri_rao",
             "linalg.extractdiag",
             "linalg.makediag",

@@ -76,6 +76,11 @@ def add_rule(op: str, rule: Rule, ignores: tuple[str, ...] = ()) -> RuleEntry:
     return _ADDED[op]
 
 
+def is_added(op: str) -> bool:
+    """Whether a plugin has a rule for the op."""
+    return op in _ADDED
+
+
 def rule_table() -> Mapping[str, RuleEntry]:
     """Every rule by op: fx2mx's own and those of plugins."""
     return {**own_rules(), **_ADDED}

@@ -21,6 +21,35 @@ from tracer.ir import Dim, Ref
 
 ALIASES = {
     "absolute": "abs",
+    "alias_copy": "alias",
+    "as_strided_copy": "as_strided",
+    "diagonal_copy": "diagonal",
+    "expand_copy": "expand",
+    "narrow_copy": "narrow",
+    "permute_copy": "permute",
+    "squeeze_copy": "squeeze",
+    "t_copy": "t",
+    "transpose_copy": "transpose",
+    "unbind_copy": "unbind",
+    "unfold_copy": "unfold",
+    "unsqueeze_copy": "unsqueeze",
+    "view_copy": "view",
+    "det": "linalg_det",
+    "cholesky": "linalg_cholesky",
+    "inverse": "linalg_inv",
+    "slogdet": "linalg_slogdet",
+    "pinverse": "linalg_pinv",
+    "matrix_power": "linalg_matrix_power",
+    "special_gammaln": "lgamma",
+    "special_xlogy": "xlogy",
+    "special_digamma": "digamma",
+    "special_psi": "digamma",
+    "special_polygamma": "polygamma",
+    "special_multigammaln": "mvlgamma",
+    "special_erfinv": "erfinv",
+    "special_logit": "logit",
+    "special_logsumexp": "logsumexp",
+    "special_i0": "i0",
     "and": "bitwise_and",
     "arccos": "acos",
     "arccosh": "acosh",
@@ -130,6 +159,8 @@ RENAMED = {
 def op_name(func: Callable[..., Any]) -> str:
     """The op's canonical name: `Tensor.__iadd__`, `torch.add` and `Tensor.add_` are `add`."""
     name = getattr(func, "__name__", type(func).__name__)
+    if isinstance(func, torch._ops.OpOverload):  # torch.ops.aten.slice.Tensor
+        name = name.partition(".")[0]
     if func in {F.unfold, F.fold}:  # Tensor.unfold is another op
         return "im2col" if func is F.unfold else "col2im"
     if name in {"__get__", "__set__"}:
@@ -196,7 +227,9 @@ def call_arguments(
     kwargs = {k: v for k, v in kwargs.items() if k not in {"out", "device", "memory_format", "layout"}}
     bound = _bind_python(func, args, kwargs)
     if bound is None:
-        bound = _bind_schema(getattr(func, "__name__", name), name, args, kwargs)
+        raw = getattr(func, "__name__", name)
+        raw = raw.partition(".")[0] if isinstance(func, torch._ops.OpOverload) else raw
+        bound = _bind_schema(raw, name, args, kwargs)
     return {_argument_name(name, k): v for k, v in bound.items() if k not in STORAGE}
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import inspect
 import logging
 import os
 import sys
@@ -35,7 +36,9 @@ from torch._subclasses.fake_tensor import (
 from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
+from codegen.registry import is_added
 from tracer.canonical import call_arguments, op_name
+from tracer.composites import Composite, NotWritten, composites
 from tracer.copies import module_copy
 from tracer.ir import Frame, Source
 from tracer.plugins import close_modules
@@ -127,7 +130,30 @@ class Refusal(Exception):
         self.problem = problem
 
 
-def capture(model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()) -> Capture:
+class _Fake(FakeTensorMode):  # type: ignore[no-untyped-call]
+    """A mode that keeps its fake parameters: it would forget them with the copy of the net that holds them."""
+
+    def __init__(self) -> None:
+        super().__init__(allow_non_fake_inputs=True)
+        self.kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def parameter(self, tensor: torch.Tensor) -> torch.Tensor:
+        if id(tensor) not in self.kept:
+            self.kept[id(tensor)] = tensor, self.from_tensor(tensor)
+        return self.kept[id(tensor)][1]
+
+
+def fake_mode() -> _Fake:
+    """What several captures of one net may share, so that its parameters are made fake once."""
+    return _Fake()
+
+
+def capture(
+    model: nn.Module,
+    inputs: Mapping[str, Any],
+    taps: Sequence[str] = (),
+    mode: _Fake | None = None,
+) -> Capture:
     """Record one run of `model` (in eval mode) on `inputs` (argument name of forward: value).
 
     With `taps`, the outputs of these modules take the place of the net's.
@@ -137,7 +163,7 @@ def capture(model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = (
     """
     with _quiet_torch(), _traced_settings():
         try:
-            return _capture_with(FakeTensorMode(allow_non_fake_inputs=True), model, inputs, taps)
+            return _capture_with(mode or fake_mode(), model, inputs, taps)
         except Refusal as refusal:
             raise ConversionError((refusal.problem,)) from None
         except Exception:  # noqa: BLE001 - anything: the real run below tells whose fault it was
@@ -182,7 +208,7 @@ def recorded_values(
 
 
 def _capture_with(
-    fake: FakeTensorMode | None, model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str]
+    fake: _Fake | None, model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str]
 ) -> Capture:
     recorder = _Recorder(_copied(model, fake), fake)
     own = _own_copies(inputs)
@@ -191,7 +217,7 @@ def _capture_with(
     return recorder.trace(own, taps)
 
 
-def _copied(model: nn.Module, fake: FakeTensorMode | None) -> nn.Module:
+def _copied(model: nn.Module, fake: _Fake | None) -> nn.Module:
     """A copy that shares the module's parameters, or has fake ones."""
     if fake is None:
         copied = module_copy(model, parameter=lambda _name, tensor: tensor)
@@ -201,9 +227,9 @@ def _copied(model: nn.Module, fake: FakeTensorMode | None) -> nn.Module:
     def buffer(name: str, tensor: torch.Tensor) -> torch.Tensor:
         # Statistics are never looked at; fake ones let torch reuse what it knows of batch_norm.
         statistics = name in {"running_mean", "running_var"}
-        return fake.from_tensor(tensor) if statistics else tensor.detach().clone()
+        return fake.parameter(tensor) if statistics else tensor.detach().clone()
 
-    copied = module_copy(model, parameter=lambda _name, tensor: fake.from_tensor(tensor), buffer=buffer)
+    copied = module_copy(model, parameter=lambda _name, tensor: fake.parameter(tensor), buffer=buffer)
     close_modules(copied)
     return copied
 
@@ -389,6 +415,9 @@ class _Recorder(TorchFunctionMode):
         tensors = list(tensors_in((args, kwargs)))
         if name in DATA_DEPENDENT and any(self._is_traced(t) for t in tensors):
             raise self._data_dependent(name, None)
+        if name in composites() and not is_added(name) and not hasattr(func, "is_user_op"):
+            with contextlib.suppress(NotWritten):
+                return self._composed(composites()[name], func, args, kwargs)
         versions = [_version(t) for t in tensors]
         recorded = self._to_nodes(args), self._to_nodes(kwargs)
         try:
@@ -411,6 +440,28 @@ class _Recorder(TorchFunctionMode):
         self._remember(node, outs, tensors, name)
         self._note_views(func, args, kwargs, tensors, outs)
         return out
+
+    def _composed(
+        self, made: Composite, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """The result of an op that is written with others, which are recorded in its place."""
+        raw = getattr(func, "__name__", "")
+        target = args[0] if raw.endswith("_") and not raw.endswith("__") else kwargs.get("out")
+        if target is not None and not isinstance(target, torch.Tensor):
+            raise NotWritten
+        try:
+            bound = inspect.signature(made).bind(**call_arguments(func, args, kwargs))
+        except TypeError:
+            raise NotWritten from None
+        with self:
+            try:
+                result = made(*bound.args, **bound.kwargs)
+            except (RuntimeError, TypeError, ValueError, IndexError) as error:
+                raise NotWritten from error  # torch's own op says what is wrong, or its rule
+            if target is not None:
+                return target.copy_(result)
+        named = getattr(torch.return_types, raw, None)
+        return named(result) if named is not None and isinstance(result, tuple) else result
 
     def _without_masks(self, index: Any) -> Any:
         """An index whose bool masks, where their values are known, are the places that they name."""

@@ -150,7 +150,7 @@ def _opened(value: Any, base: str) -> tuple[Rebuild, dict[str, torch.Tensor]]:
     found: dict[str, torch.Tensor] = {}
 
     def taken(item: Any) -> Any:
-        if isinstance(item, nn.Parameter) or isinstance(item, torch.Tensor):
+        if isinstance(item, torch.Tensor):
             name = f"{base}{len(found)}" if found else base
             found[name] = item.detach()
             return _Slot(name)
