@@ -34,7 +34,7 @@ from codegen.same import same_symbol
 from codegen.softmax import with_softmax
 from codegen.view import Origin, identifier, view
 from codegen.weights import contrast, parameters
-from tracer.capture import capture, recorded_values, run
+from tracer.capture import capture, fake_mode, recorded_values, run
 from tracer.copies import module_copy
 from tracer.inputs import InputSpec, find_inputs, inputs_from_tensors, make_inputs
 from tracer.ir import Graph
@@ -272,11 +272,12 @@ def check_taps(model: nn.Module, taps: Sequence[str]) -> None:
 def trace(model: nn.Module, specs: tuple[InputSpec, ...], taps: Sequence[str] = ()) -> Graph:
     """The IR of a net: traced at three batch sizes, or at one where the net freezes it."""
     batch = batch_of(specs)
-    first = capture(model, make_inputs(specs, None, 0), taps)
+    mode = fake_mode()
+    first = capture(model, make_inputs(specs, None, 0), taps, mode)
     if batch is None:
         return replace(unify([first], [1]), free_batch=False, frozen_because="no input has a batch axis")
     try:
-        others = [capture(model, make_inputs(specs, k * batch, 0), taps) for k in (2, 3)]
+        others = [capture(model, make_inputs(specs, k * batch, 0), taps, mode) for k in (2, 3)]
     except (UserModelError, ConversionError) as error:
         return _frozen(first, batch, f"the net does not run at batch size {2 * batch}: {_last_line(error)}")
     try:
