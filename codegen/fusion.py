@@ -25,9 +25,11 @@ def guarded(program: Program) -> Program:
     """The program, with what would be fused wrongly written in ops that the pass does not know."""
     readers = _readers(program)
     calls = [
-        replace(call, op="broadcast_add", comment=call.comment or COMMENT)
-        if call.op == "elemwise_add" and _is_fused_wrongly(program, call, readers)
-        else call
+        (
+            replace(call, op="broadcast_add", comment=call.comment or COMMENT)
+            if call.op == "elemwise_add" and _is_fused_wrongly(program, call, readers)
+            else call
+        )
         for call in program.calls
     ]
     outputs = [_separate(program, output, readers, calls) for output in program.outputs]

@@ -38,6 +38,9 @@ PARAMETER_SLOTS = frozenset(["weight", "bias", "gamma", "beta", "moving_mean", "
 # Ops whose whole numbers MXNet gives as float32: cast only where a dtype is asked for.
 WHOLE_FLOATS = frozenset(["argmax", "argmin", "argsort", "arange", "topk", "sort", "max", "min"])
 MAX_ELEMENTS = 2**31
+EMPTY = "an empty tensor: MXNet's symbols read a size of 0 as unknown"
+# Ops whose rules take empty tensors among others.
+TAKES_EMPTY = frozenset(["cat", "resize_as"])
 
 
 @dataclass(frozen=True)
@@ -294,6 +297,8 @@ class Builder:
     def _constant(self, value: Value, kind: Literal["arg", "aux"]) -> str:
         assert value.const is not None
         array = value.const
+        if not array.size:
+            raise Refused(EMPTY, "leave it out where it holds nothing", "empty")
         for variable in self._variables.values():
             if variable.value is not None and variable.value is array and variable.kind == kind:
                 return variable.name
@@ -309,7 +314,12 @@ class Builder:
     def lower(self, node: Node, entry: RuleEntry) -> None:
         """Lower one node by its rule."""
         self.node = node
+        if all(0 in kind.shape for kind in node.outputs):
+            self._empty(node)
+            return
         arguments = {key: self._argument(arg) for key, arg in node.args}
+        if node.op not in TAKES_EMPTY and any(0 in self.graph.type_of(r).shape for r in node.refs()):
+            raise Refused(f"{node.op}() of {EMPTY}", "leave it out where it holds nothing", "empty")
         unread = entry.unread(arguments)
         if unread:
             shown = ", ".join(f"{k}={_shown(arguments[k])}" for k in unread)
@@ -346,16 +356,29 @@ class Builder:
         dtype = "float32" if dtype == "bool" else dtype
         is_bool = kind.dtype == "bool"
         value = Value(None, kind.shape, dtype, is_bool, node=node.name)
+        if 0 in kind.shape:
+            whole = tuple(0 if isinstance(s, Dim) else s for s in kind.shape)
+            value = replace(value, const=np.zeros(whole, dtype))
         if node.op == "input":
             shape = kind.shape or (1,)
             self._namer.reserve(node.name)
             self._variables[node.name] = Variable(node.name, "input", shape, dtype)
-            value = replace(value, operand=Leaf(node.name))
+            value = value if value.const is not None else replace(value, operand=Leaf(node.name))
         if node.op == "constant":
             assert node.value is not None
             array = node.value.astype(dtype) if str(node.value.dtype) != dtype and not is_bool else node.value
             value = replace(value, const=array)
         self._values[(node.name, 0)] = value
+
+    def _empty(self, node: Node) -> None:
+        """Results without elements, whatever made them: MXNet has none, and what reads them may not need them."""
+        for index, kind in enumerate(node.outputs):
+            shape = tuple(0 if isinstance(s, Dim) else s for s in kind.shape)
+            dtype = MX_DTYPES.get(kind.dtype, "float32")
+            array = np.zeros(shape, "float32" if dtype == "bool" else dtype)
+            self._values[(node.name, index)] = Value(
+                None, kind.shape, str(array.dtype), const=array, node=node.name
+            )
 
     def poison(self, node: Node) -> None:
         """Stand-ins for the outputs of a refused node, so that later nodes can be looked at too."""
@@ -494,7 +517,11 @@ def lower(
             builder.poison(node)
     if problems:
         raise ConversionError(tuple(problems))
-    return builder.program(name)
+    try:
+        return builder.program(name)
+    except Refused as refused:
+        problem = Problem(refused.code, refused.what, builder.node.source, refused.hint)
+        raise ConversionError((problem,)) from None
 
 
 def _lower_node(builder: Builder, node: Node, rules: Mapping[str, RuleEntry]) -> None:
@@ -502,11 +529,11 @@ def _lower_node(builder: Builder, node: Node, rules: Mapping[str, RuleEntry]) ->
         elements = int(
             np.prod(
                 [
-                    d.at(1)
-                    if isinstance(d, Dim) and d.coef.denominator == 1
-                    else 1
-                    if isinstance(d, Dim)
-                    else d
+                    (
+                        d.at(1)
+                        if isinstance(d, Dim) and d.coef.denominator == 1
+                        else 1 if isinstance(d, Dim) else d
+                    )
                     for d in kind.shape
                 ],
                 dtype=object,
@@ -530,7 +557,7 @@ def _lower_node(builder: Builder, node: Node, rules: Mapping[str, RuleEntry]) ->
     if entry is None:
         raise Refused(
             f"{node.op}() has no rule",
-            "write it with other ops, convert the part before it (--tap), or add a rule to codegen/rules",
+            "write it with other ops, convert the part before it (--tap), or give a rule for it (--plugin)",
             "no-rule",
         )
     builder.lower(node, entry)

@@ -209,7 +209,7 @@ def unsupported() -> str:
     hint = "    hint: "
     return (
         "cannot be converted exactly: 2 problems\n"
-        "\n  special_i0() has no rule (2 times)  [no-rule]\n"
+        "\n  i0() has no rule (2 times)  [no-rule]\n"
         f"    at the net itself, {file}:{first}\n    at the net itself, {file}:{second}\n{hint}...\n"
         f"\n  fft_fft() has no rule  [no-rule]\n    at the net itself, {file}:{third}\n{hint}...\n"
         "nothing was written"

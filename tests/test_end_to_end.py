@@ -73,6 +73,8 @@ def test_a_real_net_is_folded_and_agrees(name: str, most: int) -> None:
     flat = render(view(conversion.program, Origin("m.py:n", "c"), [], unfolded(conversion.program)))
     assert same_symbol(conversion.symbol, load_symbol(flat, identifier(name)))
     tree = ast.parse(conversion.code)
-    assert sum(isinstance(node, ast.stmt) for node in ast.walk(tree)) <= most + 15  # docstrings are counted too
+    assert (
+        sum(isinstance(node, ast.stmt) for node in ast.walk(tree)) <= most + 15
+    )  # docstrings are counted too
     assert max(map(len, conversion.code.splitlines())) <= 100
     assert conversion.verify(layers=False).ok

@@ -142,6 +142,7 @@ NUMPY_NAMES = {
 }
 RENAMED = {
     ("dropout", "train"): "training",
+    ("feature_dropout", "train"): "training",
     ("split", "split_size_or_sections"): "split_size",
     ("split", "tensor"): "input",
     ("prelu", "weight"): "weight",
@@ -223,7 +224,9 @@ def call_arguments(
     if _is_reflected(func):
         args = (args[1], args[0], *args[2:])
         if name != "matmul":
-            return dict(zip(("input", "exponent" if name == "pow" else "other"), args, strict=False)) | dict(kwargs)
+            return dict(zip(("input", "exponent" if name == "pow" else "other"), args, strict=False)) | dict(
+                kwargs
+            )
     kwargs = {k: v for k, v in kwargs.items() if k not in {"out", "device", "memory_format", "layout"}}
     bound = _bind_python(func, args, kwargs)
     if bound is None:

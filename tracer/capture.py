@@ -213,7 +213,7 @@ def _capture_with(
     recorder = _Recorder(_copied(model, fake), fake)
     own = _own_copies(inputs)
     if fake is not None:
-        own = {k: fake.from_tensor(v) if isinstance(v, torch.Tensor) else v for k, v in own.items()}
+        own = {k: fake.from_tensor(v) if _has_elements(v) else v for k, v in own.items()}
     return recorder.trace(own, taps)
 
 
@@ -495,7 +495,12 @@ class _Recorder(TorchFunctionMode):
         if in_place and name not in NOT_WRITES and args and isinstance(args[0], torch.Tensor):
             return args[0]
         for tensor, version in zip(tensors, versions, strict=True):
-            if _version(tensor) != version and name not in {"batch_norm", "instance_norm", "embedding", "embedding_bag"}:
+            if _version(tensor) != version and name not in {
+                "batch_norm",
+                "instance_norm",
+                "embedding",
+                "embedding_bag",
+            }:
                 return tensor
         return None
 
@@ -529,7 +534,10 @@ class _Recorder(TorchFunctionMode):
         node.meta["types"] = tuple((tuple(o.shape), str(o.dtype).removeprefix("torch.")) for o in outs)
         node.meta["strides"] = tuple(o.stride() for o in outs)
         node.meta["traced"] = (
-            read is None or name in RANDOM or any(n.meta["traced"] for n in node.all_input_nodes)
+            (read is None and _any_elements(outs))
+            or name in RANDOM
+            or any(n.meta["traced"] for n in node.all_input_nodes)
+            or (self.fake is not None and any(isinstance(o, FakeTensor) for o in outs))
         )
         if not node.meta["traced"]:
             node.meta["value"] = [o.detach().clone() for o in outs]
@@ -745,6 +753,15 @@ class _Recorder(TorchFunctionMode):
                 "of forward",
             )
         )
+
+
+def _has_elements(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.numel() > 0
+
+
+def _any_elements(tensors: Sequence[torch.Tensor]) -> bool:
+    """False for empty tensors, whose values are known as they have none."""
+    return any(t.numel() for t in tensors)
 
 
 def _getitem(value: Any, index: int) -> Any:

@@ -232,6 +232,8 @@ class _Unifier:
             )
         if isinstance(first, torch.dtype | torch.device):
             return str(first).removeprefix("torch.")
+        if isinstance(first, torch.nn.Module) and all(type(v) is type(first) for v in values):
+            return first  # each trace has its own copy of a module that is handed on as an argument
         if all(type(v) is type(first) and v == first for v in values[1:]):
             return first
         if isinstance(first, int) and not isinstance(first, bool):

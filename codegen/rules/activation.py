@@ -138,7 +138,7 @@ def softplus(b: Builder, input: Value, beta: float = 1.0, threshold: float = 20.
     return b.op("where", straight, x=input, y=curve, gives=input.shape)
 
 
-@lowers("logsigmoid", "log_sigmoid")
+@lowers("log_sigmoid")
 def logsigmoid(b: Builder, input: Value) -> Value:
     negated = b.op("negative", input, hint="negated", gives=input.shape)
     curve = b.op("Activation", negated, act_type="softrelu", hint="softrelu", gives=input.shape)

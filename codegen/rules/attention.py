@@ -121,7 +121,9 @@ def multi_head_attention(
     average_attn_weights: bool = True,
 ) -> list[Value]:
     if training and dropout_p:
-        raise b.refuse("attention with dropout_p and training=True, which is random", "pass training=self.training")
+        raise b.refuse(
+            "attention with dropout_p and training=True, which is random", "pass training=self.training"
+        )
     if static_k is not None or static_v is not None:
         raise b.refuse("multi_head_attention_forward() with static_k or static_v", "project them in forward")
     unbatched = query.rank == 2

@@ -123,9 +123,7 @@ def movedim(
     return permute(b, input, [target[i] if i in target else next(rest) for i in range(input.rank)])
 
 
-@lowers(
-    "contiguous", "clone", "detach", "data", "alias", "requires_grad", "real", "to", "lift_fresh", "positive"
-)
+@lowers("contiguous", "clone", "detach", "data", "real", "to")
 def identity(b: Builder, input: Value) -> Value:
     if b.out.dtype == "bool" and not input.is_bool:
         return as_bool(b, input)
@@ -272,9 +270,7 @@ def repeat(b: Builder, input: Value, repeats: Sequence[Size] = (), dims: Sequenc
         if isinstance(count, Dim):
             size = input.sizes[axis]
             if isinstance(size, Dim):
-                raise b.refuse(
-                    "repeat() of the batch by the batch size", "fix the batch size with --input"
-                )
+                raise b.refuse("repeat() of the batch by the batch size", "fix the batch size with --input")
             before, after = input.sizes[:axis], input.sizes[axis + 1 :]
             if size != 1:
                 input = b.op("expand_dims", input, axis=axis, hint="row", gives=(*before, 1, size, *after))

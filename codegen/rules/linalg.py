@@ -39,7 +39,12 @@ def _transposed(b: Builder, x: Value, hint: str) -> Value:
 
 @lowers("linalg_solve_triangular")
 def solve_triangular(
-    b: Builder, input: Value, B: Value, upper: bool, left: bool = True, unitriangular: bool = False  # noqa: N803
+    b: Builder,
+    input: Value,
+    B: Value,
+    upper: bool,
+    left: bool = True,
+    unitriangular: bool = False,  # noqa: N803
 ) -> Value:
     if unitriangular:
         raise b.refuse(f"{b.node.op}() with unitriangular=True: linalg.trsm reads the diagonal")

@@ -24,7 +24,7 @@ def _numbers(shape: Shape, b: Builder) -> tuple[int, ...]:
 
 
 # `recompute_scale_factor` is honoured by torch in the sizes that it gives; `size` is the node's shape.
-@lowers("interpolate", "upsample", ignores=("size",))
+@lowers("interpolate", ignores=("size",))
 def interpolate(
     b: Builder,
     input: Value,

@@ -116,7 +116,7 @@ def _result(sample: Sample, status: str, why: str = "", conversion: Any = None) 
 
 def not_applicable(sample: Sample) -> str:
     """Why torch's own result has no counterpart in inference; empty where it has one."""
-    from tracer.capture import flatten_outputs, run
+    from tracer.capture import run
 
     if any(t.is_complex() for t in sample.inputs.values()):
         return "complex"
@@ -133,7 +133,6 @@ def not_applicable(sample: Sample) -> str:
         second = run(sample.net, sample.inputs)
     except Exception:  # noqa: BLE001 - whatever torch raises
         return "torch itself raises"
-    del flatten_outputs
     if not first:
         return "gives no tensor"
     if any(t.is_complex() for t in first):
@@ -152,6 +151,7 @@ def not_applicable(sample: Sample) -> str:
 
 
 def _run(sample: Sample) -> Result:
+    from tracer.capture import run
     from tracer.convert import convert_specs
     from tracer.inputs import InputSpec
     from tracer.problems import ConversionError
@@ -174,6 +174,9 @@ def _run(sample: Sample) -> Result:
             return _result(sample, "n/a", "data-dependent shape")
         return _result(sample, "refused", why)
     agreement = conversion.verify(tolerance=TOLERANCE, fresh=False, layers=False)
+    said = [conversion.graph.type_of(r).dtype for r in conversion.graph.outputs]
+    if said != [str(t.dtype).removeprefix("torch.") for t in run(sample.net, sample.inputs)]:
+        return _result(sample, "WRONG", f"gives {said}", conversion)
     if agreement.ok:
         return _result(sample, "parity", "", conversion)
     why = f"{agreement.difference:.3g}"

@@ -21,7 +21,12 @@ fn("slogdet", lambda x: tuple(torch.linalg.slogdet(x)), _square(2))
 fn("cholesky", torch.linalg.cholesky, _positive(2))
 fn("cholesky_upper", lambda x: torch.linalg.cholesky(x, upper=True), _positive(2))
 fn("solve", lambda x, y: torch.linalg.solve(x, y), _square(2), (2, 4, 3))
-fn("solve_triangular", lambda x, y: torch.linalg.solve_triangular(x.tril(), y, upper=False), _square(2), (2, 4, 3))
+fn(
+    "solve_triangular",
+    lambda x, y: torch.linalg.solve_triangular(x.tril(), y, upper=False),
+    _square(2),
+    (2, 4, 3),
+)
 fn("qr", lambda x: tuple(torch.linalg.qr(x)), (2, 5, 3))
 fn("eigvalsh", lambda x: torch.linalg.eigvalsh(x), _positive(2))
 fn("pinv", torch.linalg.pinv, (2, 5, 3))

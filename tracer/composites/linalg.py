@@ -102,9 +102,7 @@ def solve(A: Tensor, B: Tensor, left: bool = True) -> Tensor:
 
 
 @composite("linalg_solve_ex")
-def solve_ex(
-    A: Tensor, B: Tensor, left: bool = True, check_errors: bool = False
-) -> tuple[Tensor, Tensor]:
+def solve_ex(A: Tensor, B: Tensor, left: bool = True, check_errors: bool = False) -> tuple[Tensor, Tensor]:
     del check_errors
     return torch.linalg.solve(A, B, left=left), _none(A)
 
@@ -222,9 +220,7 @@ def matrix_rank(
 ) -> Tensor:
     if tol is not None:
         atol, rtol = tol, 0.0
-    sizes = (
-        torch.linalg.eigvalsh(input.double()).abs() if hermitian else _squared_values(input).sqrt()
-    )
+    sizes = torch.linalg.eigvalsh(input.double()).abs() if hermitian else _squared_values(input).sqrt()
     return (sizes > _cutoff(input, sizes, atol, rtol)).to(torch.int64).sum(-1)
 
 
@@ -255,7 +251,9 @@ def pinv(
         values = values.clamp(min=0)
         sizes = values.sqrt()
     small = sizes <= _cutoff(input, sizes, atol, rtol)
-    inverse = torch.where(small, torch.zeros_like(values), 1 / torch.where(small, torch.ones_like(values), values))
+    inverse = torch.where(
+        small, torch.zeros_like(values), 1 / torch.where(small, torch.ones_like(values), values)
+    )
     middle = (vectors * inverse.unsqueeze(-2)) @ vectors.mT
     if hermitian:
         return middle.to(input.dtype)

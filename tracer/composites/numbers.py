@@ -241,7 +241,9 @@ def linspace(start: Any, end: Any, steps: int) -> Tensor:
 
 @composite("logspace")
 def logspace(start: Any, end: Any, steps: int, base: float = 10.0) -> Tensor:
-    return torch.pow(torch.full((), float(base), dtype=torch.float64), _between(start, end, steps).double()).float()
+    return torch.pow(
+        torch.full((), float(base), dtype=torch.float64), _between(start, end, steps).double()
+    ).float()
 
 
 def _between(start: Any, end: Any, steps: int) -> Tensor:
@@ -350,14 +352,18 @@ def upsample_aa(
 
 
 @composite("gradient")
-def gradient(
-    input: Tensor, spacing: Any = None, dim: Any = None, edge_order: int = 1
-) -> list[Tensor]:
+def gradient(input: Tensor, spacing: Any = None, dim: Any = None, edge_order: int = 1) -> list[Tensor]:
     axes = list(range(input.dim())) if dim is None else [dim] if isinstance(dim, int) else list(dim)
-    given = [1.0 if spacing is None else spacing] * len(axes) if not isinstance(spacing, list | tuple) else spacing
+    given = (
+        [1.0 if spacing is None else spacing] * len(axes)
+        if not isinstance(spacing, list | tuple)
+        else spacing
+    )
     if len(given) != len(axes):
         raise NotWritten
-    return [_slope(input, step, axis % input.dim(), edge_order) for step, axis in zip(given, axes, strict=True)]
+    return [
+        _slope(input, step, axis % input.dim(), edge_order) for step, axis in zip(given, axes, strict=True)
+    ]
 
 
 def _slope(x: Tensor, step: Any, axis: int, edge_order: int) -> Tensor:
@@ -391,5 +397,3 @@ def _slope(x: Tensor, step: Any, axis: int, edge_order: int) -> Tensor:
             (3 * part(n - 1, 1) - 4 * part(n - 2, 1) + part(n - 3, 1)) / (2 * step),
         )
     return torch.cat([ends[0], inner, ends[1]], axis)
-
-

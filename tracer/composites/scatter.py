@@ -38,7 +38,9 @@ def index_reduce(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, include_self: bool = True
 ) -> Tensor:
     if input.dim() == 0:
-        return index_reduce(input.reshape(1), 0, index.reshape(1), source.reshape(1), reduce, include_self).reshape(())
+        return index_reduce(
+            input.reshape(1), 0, index.reshape(1), source.reshape(1), reduce, include_self
+        ).reshape(())
     axis = dim % input.dim()
     index = index.reshape([-1 if a == axis else 1 for a in range(input.dim())]).expand(source.shape)
     return _reduced(input, axis, index, source, reduce, include_self)
@@ -73,7 +75,9 @@ def _reduced(input: Tensor, axis: int, index: Tensor, src: Tensor, reduce: str, 
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     if not index.numel():
         return input.clone()
-    return _put_flat(input.reshape(-1), index.reshape(-1), source.reshape(-1), accumulate).reshape(input.shape)
+    return _put_flat(input.reshape(-1), index.reshape(-1), source.reshape(-1), accumulate).reshape(
+        input.shape
+    )
 
 
 def _put_flat(flat: Tensor, index: Tensor, values: Tensor, accumulate: bool) -> Tensor:

@@ -1,0 +1,32 @@
+"""Other spellings of ops: each has its rule in the family of the first."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from tests.op_cases import fn
+
+fn("atleast_1d", lambda x: torch.atleast_1d(x.sum()) + x, (2, 3))
+fn("atleast_2d", lambda x: torch.atleast_2d(x.sum()) + x, (2, 3))
+fn("cummin", lambda x: torch.cummin(x, 1), (2, 5))
+fn("feature_dropout", lambda x: torch.feature_dropout(x, 0.5, False), (2, 3, 4, 4))
+fn("ger", lambda x: torch.ger(x[0], x[1]), (2, 4))
+fn("grid_sampler", lambda x, g: torch.grid_sampler(x, g, 0, 0, False), (2, 3, 5, 5), (2, 4, 4, 2))
+fn("isneginf", lambda x: torch.isneginf(x), (2, 3))
+fn("isposinf", lambda x: torch.isposinf(x), (2, 3))
+fn("matrix_norm", lambda x: torch.linalg.matrix_norm(x), (2, 3, 4))
+fn("logsigmoid", lambda x: F.logsigmoid(x), (2, 3))
+fn("nanmean", lambda x: torch.nanmean(x, 1), (2, 3))
+fn("native_channel_shuffle", lambda x: torch.native_channel_shuffle(x, 2), (2, 4, 3, 3))
+fn("unsafe_chunk", lambda x: torch.unsafe_chunk(x, 2, 1), (2, 4))
+fn("unsafe_split", lambda x: torch.unsafe_split(x, 2, 1), (2, 4))
+fn("upsample", lambda x: F.upsample(x, scale_factor=2), (2, 3, 4, 4))
+fn("vdot", lambda x: torch.vdot(x[0], x[1]), (2, 4))
+fn("zeros for each pair of samples", lambda x: x @ x.T + torch.zeros(x.size(0), x.size(0)), (2, 3))
+fn("ones for each pair of samples", lambda x: x @ x.T + torch.ones(x.size(0), x.size(0)), (2, 3))
+fn("new_empty, filled", lambda x: x @ x.T + x.new_empty(x.size(0), x.size(0)).fill_(2), (2, 3))
+fn("scalar_tensor of the batch size", lambda x: x * torch.scalar_tensor(x.size(0)), (2, 3))
+fn("as_tensor of the batch size", lambda x: x * torch.as_tensor(x.size(0)), (2, 3))
+fn("searchsorted, constant edges", lambda x: torch.searchsorted(torch.tensor([-1.0, 0.0, 1.0]), x), (2, 3))
+fn("real of a real tensor", lambda x: torch.real(x) * 2, (2, 3))
