@@ -509,11 +509,17 @@ def lower(
         used |= {str(k) for n in graph.nodes if n.op == "param" for k in n.kwargs.get(slot, ())}
     builder = Builder(graph, [k for k in state_keys if k not in used])
     problems: list[Problem] = []
+    poisoned: set[str] = set()
     for node in graph.nodes:
+        if any(r.name in poisoned and "complex" in graph.type_of(r).dtype for r in node.refs()):
+            poisoned.add(node.name)  # no rule reads complex numbers: what made them is the problem
+            builder.poison(node)
+            continue
         try:
             _lower_node(builder, node, rules)
         except Refused as refused:
             problems.append(Problem(refused.code, refused.what, node.source, refused.hint))
+            poisoned.add(node.name)
             builder.poison(node)
     if problems:
         raise ConversionError(tuple(problems))

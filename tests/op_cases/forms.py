@@ -29,4 +29,3 @@ fn("new_empty, filled", lambda x: x @ x.T + x.new_empty(x.size(0), x.size(0)).fi
 fn("scalar_tensor of the batch size", lambda x: x * torch.scalar_tensor(x.size(0)), (2, 3))
 fn("as_tensor of the batch size", lambda x: x * torch.as_tensor(x.size(0)), (2, 3))
 fn("searchsorted, constant edges", lambda x: torch.searchsorted(torch.tensor([-1.0, 0.0, 1.0]), x), (2, 3))
-fn("real of a real tensor", lambda x: torch.real(x) * 2, (2, 3))
