@@ -41,10 +41,10 @@ def _transposed(b: Builder, x: Value, hint: str) -> Value:
 def solve_triangular(
     b: Builder,
     input: Value,
-    B: Value,
+    B: Value,  # noqa: N803
     upper: bool,
     left: bool = True,
-    unitriangular: bool = False,  # noqa: N803
+    unitriangular: bool = False,
 ) -> Value:
     if unitriangular:
         raise b.refuse(f"{b.node.op}() with unitriangular=True: linalg.trsm reads the diagonal")
