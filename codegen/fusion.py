@@ -3,7 +3,9 @@
 The pass makes one op of a convolution with the BatchNorm, activation and `elemwise_add` after it. Where
 the value in the middle has another reader that is an `elemwise_add` or an output of the net, that reader
 gets the fused value, or binding crashes: `c = conv(x); conv(relu(bn(c))) + c` adds relu(bn(c)). The pass
-knows neither `broadcast_add` nor `Reshape`, which do the same. tests/test_fusion.py holds this against mxnet.
+knows neither `broadcast_add` nor `Reshape`, which do the same. A FullyConnected is made one op with an activation
+even where others read it too: `c = fc(x); relu(c)` and `c - 1` gets c where relu(c) should be. All of them read a
+`Reshape` of it then. tests/test_fusion.py holds this against mxnet.
 """
 
 from __future__ import annotations
@@ -12,17 +14,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from codegen.program import Call, Operand, Out, Output, Program
+from tracer.ir import Shape
 
 FUSED = frozenset(["Convolution", "BatchNorm"])
 FUSED_BEFORE_OUTPUT = FUSED | {"FullyConnected", "elemwise_add"}
 READERS = frozenset(["BatchNorm", "Activation", "LeakyReLU", "clip", "elemwise_add"])
+FUSED_WITH_LINEAR = frozenset(["Activation", "LeakyReLU", "clip", "square", "sqrt", "exp", "abs"])
 # Dropped by MXNet in inference, before it fuses.
 TRANSPARENT = frozenset(["identity", "Dropout"])
 COMMENT = "broadcast_add: MXNet 1.9.1 would fuse elemwise_add with a convolution, and add a wrong value"
+COPY_OF_OUTPUT = "a copy: MXNet 1.9.1 would give the value after the fused layers"
+COPY_OF_LINEAR = "a copy: MXNet 1.9.1 would fuse FullyConnected with one of its readers, and give others that value"
 
 
 def guarded(program: Program) -> Program:
     """The program, with what would be fused wrongly written in ops that the pass does not know."""
+    program = _with_linear_copies(program)
     readers = _readers(program)
     calls = [
         (
@@ -74,19 +81,78 @@ def _separate(
     if program.calls[root.call].op not in FUSED_BEFORE_OUTPUT:
         return output
     last = calls[output.operand.call]
-    copy = Call(
-        "Reshape",
-        ((None, output.operand),),
-        (("shape", (0,) * max(1, len(output.shape))),),
-        _free_name(f"{last.name}_copy", calls),
-        1,
-        last.node,
-        last.source,
-        (output.shape,),
-        "a copy: MXNet 1.9.1 would give the value after the fused layers",
-    )
-    calls.append(copy)
+    calls.append(_copy(last, output.operand, output.shape, calls, COPY_OF_OUTPUT))
     return replace(output, operand=Out(len(calls) - 1))
+
+
+def _copy(made_by: Call, operand: Operand, shape: Shape | None, calls: list[Call], comment: str) -> Call:
+    keep = (-2,) if shape is None else (0,) * max(1, len(shape))
+    name = _free_name(f"{made_by.name}_copy", calls)
+    attrs = (("shape", keep),)
+    return Call(
+        "Reshape", ((None, operand),), attrs, name, 1, made_by.node, made_by.source, (shape,), comment
+    )
+
+
+# FullyConnected ----------------------------------------------------------------------------------
+
+
+def _with_linear_copies(program: Program) -> Program:
+    """The program in which a copy stands between such a FullyConnected and all that reads it."""
+    copied = _copied_linears(program)
+    if not copied:
+        return program
+    calls: list[Call] = []
+    made: dict[int, int] = {}
+    read: dict[int, int] = {}
+
+    def moved(operand: Operand, places: dict[int, int]) -> Operand:
+        return replace(operand, call=places[operand.call]) if isinstance(operand, Out) else operand
+
+    for index, call in enumerate(program.calls):
+        calls.append(replace(call, inputs=tuple((slot, moved(o, read)) for slot, o in call.inputs)))
+        made[index] = read[index] = len(calls) - 1
+        if index in copied:
+            shape = call.shapes[0] if call.shapes else None
+            calls.append(_copy(call, Out(made[index]), shape, [*program.calls, *calls], COPY_OF_LINEAR))
+            read[index] = len(calls) - 1
+    return replace(
+        program,
+        calls=tuple(calls),
+        outputs=tuple(replace(o, operand=moved(o.operand, read)) for o in program.outputs),
+        values=tuple((node, index, moved(o, made)) for node, index, o in program.values),
+    )
+
+
+def _copied_linears(program: Program) -> set[int]:
+    """The FullyConnected calls that are fused with a reader that does not come before all the others.
+
+    Where another reader needs the activation too (`c * sigmoid(c)`), MXNet does it right.
+    """
+    readers: dict[Operand, set[int]] = {}
+    for index, call in enumerate(program.calls):
+        if call.op not in TRANSPARENT:
+            for root in _roots(program, call):
+                readers.setdefault(root, set()).add(index)
+    outputs = {_root(program, output.operand) for output in program.outputs}
+    found = set()
+    for index, call in enumerate(program.calls):
+        own = readers.get(Out(index), set())
+        fused = {r for r in own if program.calls[r].op in FUSED_WITH_LINEAR}
+        if call.op != "FullyConnected" or not fused:
+            continue
+        if Out(index) in outputs or not all(_is_read_by(program, f, own - {f}) for f in fused if len(own) > 1):
+            found.add(index)
+    return found
+
+
+def _is_read_by(program: Program, call: int, others: set[int]) -> bool:
+    """Whether one of the other calls needs the result of `call`, at whatever distance."""
+    after = {call}
+    for index in range(call + 1, max(others) + 1):
+        if any(isinstance(o, Out) and o.call in after for o in program.calls[index].operands()):
+            after.add(index)
+    return bool(after & others)
 
 
 def _free_name(name: str, calls: list[Call]) -> str:
