@@ -684,7 +684,9 @@ class _Match:
     def entry(self, base: Entry, own: Entry) -> bool:
         """Match what two entries read, and note what they make."""
         for (base_slot, base_read), (own_slot, own_read) in zip(base.reads, own.reads, strict=True):
-            if base_slot != own_slot or (base_read is None) != (own_read is None):
+            if base_slot != own_slot or (base_read is None and own_read is not None):
+                return False
+            if own_read is None and base_read in self._lacking:
                 return False
             if base_read is not None and own_read is not None and not self.operand(base_read, own_read):
                 return False
@@ -837,7 +839,8 @@ class _Parameters:
         names: dict[int, str] = {}
         for number in order:
             slot, values, hint = self._rows[number]
-            known = _known(values, parameters)
+            flag = next((n for n, given in self._flags if all(map(_agree, values, given))), None)
+            known = _known(values, parameters) if flag is None else Parameter(flag)
             if known is not None:
                 chosen[number] = known
                 continue

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codegen.mxnet_ops import OPS, REQUIRED
-from codegen.names import Namer, repeated_ops
+from codegen.names import Namer, repeated_ops, siblings_of_lines
 from codegen.program import Call, Leaf, Operand, Out, Output, Program, Variable
 from codegen.registry import RuleEntry, rule_table
 from tracer.capture import RANDOM
@@ -41,6 +41,11 @@ MAX_ELEMENTS = 2**31
 EMPTY = "an empty tensor: MXNet's symbols read a size of 0 as unknown"
 # Ops whose rules take empty tensors among others.
 TAKES_EMPTY = frozenset(["cat", "resize_as"])
+# Ops that torch lets act along an axis of a 0-d tensor: it arrives as the (1,) that it is in MXNet.
+TAKES_LINES = frozenset(
+    "bucketize cummax cummin gather index_add index_copy index_fill index_select kl_div kthvalue "
+    "multi_margin_loss normalize scatter scatter_add searchsorted".split()
+)
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,8 @@ class Builder:
         self.node: Node = graph.nodes[0]
         self.notes: dict[str, None] = {}
         self._unused = unused
+        self._siblings = siblings_of_lines(graph)
+        self._made_in: dict[tuple[str, int], list[str]] = {}
         self._namer = Namer(repeated_ops(graph))
         self._calls: list[Call] = []
         self._variables: dict[str, Variable] = {}
@@ -185,15 +192,28 @@ class Builder:
         return Value(Leaf(name), (size,), "float32")
 
     def like_batch(self, size: Size) -> tuple[Value, int] | None:
-        """An earlier value that has `size` along some axis, and the axis: for *_like ops."""
-        for name in self.graph.inputs:
+        """An earlier value that has `size` along some axis, and the axis: for *_like ops.
+
+        The nearest: one that the same module made, or the one around it. A module that reads no more than its own
+        inputs reads better as a function.
+        """
+        for frame in reversed(self.node.source.frames[1:]):
+            names = self._made_in.get((frame.path, frame.call), [])
+            found = self._along(size, [name for name in names if (name, 0) in self._values])
+            if found is not None:
+                return found
+        return self._along(size, [*self.graph.inputs, *(name for name, _ in self._values)])
+
+    def _along(self, size: Size, names: Sequence[str]) -> tuple[Value, int] | None:
+        for name in names:
             value = self._values[(name, 0)]
-            if value.shape is not None and size in value.shape:
-                return value, value.shape.index(size)
-        for value in self._values.values():
             if value.const is None and value.shape is not None and size in value.shape:
                 return value, value.shape.index(size)
         return None
+
+    def siblings(self) -> list[Node]:
+        """The nodes that the author's line makes in each of its uses, this one among them."""
+        return self._siblings.get(self.node.name, [self.node])
 
     def is_parameter(self, value: Value | None) -> bool:
         """Whether the value is a parameter or buffer of the net, as it stands in the state dict."""
@@ -318,6 +338,8 @@ class Builder:
             self._empty(node)
             return
         arguments = {key: self._argument(arg) for key, arg in node.args}
+        if node.op in TAKES_LINES:
+            arguments = {key: _line(value) for key, value in arguments.items()}
         if node.op not in TAKES_EMPTY and any(0 in self.graph.type_of(r).shape for r in node.refs()):
             raise Refused(f"{node.op}() of {EMPTY}", "leave it out where it holds nothing", "empty")
         unread = entry.unread(arguments)
@@ -335,6 +357,8 @@ class Builder:
         assert len(results) == len(node.outputs), f"the rule of {node.op} gives {len(results)} outputs"
         for index, (value, kind) in enumerate(zip(results, node.outputs, strict=True)):
             self._values[(node.name, index)] = self._finished(value, kind, node)
+        for frame in node.source.frames:
+            self._made_in.setdefault((frame.path, frame.call), []).append(node.name)
 
     def _finished(self, value: Value, kind: TensorType, node: Node) -> Value:
         dtype = MX_DTYPES.get(kind.dtype)
@@ -436,6 +460,14 @@ class Builder:
         copied = self.op("identity", value, hint="output")
         assert copied.operand is not None
         return copied.operand
+
+
+def _line(argument: Any) -> Any:
+    """A 0-d tensor as one of one element along one axis."""
+    if not isinstance(argument, Value) or argument.shape != ():
+        return argument
+    const = argument.const
+    return replace(argument, shape=(1,), const=None if const is None else const.reshape(1))
 
 
 def _shown(value: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tracer.ir import Graph, Source
+from tracer.ir import Frame, Graph, Node, Source
 
 # torch's last part of a key that gives way to MXNet's suffix.
 TORCH_SUFFIXES = frozenset(["weight", "bias", "running_mean", "running_var"])
@@ -75,6 +75,22 @@ def repeated_ops(graph: Graph) -> frozenset[tuple[str, int, str]]:
         if node.op not in {"input", "param", "constant"}:
             counts[node.source.path, node.source.frames[-1].call if node.source.frames else 0, node.op] += 1
     return frozenset(key for key, count in counts.items() if count > 1)
+
+
+def siblings_of_lines(graph: Graph) -> dict[str, list[Node]]:
+    """For each node, those that the same place of the author's code makes in the calls of its modules.
+
+    The place is the file, the line, the op and, of several of that op on the line, which.
+    """
+    groups: dict[tuple[str, int, str, int], list[Node]] = {}
+    made: Counter[tuple[str, int, str, tuple[Frame, ...]]] = Counter()
+    for node in graph.nodes:
+        if node.source.file and node.op not in {"input", "param", "constant"}:
+            line = (node.source.file, node.source.line, node.op)
+            use = (*line, node.source.frames)
+            groups.setdefault((*line, made[use]), []).append(node)
+            made[use] += 1
+    return {node.name: group for group in groups.values() for node in group}
 
 
 def flat(path: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from codegen.lower import Builder, Value
 from codegen.registry import lowers
-from codegen.rules.arithmetic import binary
+from codegen.rules.arithmetic import same_rank
 from codegen.rules.layout import cut, reshape_to
 from codegen.rules.linear import product_of, spread
 from tracer.ir import Dim, Shape, Size
@@ -28,13 +28,19 @@ def causal_mask(b: Builder, rows: int, columns: int) -> Value:
 def added_mask(b: Builder, scores: Value, mask: Value, hint: str = "masked") -> Value:
     """Scores with a mask: a bool one keeps what is True, any other is added."""
     if not mask.is_bool:
-        return binary(b, "add", scores, mask, hint=hint, dtype=scores.dtype)
+        return _broadcast_sum(b, scores, b.cast(mask, scores.dtype), hint)
     if mask.const is not None:
         penalty = b.constant(np.where(mask.const, 0.0, MASKED).astype(np.float32), "mask", shared=True)
     else:
         lifted = b.with_number("x - c", b.cast(mask, scores.dtype, hint="mask"), 1, hint="mask_lifted")
         penalty = b.with_number("x * c", lifted, -MASKED, hint="mask_penalty")
-    return binary(b, "add", scores, penalty, hint=hint, dtype=scores.dtype)
+    return _broadcast_sum(b, scores, b.cast(penalty, scores.dtype), hint)
+
+
+def _broadcast_sum(b: Builder, scores: Value, mask: Value, hint: str) -> Value:
+    """A mask is broadcast, also where its shape happens to be that of the scores: layers then look alike."""
+    scores, mask = same_rank(b, scores, mask)
+    return b.op("broadcast_add", scores, mask, hint=hint, gives=scores.shape)
 
 
 def attend(

@@ -8,6 +8,7 @@ import numpy as np
 
 from codegen.lower import Builder, Value
 from codegen.registry import lowers
+from codegen.reshape import Code, shared, simple
 from tracer.ir import Dim, Shape, Size
 
 
@@ -15,31 +16,10 @@ def reshape_to(b: Builder, value: Value, shape: Shape, hint: str = "") -> Value:
     """`value` in `shape`, by a Reshape whose code holds at any batch size."""
     if value.sizes == shape:
         return value
-    return b.op("Reshape", value, shape=reshape_code(b, value.sizes, shape), hint=hint, gives=shape)
-
-
-def reshape_code(b: Builder, old: Shape, new: Shape) -> tuple[int, ...]:
-    """MXNet's code for a target shape, as a person writes it: (0, -1) rather than (0, 25088).
-
-    Sizes that stay at their place in front are 0; of the others one is -1 where it is the only one, or
-    the only one that is not 1, or follows the batch
-    (https://mxnet.apache.org/versions/1.9.1/api/python/docs/api/symbol/symbol.html, Reshape).
-    """
-    if not new:
-        return (1,)
-    kept = 0
-    while kept < min(len(old), len(new)) and old[kept] == new[kept]:
-        kept += 1
-    rest = new[kept:]
-    grown: list[Size] = [s for s in rest if isinstance(s, Dim)] or [s for s in rest if s != 1]
-    if len(grown) > 1 and isinstance(grown[0], Dim):
+    code = simple(value.sizes, shape)
+    if code is None:
         raise b.refuse("a reshape in which several sizes follow the batch", "fix the batch size with --input")
-    if len(rest) == 1:
-        grown = list(rest)
-    if not rest and kept < len(old):
-        kept, grown, rest = kept - 1, [new[-1]], new[-1:]  # (0, -1) drops what is left over
-    code = [0] * kept + [-1 if len(grown) == 1 and s == grown[0] else s for s in rest]
-    return tuple(c for c in code if isinstance(c, int)) if code else (1,)
+    return b.op("Reshape", value, shape=code.shape, hint=hint, gives=shape)
 
 
 # The shape that torch computed from its arguments is the node's.
@@ -56,7 +36,22 @@ def reshape_code(b: Builder, old: Shape, new: Shape) -> tuple[int, ...]:
 def reshape(b: Builder, input: Value) -> Value:
     if _is_flatten(b, input):
         return b.op("Flatten", input)
-    return reshape_to(b, input, b.out.shape)
+    if input.sizes == b.out.shape:
+        return input
+    code = _code_of_the_line(b, input.sizes)
+    if code is None:
+        return reshape_to(b, input, b.out.shape)
+    return b.op("Reshape", input, shape=code.shape, reverse=code.reverse, gives=b.out.shape)
+
+
+def _code_of_the_line(b: Builder, old: Shape) -> Code | None:
+    """A code that holds wherever the author's line is run: sizes that differ between blocks drop out."""
+    pairs = [(old, b.out.shape)]
+    for node in b.siblings():
+        before, after = b.graph.type_of(next(iter(node.refs()))).shape, node.outputs[0].shape
+        if before != after:
+            pairs.append((before, after))
+    return shared(pairs)
 
 
 def _is_flatten(b: Builder, value: Value) -> bool:
@@ -218,9 +213,16 @@ def pieces(b: Builder, value: Value, dim: int) -> list[Value]:
     results, start = [], 0
     for i, size in enumerate(sizes):
         assert isinstance(size, int)
-        results.append(cut(b, value, axis, start, start + size, hint=f"{b.node.op}{i}"))
+        results.append(_piece(b, value, axis, start, start + size, f"{b.node.op}{i}", shapes[i]))
         start += size
     return results
+
+
+def _piece(b: Builder, x: Value, axis: int, begin: int, end: int, hint: str, shape: Shape) -> Value:
+    """A cut, which MXNet cannot make where it holds nothing."""
+    if begin < end:
+        return cut(b, x, axis, begin, end, hint=hint)
+    return b.constant(np.zeros(tuple(0 if isinstance(s, Dim) else s for s in shape), x.dtype), hint)
 
 
 # The sizes that torch computed from its arguments are the outputs'.
@@ -245,7 +247,10 @@ def unbind(b: Builder, input: Value, dim: int = 0) -> list[Value]:
         raise b.refuse("iterating over the batch axis", "fix the batch size with --input")
     if len(shapes) == 1:
         return [reshape_to(b, input, shapes[0])]
-    return b.ops("SliceChannel", input, num_outputs=len(shapes), axis=axis, squeeze_axis=True, gives=shapes)
+    squeezes = input.rank > 1  # a single number keeps its axis in MXNet
+    return b.ops(
+        "SliceChannel", input, num_outputs=len(shapes), axis=axis, squeeze_axis=squeezes, gives=shapes
+    )
 
 
 @lowers("flip", "fliplr", "flipud")
@@ -330,7 +335,7 @@ def _rolled(b: Builder, value: Value, axis: int, step: int) -> Value:
     if step == 0:
         return value
     # The last `step` places come first; a negative step moves the first ones last.
-    place = -step
+    place = -step if isinstance(size, Dim) or step <= size // 2 else size - step
     tail = b.op("slice_axis", value, axis=axis, begin=place, end=None, hint=f"tail{axis}")
     head = b.op("slice_axis", value, axis=axis, begin=0, end=place, hint=f"head{axis}")
     return b.op("Concat", [tail, head], dim=axis, hint=f"roll{axis}", gives=value.shape)
@@ -341,6 +346,8 @@ def unfold(b: Builder, input: Value, dimension: int, size: int, step: int) -> Va
     """Windows of `size` along an axis, which become the last axis."""
     from codegen.rules.index import take
 
+    if input.rank == 0:
+        return input
     axis = dimension % input.rank
     windows = b.out.shape[axis]
     if isinstance(windows, Dim):
@@ -387,6 +394,8 @@ def rot90(b: Builder, input: Value, k: int = 1, dims: Sequence[int] = (0, 1)) ->
 def broadcast_tensors(b: Builder, tensors: Sequence[Value], indexing: str | None = None) -> list[Value]:
     from codegen.rules.linear import spread
 
+    if len(tensors) == 1 and isinstance(tensors[0], tuple):  # torch takes the list itself as well
+        tensors = tensors[0]
     if b.node.op == "meshgrid":
         count = len(tensors)
         order = [1, 0, *range(2, count)] if indexing == "xy" and count > 1 else list(range(count))
