@@ -4,13 +4,14 @@ The pass makes one op of a convolution with the BatchNorm, activation and `elemw
 the value in the middle has another reader that is an `elemwise_add` or an output of the net, that reader
 gets the fused value, or binding crashes: `c = conv(x); conv(relu(bn(c))) + c` adds relu(bn(c)). The pass
 knows neither `broadcast_add` nor `Reshape`, which do the same. A FullyConnected is made one op with an activation
-even where others read it too: `c = fc(x); relu(c)` and `c - 1` gets c where relu(c) should be. All of them read a
-`Reshape` of it then. tests/test_fusion.py holds this against mxnet.
+even where others read it too: of `c = fc(x); c - 1; relu(c)` the last gives c. All of them read a `Reshape` of
+it then. And a Dropout of a Dropout, both of which MXNet takes out, may not bind. tests/test_fusion.py holds all
+this against mxnet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from codegen.program import Call, Operand, Out, Output, Program
@@ -24,12 +25,13 @@ FUSED_WITH_LINEAR = frozenset(["Activation", "LeakyReLU", "clip", "square", "sqr
 TRANSPARENT = frozenset(["identity", "Dropout"])
 COMMENT = "broadcast_add: MXNet 1.9.1 would fuse elemwise_add with a convolution, and add a wrong value"
 COPY_OF_OUTPUT = "a copy: MXNet 1.9.1 would give the value after the fused layers"
-COPY_OF_LINEAR = "a copy: MXNet 1.9.1 would fuse FullyConnected with one of its readers, and give others that value"
+COPY_OF_DROPOUT = "a copy: MXNet 1.9.1 cannot bind a Dropout of a Dropout everywhere"
+COPY_OF_LINEAR = "a copy: MXNet 1.9.1 would fuse FullyConnected with one of its readers wrongly"
 
 
 def guarded(program: Program) -> Program:
     """The program, with what would be fused wrongly written in ops that the pass does not know."""
-    program = _with_linear_copies(program)
+    program = _with_copies(program, _copied_linears(program) | _copied_dropouts(program))
     readers = _readers(program)
     calls = [
         (
@@ -94,12 +96,11 @@ def _copy(made_by: Call, operand: Operand, shape: Shape | None, calls: list[Call
     )
 
 
-# FullyConnected ----------------------------------------------------------------------------------
+# Copies between a call and what reads it ---------------------------------------------------------
 
 
-def _with_linear_copies(program: Program) -> Program:
-    """The program in which a copy stands between such a FullyConnected and all that reads it."""
-    copied = _copied_linears(program)
+def _with_copies(program: Program, copied: Mapping[int, str]) -> Program:
+    """The program in which all that reads these calls reads a copy; the texts are the copies' comments."""
     if not copied:
         return program
     calls: list[Call] = []
@@ -114,7 +115,7 @@ def _with_linear_copies(program: Program) -> Program:
         made[index] = read[index] = len(calls) - 1
         if index in copied:
             shape = call.shapes[0] if call.shapes else None
-            calls.append(_copy(call, Out(made[index]), shape, [*program.calls, *calls], COPY_OF_LINEAR))
+            calls.append(_copy(call, Out(made[index]), shape, [*program.calls, *calls], copied[index]))
             read[index] = len(calls) - 1
     return replace(
         program,
@@ -124,7 +125,17 @@ def _with_linear_copies(program: Program) -> Program:
     )
 
 
-def _copied_linears(program: Program) -> set[int]:
+def _copied_dropouts(program: Program) -> dict[int, str]:
+    """Each Dropout that another reads at once: MXNet cannot bind some such rows."""
+    return {
+        read.call: COPY_OF_DROPOUT
+        for call in program.calls
+        if call.op in TRANSPARENT and isinstance(read := call.inputs[0][1], Out)
+        if program.calls[read.call].op in TRANSPARENT
+    }
+
+
+def _copied_linears(program: Program) -> dict[int, str]:
     """The FullyConnected calls that are fused with a reader that does not come before all the others.
 
     Where another reader needs the activation too (`c * sigmoid(c)`), MXNet does it right.
@@ -135,14 +146,14 @@ def _copied_linears(program: Program) -> set[int]:
             for root in _roots(program, call):
                 readers.setdefault(root, set()).add(index)
     outputs = {_root(program, output.operand) for output in program.outputs}
-    found = set()
+    found: dict[int, str] = {}
     for index, call in enumerate(program.calls):
         own = readers.get(Out(index), set())
         fused = {r for r in own if program.calls[r].op in FUSED_WITH_LINEAR}
         if call.op != "FullyConnected" or not fused:
             continue
         if Out(index) in outputs or not all(_is_read_by(program, f, own - {f}) for f in fused if len(own) > 1):
-            found.add(index)
+            found[index] = COPY_OF_LINEAR
     return found
 
 
