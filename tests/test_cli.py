@@ -20,7 +20,7 @@ from tests.command import Done, fx2mx, snapshot
 from tracer.problems import RequestError
 
 ROOT = Path(__file__).parent.parent
-CLASSES = "XXNet, Needs, Raises, BuildRaises, Misfit, Unsupported, Dependent, TwoOutputs"
+CLASSES = "XXNet, Needs, Raises, BuildRaises, Misfit, Unsupported, Dependent, TwoOutputs, Tapped"
 IMAGE = ("--input", "1,3,8,8")
 ROW = ("--input", "1,4")
 
@@ -71,6 +71,8 @@ WRONG = [
     ("model.py:XXNet", ("--input", "y=1,3,8,8"), "--input y=1,3,8,8: forward has no parameter 'y', it takes x"),
     ("model.py:XXNet", (*IMAGE, "--tap", "conv"), "--tap conv: the net has no module of that path; "
         "close to it: conv1"),
+    ("model.py:TwoOutputs", (*ROW, "--tap", "fc,unused"), "--tap unused: forward does not call this module, so that "
+        "it has no output"),
     ("model.py:TwoOutputs", (*ROW, "--softmax"), "--softmax needs a net with one output; this one has 2"),
     ("model.py:XXNet", (*IMAGE, "--tap", "conv1", "--softmax"), "--softmax needs an output of shape "
         "(N, classes); this net's is (N, 4, 8, 8)"),
@@ -400,6 +402,22 @@ def test_tap_returns_these_modules() -> None:
     symbol = mx.sym.load("model_mxnet-symbol.json")
     _, shapes, _ = symbol.infer_shape(x=(3, 3, 8, 8))
     assert shapes == [(3, 4, 8, 8), (3, 2)]
+
+
+def test_tap_before_what_cannot_be_traced() -> None:
+    """What comes after the last tap does not matter; nor does it that it writes to what was tapped."""
+    done = convert("Tapped", *ROW, "--tap", "fc")
+    assert done.status == 0, done.err
+    symbol, arg_params, _ = mx.model.load_checkpoint("model_mxnet", 0)
+    assert symbol.get_internals().list_outputs() == ["x", "fc_weight", "fc_bias", "fc_output"]
+    ours = symbol.bind(mx.cpu(), {"x": mx.nd.ones((1, 4)), **arg_params}).forward()[0].asnumpy()
+    weight, bias = (arg_params[f"fc_{name}"].asnumpy() for name in ("weight", "bias"))
+    assert np.allclose(ours, weight.sum(1) + bias, atol=1e-6)
+    assert (ours < 0).any()
+    done = convert("Tapped", *ROW, "--tap", "fc,relu")
+    assert done.status == 0, done.err
+    done = convert("Tapped", *ROW, "--tap", "relu,last")
+    assert done.status == 1
 
 
 def test_softmax_is_the_manuals() -> None:

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import tracer
+from tracer.capture import capture
 from tracer.load import load_model
 from tracer.problems import RequestError, UserModelError
 
@@ -178,6 +179,15 @@ def test_siblings_called_like_ours(tmp_path: Path, sibling: str) -> None:
     assert load_model(f"{tmp_path}/model.py:XXNet", {}).model.width == 11
     after = {key: module for key, module in sys.modules.items() if key.partition(".")[0] == name}
     assert after == ours
+
+
+def test_the_file_of_a_sibling_called_like_ours(tmp_path: Path) -> None:
+    """The generated docstrings name it, though sys.modules has ours under its name again."""
+    write(tmp_path, "codegen.py", NET)
+    write(tmp_path, "model.py", "from codegen import XXNet\n")
+    model = load_model(f"{tmp_path}/model.py:XXNet", {}).model
+    node = capture(model, {"x": torch.ones(1, 4)}).outputs[0]
+    assert [f.file for f in node.meta["source"].frames] == ["codegen.py", "linear.py"]
 
 
 def test_a_plain_folder_called_like_ours(tmp_path: Path) -> None:

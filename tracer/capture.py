@@ -21,8 +21,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import FrameType
-from typing import Any
+from types import CodeType, FrameType
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -42,7 +42,7 @@ from tracer.composites import Composite, NotWritten, composites
 from tracer.copies import module_copy
 from tracer.ir import Frame, Source
 from tracer.plugins import close_modules
-from tracer.problems import ConversionError, Problem, UserModelError
+from tracer.problems import ConversionError, Problem, RequestError, UserModelError
 from tracer.user_code import user_traceback
 
 DATA_DEPENDENT = frozenset(
@@ -104,6 +104,7 @@ KEPT_IDENTITIES = frozenset(
     ]
 )
 NOT_WRITES = frozenset(["requires_grad", "retain_grad", "share_memory"])
+_T = TypeVar("_T")
 _TORCH_DIR = os.path.dirname(torch.__file__) + os.sep
 _OWN_DIR = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -177,13 +178,13 @@ def capture(
 def run(model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()) -> list[torch.Tensor]:
     """What torch itself returns, flattened like a capture's outputs. Works on a copy of `model`."""
     copied = _copied(model, None)
-    caught: dict[str, Any] = {}
-    hooks = [_tap_hook(copied, tap, caught) for tap in taps]
+    caught: dict[str, list[torch.Tensor]] = {}
+    hooks = [_tap_hook(copied, tap, caught, torch.Tensor.clone) for tap in taps]
     with torch.no_grad():
         result = copied(**_own_copies(inputs))
     for hook in hooks:
         hook.remove()
-    return [t for _, t in flatten_outputs([caught[t] for t in taps] if taps else result)[0]]
+    return _in_order(caught, taps) if taps else [t for _, t in flatten_outputs(result)[0]]
 
 
 def _own_copies(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -283,11 +284,25 @@ def flatten_outputs(result: Any, path: str = "output") -> tuple[list[tuple[str, 
     return tensors, others
 
 
-def _tap_hook(model: nn.Module, tap: str, caught: dict[str, Any]) -> Any:
+def _tap_hook(
+    model: nn.Module, tap: str, caught: dict[str, list[_T]], taken: Callable[[torch.Tensor], _T]
+) -> Any:
+    """Take each tensor that the module returns, at once: what follows may write to it."""
+
     def keep(_module: nn.Module, _args: Any, output: Any) -> None:
-        caught[tap] = output
+        caught[tap] = [taken(tensor) for _, tensor in flatten_outputs(output)[0]]
 
     return model.get_submodule(tap).register_forward_hook(keep)
+
+
+def _in_order(caught: Mapping[str, list[_T]], taps: Sequence[str]) -> list[_T]:
+    """All that the taps caught. RequestError for one that the net does not call, or that returns no tensor."""
+    for tap in taps:
+        if tap not in caught:
+            raise RequestError(f"--tap {tap}: forward does not call this module, so that it has no output")
+        if not caught[tap]:
+            raise RequestError(f"--tap {tap}: this module returns no tensor")
+    return [item for tap in taps for item in caught[tap]]
 
 
 def tensors_in(value: Any) -> Iterator[torch.Tensor]:
@@ -351,22 +366,28 @@ class _Recorder(TorchFunctionMode):
             if isinstance(value, torch.Tensor):
                 node = self.graph.placeholder(name)
                 self._remember(node, [value], None)
-        caught: dict[str, Any] = {}
-        hooks = [_tap_hook(self.model, tap, caught) for tap in taps]
+        caught: dict[str, list[fx.Node]] = {}
+        hooks = [_tap_hook(self.model, tap, caught, self._lookup) for tap in taps]
         hooks.append(nn.modules.module.register_module_forward_pre_hook(self._enter))
         hooks.append(nn.modules.module.register_module_forward_hook(self._leave, always_call=True))
+        result = None
         try:
             with self:
                 result = self.model(**inputs)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
-            raise self._data_dependent(str(error), error.__traceback__) from None
+            if not taps or len(caught) < len(set(taps)):
+                raise self._data_dependent(str(error), error.__traceback__) from None
+        except Refusal:
+            # What comes after all taps need not be traced.
+            if not taps or len(caught) < len(set(taps)):
+                raise
         finally:
             for hook in hooks:
                 hook.remove()
-        tensors, left_out = flatten_outputs([caught[t] for t in taps] if taps else result)
-        outputs = tuple(self._lookup(tensor) for _, tensor in tensors)
+        tensors, left_out = flatten_outputs(result)
+        outputs = tuple(_in_order(caught, taps) if taps else [self._lookup(tensor) for _, tensor in tensors])
         self.graph.output(outputs)
-        return Capture(self.graph, outputs, tuple(left_out))
+        return Capture(self.graph, outputs, () if taps else tuple(left_out))
 
     def _enter(self, module: nn.Module, _args: Any) -> None:
         parent = self._frames[-1].path if self._frames else ""
@@ -376,8 +397,7 @@ class _Recorder(TorchFunctionMode):
         call = self._calls.get(id(module), 0)
         self._calls[id(module)] = call + 1
         library = cls.__module__.startswith("torch.nn.")
-        file = os.path.basename(getattr(sys.modules.get(cls.__module__), "__file__", None) or "")
-        self._frames.append(Frame(path, cls.__name__, call, library, file))
+        self._frames.append(Frame(path, cls.__name__, call, library, _file_of(module)))
         self._modules.append(module)
 
     def _leave(self, module: nn.Module, _args: Any, output: Any) -> None:
@@ -798,6 +818,20 @@ def _attribute_tensors(model: nn.Module) -> Iterator[tuple[int, str]]:
 
 def _is_user_file(file: str) -> bool:
     return not file.startswith((_TORCH_DIR, _OWN_DIR)) and not file.startswith("<")
+
+
+def _file_of(module: nn.Module) -> str:
+    """The name of the file that defines a module's class.
+
+    Not by way of sys.modules, where a file of the user's that is called like one of ours is not found.
+    """
+    cls = type(module)
+    for name in ("forward", "__init__"):
+        function = vars(cls).get(name)
+        code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+        if isinstance(code, CodeType) and not code.co_filename.startswith("<"):
+            return os.path.basename(code.co_filename)
+    return os.path.basename(getattr(sys.modules.get(cls.__module__), "__file__", None) or "")
 
 
 def _user_line(frame: FrameType | None) -> tuple[str, int]:

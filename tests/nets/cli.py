@@ -81,10 +81,25 @@ class TwoOutputs(nn.Module):
     def __init__(self):
         super().__init__()
         self.fc = nn.Linear(4, 4)
+        self.unused = nn.Linear(4, 4)
 
     def forward(self, x):
         x = self.fc(x)
         return x, x * 2
+
+
+class Tapped(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.relu = nn.ReLU(inplace=True)
+        self.last = nn.Linear(4, 4)
+
+    def forward(self, x):
+        x = self.relu(self.fc(x))
+        if x.sum() > 0:
+            x = self.last(x)
+        return x
 
 
 size = 3
