@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,3 +58,28 @@ def test_errors_carry_their_problems() -> None:
     assert [p.what for p in caught.value.problems] == ["i0() has no rule", "fft_fft() has no rule"]
     with pytest.raises(tracer.RequestError):
         tracer.convert(3)
+
+
+NET = "import torch\nclass Net(torch.nn.Linear):\n    def __init__(self):\n        super().__init__(4, 2)\n"
+
+
+def test_a_file_of_the_users_called_codegen(tmp_path: Path) -> None:
+    """It comes first on the path of `python -m tracer.gen` in its folder, and is not what we import."""
+    (tmp_path / "codegen.py").write_text(NET)
+    (tmp_path / "model.py").write_text("from codegen import Net")
+    command = [sys.executable, "-m", "tracer.gen", "model.py:Net", "--out", "model_mxnet.py"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Net of model.py" in (tmp_path / "model_mxnet.py").read_text()
+
+
+def test_a_module_called_codegen_that_came_first(tmp_path: Path) -> None:
+    (tmp_path / "codegen.py").write_text("")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", "import codegen, tracer"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == (
+        f"ImportError: {tmp_path}/codegen.py is loaded as `codegen`, which is a package of fx2mx: "
+        "import tracer before it, or give it another name"
+    )

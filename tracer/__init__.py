@@ -6,6 +6,9 @@ Importing this package is cheap: torch and mxnet are loaded on first use.
 """
 
 import importlib
+import importlib.util
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from tracer.problems import ConversionError, Problem, RequestError, UserModelError
@@ -27,6 +30,28 @@ __all__ = [
     "op",
     "rule",
 ]
+
+
+def _claim_codegen() -> None:
+    """Load our `codegen` from beside this package: a user's `codegen.py` comes first where Python looks."""
+    home = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "codegen")
+    loaded = sys.modules.get("codegen")
+    if loaded is not None:
+        if home in map(os.path.realpath, getattr(loaded, "__path__", ())):
+            return
+        raise ImportError(
+            f"{getattr(loaded, '__file__', 'another module')} is loaded as `codegen`, which is a package of fx2mx: "
+            "import tracer before it, or give it another name"
+        )
+    file = os.path.join(home, "__init__.py")
+    spec = importlib.util.spec_from_file_location("codegen", file, submodule_search_locations=[home])
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules["codegen"] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+_claim_codegen()
 
 
 def __getattr__(name: str) -> Any:

@@ -164,10 +164,22 @@ def _unsafe_names(path: str, is_zip: bool, text: str) -> list[str]:
 
 
 def _corrupt(path: str, error: Exception) -> str:
+    if _is_text(path):
+        return f"{path} is a text file, not a checkpoint: give the file that torch.save or safetensors wrote"
     # torch puts advice before what went wrong, which stands after the last of these words.
     text = str(error).rpartition("WeightsUnpickler error: ")[2].strip()
-    reason = text.partition("\n")[0].rstrip(".") or type(error).__name__
+    reason = text.partition("\n")[0].rstrip(".")
+    # The pickle reader names bytes by their number, and sometimes says no more than that.
+    reason = type(error).__name__ if not re.search("[A-Za-z]{3}", reason) else reason
+    reason = re.sub(r"^Unsupported operand \d+$", "it is no pickle that torch wrote", reason)
     return f"{path} is corrupt or not a checkpoint: save or download it again ({reason})"
+
+
+def _is_text(path: str) -> bool:
+    """Whether the file begins with readable text: a web page, JSON, Python code."""
+    with open(path, "rb") as file:
+        head = file.read(64)
+    return all(byte in b"\t\n\r" or byte >= 32 for byte in head) and head.isascii()
 
 
 def _unwrapped(loaded: Any, name: str) -> _Content:
