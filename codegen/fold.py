@@ -18,6 +18,8 @@ from codegen.names import flat
 from codegen.program import Call, Leaf, Operand, Out, Program, Variable
 from tracer.ir import Frame
 
+# Parameters of forward that say no more than x.
+GENERAL = frozenset(["input", "self", "inputs"])
 CONTAINERS = frozenset(["Sequential", "ModuleList", "ModuleDict"])
 # The inputs that MXNet makes by itself, under the op's name and these suffixes.
 AUTOMATIC = {
@@ -82,7 +84,7 @@ class LoopItem:
     """A run of calls of one Function, each fed by the one before.
 
     `carried` are the places of the inputs that the outputs of the call before take; `varying` are the
-    arguments that change, with their values.
+    arguments that change, with their values, `args` all of them, as the first call that has them gives them.
     """
 
     calls: tuple[CallItem, ...]
@@ -91,6 +93,7 @@ class LoopItem:
     start: int
     suffix: str
     varying: tuple[tuple[str, tuple[Any, ...]], ...]
+    args: tuple[tuple[str, Any], ...]
 
     @property
     def outputs(self) -> tuple[Operand, ...]:
@@ -237,6 +240,7 @@ class _Folder:
         self.program = program
         self.reserved = reserved
         self._variables = {v.name: v for v in program.variables}
+        self._values = {(node, index): operand for node, index, operand in program.values}
         self._users = self._find_users()
         self._automatic = self._find_automatic()
         self.root = self._tree()
@@ -307,7 +311,7 @@ class _Folder:
         return {
             key
             for key, frame in frames.items()
-            if frame.cls not in CONTAINERS and key not in bad and (not frame.library or sizes[key] >= 3)
+            if frame.cls not in CONTAINERS and key not in bad and (not frame.library or sizes[key] >= 2)
         }
 
     def _find_owners(self) -> dict[str, Block]:
@@ -356,7 +360,8 @@ class _Folder:
                         found.setdefault(operand)
                 elif slot not in self._automatic[index] and id(self._owners[operand.name]) not in within:
                     found.setdefault(operand)
-        return tuple(found)
+        order = list(self._argument_names(block.frame))
+        return tuple(sorted(found, key=lambda o: order.index(o) if o in order else len(order)))
 
     def _outputs(self, block: Block) -> tuple[Operand, ...]:
         inside = set(block.calls())
@@ -456,7 +461,7 @@ class _Folder:
         for level in sorted(levels):
             by_class: dict[str, list[Block]] = {}
             for block in levels[level]:
-                by_class.setdefault(block.frame.cls, []).append(block)
+                by_class.setdefault(_plain(block.frame.cls), []).append(block)
             for blocks in by_class.values():
                 found += self._grouped(blocks)
         return found
@@ -493,14 +498,14 @@ class _Folder:
                     family = self._family[id(entry.source)]
                     use = family.uses[family.use_of(entry.source)]
                     sites[id(family)].append(sum(e is not None for e in use.entries))
-        once = [f for f in families if len(sites[id(f)]) < 2]
+        once = [f for f in families if len(sites[id(f)]) < 2 and not _is_helper(f)]
         if once:
             return once
         gains = {
             id(f): sum(sites[id(f)]) - (len(f.base.entries) + len(_segments(f)) + 2 + len(sites[id(f)]))
             for f in families
         }
-        losing = [f for f in families if gains[id(f)] <= 0]
+        losing = [f for f in families if gains[id(f)] <= 0 and not _is_helper(f)]
         # The largest first: what stands inside it gets another place when it is inlined.
         return [max(losing, key=lambda f: len(f.base.entries))] if losing else []
 
@@ -512,8 +517,7 @@ class _Folder:
     def _function_name(self, family: Family, families: Sequence[Family]) -> str:
         from codegen.view import identifier
 
-        words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", family.cls)
-        base = identifier(words.lower())
+        base = identifier(_snake(family.cls))
         if base not in self.reserved:
             return base
         extra = _own_part(family, [f for f in families if f.cls == family.cls and f is not family and f.name])
@@ -551,7 +555,7 @@ class _Folder:
     def _function(self, family: Family) -> Function:
         """The Function of a family: what differs between its uses becomes parameters."""
         base = family.base
-        flags = _flags(family)
+        flags = _flags(family, self.program)
         table = _Parameters(
             [(name, tuple(i not in p for i in range(len(family.uses)))) for p, name in flags.items()]
         )
@@ -579,7 +583,7 @@ class _Folder:
             family.name,
             base.block.frame,
             inputs,
-            self._input_names(inputs, {name for name, _ in parameters}),
+            self._input_names(base.block, inputs, {name for name, _ in parameters}),
             frozenset(i for i in range(len(inputs)) if any(u.inputs[i] is None for u in family.uses)),
             tuple(parameters),
             tuple(self._guarded(family, items, flags)),
@@ -605,13 +609,17 @@ class _Folder:
             )
         return result + _with_loops(plain, self._users)
 
-    def _input_names(self, inputs: Sequence[Operand], taken: set[str]) -> tuple[str, ...]:
+    def _input_names(self, block: Block, inputs: Sequence[Operand], taken: set[str]) -> tuple[str, ...]:
+        """The parameters as in the author's forward, else x, y and what Variables are called."""
         from codegen.view import identifier
 
+        known = self._argument_names(block.frame)
         names: list[str] = []
         for i, operand in enumerate(inputs):
             base = "x" if i == 0 else "y"
-            if i and isinstance(operand, Leaf):
+            if operand in known:
+                base = known[operand]
+            elif i and isinstance(operand, Leaf):
                 base = identifier(operand.name.rsplit("_", 1)[-1])
             name, number = base, 1
             while name in names or name in taken:
@@ -620,11 +628,22 @@ class _Folder:
             names.append(name)
         return tuple(names)
 
+    def _argument_names(self, frame: Frame) -> dict[Operand, str]:
+        """What a call is given, by the names that its forward has for it, in that order."""
+        from codegen.view import identifier
+
+        found: dict[Operand, str] = {}
+        for name, node, index in frame.arguments:
+            operand = self._values.get((node, index), Leaf(node))
+            found.setdefault(operand, "x" if name in GENERAL else identifier(name))
+        return found
+
 
 # Alignment -------------------------------------------------------------------------------------
 
 MAX_FLAGS = 2
 SMALLEST_GUARDED = 5
+SMALLEST_HELPER = 3
 MISSING = object()
 
 
@@ -711,6 +730,11 @@ class _Match:
         return True
 
 
+def _is_helper(family: Family) -> bool:
+    """Whether a family is an op or layer of torch that MXNet takes several ops for: it reads better under its name."""
+    return family.base.block.frame.library and len(family.base.entries) >= SMALLEST_HELPER
+
+
 def _compatible(family: Family, use: _Use) -> bool:
     """Whether a family with one more use still reads well, and is right."""
     tried = Family([*family.uses, use])
@@ -749,37 +773,41 @@ def _segments(family: Family) -> list[tuple[int, int, frozenset[int]]]:
     return [run for run in _runs(family) if run[2]]
 
 
-def _flags(family: Family) -> dict[frozenset[int], str]:
+def _flags(family: Family, program: Program) -> dict[frozenset[int], str]:
     """A name for each set of uses that lack something: after the submodule, or what is done."""
+    from codegen.view import identifier
+
     flags: dict[frozenset[int], str] = {}
     for start, end, pattern in _segments(family):
         if pattern in flags:
             continue
-        suffixes = [_suffix(e) for e in family.base.entries[start:end] if e]
-        name = _common_child(suffixes)
+        words = [_word(e, family.base.block, program) for e in family.base.entries[start:end] if e]
+        name = identifier(f"with_{next((w for w in words if w), 'part')}")
         while name in flags.values():
             name += "_"
         flags[pattern] = name
     return flags
 
 
+def _word(entry: Entry, block: Block, program: Program) -> str:
+    """What an entry is called in short: the submodule that it stands in, or the op of torch."""
+    if isinstance(entry.source, Variable):
+        return ""
+    inner = entry.source if isinstance(entry.source, Block) else None
+    call = program.calls[next(inner.calls()) if inner else entry.source]  # type: ignore[index]
+    if inner is not None and inner.frame.op:
+        return inner.frame.cls
+    path = inner.frame.path if inner is not None else call.source.path
+    child = path[len(block.frame.path) :].lstrip(".").split(".")[0]
+    if child and not child.isdigit():
+        return child
+    return re.sub(r"_?\d+$", "", call.name.removeprefix(block.prefix).strip("_").rsplit("_", 1)[-1])
+
+
 def _suffix(entry: Entry) -> str:
     return str(
         entry.label[3] if entry.label[0] == "op" else entry.label[2 if entry.label[0] == "call" else 1]
     )
-
-
-def _common_child(suffixes: Sequence[str]) -> str:
-    from codegen.view import identifier
-
-    parts = [s.strip("_").split("_") for s in suffixes]
-    common: list[str] = []
-    for together in zip(*parts, strict=False):
-        if len(set(together)) > 1 or together[0].isdigit():
-            break
-        common.append(together[0])
-    words = [w for w in common if w] or [w for w in parts[0] if not w.isdigit()][:2]
-    return identifier("with_" + "_".join(words or ["part"]))
 
 
 def _own_part(family: Family, others: Sequence[Family]) -> str:
@@ -794,13 +822,26 @@ def _own_part(family: Family, others: Sequence[Family]) -> str:
     return identifier(min(own, key=lambda p: (len(p), p))) if own else ""
 
 
+def _snake(cls: str) -> str:
+    """A class's name as a function's: BasicBlock is basic_block, ViTLayer vit_layer, ConvBN conv_bn."""
+    after_lower = r"(?<=[a-z])(?=[A-Z](?:[a-z\d]|$)|[A-Z]{2,}(?![a-z]))"
+    before_word = r"(?<=[A-Z\d])(?=[A-Z][a-z])"
+    return re.sub(f"{after_lower}|{before_word}", "_", cls).lower()
+
+
+def _plain(cls: str) -> str:
+    """A class or function of torch by letters alone: GroupNorm and group_norm are one helper."""
+    return cls.replace("_", "").lower()
+
+
 def _is_below(name: str, prefix: str) -> bool:
     return not prefix or name == prefix or name.startswith(f"{prefix}_")
 
 
 def _outer_target(call: Call, frame: Frame) -> str:
     """The author's variable, where the line is the caller's: its frame is not the block's own."""
-    return call.source.target if call.source.frames and call.source.frames[-1] != frame else ""
+    own = call.source.frames and call.source.frames[-1] == frame
+    return "" if own and not frame.op else call.source.target
 
 
 # Parameters ------------------------------------------------------------------------------------
@@ -823,7 +864,7 @@ class _Parameters:
 
     def place(self, slot: str, values: tuple[Any, ...], hint: str) -> _Literal | int:
         """A literal where all uses agree, else the number of a row to be settled."""
-        known = [v for v in values if v is not MISSING]
+        known = [v for v in values if v is not MISSING] or [MISSING]
         if all(v == known[0] and type(v) is type(known[0]) for v in known):
             return _Literal(known[0])
         self._rows.append((slot, values, hint))
@@ -853,13 +894,7 @@ class _Parameters:
             parameters.append((name, list(values)))
             chosen[number] = Parameter(name)
         ordered = sorted(parameters, key=lambda p: next(n for n, name in names.items() if name == p[0]))
-        whole = [(name, tuple(_without_gaps(values))) for name, values in ordered]
-        return chosen, [*whole, *self._flags]
-
-
-def _without_gaps(values: Sequence[Any]) -> list[Any]:
-    filler = next(v for v in values if v is not MISSING)
-    return [filler if v is MISSING else v for v in values]
+        return chosen, [*((name, tuple(values)) for name, values in ordered), *self._flags]
 
 
 def _known(values: tuple[Any, ...], parameters: Sequence[tuple[str, list[Any]]]) -> Parameter | None:
@@ -971,18 +1006,20 @@ def _run(items: Sequence[Item], start: int, users: dict[Operand, list[int]]) -> 
             calls.append(item)
         calls = _even(calls)
         if len(calls) > 1 and carried is not None and (best is None or len(calls) > len(best.calls)):
-            best = LoopItem(tuple(calls), carried, prefix, number, suffix, _varying(calls))
+            best = LoopItem(tuple(calls), carried, prefix, number, suffix, *_varying(calls))
     return best
 
 
 def _even(calls: list[CallItem]) -> list[CallItem]:
     """The run as far as a loop reads well: equal arguments, or at least three that change in few places."""
     same = 1
-    while same < len(calls) and calls[same].args == calls[0].args:
+    while same < len(calls) and not _varying(calls[: same + 1])[0]:
         same += 1
     if same > 1 or len(calls) < 3:
         return calls[:same]
-    varying = _varying(calls)
+    if not _varying(calls[1:])[0]:
+        return calls[:1]
+    varying = _varying(calls)[0]
     if len(varying) > 2 or any(_holds_parameter(v) for _, values in varying for v in values):
         return calls[:1]
     return calls
@@ -994,13 +1031,18 @@ def _holds_parameter(value: Any) -> bool:
     )
 
 
-def _varying(calls: Sequence[CallItem]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
-    rows = []
-    for number, (name, value) in enumerate(calls[0].args):
+def _varying(
+    calls: Sequence[CallItem],
+) -> tuple[tuple[tuple[str, tuple[Any, ...]], ...], tuple[tuple[str, Any], ...]]:
+    """(the arguments that change, with their values; all arguments). Any value does for a call that lacks the part."""
+    rows, args = [], []
+    for number, (name, _) in enumerate(calls[0].args):
         values = tuple(c.args[number][1] for c in calls)
-        if any(v != value for v in values):
-            rows.append((name, values))
-    return tuple(rows)
+        known = [v for v in values if v is not MISSING] or [MISSING]
+        args.append((name, known[0]))
+        if any(v != known[0] for v in known):
+            rows.append((name, tuple(None if v is MISSING else v for v in values)))
+    return tuple(rows), tuple(args)
 
 
 def _numbers(path: str) -> Iterator[tuple[str, int, str]]:

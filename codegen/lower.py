@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from codegen.mxnet_ops import OPS, REQUIRED
-from codegen.names import Namer, repeated_ops, siblings_of_lines
+from codegen.names import Namer, flat, repeated_ops, siblings_of_lines
 from codegen.program import Call, Leaf, Operand, Out, Output, Program, Variable
 from codegen.registry import RuleEntry, rule_table
 from tracer.capture import RANDOM
-from tracer.ir import Dim, Graph, Node, Ref, Shape, Size, TensorType, product
+from tracer.ir import Dim, Frame, Graph, Node, Ref, Shape, Size, TensorType, product
 from tracer.problems import ConversionError, Problem
 
 # What MXNet computes in: half precision is widened, and the dtypes that its ops lack are too.
@@ -40,11 +40,11 @@ WHOLE_FLOATS = frozenset(["argmax", "argmin", "argsort", "arange", "topk", "sort
 MAX_ELEMENTS = 2**31
 EMPTY = "an empty tensor: MXNet's symbols read a size of 0 as unknown"
 # Ops whose rules take empty tensors among others.
-TAKES_EMPTY = frozenset(["cat", "resize_as"])
+TAKES_EMPTY = frozenset(["cat", "resize", "resize_as"])
 # Ops that torch lets act along an axis of a 0-d tensor: it arrives as the (1,) that it is in MXNet.
 TAKES_LINES = frozenset(
-    "bucketize cummax cummin gather index_add index_copy index_fill index_select kl_div kthvalue "
-    "multi_margin_loss normalize scatter scatter_add searchsorted".split()
+    "bucketize cosine_similarity cummax cummin gather index_add index_copy index_fill index_select kl_div "
+    "kthvalue median multi_margin_loss normalize scatter scatter_add searchsorted".split()
 )
 
 
@@ -98,6 +98,7 @@ class Builder:
         self._made_in: dict[tuple[str, int], list[str]] = {}
         self._namer = Namer(repeated_ops(graph))
         self._calls: list[Call] = []
+        self._hints: list[str | None] = []
         self._variables: dict[str, Variable] = {}
         self._params: dict[str, str] = {}
         self._values: dict[tuple[str, int], Value] = {}
@@ -258,10 +259,10 @@ class Builder:
         attrs: Mapping[str, Any],
         comment: str,
     ) -> list[Value]:
-        flat: list[tuple[str | None, Value]] = []
+        given: list[tuple[str | None, Value]] = []
         for value in inputs:
-            flat += [(None, value)] if isinstance(value, Value) else [(None, v) for v in value]
-        flat += [(k, v) for k, v in attrs.items() if isinstance(v, Value)]
+            given += [(None, value)] if isinstance(value, Value) else [(None, v) for v in value]
+        given += [(k, v) for k, v in attrs.items() if isinstance(v, Value)]
         required = OPS[op].attrs if op in OPS else {}
         plain = {
             k: v
@@ -269,13 +270,15 @@ class Builder:
             if not isinstance(v, Value) and (v is not None or required.get(k) is REQUIRED)
         }
         written = _written_attrs(op, plain)
-        name = self._namer.call(self.node.source, self._owner(flat), hint, self.node.op)
-        operands = tuple((key, self._operand(value, key, name)) for key, value in flat)
+        owner = self._owner(given)
+        name = self._namer.call(self.node.source, owner, hint, self.node.op)
+        self._hints.append(hint if owner is None else None)
+        operands = tuple((key, self._operand(value, key)) for key, value in given)
         index = len(self._calls)
         self._calls.append(
             Call(op, operands, written, name, len(shapes), self.node.name, self.node.source, shapes, comment)
         )
-        kind = str(plain.get("dtype") or (flat[0][1].dtype if flat else "float32"))
+        kind = str(plain.get("dtype") or (given[0][1].dtype if given else "float32"))
         kind = "float32" if op in {"argmax", "argmin"} else kind
         return [Value(Out(index, i), shape, kind) for i, shape in enumerate(shapes)]
 
@@ -289,21 +292,21 @@ class Builder:
                     return path
         return None
 
-    def _operand(self, value: Value, slot: str | None, call_name: str) -> Operand:
+    def _operand(self, value: Value, slot: str | None) -> Operand:
         node = self.graph.by_name.get(value.node)
         if value.operand is not None:
             return value.operand
         if node is not None and node.op == "param":
-            return Leaf(self._parameter(node, slot, call_name))
+            return Leaf(self._parameter(node, slot))
         assert value.const is not None, "a value without an operand is a constant"
         return Leaf(self._constant(value, "aux" if slot in {"moving_mean", "moving_var"} else "arg"))
 
-    def _parameter(self, node: Node, slot: str | None, call_name: str) -> str:
+    def _parameter(self, node: Node, slot: str | None) -> str:
         known = self._params.get(node.name)
         if known is not None:
             return known
         key = str(node.kwargs["key"])
-        name = self._namer.parameter(key, slot, call_name)
+        name = self._namer.parameter(key, slot)
         kind = "aux" if slot in {"moving_mean", "moving_var"} else "arg"
         shape = node.outputs[0].shape or (1,)
         tied = tuple(node.kwargs.get("tied", ()))
@@ -352,6 +355,7 @@ class Builder:
             bound = entry.signature.bind(self, **arguments)
         except TypeError as error:
             raise Refused(f"{node.op}() called in a form that no rule reads ({error})") from None
+        start = len(self._calls)
         result = entry.rule(*bound.args, **bound.kwargs)
         results = [result] if isinstance(result, Value) else list(result)
         assert len(results) == len(node.outputs), f"the rule of {node.op} gives {len(results)} outputs"
@@ -359,6 +363,24 @@ class Builder:
             self._values[(node.name, index)] = self._finished(value, kind, node)
         for frame in node.source.frames:
             self._made_in.setdefault((frame.path, frame.call), []).append(node.name)
+        self._frame(node, start)
+
+    def _frame(self, node: Node, start: int) -> None:
+        """Put a frame around the calls since `start`, where a node took several: they may become a function."""
+        made, hints = self._calls[start:], self._hints[start:]
+        if len(made) < 2 or None in hints or (node.source.frames and node.source.frames[-1].library):
+            return
+        plain = [call.name for call, hint in zip(made, hints, strict=True) if not hint]
+        self._namer.release(call.name for call, hint in zip(made, hints, strict=True) if hint)
+        stem = plain[-1] if plain else self._namer.call(node.source, None, "", node.op)
+        base = flat(node.source.path)
+        path = f"{node.source.path}.{stem[len(base) + 1 :]}" if base else stem
+        given = tuple((key, arg.name, arg.index) for key, arg in node.args if isinstance(arg, Ref))
+        frame = Frame(path, node.op, library=True, op=True, arguments=given)
+        source = replace(node.source, frames=(*node.source.frames, frame))
+        for index, (call, hint) in enumerate(zip(made, hints, strict=True), start):
+            name = self._namer.helper(stem, hint) if hint else call.name
+            self._calls[index] = replace(call, name=name, source=source)
 
     def _finished(self, value: Value, kind: TensorType, node: Node) -> Value:
         dtype = MX_DTYPES.get(kind.dtype)

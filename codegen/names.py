@@ -9,6 +9,7 @@ depend on nothing but the net, and a number comes in only where nothing else tel
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from tracer.ir import Frame, Graph, Node, Source
 
@@ -40,15 +41,19 @@ class Namer:
             parts.append(hint or op)
         return self._unique("_".join(parts))
 
-    def parameter(self, key: str, slot: str | None, call_name: str) -> str:
-        """The name of a parameter that stands in the state dict under `key`.
+    def release(self, names: Iterable[str]) -> None:
+        """Take names back that calls had."""
+        self._taken.difference_update(names)
 
-        `slot` is the op's own name for it (`gamma`), `call_name` the op's.
-        """
+    def helper(self, stem: str, hint: str) -> str:
+        """The name of a call under `stem`, the name of the op of torch that it is a part of."""
+        return self._unique(f"{stem}_{hint}")
+
+    def parameter(self, key: str, slot: str | None) -> str:
+        """The name of a parameter that stands in the state dict under `key`; `slot` is the op's own name for it."""
         path, _, last = key.rpartition(".")
         suffix = slot if slot is not None and last in TORCH_SUFFIXES else last
         name = flat(f"{path}.{suffix}" if path else suffix)
-        del call_name
         return self._unique(name)
 
     def parameter_of(self, path: str, suffix: str) -> str:

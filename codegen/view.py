@@ -10,12 +10,14 @@ import keyword
 import math
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from codegen.fold import (
+    MISSING,
     CallItem,
     Function,
     GuardItem,
@@ -28,7 +30,7 @@ from codegen.fold import (
     fold,
 )
 from codegen.program import Call, Leaf, Operand, Out, Program
-from tracer.ir import Dim, Shape
+from tracer.ir import Dim, Frame, Shape
 
 RESERVED = frozenset({"mx", "named", "name", "DATA_SHAPES", "i", "range", "enumerate", "zip"})
 SYMBOL = "mx.sym.Symbol"
@@ -115,21 +117,21 @@ def _wrapped_command(command: str) -> str:
 
 def _main(program: Program, module: Module, main: str, origin: Origin) -> FunctionView:
     outputs = tuple(o.operand for o in program.outputs)
-    body = _Body(program, module.items, outputs, "", "")
+    body = _Body(program, module.items, outputs, "", Frame("", program.name))
     lines = body.lines()
     texts = [body.text(o) for o in outputs]
-    result = texts[0] if len(texts) == 1 else f"mx.sym.Group([{', '.join(texts)}])"
+    result = "" if len(texts) == 1 else f"mx.sym.Group([{', '.join(texts)}])"
     inputs = ", ".join(f"{v.name} {_shape_text(v.shape)}" for v in program.inputs)
     shapes = ", ".join(_shape_text(o.shape) for o in program.outputs)
     doc = (
         f"{_words(program.name)} of {_words(origin.spec.rpartition(':')[0])}.",
         "\n    ".join((*_wrapped(f"Inputs: {_words(inputs)}."), *_wrapped(f"Outputs: {shapes}."))),
     )
-    return FunctionView(main, "", SYMBOL, doc, (*lines, Line(f"return {result}")))
+    return FunctionView(main, "", SYMBOL, doc, _returning(lines, texts, result))
 
 
 def _function(program: Program, function: Function) -> FunctionView:
-    body = _Body(program, function.items, function.outputs, function.prefix, function.frame.path)
+    body = _Body(program, function.items, function.outputs, function.prefix, function.frame)
     for operand, name in zip(function.inputs, function.input_names, strict=True):
         body.enter(operand, name)
     lines = body.lines()
@@ -139,16 +141,31 @@ def _function(program: Program, function: Function) -> FunctionView:
         f"{name}: {SYMBOL}" + (" | None" if i in function.optional else "")
         for i, name in enumerate(function.input_names)
     ]
-    parts += [f"{name}: {_annotation(values)}" for name, values in function.parameters]
+    parts += [f"{name}: {_annotation(v)}" for name, v in function.parameters if MISSING not in v]
+    optional = [f"{n}: {_annotation(v)} = None" for n, v in function.parameters if MISSING in v]
     returns = SYMBOL if len(texts) == 1 else f"tuple[{', '.join([SYMBOL] * len(texts))}]"
-    where = f" of {_words(function.frame.file)}" if function.frame.file else ""
     return FunctionView(
         function.name,
-        ", ".join([*parts, "name: str"]),
+        ", ".join([*parts, "name: str", *optional]),
         returns,
-        (f"{_words(function.frame.cls)}{where}.",),
-        (*lines, Line(f"return {', '.join(texts)}")),
+        (_function_doc(function.frame),),
+        _returning(lines, texts),
     )
+
+
+def _returning(lines: list[Line], texts: Sequence[str], result: str = "") -> tuple[Line, ...]:
+    """The lines with the result returned: at once where the last line makes it."""
+    last = lines[-1]
+    if not result and len(texts) == 1 and last.depth == 0 and last.text.startswith(f"{texts[0]} = "):
+        return (*lines[:-1], replace(last, text=f"return {last.text.removeprefix(f'{texts[0]} = ')}"))
+    return (*lines, Line(f"return {result or ', '.join(texts)}"))
+
+
+def _function_doc(frame: Frame) -> str:
+    if frame.op:
+        return f"torch's {frame.cls}, for which MXNet needs several ops."
+    where = f" of {_words(frame.file)}" if frame.file else ""
+    return f"{_words(frame.cls)}{where}."
 
 
 def _annotation(values: Sequence[Any]) -> str:
@@ -159,7 +176,7 @@ def _annotation(values: Sequence[Any]) -> str:
 
 
 def _type_text(value: Any) -> str:
-    if value is None:
+    if value is None or value is MISSING:
         return "None"
     if isinstance(value, tuple):
         inner = dict.fromkeys(_type_text(v) for v in value)
@@ -194,12 +211,17 @@ class _Body:
     """The lines of one function: every value is given a variable that is free while it lives."""
 
     def __init__(
-        self, program: Program, items: Sequence[Item], outputs: Sequence[Operand], prefix: str, path: str
+        self, program: Program, items: Sequence[Item], outputs: Sequence[Operand], prefix: str, frame: Frame
     ) -> None:
         self.program = program
         self.items = items
         self.prefix = prefix
-        self.path = path
+        self.path = frame.path
+        self._is_op = frame.op
+        self._made_up: set[str] = set()
+        self._sizes = Counter(
+            path for call in _inlined(program, items) for path in {f.path for f in call.source.frames}
+        )
         self._last_use = _last_uses(items, outputs)
         self._holder: dict[Operand, str] = {}
         self._until: dict[str, int] = {}
@@ -224,11 +246,11 @@ class _Body:
     def _block(self, items: Sequence[Item], index: int) -> list[Line]:
         """The lines of some items, of which the first has number `index`."""
         made: list[Line] = []
-        for item in items:
+        for place, item in enumerate(items):
             if isinstance(item, OpItem):
                 made.append(self._op(index, item))
             elif isinstance(item, VariableItem):
-                made.append(self._variable(index, item))
+                made.append(self._variable(index, item, _op_after(items, place)))
             elif isinstance(item, CallItem):
                 made.append(self._call(index, item))
             elif isinstance(item, LoopItem):
@@ -301,7 +323,10 @@ class _Body:
 
     def _dying(self, index: int, operands: Sequence[Operand]) -> str:
         for operand in operands:
-            if self._last_use.get(operand) == index and operand in self._holder:
+            if self._last_use.get(operand) == index and self._holder.get(operand, "") not in {
+                "",
+                *self._made_up,
+            }:
                 return self._holder[operand]
         return ""
 
@@ -324,8 +349,11 @@ class _Body:
             else f"name + {_quoted(before)} + str(i) + {_quoted(after)}"
         )
 
-    def _variable(self, index: int, item: VariableItem) -> Line:
+    def _variable(self, index: int, item: VariableItem, reader: OpItem | None) -> Line:
         variable = item.variable
+        comment, blank = "", False
+        if reader is not None and variable.kind != "input":
+            comment, blank = self._heading(replace(reader.call, comment=""))
         tail = variable.name[len(self.prefix) :].strip("_")
         wish = tail if len(tail) < 25 else tail.rsplit("_", 1)[-1]
         parts = [self._name(variable.name)]
@@ -334,22 +362,29 @@ class _Body:
         if variable.dtype != "float32":
             parts.append(f'dtype="{variable.dtype}"')
         target = self._target(index, Leaf(variable.name), [wish])
-        return Line(f"{target} = mx.sym.Variable({', '.join(parts)})")
+        return Line(f"{target} = mx.sym.Variable({', '.join(parts)})", 0, comment, blank)
 
     def _op(self, index: int, item: OpItem) -> Line:
         call = item.call
         text = self._expression(item)
         comment, blank = self._heading(call)
-        tail = call.name.rsplit("_", 1)[-1]
-        operands = list(call.operands())
-        wishes = [call.source.target, self._dying(index, operands), tail if not tail.isdigit() else "x"]
+        tail = self._tail(call.name)
+        wishes = [call.source.target, self._dying(index, list(call.operands())), tail]
+        if self._is_op:
+            wishes = [tail]
         if call.outputs == 1:
             target = self._target(index, Out(item.index), wishes)
+            self._made_up |= {target} if target == identifier(tail) else set()
         elif call.outputs <= 6:
             target = ", ".join(self._unpacked(index, item, tail))
         else:
             target = self._target(index, Out(item.index, -1), ["parts"])
         return Line(f"{target} = {text}", 0, comment, blank)
+
+    def _tail(self, name: str) -> str:
+        """The last word of a name below the function's own."""
+        tail = name[len(self.prefix) :].rsplit("_", 1)[-1]
+        return "x" if not tail or tail.isdigit() else tail
 
     def _unpacked(self, index: int, item: OpItem, tail: str) -> Iterator[str]:
         for i in range(item.call.outputs):
@@ -358,10 +393,12 @@ class _Body:
 
     def _heading(self, call: Call) -> tuple[str, bool]:
         """(comment, blank line before): where an inlined submodule starts and ends."""
+        if self._is_op:
+            return _wrapped_comment(call.comment), False
         section = ""
         for frame in reversed(call.source.frames):
-            if not frame.library:
-                own = frame.path == self.path
+            own = frame.path == self.path
+            if own or (not frame.library and self._sizes[frame.path] > 1):
                 section = "" if own else f"{frame.path[len(self.path) :].lstrip('.')}: {frame.cls}"
                 break
         changed = section != self._section
@@ -393,6 +430,9 @@ class _Body:
         name = self._name(item.path)
         expression = _function_call(item, texts, item.args, name)
         targets = self._call_targets(index, item.outputs, item)
+        if item.frame.op:
+            heading = self._heading(replace(self.program.calls[item.span[0]], comment=""))
+            return Line(f"{', '.join(targets)} = {expression}", 0, *heading)
         blank = bool(self._section)
         self._section = ""
         return Line(f"{', '.join(targets)} = {expression}", 0, "", blank)
@@ -401,8 +441,9 @@ class _Body:
         tail = next((p for p in reversed(item.path.split("_")) if not p.isdigit()), "x")
         if len(outputs) == 1:
             inputs = [o for o in item.inputs if o is not None]
-            wishes = [item.target, self._dying(index, inputs), tail]
-            return [self._target(index, outputs[0], wishes)]
+            target = self._target(index, outputs[0], [item.target, self._dying(index, inputs), tail])
+            self._made_up |= {target} if target == identifier(tail) else set()
+            return [target]
         return [self._target(index, o, [f"{tail}{i}"]) for i, o in enumerate(outputs)]
 
     def _loop(self, index: int, item: LoopItem) -> list[Line]:
@@ -425,7 +466,7 @@ class _Body:
         blank = bool(self._section)
         self._section = ""
         head = Line(self._loop_head(item), 0, "", blank and not made)
-        args = tuple((k, _Raw(k) if k in dict(item.varying) else v) for k, v in first.args)
+        args = tuple((k, _Raw(k) if k in dict(item.varying) else v) for k, v in item.args)
         expression = _function_call(first, texts, args, self._loop_name(item))
         body = Line(f"{', '.join(targets[n] for n in sorted(targets))} = {expression}", 1)
         return [*made, head, body]
@@ -457,8 +498,25 @@ class _Raw:
 
 
 def _function_call(item: CallItem, inputs: Sequence[str], args: Sequence[tuple[str, Any]], name: str) -> str:
-    parts = [*inputs, *(f"{k}={_value(v)}" for k, v in args), f"name={name}"]
+    parts = [*inputs, *(f"{k}={_value(v)}" for k, v in args if v is not MISSING), f"name={name}"]
     return f"{item.function}({', '.join(parts)})"
+
+
+def _inlined(program: Program, items: Sequence[Item]) -> Iterator[Call]:
+    """The calls that stand in a body for themselves, and those that stand for an op of torch."""
+    for item in items:
+        if isinstance(item, OpItem):
+            yield item.call
+        elif isinstance(item, GuardItem):
+            yield from _inlined(program, item.items)
+        elif isinstance(item, CallItem) and item.frame.op:
+            yield program.calls[item.span[0]]
+
+
+def _op_after(items: Sequence[Item], place: int) -> OpItem | None:
+    """The op that the Variables at a place are made for."""
+    item = next((i for i in items[place:] if not isinstance(i, VariableItem)), None)
+    return item if isinstance(item, OpItem) else None
 
 
 def _length(item: Item) -> int:
@@ -570,4 +628,7 @@ def _float(value: float) -> str:
         fraction = Fraction(value).limit_denominator(100)
         if fraction.numerator / fraction.denominator == value:
             return f"{fraction.numerator} / {fraction.denominator}"
+        base = round(value**-2) if value > 0 else 0
+        if 1 < base < 10000 and base**-0.5 == value:
+            return f"{base}**-0.5"
     return re.sub(r"e([+-])0+(\d)", r"e\1\2", text)

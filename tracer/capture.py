@@ -20,7 +20,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
@@ -180,7 +180,7 @@ def run(model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()) -
     copied = _copied(model, None)
     caught: dict[str, list[torch.Tensor]] = {}
     hooks = [_tap_hook(copied, tap, caught, torch.Tensor.clone) for tap in taps]
-    with torch.no_grad():
+    with _traced_settings():
         result = copied(**_own_copies(inputs))
     for hook in hooks:
         hook.remove()
@@ -248,7 +248,9 @@ def _quiet_torch() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _traced_settings() -> Iterator[None]:
-    """The fused inference path of nn.Transformer hides its layers: off while tracing."""
+    """The fused inference path of nn.Transformer hides its layers, and gives zeros at padded places where
+    the mask's values let it: off while the net is traced or run.
+    """
     fastpath = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -370,6 +372,11 @@ class _Recorder(TorchFunctionMode):
         hooks = [_tap_hook(self.model, tap, caught, self._lookup) for tap in taps]
         hooks.append(nn.modules.module.register_module_forward_pre_hook(self._enter))
         hooks.append(nn.modules.module.register_module_forward_hook(self._leave, always_call=True))
+        hooks += [
+            module.register_forward_pre_hook(self._note_arguments, with_kwargs=True)
+            for module in self.model.modules()
+            if not _is_library(type(module))  # a hook keeps some of torch's own from their usual way
+        ]
         result = None
         try:
             with self:
@@ -396,9 +403,17 @@ class _Recorder(TorchFunctionMode):
         path = self._paths.get(id(module), unnamed)
         call = self._calls.get(id(module), 0)
         self._calls[id(module)] = call + 1
-        library = cls.__module__.startswith("torch.nn.")
-        self._frames.append(Frame(path, cls.__name__, call, library, _file_of(module)))
+        self._frames.append(Frame(path, cls.__name__, call, _is_library(cls), _file_of(module)))
         self._modules.append(module)
+
+    def _note_arguments(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        try:
+            bound = inspect.signature(module.forward).bind(*args, **kwargs).arguments
+        except (TypeError, ValueError):  # the call itself raises, with the better message
+            return
+        nodes = {k: self._node_of.get(id(v)) for k, v in bound.items() if isinstance(v, torch.Tensor)}
+        given = tuple((k, *_output_of(node)) for k, node in nodes.items() if node is not None)
+        self._frames[-1] = replace(self._frames[-1], arguments=given)
 
     def _leave(self, module: nn.Module, _args: Any, output: Any) -> None:
         frame = self._frames.pop()
@@ -430,6 +445,8 @@ class _Recorder(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         name = op_name(func)
+        if name in {"getitem", "setitem"}:
+            args = (args[0], _listed(args[1]), *args[2:])
         if name == "getitem":
             args = (args[0], self._without_masks(args[1]))
         tensors = list(tensors_in((args, kwargs)))
@@ -775,6 +792,18 @@ class _Recorder(TorchFunctionMode):
         )
 
 
+def _is_library(cls: type) -> bool:
+    return cls.__module__.startswith("torch.nn.")
+
+
+def _output_of(node: fx.Node) -> tuple[str, int]:
+    """The IR's name of a node, and which of its outputs."""
+    if "item" in node.meta:
+        maker, index = node.meta["item"]
+        return str(maker.name), int(index)
+    return str(node.target) if node.op == "placeholder" else node.name, 0
+
+
 def _has_elements(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and value.numel() > 0
 
@@ -786,6 +815,15 @@ def _any_elements(tensors: Sequence[torch.Tensor]) -> bool:
 
 def _getitem(value: Any, index: int) -> Any:
     return value[index]
+
+
+def _listed(index: Any) -> Any:
+    """A list of numbers names places along the first axis; the IR would read it as one number for each axis."""
+    return (index,) if isinstance(index, list) and not any(_is_cut(i) for i in index) else index
+
+
+def _is_cut(item: Any) -> bool:
+    return item is None or item is Ellipsis or isinstance(item, slice | torch.Tensor)
 
 
 def _is_bool_list(item: Any) -> bool:

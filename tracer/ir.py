@@ -77,7 +77,9 @@ class Frame:
     """One module call that a node stands in: an entry of torch.fx's nn_module_stack.
 
     `call` counts the calls of the same module (0 for the first), `library` is True for torch.nn's own
-    classes, `file` is the name of the file that defines the class.
+    classes, `file` is the name of the file that defines the class. `op` marks a frame that lowering adds
+    around an op of torch that takes several of MXNet's: `cls` is then the op's name. `arguments` are the
+    tensors that the call is given: (the parameter of forward, the node's name, its output).
     """
 
     path: str
@@ -85,6 +87,8 @@ class Frame:
     call: int = 0
     library: bool = False
     file: str = ""
+    op: bool = False
+    arguments: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(frozen=True)
