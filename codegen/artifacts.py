@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -48,10 +49,21 @@ class Paths:
 
 
 def load_symbol(code: str, function: str) -> mx.sym.Symbol:
-    """The symbol that the generated code makes."""
+    """The symbol that the generated code makes. RequestError where mxnet cannot be imported."""
+    check_mxnet()
     namespace: dict[str, Any] = {"__name__": "model_mxnet"}
     exec(compile(code, "model_mxnet.py", "exec"), namespace)
     return namespace[function]()
+
+
+def check_mxnet() -> None:
+    """Raise RequestError unless mxnet can be imported."""
+    try:
+        importlib.import_module("mxnet")
+    except Exception as error:
+        raise RequestError(
+            f"mxnet cannot be imported ({type(error).__name__}: {error}): install mxnet==1.9.1 with numpy below 1.24"
+        ) from error
 
 
 def check_name(path: Path) -> None:

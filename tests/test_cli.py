@@ -20,7 +20,7 @@ from tests.command import Done, fx2mx, snapshot
 from tracer.problems import RequestError
 
 ROOT = Path(__file__).parent.parent
-CLASSES = "XXNet, Needs, Raises, BuildRaises, Misfit, Unsupported, Dependent, TwoOutputs, Tapped"
+CLASSES = "XXNet, Needs, Raises, BuildRaises, Misfit, Unsupported, Dependent, TwoOutputs, Tapped, Block, Blocks"
 IMAGE = ("--input", "1,3,8,8")
 ROW = ("--input", "1,4")
 
@@ -466,6 +466,16 @@ sys.meta_path.insert(0, Blocker())
 """
 
 
+def test_names_with_spaces(tmp_path: Path) -> None:
+    os.makedirs("my nets/out dir")
+    Path("model.py").rename("my nets/my model.py")
+    command = ("my nets/my model.py:XXNet", "--out", "my nets/out dir/my net_mxnet.py", *IMAGE)
+    assert fx2mx(*command).status == 0
+    text = Path("my nets/out dir/my net_mxnet.py").read_text()
+    assert "python -m tracer.gen 'my model.py:XXNet' --out 'my net_mxnet.py' --input 1,3,8,8" in text
+    assert fx2mx(*command, "--check").status == 0
+
+
 def test_check_without_weights_needs_no_mxnet() -> None:
     assert convert("XXNet", *IMAGE).status == 0
     arguments = ("model.py:XXNet", "--out", "model_mxnet.py", *IMAGE, "--no-weights")
@@ -475,7 +485,20 @@ def test_check_without_weights_needs_no_mxnet() -> None:
     done = in_a_process(BLOCKER, *arguments, "--diff")
     assert done.returncode == 1
     assert done.stderr.endswith("error: model_mxnet.py is stale\n")
-    assert "mxnet is blocked" in in_a_process(BLOCKER, *arguments).stderr, "the blocker works"
+    done = in_a_process(BLOCKER, *arguments)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "error: mxnet cannot be imported (ImportError: mxnet is blocked): install mxnet==1.9.1 with numpy below 1.24",
+    )
+
+
+def test_folded_code_is_checked_without_mxnet() -> None:
+    assert convert("Blocks", *IMAGE).status == 0
+    assert "range(" in Path("model_mxnet.py").read_text()
+    done = in_a_process(
+        BLOCKER, "model.py:Blocks", "--out", "model_mxnet.py", *IMAGE, "--no-weights", "--check"
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_colours_and_no_noise_when_not_a_terminal() -> None:

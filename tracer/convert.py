@@ -199,11 +199,13 @@ def convert(
     taps: Sequence[str] = (),
     softmax: bool = False,
     origin: Origin | None = None,
+    proved: bool = True,
 ) -> Conversion:
     """Convert a module to MXNet.
 
     `inputs` are example tensors, one for each argument of `forward`, axis 0 the batch; None finds them.
-    The module is left as it was; it is converted in eval mode.
+    The module is left as it was; it is converted in eval mode. Without `proved` mxnet is not imported, and the
+    folded code is not held against the flat one.
 
     Raises ConversionError with every refusal, RequestError where the request itself is wrong.
     """
@@ -211,9 +213,12 @@ def convert(
         raise RequestError(f"convert() takes an nn.Module, not {type(model).__name__}")
     if inputs is None:
         specs, note = find_inputs(model, functools.partial(runs, model))
-        return convert_specs(model, specs, name, taps=taps, softmax=softmax, origin=origin, notes=(note,))
-    specs = inputs_from_tensors(model, inputs)
-    return convert_specs(model, specs, name, taps=taps, softmax=softmax, origin=origin)
+        notes: tuple[str, ...] = (note,)
+    else:
+        specs, notes = inputs_from_tensors(model, inputs), ()
+    return convert_specs(
+        model, specs, name, taps=taps, softmax=softmax, origin=origin, notes=notes, proved=proved
+    )
 
 
 def convert_specs(
@@ -225,6 +230,7 @@ def convert_specs(
     softmax: bool = False,
     origin: Origin | None = None,
     notes: tuple[str, ...] = (),
+    proved: bool = True,
 ) -> Conversion:
     """Convert a module whose inputs are specified. Raises as `convert` does."""
     name = name or type(model).__name__
@@ -234,7 +240,7 @@ def convert_specs(
     if softmax:
         program = with_softmax(program)
     shapes = [(s.name, s.shape) for s in specs if s.name in graph.inputs]
-    code, fold_fault = _code(program, origin or _default_origin(model, name), shapes)
+    code, fold_fault = _code(program, origin or _default_origin(model, name), shapes, proved)
     frozen = (
         () if graph.free_batch else (f"the batch size is frozen at {graph.batch}: {graph.frozen_because}",)
     )
@@ -243,14 +249,18 @@ def convert_specs(
     return Conversion(model, specs, graph, program, code, tuple(taps), notes, folded=not fold_fault)
 
 
-def _code(program: Program, origin: Origin, shapes: Sequence[tuple[str, tuple[int, ...]]]) -> tuple[str, str]:
+def _code(
+    program: Program, origin: Origin, shapes: Sequence[tuple[str, tuple[int, ...]]], proved: bool
+) -> tuple[str, str]:
     """The code, folded where that gives the very symbol of the flat program, and else what is at fault."""
     function = identifier(program.name)
     flat = view(program, origin, shapes, unfolded(program))
     try:
         code = render(view(program, origin, shapes))
-        same = same_symbol(load_symbol(code, function), load_symbol(source(flat), function))
+        same = not proved or same_symbol(load_symbol(code, function), load_symbol(source(flat), function))
         fault = "" if same else "folded, it gives another symbol (a defect of fx2mx; please report it)"
+    except RequestError:
+        raise  # there is no mxnet
     except Exception as error:  # noqa: BLE001 - a net must not fail for a matter of style
         fault = f"folding failed with {type(error).__name__}: {error} (a defect of fx2mx; please report it)"
     return (render(flat), fault) if fault else (code, "")

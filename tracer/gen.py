@@ -240,7 +240,14 @@ def _convert(options: Options, loaded: LoadedModel) -> Conversion:
     from tracer.inputs import parse_inputs
 
     origin = Origin(loaded.origin, _command_line(options, loaded))
-    settings: dict[str, Any] = {"taps": options.taps, "softmax": options.softmax, "origin": origin}
+    # Where no symbol is made mxnet is not imported, and need not be installed.
+    proved = not options.dry_run and (options.write_weights or not options.check)
+    settings: dict[str, Any] = {
+        "taps": options.taps,
+        "softmax": options.softmax,
+        "origin": origin,
+        "proved": proved,
+    }
     _say(f"tracing {loaded.name}")
     if options.inputs:
         specs = parse_inputs(options.inputs, loaded.model)
@@ -256,7 +263,7 @@ def _convert(options: Options, loaded: LoadedModel) -> Conversion:
 
 def _command_line(options: Options, loaded: LoadedModel) -> str:
     """The command that makes this file, with what changes its text and nothing of the folder."""
-    parts = ["python -m tracer.gen", loaded.origin, "--out", options.out.name]
+    parts = ["python -m tracer.gen", _quoted(loaded.origin), "--out", _quoted(options.out.name)]
     if options.kwargs:
         parts += ["--kwargs", _quoted(json.dumps(options.kwargs, sort_keys=True))]
     for text in options.inputs:
@@ -344,7 +351,7 @@ def _check(options: Options, conversion: Conversion) -> int:
     from codegen.artifacts import Paths, how_stale
 
     paths = Paths(options.out)
-    # Without weights the code is compared alone, so that mxnet need not be installed.
+    # Without weights the code is compared alone.
     files = conversion.files(options.out) if options.write_weights else {paths.code: conversion.code}
     stale = {path: how for path, content in files.items() if (how := how_stale(path, content))}
     if options.diff:
