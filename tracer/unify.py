@@ -200,7 +200,7 @@ class _Unifier:
             bound = {f"arg{i}": a for i, a in enumerate(args)} | {
                 k: v for k, v in kwargs.items() if k not in STORAGE
             }
-        if callable(node.target) and op_name(node.target) == "as_strided":
+        if callable(node.target) and op_name(node.target) in {"as_strided", "resize", "resize_as"}:
             # What it gives hangs on how its input lies in memory.
             bound["input_stride"] = self._merge(
                 tuple(n.all_input_nodes[0].meta["strides"][0] for n in alike), node

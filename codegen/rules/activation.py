@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from codegen.lower import Builder, Value
+from codegen.lower import Builder, Refused, Value
 from codegen.registry import lowers
 
 
@@ -84,8 +84,11 @@ def leaky_relu(b: Builder, input: Value, negative_slope: float = 0.01) -> Value:
 
 
 # `lower` and `upper` bound the random slopes of training; inference takes their mean.
-@lowers("rrelu", ignores=("training",))
-def rrelu(b: Builder, input: Value, lower: float = 1 / 8, upper: float = 1 / 3) -> Value:
+@lowers("rrelu")
+def rrelu(
+    b: Builder, input: Value, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False
+) -> Value:
+    _refuse_training(b, upper - lower, training)
     b.note("RReLU is converted to its inference form: a LeakyReLU with the mean slope")
     return b.op("LeakyReLU", input, act_type="leaky", slope=(lower + upper) / 2)
 
@@ -223,7 +226,9 @@ def glu(b: Builder, input: Value, dim: int = -1) -> Value:
 
 def _refuse_training(b: Builder, p: float, training: bool) -> None:
     if training and p:
-        raise b.refuse("dropout() with training=True, which is random", "pass training=self.training")
+        raise Refused(
+            f"{b.node.op}() with training=True, which is random", "pass training=self.training", "random"
+        )
 
 
 # Dropout stays in the symbol, where it is the identity in inference and works again in fine-tuning.
@@ -239,7 +244,8 @@ def channel_dropout(b: Builder, input: Value, p: float = 0.5, training: bool = T
     return input if p == 0 else b.op("Dropout", input, p=p, axes=tuple(range(2, input.rank)))
 
 
-@lowers("alpha_dropout", "feature_alpha_dropout", ignores=("training", "p"))
-def alpha_dropout(b: Builder, input: Value) -> Value:
+@lowers("alpha_dropout", "feature_alpha_dropout")
+def alpha_dropout(b: Builder, input: Value, p: float = 0.5, training: bool = False) -> Value:
+    _refuse_training(b, p, training)
     b.note("AlphaDropout has no counterpart in MXNet: left out, which changes training only")
     return input

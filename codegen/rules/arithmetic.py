@@ -93,9 +93,6 @@ def _with_number(b: Builder, expression: str, value: Value, number: Number, hint
     number = float(number) if isinstance(number, bool) else number
     if isinstance(number, complex):
         raise b.refuse("arithmetic with a complex number, which MXNet does not have")
-    if math.isinf(number) and expression not in {"x == c", "x != c"}:
-        # MXNet reads attributes as decimal numbers: the largest float32 stands for infinity.
-        raise b.refuse(f"arithmetic with {number}", "use a large finite number such as -1e9")
     if _is_neutral(expression, number):
         return value
     return b.with_number(expression, value, number, hint=hint)
@@ -222,12 +219,17 @@ def _finite_limit(limit: Operand | None) -> Operand | None:
     return None if number is not None and math.isinf(number) else limit
 
 
+def _clips(low: Number, high: Number) -> bool:
+    """Whether MXNet's clip takes the limits: it reads the ends of float32 as infinities."""
+    return abs(low) < 3.4e38 and abs(high) < 3.4e38
+
+
 @lowers("clamp", "clamp_min", "clamp_max")
 def clamp(b: Builder, input: Value, min: Operand | None = None, max: Operand | None = None) -> Value:
     min, max = (_finite_limit(limit) for limit in (min, max))
     low, high = (None if limit is None else number_of(limit) for limit in (min, max))
     dtype = _dtype(b)
-    if low is not None and high is not None and dtype.startswith("float"):
+    if low is not None and high is not None and dtype.startswith("float") and _clips(low, high):
         if low > high:
             low = high
         return b.op("clip", b.cast(input, dtype), a_min=low, a_max=high)
@@ -320,9 +322,7 @@ def full_like(b: Builder, like: Value, number: Number, dtype: str, hint: str) ->
     zeros = b.op("zeros_like", b.cast(like, dtype), hint=f"{hint}_zeros", gives=like.shape)
     if number == 0:
         return zeros
-    limit = float(np.finfo(np.float32).max)
-    bounded = min(max(float(number), -limit), limit) if dtype.startswith("float") else number
-    return b.with_number("x + c", zeros, bounded, hint=hint)
+    return b.with_number("x + c", zeros, float(number) if dtype.startswith("float") else number, hint=hint)
 
 
 @lowers("masked_fill")
@@ -427,6 +427,12 @@ def rounded(b: Builder, input: Value, decimals: int = 0) -> Value:
 FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
+def bounded(b: Builder, x: Value, hint: str) -> Value:
+    """The ends of float32 in place of infinities. clip would read them as infinities: its limits are floats."""
+    low = b.with_number("maximum(x, c)", x, -FLOAT_MAX, hint=f"{hint}_below")
+    return b.with_number("minimum(x, c)", low, FLOAT_MAX, hint=hint)
+
+
 @lowers("isnan")
 def isnan(b: Builder, input: Value) -> Value:
     return b.op("broadcast_not_equal", input, input, gives=input.shape)
@@ -461,8 +467,7 @@ def nan_to_num(
             beyond = b.with_number("x > c" if sign > 0 else "x < c", x, sign * FLOAT_MAX, hint=f"is_{name}")
             x = _where(b, beyond, full_like(b, x, limit, x.dtype, name), x, hint=f"without_{name}")
     known = b.op("broadcast_equal", input, input, hint="known", gives=input.shape)
-    bounded = b.op("clip", x, a_min=-FLOAT_MAX, a_max=FLOAT_MAX, hint="bounded", gives=x.shape)
-    return _where(b, known, bounded, full_like(b, input, nan or 0, input.dtype, "nan"))
+    return _where(b, known, bounded(b, x, "bounded"), full_like(b, input, nan or 0, input.dtype, "nan"))
 
 
 @lowers("sinc")
@@ -524,7 +529,8 @@ def _shape(operand: Operand) -> tuple[int | Dim, ...]:
 @lowers("logaddexp")
 def logaddexp(b: Builder, input: Value, other: Value) -> Value:
     peak = binary(b, "maximum", input, other, hint="peak")
-    gap = b.op("abs", binary(b, "sub", input, other, hint="difference"), hint="gap", gives=b.out.shape)
+    left, right = bounded(b, input, "left"), bounded(b, other, "right")  # equal infinities have no gap
+    gap = b.op("abs", binary(b, "sub", left, right, hint="difference"), hint="gap", gives=b.out.shape)
     small = b.op("exp", b.op("negative", gap, hint="negated"), hint="exp", gives=b.out.shape)
     return binary(b, "add", peak, b.op("log1p", small, hint="log1p", gives=b.out.shape))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from codegen.lower import Builder, Value
+from codegen.lower import Builder, Refused, Value
 from codegen.registry import lowers
 from codegen.rules.arithmetic import same_rank
 from codegen.rules.layout import cut, reshape_to
@@ -73,7 +73,9 @@ def scaled_dot_product_attention(
     enable_gqa: bool = False,
 ) -> Value:
     if dropout_p:
-        raise b.refuse("attention with dropout_p, which torch applies in inference too", "pass dropout_p=0.0")
+        raise Refused(
+            "attention with dropout_p, which torch applies in inference too", "pass dropout_p=0.0", "random"
+        )
     if enable_gqa:
         key, value = _grouped(b, query, key, "key"), _grouped(b, query, value, "value")
     width, rows, columns = query.sizes[-1], query.sizes[-2], key.sizes[-2]
@@ -127,8 +129,10 @@ def multi_head_attention(
     average_attn_weights: bool = True,
 ) -> list[Value]:
     if training and dropout_p:
-        raise b.refuse(
-            "attention with dropout_p and training=True, which is random", "pass training=self.training"
+        raise Refused(
+            "attention with dropout_p and training=True, which is random",
+            "pass training=self.training",
+            "random",
         )
     if static_k is not None or static_v is not None:
         raise b.refuse("multi_head_attention_forward() with static_k or static_v", "project them in forward")
@@ -156,6 +160,11 @@ def multi_head_attention(
         heads[1:] = [_with_zeros(b, x, name) for x, name in zip(heads[1:], ("key", "value"), strict=True)]
         extra += 1
     masks = _attention_masks(b, attn_mask, key_padding_mask, heads, extra)
+    if key_padding_mask is not None and any(f.cls == "TransformerEncoder" for f in b.node.source.frames):
+        b.note(
+            "nn.TransformerEncoder with a padding mask: what its layers compute, also at padded places, where "
+            "torch's fused inference path gives zeros (torch.backends.mha.set_fastpath_enabled(False) in torch)"
+        )
     width = heads[0].sizes[-1]
     assert isinstance(width, int)
     mixed, shares = attend(b, heads[0], heads[1], heads[2], 1 / math.sqrt(width), masks, hint="mixed")

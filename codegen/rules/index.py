@@ -14,7 +14,7 @@ from codegen.registry import lowers
 from codegen.rules.arithmetic import Operand, full_like, number_of
 from codegen.rules.layout import cut, permute, reshape_to
 from codegen.rules.linear import spread
-from tracer.ir import Dim, Shape, Size, shape_at
+from tracer.ir import Dim, Shape, Size, product, shape_at
 
 Ints: TypeAlias = tuple[int, ...]
 
@@ -329,12 +329,8 @@ def index_select(b: Builder, input: Value, dim: int, index: Value) -> Value:
     return take(b, input, index, dim % input.rank)
 
 
-@lowers("take_along_dim", "gather", ignores=("sparse_grad",))
-def gather(
-    b: Builder, input: Value, dim: int, index: Value | None = None, indices: Value | None = None
-) -> Value:
-    index = index if index is not None else indices
-    assert index is not None
+@lowers("gather", ignores=("sparse_grad",))
+def gather(b: Builder, input: Value, dim: int, index: Value) -> Value:
     axis = dim % input.rank
     others = tuple(s for a, s in enumerate(index.sizes) if a != axis)
     if others != tuple(s for a, s in enumerate(input.sizes) if a != axis):
@@ -688,8 +684,33 @@ def bucketize(
     return b.op("sum", below, axis=input.rank, gives=input.shape)
 
 
-# Legacy layers make an empty tensor and then its size: nothing of it is read.
-@lowers("new", "resize_as", ignores=("input", "the_template", "memory_format"))
+# The size is the node's.
+@lowers("resize", "resize_as", ignores=("size", "the_template", "memory_format"))
+def resize(b: Builder, input: Value, input_stride: Shape = ()) -> Value:
+    """The first elements, as they lie in memory. Legacy layers make an empty tensor and then its size."""
+    count, wanted = product(input.sizes), product(b.out.shape)
+    if input.sizes == b.out.shape:
+        return input
+    if count == 0:
+        return new(b)
+    dense = shape_at(input_stride, 1) == contiguous(shape_at(input.sizes, 1))
+    if not isinstance(count, int) or not isinstance(wanted, int) or wanted > count or not dense:
+        raise b.refuse(
+            f"{b.node.op}() to more elements than there are, which torch leaves unset, or of the batch or a view",
+            "make a new tensor",
+        )
+    flat = reshape_to(b, input, (count,), hint="flat")
+    flat = flat if wanted == count else cut(b, flat, 0, 0, wanted, hint="first")
+    return reshape_to(b, flat, b.out.shape)
+
+
+def contiguous(shape: Ints) -> Ints:
+    """The strides of a tensor that lies in memory without gaps, the last axis first."""
+    return tuple(int(np.prod(shape[axis + 1 :], dtype=np.int64)) for axis in range(len(shape)))
+
+
+# A tensor that torch leaves unset: nothing of it is read.
+@lowers("new", ignores=("input",))
 def new(b: Builder) -> Value:
     if any(isinstance(s, Dim) for s in b.out.shape):
         return made(b, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -122,7 +123,21 @@ def movedim(
 def identity(b: Builder, input: Value) -> Value:
     if b.out.dtype == "bool" and not input.is_bool:
         return as_bool(b, input)
-    return input
+    came = b.graph.type_of(next(b.node.refs())).dtype
+    return input if came == b.out.dtype else _rounded(b, input)
+
+
+def _rounded(b: Builder, x: Value) -> Value:
+    """To half precision: what is computed in float32 still has the digits that torch keeps."""
+    if b.out.dtype == "float16":
+        return b.cast(b.cast(x, "float16", hint="half"), "float32", hint="widened")
+    if b.out.dtype == "bfloat16":
+        # Veltkamp's split, which leaves the eight digits of a bfloat16.
+        x = b.cast(x, "float32")
+        scaled = b.with_number("x * c", x, 2.0**16 + 1, hint="scaled")
+        rest = b.op("elemwise_sub", scaled, x, hint="rest", gives=x.shape)
+        return b.op("elemwise_sub", scaled, rest, hint="rounded", gives=x.shape)
+    return x
 
 
 def as_bool(b: Builder, value: Value) -> Value:
@@ -394,8 +409,7 @@ def rot90(b: Builder, input: Value, k: int = 1, dims: Sequence[int] = (0, 1)) ->
 def broadcast_tensors(b: Builder, tensors: Sequence[Value], indexing: str | None = None) -> list[Value]:
     from codegen.rules.linear import spread
 
-    if len(tensors) == 1 and isinstance(tensors[0], tuple):  # torch takes the list itself as well
-        tensors = tensors[0]
+    tensors = _listed(tensors)
     if b.node.op == "meshgrid":
         count = len(tensors)
         order = [1, 0, *range(2, count)] if indexing == "xy" and count > 1 else list(range(count))
@@ -414,9 +428,14 @@ def broadcast_tensors(b: Builder, tensors: Sequence[Value], indexing: str | None
     ]
 
 
+def _listed(tensors: Sequence[Any]) -> Sequence[Value]:
+    """The tensors of a call that torch lets have them one by one, or as one list."""
+    return tensors[0] if len(tensors) == 1 and isinstance(tensors[0], tuple) else tensors
+
+
 @lowers("atleast_1d", "atleast_2d", "atleast_3d")
 def at_least(b: Builder, tensors: Sequence[Value]) -> list[Value]:
     return [
         reshape_to(b, t, kind.shape, hint=f"axes{i}")
-        for i, (t, kind) in enumerate(zip(tensors, b.node.outputs, strict=True))
+        for i, (t, kind) in enumerate(zip(_listed(tensors), b.node.outputs, strict=True))
     ]

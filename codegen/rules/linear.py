@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from codegen.lower import Builder, Value
 from codegen.registry import lowers
 from codegen.rules.arithmetic import binary
@@ -195,6 +197,9 @@ def embedding(
     b: Builder, input: Value, weight: Value, max_norm: float | None = None, norm_type: float = 2.0
 ) -> Value:
     count, width = weight.sizes
+    if input.rank == 0:
+        row = embedding(b, replace(input, shape=(1,)), weight, max_norm, norm_type)
+        return reshape_to(b, replace(row, shape=(1, width)), (width,), hint="row")
     rows = b.op(
         "Embedding",
         input,

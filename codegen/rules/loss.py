@@ -98,7 +98,8 @@ def kl_div(
         loss = _float(b, "mul", target, gap, "loss")
     if reduction == "batchmean":
         total = reduced(b, "sum", loss, None, False, hint="total")
-        return binary(b, "div", total, input.sizes[0])  # type: ignore[arg-type]
+        rows = input.sizes[0]
+        return total if rows == 1 else binary(b, "div", total, rows)  # type: ignore[arg-type]
     return _finished(b, loss, reduction)
 
 
@@ -284,10 +285,12 @@ def gaussian_nll_loss(
 def hinge_embedding_loss(
     b: Builder, input: Value, target: Value, margin: float = 1.0, reduction: str = "mean"
 ) -> Value:
+    """The margin's part where the target is not 1, and the input where it is not -1: both for any other."""
+    sign = b.cast(target, "float32")
     apart = _relu(b, b.with_number("c - x", input, margin, hint="margin"), "apart")
-    alike = b.with_number("x == c", b.cast(target, "float32"), 1.0, hint="alike")
-    gap = _float(b, "mul", alike, _float(b, "sub", input, apart, "gap"), "chosen")
-    return _finished(b, _float(b, "add", apart, gap, "loss"), reduction)
+    apart = _float(b, "mul", apart, b.with_number("x != c", sign, 1.0, hint="not_alike"), "far")
+    alike = _float(b, "mul", input, b.with_number("x != c", sign, -1.0, hint="not_apart"), "near")
+    return _finished(b, _float(b, "add", apart, alike, "loss"), reduction)
 
 
 @lowers("margin_ranking_loss", ignores=LEGACY)
@@ -362,8 +365,9 @@ def multi_margin_loss(
         reshape_to(b, place, input.sizes[:axis], hint="rows"),
         depth=classes,
         hint="hot",
-        gives=input.shape,
+        gives=(*input.sizes[:axis], classes) if axis else (1, classes),
     )
+    hot = reshape_to(b, hot, input.sizes, hint="hot_axes")
     others = b.op(
         "elemwise_mul",
         over,

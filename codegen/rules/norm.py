@@ -30,6 +30,8 @@ def batch_norm(
 ) -> Value:
     if running_mean is None or running_var is None or training:
         return _batch_statistics(b, input, weight, bias, eps)
+    if not all(b.is_parameter(v) or v.const is not None for v in (running_mean, running_var)):
+        return _computed_statistics(b, input, running_mean, running_var, weight, bias, eps)
     if momentum == 0.0:
         b.note(
             "BatchNorm with momentum=None averages all batches in training, which MXNet cannot: written as "
@@ -60,6 +62,18 @@ def _batch_statistics(b: Builder, x: Value, weight: Value | None, bias: Value | 
     """track_running_stats=False: the statistics of the batch, also in inference."""
     axes = tuple(i for i in range(x.rank) if i != 1)
     return affine(b, standardised(b, x, axes, eps, hint="norm"), weight, bias, axis=1)
+
+
+def _computed_statistics(
+    b: Builder, x: Value, mean: Value, var: Value, weight: Value | None, bias: Value | None, eps: float
+) -> Value:
+    """Statistics that are inputs or are computed: MXNet's BatchNorm takes them from the checkpoint alone."""
+    shape: Shape = tuple(s if i == 1 else 1 for i, s in enumerate(x.sizes))
+    mean, var = reshape_to(b, mean, shape, hint="mean"), reshape_to(b, var, shape, hint="var")
+    centred = b.op("broadcast_sub", x, mean, hint="centred", gives=x.shape)
+    scale = b.op("rsqrt", b.with_number("x + c", var, eps, hint="eps"), hint="scale", gives=shape)
+    normed = b.op("broadcast_mul", centred, scale, hint="norm", gives=x.shape)
+    return affine(b, normed, weight, bias, axis=1)
 
 
 def standardised(b: Builder, x: Value, axes: tuple[int, ...], eps: float, hint: str) -> Value:

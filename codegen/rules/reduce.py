@@ -8,8 +8,9 @@ import numpy as np
 
 from codegen.lower import MX_DTYPES, Builder, Refused, Value
 from codegen.registry import lowers
-from codegen.rules.arithmetic import binary, same_rank
+from codegen.rules.arithmetic import binary, bounded, same_rank
 from codegen.rules.layout import cut, reshape_to
+from codegen.rules.linear import spread
 from tracer.ir import Dim, Shape, product
 
 Axes = int | tuple[int, ...] | None
@@ -115,6 +116,7 @@ def logsumexp(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False)
     axes = axes_of(dim, input.rank)
     input = _computed_in(b, input)
     peak = reduction(b, "max", input, axes, True, hint="peak")
+    peak = bounded(b, peak, "peak_bounded")  # an infinite one less itself is not a number
     shifted = b.op("broadcast_sub", input, peak, hint="shifted", gives=input.shape)
     total = reduction(b, "sum", b.op("exp", shifted, hint="exp", gives=input.shape), axes, True, hint="sum")
     result = binary(b, "add", b.op("log", total, hint="log", gives=total.shape), peak)
@@ -199,7 +201,7 @@ def norm(
     order = ord if b.node.op.startswith("linalg") else 2 if p is None else p
     x = _computed_in(b, input)
     if x.rank == 0:
-        return b.op("abs", x, gives=())
+        return b.with_number("x != c", x, 0) if order == 0 else b.op("abs", x, gives=())
     return vector_norm(b, x, order, axes_of(dim, x.rank), keepdim)
 
 
@@ -307,6 +309,8 @@ def diff(
     prepend: Value | None = None,
     append: Value | None = None,
 ) -> Value:
+    if n == 0:
+        return input  # torch joins nothing then
     axis = dim % input.rank
     ends = [v for v in (prepend, input, append) if v is not None]
     x = input
@@ -337,6 +341,9 @@ def cosine_similarity(b: Builder, x1: Value, x2: Value, dim: int = 1, eps: float
     for name, x in (("x1", x1), ("x2", x2)):
         rank = products.rank
         x = same_rank(b, x, Value(None, (1,) * rank, x.dtype))[0]
+        length = products.sizes[axis[0]]
+        if x.sizes[axis[0]] != length:  # broadcast along the axis: each place counts
+            x = spread(b, x, (*x.sizes[: axis[0]], length, *x.sizes[axis[0] + 1 :]), f"{name}_wide")
         norm = vector_norm(b, x, 2, axis, False, hint=f"{name}_norm")
         parts.append(b.with_number("maximum(x, c)", norm, eps, hint=f"{name}_bounded"))
     return binary(b, "div", binary(b, "div", top, parts[0], hint="scaled"), parts[1])

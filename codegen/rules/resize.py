@@ -133,6 +133,8 @@ def pad(
             sides[axis] = (pad[i], pad[i + 1])
     if any(isinstance(n, Dim) for side in sides.values() for n in side):
         raise b.refuse("padding by the batch size", "fix the batch size with --input")
+    if mode == "replicate" and any(min(side) < 0 for side in sides.values()):
+        return _replicated(b, input, sides)
     input, sides = _cropped(b, input, sides)
     if not sides:
         return input
@@ -169,6 +171,19 @@ def _pad(
     name = {"constant": "constant", "replicate": "edge", "reflect": "reflect"}[mode]
     gives = _grown(x.sizes, sides)
     return b.op("Pad", x, mode=name, pad_width=width, constant_value=fill, hint=hint, gives=gives)
+
+
+def _replicated(b: Builder, x: Value, sides: dict[int, tuple[int, int]]) -> Value:
+    """Negative sides may cut more than there is; torch then repeats the end that lies nearest."""
+    from codegen.rules.index import take
+
+    for axis, (before, after) in sides.items():
+        size = x.sizes[axis]
+        if isinstance(size, Dim):
+            raise b.refuse("cutting the batch axis", "fix the batch size with --input")
+        places = np.clip(np.arange(-before, size + after), 0, size - 1)
+        x = take(b, x, b.constant(places, f"places{axis}"), axis, hint=f"padded{axis}")
+    return x
 
 
 def _cropped(

@@ -111,3 +111,11 @@ fn(
     why="MXNet's Dropout drops in training only, or with mode='always' by other random numbers",
     hint="pass training=self.training",
 )
+fn(
+    "rrelu in training",
+    lambda x: F.rrelu(x, training=True),
+    (2, 3),
+    refuses="rrelu() with training=True, which is random",
+    hint="pass training=self.training",
+    why="random numbers",
+)

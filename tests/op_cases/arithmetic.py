@@ -231,3 +231,13 @@ fn("half and back", lambda x: x.half().float(), A, tolerance=1e-3)
 fn("int tensor chain", lambda x: ((x * 2 + 1) // 3) % 4, Ints((3, 4), 9))
 fn("0-d result", lambda x: x.sum() * 2 + 1, A)
 fn("0-d with tensor", lambda x: x / x.abs().max(), A)
+INFINITE = torch.tensor([[-torch.inf, 1.0, torch.nan], [torch.inf, -torch.inf, 0.5]])
+fn("nan_to_num of infinities", torch.nan_to_num, INFINITE)
+fn(
+    "clamp at the ends of float32",
+    lambda x: x.clamp(torch.finfo(x.dtype).min, torch.finfo(x.dtype).max),
+    torch.tensor([[-torch.inf, 1.0], [torch.inf, 0.5]]),
+)
+fn("where with infinity", lambda x: torch.where(x > 0, x, -torch.inf), (2, 3))
+fn("add infinity", lambda x: x + torch.inf, (2, 3))
+fn("logaddexp of infinities", lambda x: torch.logaddexp(x, x), torch.tensor([[-torch.inf, 1.0]]))

@@ -150,3 +150,8 @@ fn("meshgrid of inputs", lambda x: torch.meshgrid(x[0], x[1], indexing="ij"), (2
 fn("meshgrid xy", lambda x, y: torch.meshgrid(x[0], y[0], indexing="xy"), (2, 3), (2, 4))
 fn("broadcast_tensors", lambda x, y: torch.broadcast_tensors(x, y), (2, 3, 1), (2, 1, 4))
 fn("atleast_3d", lambda x: torch.atleast_3d(x), (2, 3))
+fn("half", lambda x: x.half().float(), (2, 3))
+fn("bfloat16", lambda x: x.bfloat16().float(), (2, 3))
+fn("unbind of a line", lambda x: x.sum(0).unbind(0), (2, 3))
+fn("atleast_2d of a list", lambda x: torch.atleast_2d([x, x.sum()]), (2, 3))
+fn("unfold of a number", lambda x: x.sum().unfold(0, 1, 1), (2, 3))

@@ -112,3 +112,4 @@ for mode in ("sum", "mean", "max"):
     case(f"embedding_bag {mode} last offset", Bags(mode, include_last_offset=True), Ints((9,), 7))
 case("embedding_bag weights", Bags("sum", weighted=True), Ints((2, 5), 7), (2, 5))
 case("embedding_bag max_norm", nn.EmbeddingBag(7, 4, max_norm=1.0), Ints((2, 5), 7))
+fn("embedding of one number", lambda i, w: F.embedding(i.amax(), w), Ints((1,)), (5, 3))

@@ -55,3 +55,4 @@ case("cross_entropy of images", nn.CrossEntropyLoss(), (2, 4, 3, 3), Ints((2, 3,
 case("nll_loss of images weight", nn.NLLLoss(WEIGHT), (2, 4, 3, 3), Ints((2, 3, 3), 4))
 case("poisson_nll_loss plain", nn.PoissonNLLLoss(log_input=False), SHARES, positive(3, 4))
 case("triplet distance", nn.TripletMarginWithDistanceLoss(margin=0.3), X, X, X)
+case("hinge_embedding_loss of other targets", nn.HingeEmbeddingLoss(), (2, 3), (2, 3))

@@ -88,3 +88,8 @@ case("rms_norm not affine", nn.RMSNorm(6, elementwise_affine=False), (2, 5, 6))
 for p in (1.0, 2.0, 3.0, float("inf")):
     case(f"normalize {p}", Normalize(p), (2, 5, 6))
 fn("normalize dim", lambda x: F.normalize(x, dim=-1, eps=0.5), (2, 5, 6))
+fn(
+    "batch_norm with computed statistics",
+    lambda x: F.batch_norm(x, x.mean((0, 2)), x.abs().amax((0, 2)), None, None),
+    (2, 3, 4),
+)

@@ -95,3 +95,16 @@ fn("cdist 1", lambda x, y: torch.cdist(x, y, p=1.0), (2, 5, 3), (2, 4, 3))
 fn("dist", lambda x, y: torch.dist(x[0], y[0]), (2, 5), (2, 5))
 fn("trace", lambda x: torch.trace(x[0]), (2, 3, 3))
 fn("softmax of positives", lambda x: x.log().softmax(1), positive(2, 5))
+fn(
+    "logsumexp of nothing",
+    lambda x: x.masked_fill(x < 5, -torch.inf).logsumexp(1),
+    torch.tensor([[1.0, 2.0], [3.0, 7.0]]),
+)
+fn("diff of order 0", lambda x: torch.diff(x, n=0, prepend=x), (2, 3))
+fn("vector_norm of order 0 of a number", lambda x: torch.linalg.vector_norm(x.sum(), 0), (2, 3))
+fn(
+    "cosine_similarity that broadcasts along the axis",
+    lambda x, y: F.cosine_similarity(x, y, dim=1),
+    (2, 3, 4),
+    (2, 1, 4),
+)

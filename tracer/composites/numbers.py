@@ -235,22 +235,23 @@ def _nanmedian(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @composite("linspace")
-def linspace(start: Any, end: Any, steps: int) -> Tensor:
-    return _between(start, end, steps)
+def linspace(start: Any, end: Any, steps: int, dtype: torch.dtype | None = None) -> Tensor:
+    return _between(start, end, steps).to(dtype or torch.get_default_dtype())
 
 
 @composite("logspace")
-def logspace(start: Any, end: Any, steps: int, base: float = 10.0) -> Tensor:
-    return torch.pow(
-        torch.full((), float(base), dtype=torch.float64), _between(start, end, steps).double()
-    ).float()
+def logspace(
+    start: Any, end: Any, steps: int, base: float = 10.0, dtype: torch.dtype | None = None
+) -> Tensor:
+    exponents = _between(start, end, steps).double()
+    return torch.pow(float(base), exponents).to(dtype or torch.get_default_dtype())
 
 
 def _between(start: Any, end: Any, steps: int) -> Tensor:
     if not isinstance(start, Tensor) and not isinstance(end, Tensor):
         raise NotWritten
     if steps < 1:
-        raise NotWritten
+        return torch.zeros(0)
     share = torch.arange(steps, dtype=torch.float32) / max(steps - 1, 1)
     first = start.float() if isinstance(start, Tensor) else start
     last = end.float() if isinstance(end, Tensor) else end
@@ -291,12 +292,33 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
 
 
 @composite("linear_cross_entropy")
-def linear_cross_entropy(input: Tensor, linear_weight: Tensor, target: Tensor, **options: Any) -> Tensor:
-    names = {"weight", "ignore_index", "reduction", "label_smoothing"}
-    if set(options) - names - {"linear_bias", "chunking_strategy", "chunking_method"}:
-        raise NotWritten
-    logits = F.linear(input, linear_weight, options.get("linear_bias"))
-    return F.cross_entropy(logits, target, **{k: v for k, v in options.items() if k in names})
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Tensor:
+    """`options` say in which pieces torch computes it."""
+    del options
+    width = linear_weight.shape[-1]
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    matrix = linear_weight if linear_weight.dim() == 2 else linear_weight.reshape(-1, width)
+    logits = F.linear(input, matrix, bias)
+    if linear_weight.dim() > 2:
+        logits = logits.reshape([*input.shape[:-1], *linear_weight.shape[:-1]])
+    return F.cross_entropy(
+        logits,
+        target,
+        weight,
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )
 
 
 @composite("_safe_softmax")

@@ -165,6 +165,23 @@ def _axes(input: Tensor, dim: Any) -> list[int]:
     return list(range(input.dim())) if dim is None else [dim] if isinstance(dim, int) else list(dim)
 
 
+@composite("take_along_dim")
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    if dim is None:
+        return take_along_dim(input.reshape(-1), indices.reshape(-1), 0)
+    axis, rank = dim % input.dim(), input.dim()
+    indices = torch.where(indices < 0, indices + input.shape[axis], indices)
+    wide = torch.broadcast_shapes(
+        [1 if a == axis else s for a, s in enumerate(input.shape)],
+        [1 if a == axis else s for a, s in enumerate(indices.shape)],
+    )
+
+    def along(tensor: Tensor) -> Tensor:
+        return tensor.expand([tensor.shape[a] if a == axis else wide[a] for a in range(rank)])
+
+    return torch.gather(along(input), axis, along(indices))
+
+
 @composite("take")
 def take(input: Tensor, index: Tensor) -> Tensor:
     if index.dim() == 0:
@@ -210,6 +227,7 @@ def isreal(input: Tensor) -> Tensor:
 @composite("linalg_vander", "vander")
 def vander(x: Any = None, N: int | None = None, input: Any = None, increasing: bool = True) -> Tensor:
     line = x if x is not None else input
+    line = line.reshape(1) if line.dim() == 0 else line
     count = line.shape[-1] if N is None else N
     steps = [torch.ones_like(line)]
     for _ in range(count - 1):
