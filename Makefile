@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: example zoo bench test lint clean
+.PHONY: example zoo conformance bench test lint clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -20,6 +20,9 @@ example: $(STAMP)
 
 zoo: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.zoo --processes $(WORKERS)
+
+conformance: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.conformance --processes $(WORKERS)
 
 bench: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/depth.py

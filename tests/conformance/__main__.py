@@ -1,4 +1,8 @@
-"""`python -m tests.conformance`: torch's own tables, each sample converted and compared; writes docs/operators.md."""
+"""`python -m tests.conformance`: torch's own tables, each sample converted and compared.
+
+Fails where a sample is wrong, crashes, or has lost the parity that it had (baseline.txt). A run of everything
+writes docs/operators.md and the baseline.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from tests.conformance import baseline, page
 from tests.conformance.pool import results
+from tests.conformance.run import Result
 from tests.conformance.samples import names as all_names
 
 
@@ -25,10 +31,11 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = sorted(set(names) - set(all_names()))
     if unknown:
         parser.error(f"no such entry: {', '.join(unknown)}")
-    start, counts, seen = time.monotonic(), Counter(), set()
     lines = options.jsonl.open("w", encoding="utf-8") if options.jsonl else None
+    found: list[Result] = []
+    start, seen = time.monotonic(), set()
     for result in results(names, options.processes, options.limit):
-        counts[result.status] += 1
+        found.append(result)
         if lines:
             lines.write(json.dumps(vars(result)) + "\n")
             lines.flush()
@@ -37,10 +44,23 @@ def main(arguments: list[str] | None = None) -> int:
         if result.op not in seen:
             seen.add(result.op)
             if len(seen) % 50 == 0:
-                minutes = (time.monotonic() - start) / 60
-                print(f"[{len(seen)}/{len(names)} {minutes:.1f} min] {dict(counts)}", flush=True)
-    print(dict(counts), f"{(time.monotonic() - start) / 60:.1f} min")
-    return int(bool(counts["WRONG"] + counts["CRASH"]))
+                print(f"[{len(seen)}/{len(names)}] {_counts(found, start)}", flush=True)
+    print(_counts(found, start))
+    lost = baseline.fallen(found, baseline.read())
+    for result in lost:
+        print(f"{result.op}[{result.index}] had parity: {result.status} {result.why} ({result.call})")
+    good = not lost and not any(r.status in {"WRONG", "CRASH"} for r in found)
+    if good and not options.names and not options.limit:
+        order = {name: place for place, name in enumerate(names)}
+        found.sort(key=lambda r: (order[r.op], r.index))
+        page.write(found)
+        baseline.write(found)
+        print(f"wrote {page.PAGE} and {baseline.FILE}")
+    return int(not good)
+
+
+def _counts(found: list[Result], start: float) -> str:
+    return f"{dict(Counter(r.status for r in found))} {(time.monotonic() - start) / 60:.1f} min"
 
 
 if __name__ == "__main__":

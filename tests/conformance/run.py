@@ -126,6 +126,8 @@ def not_applicable(sample: Sample) -> str:
         return "quantized"
     if "_backward" in sample.op:
         return "training only"
+    if sample.op.startswith(("empty", "new_empty")):
+        return "random"  # memory as it is found
     try:
         torch.manual_seed(1)
         first = run(sample.net, sample.inputs)

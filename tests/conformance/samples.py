@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedTensorMixin
 
 Rebuild = Callable[[Mapping[str, torch.Tensor]], Any]
 MODULE_PREFIX = "nn."
@@ -90,6 +93,8 @@ def forms(name: str) -> str:
 def samples(name: str) -> Iterator[Sample]:
     """The samples of an entry, the same at each call; Exception where torch cannot make them."""
     torch.manual_seed(0)
+    np.random.seed(0)
+    random.seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield from _module_samples(name) if name in module_infos() else _op_samples(name)
@@ -105,6 +110,8 @@ def _module_samples(name: str) -> Iterator[Sample]:
         if given is None:
             continue
         net = info.module_cls(*built.args, **built.kwargs).float().eval()
+        if any(isinstance(t, UninitializedTensorMixin) for t in (*net.parameters(), *net.buffers())):
+            net(*given.args, **given.kwargs)  # a lazy module takes its shapes from its first input
         _randomise(net)
         rebuild, inputs = _opened((given.args, given.kwargs), "input")
         yield Sample(name, index, ModuleNet(net, rebuild), inputs, _shown(built.args, built.kwargs))

@@ -1,0 +1,112 @@
+"""docs/operators.md: what became of torch's own samples, an op a row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tests.conformance.run import Result
+from tests.conformance.samples import MODULE_PREFIX, forms
+
+PAGE = Path(__file__).parents[2] / "docs" / "operators.md"
+MOST_OPS = 8
+HEAD = "| op | torch forms | MXNet ops | corrected | parity | refused | n/a | refused because |\n"
+RULE = "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
+
+
+def write(results: Sequence[Result]) -> None:
+    """Write the page."""
+    entries: dict[str, list[Result]] = {}
+    for result in results:
+        entries.setdefault(result.op, []).append(result)
+    shown = {n: rows for n, rows in entries.items() if any(r.status != "n/a" for r in rows)}
+    modules = [_row(n, rows) for n, rows in shown.items() if n.startswith(MODULE_PREFIX)]
+    functions = [_row(n, rows) for n, rows in shown.items() if not n.startswith(MODULE_PREFIX)]
+    rest = {n: rows for n, rows in entries.items() if n not in shown}
+    parts = [
+        summary(results),
+        "\n## Modules of torch.nn\n\n" + HEAD + RULE + "".join(modules),
+        "\n## Functions, methods and operators\n\n" + HEAD + RULE + "".join(functions),
+        "\n## Not applicable\n\n" + "".join(_left_out(n, rows) for n, rows in rest.items()),
+    ]
+    PAGE.write_text("".join(parts), encoding="utf-8")
+
+
+def summary(results: Sequence[Result]) -> str:
+    """The totals, the share of parity and how to get them."""
+    counts = Counter(r.status for r in results)
+    applicable = len(results) - counts["n/a"]
+    empty = sum(r.status == "refused" and is_empty(r) for r in results)
+    reasons = Counter(r.why for r in results if r.status == "n/a")
+    left_out = ", ".join(f"{why} {n:,}" for why, n in reasons.most_common())
+    return f"""\
+# Operators
+
+`make conformance` writes this page. torch tests itself with tables of samples: `common_modules.module_db` (constructor
+arguments and inputs of the classes of torch.nn) and `common_methods_invocations.op_db` (arguments of functions).
+Each sample becomes a net, which is converted in eval mode and compared with torch: within 1e-4, in the same dtype and
+shape. `python -m tests.conformance NAME` runs one entry; with `--verbose` it prints each sample.
+
+- {len(results):,} samples of {len({r.op for r in results})} entries: parity {counts["parity"]:,}, refused \
+{counts["refused"]:,}, not applicable {counts["n/a"]:,}, wrong {counts["WRONG"]}, crashed {counts["CRASH"]}
+- parity: {100 * counts["parity"] / applicable:.1f} % of the {applicable:,} samples that apply; \
+{100 * counts["parity"] / (applicable - empty):.1f} % without the {empty:,} whose result has no elements, which a \
+symbol of MXNet cannot give
+- not applicable: {left_out}
+
+A row counts the samples of an entry. `MXNet ops` are the ops in the symbols of those with parity, the most frequent
+first; `corrected` are the attributes that are always written, since the frameworks' defaults differ (docs/traps.md).
+A refusal is an error with its reason and place; nothing is written then. No sample that has parity may lose it
+(tests/conformance/baseline.txt).
+"""
+
+
+def is_empty(result: Result) -> bool:
+    """Whether a sample is refused since its result has no elements."""
+    from codegen.lower import EMPTY
+
+    return EMPTY in result.why
+
+
+def _row(name: str, rows: Iterable[Result]) -> str:
+    rows = list(rows)
+    counts = Counter(r.status for r in rows)
+    ops = Counter(op for r in rows if r.status == "parity" for op in r.ops)
+    cells = [
+        f"`{name}`",
+        _forms(name),
+        _listed([f"`{op}`" for op, _ in ops.most_common()]),
+        _corrected(attr for r in rows for attr in r.corrected),
+        *(str(counts[status]) for status in ("parity", "refused", "n/a")),
+        _reasons(r.why for r in rows if r.status == "refused"),
+    ]
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def _forms(name: str) -> str:
+    return "" if name.startswith(MODULE_PREFIX) else _listed([f"`{f}`" for f in forms(name).split(", ")])
+
+
+def _listed(items: Sequence[str]) -> str:
+    more = f" and {len(items) - MOST_OPS} more" if len(items) > MOST_OPS else ""
+    return ", ".join(items[:MOST_OPS]) + more
+
+
+def _corrected(attributes: Iterable[str]) -> str:
+    by_op: dict[str, list[str]] = {}
+    for attribute in dict.fromkeys(attributes):
+        op, _, key = attribute.rpartition(".")
+        by_op.setdefault(op, []).append(key)
+    return "; ".join(f"`{op}`: {', '.join(keys)}" for op, keys in by_op.items())
+
+
+def _reasons(whys: Iterable[str]) -> str:
+    counts = Counter(whys)
+    texts = [f"{why.replace('|', '/')} ({n})" for why, n in counts.most_common(4)]
+    return "; ".join(texts) + (f"; and {len(counts) - 4} more" if len(counts) > 4 else "")
+
+
+def _left_out(name: str, rows: Iterable[Result]) -> str:
+    reasons = Counter(r.why for r in rows)
+    return f"- `{name}`: {', '.join(f'{why} ({n})' for why, n in reasons.most_common())}\n"

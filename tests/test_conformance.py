@@ -1,0 +1,51 @@
+"""One sample of each entry of torch's own tables; all of them are `make conformance`."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+import zlib
+
+import pytest
+import torch
+
+from tests.conformance import baseline, page
+from tests.conformance.run import run_sample
+from tests.conformance.samples import names, samples
+
+PARTS = 8
+FIRST = 12  # the samples of an entry of which one is taken: those after it are alike
+
+
+def _place(name: str, letters: str) -> int:
+    """The sample that stands for an entry: one with parity where it has one, the same at each run."""
+    first = letters[:FIRST]
+    places = [i for i, letter in enumerate(first) if letter == "P"] or list(range(len(first)))
+    return places[zlib.crc32(name.encode()) % len(places)]
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_samples(part: int):
+    before = baseline.read()
+    bad = []
+    for name in sorted(before, key=lambda n: zlib.crc32(n.encode()))[part::PARTS]:
+        if set(before[name]) == {"N"}:
+            continue
+        place = _place(name, before[name])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = run_sample(next(itertools.islice(samples(name), place, None)))
+        if result.status in {"WRONG", "CRASH"} or baseline.fallen([result], before):
+            bad.append(f"{name}[{place}] {result.status} {result.why} ({result.call})")
+    assert not bad, "\n".join(bad)
+
+
+def test_the_baseline_lists_every_entry():
+    assert list(baseline.read()) == names(), f"run `make conformance` (torch {torch.__version__})"
+
+
+def test_the_page_counts_the_baseline():
+    letters = "".join(baseline.read().values())
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert f"parity {letters.count('P'):,}, refused {letters.count('R'):,}" in text
+    assert f"not applicable {letters.count('N'):,}, wrong 0, crashed 0" in text
