@@ -212,18 +212,17 @@ def compare_outputs(
     program: Program,
     inputs: Mapping[str, torch.Tensor],
     expected: Sequence[torch.Tensor],
+    batch: int,
     parameters: str,
     double: bool = False,
 ) -> Iterator[OutputAgreement]:
     """Each output of the symbol against torch's; `double` computes in float64.
 
-    A symbol that MXNet cannot run, or that has parameters of which the checkpoint knows nothing, differs
+    `batch` and `parameters` are what the inputs have and what the parameters are, for the report. A symbol that MXNet cannot run, or that has parameters of which the checkpoint knows nothing, differs
     infinitely.
     """
     import mxnet as mx
 
-    first = next(iter(inputs.values()), None)
-    batch = int(first.shape[0]) if first is not None and first.dim() else 1
     names = symbol.list_outputs()
     try:
         ours = run_symbol(symbol, *params, numpy_inputs(program, inputs), fused=not double, double=double)

@@ -11,6 +11,8 @@ import pytest
 import torch
 
 import tracer
+from tracer.convert import convert_specs
+from tracer.inputs import InputSpec
 
 ROOT = Path(__file__).parent.parent
 USE = "import torch, tracer\nc = tracer.convert(torch.nn.ReLU(), (torch.ones(1, 3),), name='Net')\nprint(type(c).__name__)"
@@ -58,6 +60,12 @@ def test_errors_carry_their_problems() -> None:
     assert [p.what for p in caught.value.problems] == ["i0() has no rule", "fft_fft() has no rule"]
     with pytest.raises(tracer.RequestError):
         tracer.convert(3)
+
+
+def test_the_batch_of_a_recurrent_net_is_named() -> None:
+    """Axis 1 here: the report names its sizes, not those of axis 0."""
+    conversion = convert_specs(torch.nn.RNN(4, 3), (InputSpec("input", (5, 1, 4), batch_axis=1),))
+    assert {o.batch for o in conversion.verify(layers=False).outputs} == {1, 2}
 
 
 NET = "import torch\nclass Net(torch.nn.Linear):\n    def __init__(self):\n        super().__init__(4, 2)\n"

@@ -266,6 +266,12 @@ def test_every_key_that_does_not_fit_is_listed(tmp_path: Path) -> None:
     )
 
 
+def test_complex_values_lose_no_half(tmp_path: Path) -> None:
+    torch.save({**trained().state_dict(), "conv.bias": torch.ones(4, dtype=torch.complex64)}, tmp_path / "w.pth")
+    text = refusal(tmp_path / "w.pth")
+    assert text.endswith("  of another kind (1):\n    conv.bias: complex64, in the net float32")
+
+
 def test_a_checkpoint_of_another_net(tmp_path: Path) -> None:
     torch.save({"module.body.weight": torch.ones(3)}, tmp_path / "weights.pth")
     text = refusal(tmp_path / "weights.pth", nn.Linear(2, 2))

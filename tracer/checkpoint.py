@@ -264,10 +264,14 @@ def _load_rest(model: nn.Module, state: dict[str, torch.Tensor]) -> Any:
 
 
 def _differs_in_kind(value: torch.Tensor, own: torch.Tensor) -> bool:
-    """Quantized or integer values for a float parameter would load as numbers of another meaning."""
-    floats = own.is_floating_point() or own.is_complex()
+    """Quantized or integer values for a float parameter would load as numbers of another meaning.
+
+    And of complex ones half would be lost.
+    """
+    if value.is_complex() or own.is_complex():
+        return value.is_complex() and not own.is_complex()
     whole = value.is_quantized or (value.dtype is not torch.bool and not value.dtype.is_floating_point)
-    return floats and whole and not value.is_complex()
+    return own.is_floating_point() and whole
 
 
 def _differs_in_shape(value: torch.Tensor, own: torch.Tensor) -> bool:

@@ -99,7 +99,7 @@ class Conversion:
             params = self._shared if model is self.model else parameters(self.program, full_state(model))
             for batch in self._batches():
                 inputs = make_inputs(self.inputs, batch, seed)
-                outputs += self._compared(model, params, inputs, label, tolerance)
+                outputs += self._compared(model, params, inputs, batch, label, tolerance)
             if layers and (model is models[-1][1] or not all(o.within(tolerance) for o in outputs)):
                 inputs = make_inputs(self.inputs, None, seed)
                 values = recorded_values(model, inputs, self.taps)
@@ -115,19 +115,26 @@ class Conversion:
         return copied
 
     def _compared(
-        self, model: nn.Module, params: Any, inputs: dict[str, torch.Tensor], label: str, tolerance: float
+        self,
+        model: nn.Module,
+        params: Any,
+        inputs: dict[str, torch.Tensor],
+        batch: int,
+        label: str,
+        tolerance: float,
     ) -> list[OutputAgreement]:
         expected = self._expected(model, inputs)
-        found = list(compare_outputs(self.symbol, params, self.program, inputs, expected, label))
+        found = list(compare_outputs(self.symbol, params, self.program, inputs, expected, batch, label))
         if all(o.within(tolerance) for o in found):
             return found
-        return self._compared_in_double(model, params, inputs, label, tolerance, expected) or found
+        return self._compared_in_double(model, params, inputs, batch, label, tolerance, expected) or found
 
     def _compared_in_double(
         self,
         model: nn.Module,
         params: Any,
         inputs: dict[str, torch.Tensor],
+        batch: int,
         label: str,
         tolerance: float,
         single: list[torch.Tensor],
@@ -148,7 +155,9 @@ class Conversion:
             )
             if noise < tolerance / 4:
                 return None
-            return list(compare_outputs(self.symbol, params, self.program, wide, double, label, double=True))
+            return list(
+                compare_outputs(self.symbol, params, self.program, wide, double, batch, label, double=True)
+            )
         except Exception:  # noqa: BLE001 - a net that cannot be run in float64 is judged in float32
             return None
 
