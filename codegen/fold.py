@@ -9,6 +9,7 @@ the very symbol that the flat program gives.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -122,7 +123,7 @@ class Function:
 
     `prefix` is the path of the use that the body was taken from: names in it are relative.
     `parameters` are names with the values that the uses give, `optional` the numbers of inputs that some
-    uses do not give.
+    uses do not give. `trait` tells it from other functions of its class.
     """
 
     name: str
@@ -134,6 +135,7 @@ class Function:
     items: tuple[Item, ...]
     outputs: tuple[Operand, ...]
     prefix: str
+    trait: str = ""
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,7 @@ class Family:
 
     uses: list[_Use]
     name: str = ""
+    trait: str = ""
     arguments: dict[int, tuple[tuple[str, Any], ...]] = field(default_factory=dict)
 
     @property
@@ -518,15 +521,42 @@ class _Folder:
         from codegen.view import identifier
 
         base = identifier(_snake(family.cls))
-        if base not in self.reserved:
-            return base
-        extra = _own_part(family, [f for f in families if f.cls == family.cls and f is not family and f.name])
-        if extra and f"{base}_{extra}" not in self.reserved:
-            return f"{base}_{extra}"
+        others = [f for f in families if f is not family and _snake(f.cls) == _snake(family.cls)]
+        trait = self._trait(family, others) if others else ""
+        family.trait = trait
+        name = identifier("_".join([base, *([trait.lower()] if trait else [])]))
         number = 2
-        while f"{base}_{number}" in self.reserved:
-            number += 1
-        return f"{base}_{number}"
+        while name in self.reserved:
+            name, number = f"{base}_{number}", number + 1
+        return name
+
+    def _trait(self, family: Family, others: Sequence[Family]) -> str:
+        """A class, an op or a submodule that this family has and others of its class have not; the plainest has none."""
+        for parts in (self._classes, self._children):
+            own, rest = parts(family), [parts(f) for f in others]
+            if all(own < other for other in rest):
+                return ""
+            rare = Counter(part for other in rest for part in other)
+            traits = [part for part in own if rare[part] < len(rest) and part.isidentifier()]
+            if traits:
+                return min(traits, key=lambda part: (rare[part], len(part), part))
+        return ""
+
+    def _classes(self, family: Family) -> frozenset[str]:
+        """The classes of modules, and ops of torch, anywhere inside a family's base."""
+        block = family.base.block
+        depth = block.frame.path.count(".") + bool(block.frame.path)
+        found = set()
+        for index in block.calls():
+            frames = [f for f in self.program.calls[index].source.frames if f.path.count(".") + 1 > depth]
+            found |= {f.cls for f in frames if f.cls not in CONTAINERS and f.path != block.frame.path}
+        return frozenset(found)
+
+    def _children(self, family: Family) -> frozenset[str]:
+        """The names of submodules right below a family's base."""
+        path = family.base.block.frame.path
+        below = (self.program.calls[i].source.path[len(path) :] for i in family.base.block.calls())
+        return frozenset(p.lstrip(".").split(".")[0] for p in below if p)
 
     # Bodies --------------------------------------------------------------------------------------
 
@@ -589,6 +619,7 @@ class _Folder:
             tuple(self._guarded(family, items, flags)),
             base.outputs,
             base.block.prefix,
+            family.trait,
         )
 
     def _guarded(self, family: Family, items: Sequence[Item], flags: dict[frozenset[int], str]) -> list[Item]:
@@ -802,24 +833,6 @@ def _word(entry: Entry, block: Block, program: Program) -> str:
     if child and not child.isdigit():
         return child
     return re.sub(r"_?\d+$", "", call.name.removeprefix(block.prefix).strip("_").rsplit("_", 1)[-1])
-
-
-def _suffix(entry: Entry) -> str:
-    return str(
-        entry.label[3] if entry.label[0] == "op" else entry.label[2 if entry.label[0] == "call" else 1]
-    )
-
-
-def _own_part(family: Family, others: Sequence[Family]) -> str:
-    """A submodule that only this family of its class has."""
-    from codegen.view import identifier
-
-    def parts(f: Family) -> set[str]:
-        return {_suffix(e).strip("_").split("_")[0] for e in f.base.entries if e}
-
-    own = parts(family).difference(*(parts(f) for f in others))
-    own = {p for p in own if p and not p.isdigit()}
-    return identifier(min(own, key=lambda p: (len(p), p))) if own else ""
 
 
 def _snake(cls: str) -> str:

@@ -99,6 +99,7 @@ class Builder:
         self._namer = Namer(repeated_ops(graph))
         self._calls: list[Call] = []
         self._hints: list[str | None] = []
+        self._constants: dict[tuple[Any, ...], str] = {}
         self._variables: dict[str, Variable] = {}
         self._params: dict[str, str] = {}
         self._values: dict[tuple[str, int], Value] = {}
@@ -177,7 +178,8 @@ class Builder:
             return self._shared.setdefault(
                 key, Value(None, array.shape, str(array.dtype), const=array, node=hint)
             )
-        return Value(None, array.shape, str(array.dtype), const=array, node=f"{self.node.name}_{hint}")
+        name = self._namer.part(self.node.source, self.node.op, hint)
+        return Value(None, array.shape, str(array.dtype), const=array, node=name)
 
     def parameter(self, owner_hint: str, kind: str, shape: Shape, fill: float) -> Value:
         """A parameter that torch does not have, of one value: BatchNorm's gamma without affine."""
@@ -322,14 +324,14 @@ class Builder:
         array = value.const
         if not array.size:
             raise Refused(EMPTY, "leave it out where it holds nothing", "empty")
-        for variable in self._variables.values():
-            if variable.value is not None and variable.value is array and variable.kind == kind:
-                return variable.name
-        name = self._namer.constant(value.node)
         dtype = "float32" if array.dtype == np.bool_ else str(array.dtype)
-        stored = array.astype(dtype) if str(array.dtype) != dtype else array
-        shape = array.shape or (1,)
-        self._variables[name] = Variable(name, kind, shape, dtype, value=stored.reshape(shape))
+        stored = array.astype(dtype).reshape(array.shape or (1,))
+        key = (value.node, kind, dtype, stored.shape, stored.tobytes())
+        if key in self._constants:
+            return self._constants[key]
+        name = self._namer.constant(value.node, self.graph.by_name.get(value.node))
+        self._constants[key] = name
+        self._variables[name] = Variable(name, kind, stored.shape, dtype, value=stored)
         return name
 
     # The pass ----------------------------------------------------------------------------------

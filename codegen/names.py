@@ -8,6 +8,7 @@ depend on nothing but the net, and a number comes in only where nothing else tel
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -30,6 +31,9 @@ class Namer:
 
     def call(self, source: Source, owner: str | None, hint: str, op: str) -> str:
         """The name of a call; `owner` is the module whose weights it takes, `hint` marks a helper op."""
+        return self._unique(self._stem(source, owner, hint, op))
+
+    def _stem(self, source: Source, owner: str | None, hint: str, op: str) -> str:
         frame = source.frames[-1] if source.frames else None
         path = owner if owner is not None else source.path
         own_name = owner is not None or (frame is not None and frame.library)
@@ -39,7 +43,11 @@ class Namer:
             if (source.path, call, op) in self._repeated and source.target:
                 parts.append(flat(source.target))
             parts.append(hint or op)
-        return self._unique("_".join(parts))
+        return "_".join(parts)
+
+    def part(self, source: Source, op: str, hint: str) -> str:
+        """What a constant that the rule of an op makes is to be called."""
+        return f"{self._stem(source, None, '', op)}_{hint}"
 
     def release(self, names: Iterable[str]) -> None:
         """Take names back that calls had."""
@@ -60,9 +68,13 @@ class Namer:
         """The name of a parameter that torch does not have."""
         return self._unique(flat(f"{path}.{suffix}" if path else suffix))
 
-    def constant(self, node: str) -> str:
-        """The name of a constant made in forward."""
-        return self._unique(node)
+    def constant(self, wish: str, node: Node | None) -> str:
+        """The name of a constant: after the author's variable where `node`, made in forward, has one."""
+        if node is not None and node.source.target:
+            wish = flat(f"{node.source.path}.{node.source.target}".lstrip("."))
+        elif node is not None:
+            wish = re.sub(r"_\d+$", "", wish)
+        return self._unique(wish)
 
     def _unique(self, name: str) -> str:
         candidate, number = name, 1

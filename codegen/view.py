@@ -148,7 +148,7 @@ def _function(program: Program, function: Function) -> FunctionView:
         function.name,
         ", ".join([*parts, "name: str", *optional]),
         returns,
-        (_function_doc(function.frame),),
+        (_function_doc(function.frame, function.trait),),
         _returning(lines, texts),
     )
 
@@ -161,11 +161,12 @@ def _returning(lines: list[Line], texts: Sequence[str], result: str = "") -> tup
     return (*lines, Line(f"return {result or ', '.join(texts)}"))
 
 
-def _function_doc(frame: Frame) -> str:
-    if frame.op:
-        return f"torch's {frame.cls}, for which MXNet needs several ops."
+def _function_doc(frame: Frame, trait: str) -> str:
     where = f" of {_words(frame.file)}" if frame.file else ""
-    return f"{_words(frame.cls)}{where}."
+    with_trait = f", with {_words(trait)}" if trait else ""
+    if frame.op:
+        return f"torch's {frame.cls}{with_trait}, for which MXNet needs several ops."
+    return f"{_words(frame.cls)}{where}{with_trait}."
 
 
 def _annotation(values: Sequence[Any]) -> str:
@@ -219,9 +220,8 @@ class _Body:
         self.path = frame.path
         self._is_op = frame.op
         self._made_up: set[str] = set()
-        self._sizes = Counter(
-            path for call in _inlined(program, items) for path in {f.path for f in call.source.frames}
-        )
+        nodes = {(f.path, call.node) for call in _inlined(program, items) for f in call.source.frames}
+        self._sizes = Counter(path for path, _ in nodes)
         self._last_use = _last_uses(items, outputs)
         self._holder: dict[Operand, str] = {}
         self._until: dict[str, int] = {}
