@@ -14,9 +14,6 @@ from codegen.rules.conv import Sizes, each
 from codegen.rules.layout import cut, reshape_to
 from tracer.ir import Dim, Shape, Size
 
-FLOAT_MAX = 3.4028234663852886e38
-
-
 def _numbers(shape: Shape, b: Builder) -> tuple[int, ...]:
     if any(isinstance(s, Dim) for s in shape):
         raise b.refuse("resizing an axis that follows the batch", "fix the batch size with --input")
@@ -138,8 +135,7 @@ def pad(
     input, sides = _cropped(b, input, sides)
     if not sides:
         return input
-    # MXNet reads attributes as decimal numbers: the ends of float32 stand for infinity.
-    fill = max(-FLOAT_MAX, min(FLOAT_MAX, float(value or 0)))
+    fill = float(value or 0)
     if mode == "circular":
         return _wrapped(b, input, sides)
     whole = not input.dtype.startswith("float")

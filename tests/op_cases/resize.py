@@ -79,6 +79,8 @@ for name, sides in {
 for rank in range(1, 7):
     case(f"pad rank {rank}", nn.ConstantPad1d((1, 2), 2.0), (2, 3, 2, 3, 2, 4)[:rank] if rank > 1 else (3,))
 fn("pad -inf", lambda x: F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=float("-inf")), 2), (2, 3, 5, 5))
+fn("pad with -inf itself", lambda x: F.pad(x, (0, 1, 2, 0), value=float("-inf")), (2, 3, 5, 5))
+fn("pad with inf by parts", lambda x: F.pad(x, (0, 1, 0, 0, 1, 0, 0, 1), value=float("inf")), (2, 3, 4, 2, 3))
 fn("pad whole numbers", lambda x: F.pad(x, (1, 2), value=3), Ints((2, 3)))
 fn("pad bools", lambda x: F.pad(x > 0, (1, 2), value=True), (2, 3))
 fn("pad negative reflect", lambda x: F.pad(x, (-1, 2, 1, 1), mode="reflect"), (2, 3, 5, 6))
