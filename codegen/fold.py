@@ -407,7 +407,9 @@ class _Folder:
                 automatic = self._automatic[item]
                 reads = tuple((s, o) for s, o in call.inputs if s not in automatic)
                 variables(reads)
-                label = ("op", call.op, call.outputs, call.name[prefix:], call.comment, automatic)
+                # A bias that MXNet makes by itself hangs on no_bias, which may be a parameter.
+                made_alike = automatic - {"bias"} if "no_bias" in dict(call.attrs) else automatic
+                label = ("op", call.op, call.outputs, call.name[prefix:], call.comment, made_alike)
                 makes = tuple(Out(item, i) for i in range(call.outputs))
                 found.append(Entry(label, reads, makes, item))
         return found

@@ -1,4 +1,7 @@
-"""Nets of transformers, from small random configurations: class, input, what the configuration changes."""
+"""Nets of transformers: class, input, what the configuration changes.
+
+The configurations are random and narrow, and as deep as the base configuration of most: 12 layers, or 6 + 6.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ LENGTH = 12
 WORDS = 90
 SMALL: dict[str, Any] = {
     "hidden_size": 32,
-    "num_hidden_layers": 2,
+    "num_hidden_layers": 12,
     "num_attention_heads": 4,
     "intermediate_size": 48,
     "vocab_size": 100,
@@ -38,14 +41,14 @@ AUDIO = {
 }
 ENCODER = {
     "d_model": 32,
-    "encoder_layers": 2,
+    "encoder_layers": 6,
     "encoder_attention_heads": 4,
     "encoder_ffn_dim": 48,
-    "decoder_layers": 2,
+    "decoder_layers": 6,
     "decoder_attention_heads": 4,
     "decoder_ffn_dim": 48,
 }
-T5 = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 4}
+T5 = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 6, "num_decoder_layers": 6, "num_heads": 4}
 GROUPED = {"num_key_value_heads": 2, "head_dim": 8}
 # Keys of SMALL that a configuration does not take.
 STAGES: dict[str, Any] = {"num_hidden_layers": None}
@@ -142,12 +145,12 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
     ("XmodModel", TEXT, {"default_language": "en_XX"}),
     ("YosoModel", TEXT, {"use_expectation": True}),
     ("MraModel", TEXT, {}),
-    ("FlaubertModel", TEXT, {"emb_dim": 32, "n_layers": 2, "n_heads": 4}),
-    ("XLMModel", TEXT, {"emb_dim": 32, "n_layers": 2, "n_heads": 4}),
+    ("FlaubertModel", TEXT, {"emb_dim": 32, "n_layers": 12, "n_heads": 4}),
+    ("XLMModel", TEXT, {"emb_dim": 32, "n_layers": 12, "n_heads": 4}),
     (
         "XLNetModel",
         TEXT,
-        {"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48, "max_position_embeddings": None},
+        {"d_model": 32, "n_layer": 12, "n_head": 4, "d_inner": 48, "max_position_embeddings": None},
     ),
     ("CanineModel", TEXT, {}),
     ("VisualBertModel", TEXT, {}),
@@ -160,20 +163,20 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
         {"hidden_size": 128},
     ),
     # Decoders of text
-    ("GPT2Model", MASKED, {"n_embd": 32, "n_layer": 2, "n_head": 4}),
-    ("GPT2LMHeadModel", TEXT, {"n_embd": 32, "n_layer": 2, "n_head": 4}),
+    ("GPT2Model", MASKED, {"n_embd": 32, "n_layer": 12, "n_head": 4}),
+    ("GPT2LMHeadModel", TEXT, {"n_embd": 32, "n_layer": 12, "n_head": 4}),
     (
         "GPTNeoModel",
         TEXT,
-        {"num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]], "window_size": 4},
+        {"num_layers": 12, "num_heads": 4, "attention_types": [[["global", "local"], 6]], "window_size": 4},
     ),
     ("GPTNeoXModel", TEXT, {}),
     ("GPTNeoXForCausalLM", MASKED, {}),
-    ("GPTJModel", TEXT, {"n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4}),
-    ("GPTBigCodeModel", TEXT, {"n_embd": 32, "n_layer": 2, "n_head": 4}),
-    ("CodeGenModel", TEXT, {"n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4}),
-    ("OpenAIGPTModel", TEXT, {"n_embd": 32, "n_layer": 2, "n_head": 4}),
-    ("CTRLModel", TEXT, {"n_embd": 32, "n_layer": 2, "n_head": 4, "dff": 48}),
+    ("GPTJModel", TEXT, {"n_embd": 32, "n_layer": 12, "n_head": 4, "rotary_dim": 4}),
+    ("GPTBigCodeModel", TEXT, {"n_embd": 32, "n_layer": 12, "n_head": 4}),
+    ("CodeGenModel", TEXT, {"n_embd": 32, "n_layer": 12, "n_head": 4, "rotary_dim": 4}),
+    ("OpenAIGPTModel", TEXT, {"n_embd": 32, "n_layer": 12, "n_head": 4}),
+    ("CTRLModel", TEXT, {"n_embd": 32, "n_layer": 12, "n_head": 4, "dff": 48}),
     ("OPTModel", MASKED, {"ffn_dim": 48, "word_embed_proj_dim": 32}),
     ("OPTForCausalLM", TEXT, {"ffn_dim": 48, "word_embed_proj_dim": 16}),
     ("LlamaModel", MASKED, GROUPED),
@@ -189,10 +192,10 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
     ("Gemma3TextModel", TEXT, GROUPED | {"sliding_window": 4}),
     ("PhiModel", TEXT, {"num_key_value_heads": 4}),
     ("Phi3Model", TEXT, GROUPED),
-    ("BloomModel", TEXT, {"n_layer": 2, "n_head": 4}),
+    ("BloomModel", TEXT, {"n_layer": 12, "n_head": 4}),
     ("FalconModel", TEXT, {"alibi": False, "new_decoder_architecture": False}),
     ("FalconForSequenceClassification", TEXT, {"alibi": True}),
-    ("MptModel", TEXT, {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 32}),
+    ("MptModel", TEXT, {"d_model": 32, "n_layers": 12, "n_heads": 4, "max_seq_len": 32}),
     ("StableLmModel", TEXT, GROUPED),
     ("Starcoder2Model", TEXT, GROUPED),
     ("CohereModel", TEXT, GROUPED),
@@ -205,12 +208,12 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
     ("NemotronModel", TEXT, GROUPED),
     ("PersimmonModel", TEXT, {}),
     ("BioGptModel", TEXT, {}),
-    ("XGLMModel", TEXT, {"d_model": 32, "num_layers": 2, "attention_heads": 4, "ffn_dim": 48}),
+    ("XGLMModel", TEXT, {"d_model": 32, "num_layers": 12, "attention_heads": 4, "ffn_dim": 48}),
     ("MixtralModel", TEXT, GROUPED | {"num_local_experts": 2}),
     ("BitNetModel", TEXT, GROUPED),
     ("RwkvModel", TEXT, {"context_length": 32, "attention_hidden_size": 32}),
     ("MambaModel", TEXT, {"state_size": 4}),
-    ("ImageGPTModel", TEXT, {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}),
+    ("ImageGPTModel", TEXT, {"n_embd": 32, "n_layer": 12, "n_head": 4, "n_positions": 64}),
     # Encoders and decoders of text
     ("T5EncoderModel", TEXT, T5),
     ("T5Model", PAIR, T5),
@@ -233,8 +236,8 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
         "ProphetNetModel",
         PAIR,
         {
-            "num_encoder_layers": 2,
-            "num_decoder_layers": 2,
+            "num_encoder_layers": 6,
+            "num_decoder_layers": 6,
             "encoder_ffn_dim": 48,
             "decoder_ffn_dim": 48,
             "num_encoder_attention_heads": 4,
@@ -256,7 +259,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
     ("Dinov2ForImageClassification", _image(), {}),
     ("Dinov2WithRegistersModel", _image(), {}),
     ("DINOv3ViTModel", _image(), {}),
-    ("DINOv3ConvNextModel", _image(64), {"hidden_sizes": [8, 16, 16, 24], "depths": [1, 1, 2, 1]}),
+    ("DINOv3ConvNextModel", _image(64), {"hidden_sizes": [8, 16, 16, 24], "depths": [2, 2, 6, 2]}),
     ("IJepaModel", _image(), {}),
     (
         "SwinModel",
@@ -265,7 +268,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
             "image_size": 64,
             "patch_size": 4,
             "embed_dim": 16,
-            "depths": [2, 2],
+            "depths": [2, 6],
             "num_heads": [2, 4],
             "window_size": 4,
         }
@@ -279,7 +282,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
             "image_size": 64,
             "patch_size": 4,
             "embed_dim": 16,
-            "depths": [2, 2],
+            "depths": [2, 6],
             "num_heads": [2, 4],
             "window_size": 7,
         }
@@ -293,7 +296,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
             "image_size": 64,
             "patch_size": 4,
             "embed_dim": 16,
-            "depths": [2, 2],
+            "depths": [2, 6],
             "num_heads": [2, 4],
             "window_size": 4,
         }
@@ -307,7 +310,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
             "image_size": 16,
             "patch_size": 1,
             "embed_dim": 16,
-            "depths": [2, 2],
+            "depths": [2, 6],
             "num_heads": [2, 4],
             "window_size": 4,
         }
@@ -317,24 +320,24 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
     (
         "ConvNextModel",
         _image(64),
-        {"hidden_sizes": [8, 16, 16, 24], "depths": [1, 1, 2, 1], "patch_size": 4} | STAGES,
+        {"hidden_sizes": [8, 16, 16, 24], "depths": [2, 2, 6, 2], "patch_size": 4} | STAGES,
     ),
     (
         "ConvNextForImageClassification",
         _image(64),
-        {"hidden_sizes": [8, 16, 16, 24], "depths": [1, 1, 2, 1], "patch_size": 4} | STAGES,
+        {"hidden_sizes": [8, 16, 16, 24], "depths": [2, 2, 6, 2], "patch_size": 4} | STAGES,
     ),
     (
         "ConvNextV2Model",
         _image(64),
-        {"hidden_sizes": [8, 16, 16, 24], "depths": [1, 1, 2, 1], "patch_size": 4} | STAGES,
+        {"hidden_sizes": [8, 16, 16, 24], "depths": [2, 2, 6, 2], "patch_size": 4} | STAGES,
     ),
     (
         "SegformerModel",
         _image(64),
         {
             "hidden_sizes": [8, 16, 16, 24],
-            "depths": [1, 1, 1, 1],
+            "depths": [2, 2, 6, 2],
             "num_attention_heads": [1, 2, 2, 4],
             "patch_sizes": [7, 3, 3, 3],
         },
@@ -344,7 +347,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
         _image(64),
         {
             "hidden_sizes": [8, 16, 16, 24],
-            "depths": [1, 1, 1, 1],
+            "depths": [2, 2, 6, 2],
             "num_attention_heads": [1, 2, 2, 4],
             "decoder_hidden_size": 16,
         },
@@ -364,7 +367,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
     (
         "GroupViTVisionModel",
         _image(),
-        {"depths": [1, 1, 1], "num_group_tokens": [4, 4, 0], "num_output_groups": [4, 4, 0]},
+        {"depths": [2, 2, 6], "num_group_tokens": [4, 4, 0], "num_output_groups": [4, 4, 0]},
     ),
     ("OwlViTVisionModel", _image(), {}),
     ("BlipVisionModel", _image(), {}),
@@ -394,28 +397,28 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
         },
     ),
     ("MobileViTV2Model", _image(64), {"image_size": 64, "patch_size": 2, "width_multiplier": 0.5}),
-    ("ResNetModel", _image(64), {"embedding_size": 8, "hidden_sizes": [8, 16, 24], "depths": [1, 2, 1]}),
+    ("ResNetModel", _image(64), {"embedding_size": 8, "hidden_sizes": [8, 16, 24], "depths": [2, 4, 2]}),
     (
         "ResNetForImageClassification",
         _image(64),
-        {"embedding_size": 8, "hidden_sizes": [8, 16, 24], "depths": [1, 2, 1], "layer_type": "basic"},
+        {"embedding_size": 8, "hidden_sizes": [8, 16, 24], "depths": [2, 4, 2], "layer_type": "basic"},
     ),
     (
         "RegNetModel",
         _image(64),
-        {"embedding_size": 8, "hidden_sizes": [8, 16, 24, 32], "depths": [1, 2, 1, 1], "groups_width": 4}
+        {"embedding_size": 8, "hidden_sizes": [8, 16, 24, 32], "depths": [2, 4, 6, 2], "groups_width": 4}
         | STAGES,
     ),
     (
         "RegNetForImageClassification",
         _image(64),
-        {"embedding_size": 8, "hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1], "groups_width": 4}
+        {"embedding_size": 8, "hidden_sizes": [8, 16, 24, 32], "depths": [2, 2, 6, 2], "groups_width": 4}
         | STAGES,
     ),
     (
         "BitModel",
         _image(64),
-        {"embedding_size": 8, "hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 2, 1], "num_groups": 2}
+        {"embedding_size": 8, "hidden_sizes": [8, 16, 24, 32], "depths": [2, 2, 6, 2], "num_groups": 2}
         | STAGES,
     ),
     (
@@ -424,7 +427,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
         {
             "embedding_size": 8,
             "hidden_sizes": [8, 16, 24, 32],
-            "depths": [1, 1, 1, 1],
+            "depths": [2, 2, 6, 2],
             "num_groups": 4,
             "layer_type": "bottleneck",
             "global_padding": "SAME",
@@ -439,7 +442,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
         _image(64),
         {"width_coefficient": 0.5, "depth_coefficient": 0.5, "image_size": 64, "hidden_dim": 640} | STAGES,
     ),
-    ("PoolFormerModel", _image(64), {"hidden_sizes": [8, 16, 16, 24], "depths": [1, 1, 2, 1]}),
+    ("PoolFormerModel", _image(64), {"hidden_sizes": [8, 16, 16, 24], "depths": [2, 2, 6, 2]}),
     (
         "LevitModel",
         _image(64),
@@ -448,7 +451,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
             "patch_size": 16,
             "hidden_sizes": [16, 24, 32],
             "num_attention_heads": [2, 3, 4],
-            "depths": [1, 1, 1],
+            "depths": [2, 2, 6],
             "key_dim": [8, 8, 8],
         },
     ),
@@ -460,7 +463,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
             "patch_size": 16,
             "hidden_sizes": [16, 24, 32],
             "num_attention_heads": [2, 3, 4],
-            "depths": [1, 1, 1],
+            "depths": [2, 2, 6],
             "key_dim": [8, 8, 8],
         },
     ),
@@ -471,7 +474,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
         {
             "image_size": 64,
             "hidden_sizes": [8, 16, 16, 24],
-            "depths": [1, 1, 1, 1],
+            "depths": [2, 2, 6, 2],
             "num_attention_heads": [1, 2, 2, 4],
         },
     ),
@@ -481,7 +484,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
         {
             "image_size": 64,
             "hidden_sizes": [8, 16, 16, 24],
-            "depths": [1, 1, 1, 1],
+            "depths": [2, 2, 6, 2],
             "num_attention_heads": [1, 2, 2, 4],
         },
     ),
@@ -491,7 +494,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
         {
             "image_size": 64,
             "hidden_sizes": [8, 16, 16, 24],
-            "depths": [1, 1, 1, 1],
+            "depths": [2, 2, 6, 2],
             "num_attention_heads": [1, 2, 2, 4],
             "linear_attention": True,
         },
@@ -499,7 +502,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
     (
         "SwiftFormerModel",
         _image(64),
-        {"image_size": 64, "depths": [1, 1, 1, 1], "embed_dims": [8, 16, 16, 24]},
+        {"image_size": 64, "depths": [2, 2, 6, 2], "embed_dims": [8, 16, 16, 24]},
     ),
     (
         "FocalNetModel",
@@ -508,7 +511,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
             "image_size": 64,
             "patch_size": 4,
             "embed_dim": 16,
-            "depths": [1, 1, 1, 1],
+            "depths": [2, 2, 6, 2],
             "hidden_sizes": [16, 16, 16, 16],
         },
     ),
@@ -519,7 +522,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
             "image_size": (64, 64),
             "patch_size": [7, 7],
             "embed_dim": 16,
-            "depths": [1, 1, 1, 1],
+            "depths": [2, 2, 6, 2],
             "num_heads": [1, 2, 2, 4],
             "masked_unit_size": [8, 8],
         },
@@ -535,7 +538,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
             "stage_num_blocks": [1, 1, 1, 1],
             "stage_numb_of_layers": [2, 2, 2, 2],
             "hidden_sizes": [16, 16, 16, 16],
-            "depths": [1, 1, 1, 1],
+            "depths": [2, 2, 6, 2],
             "embedding_size": 8,
         },
     ),
@@ -547,7 +550,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
             "image_size": 64,
             "patch_size": 4,
             "embed_dim": 16,
-            "depths": [2, 2],
+            "depths": [2, 6],
             "num_heads": [2, 4],
             "window_size": 4,
         }
@@ -565,7 +568,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
         _image(64),
         {
             "hidden_sizes": [8, 16, 16, 24],
-            "depths": [1, 1, 1, 1],
+            "depths": [2, 2, 6, 2],
             "num_attention_heads": [1, 2, 2, 4],
             "decoder_hidden_size": 8,
         },
