@@ -27,6 +27,10 @@ conformance: $(STAMP)
 bench: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/depth.py
 
+# Shows how the goldens differ from what is generated, and rewrites them.
+golden: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.golden
+
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) tests
 
