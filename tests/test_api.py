@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import tracer
+from tests.command import fx2mx
 from tracer.convert import convert_specs
 from tracer.inputs import InputSpec
 
@@ -66,6 +67,56 @@ def test_the_batch_of_a_recurrent_net_is_named() -> None:
     """Axis 1 here: the report names its sizes, not those of axis 0."""
     conversion = convert_specs(torch.nn.RNN(4, 3), (InputSpec("input", (5, 1, 4), batch_axis=1),))
     assert {o.batch for o in conversion.verify(layers=False).outputs} == {1, 2}
+
+
+class Odd(torch.nn.Module):
+    """Returns more than tensors."""
+
+    def forward(self, x: torch.Tensor) -> object:
+        return {"y": x + 1, "size": x.shape[1], "none": None, "more": [x * 2, "text"]}
+
+
+class Nothing(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> None:
+        x + 1
+
+
+class One(torch.nn.Module):
+    """Does something else for a batch of one."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 2 if len(x) == 1 else x + 3
+
+
+def test_what_is_no_tensor_is_named() -> None:
+    conversion = tracer.convert(Odd(), (torch.ones(1, 4),))
+    assert len(conversion.program.outputs) == 2
+    assert conversion.notes == ("not tensors and left out of the outputs: size (int), more.1 (str)",)
+
+
+def test_a_net_that_returns_nothing() -> None:
+    with pytest.raises(tracer.RequestError) as caught:
+        tracer.convert(Nothing(), (torch.ones(1, 4),))
+    assert str(caught.value) == "forward of Nothing returns no tensor: a symbol needs an output"
+
+
+def test_a_half_net_is_judged_by_its_own_rounding() -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(64, 64).half()
+    agreement = tracer.convert(model, (torch.randn(1, 64).half(),)).verify()
+    assert agreement.ok
+    assert all(o.double for o in agreement.outputs)
+
+
+def test_another_path_at_batch_one_is_not_called_fusion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.py").write_text("from tests.test_api import One\n")
+    done = fx2mx("model.py:One", "--out", "model_mxnet.py", "--input", "1,4")
+    assert done.status == 1
+    assert done.err.splitlines()[-2:] == [
+        "at batch 2 they agree: does forward do something else at batch 1, where each layer alone agrees?",
+        "nothing was written",
+    ]
 
 
 NET = "import torch\nclass Net(torch.nn.Linear):\n    def __init__(self):\n        super().__init__(4, 2)\n"

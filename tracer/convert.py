@@ -28,11 +28,12 @@ from codegen.artifacts import Paths, load_symbol, write_all
 from codegen.fold import unfolded
 from codegen.fusion import guarded
 from codegen.lower import lower
+from codegen.names import identifier
 from codegen.program import Program
 from codegen.render import render, source
 from codegen.same import same_symbol
 from codegen.softmax import with_softmax
-from codegen.view import Origin, identifier, view
+from codegen.view import Origin, view
 from codegen.weights import contrast, parameters
 from tracer.capture import capture, fake_mode, recorded_values, run
 from tracer.copies import module_copy
@@ -192,7 +193,7 @@ def _nudged(inputs: dict[str, torch.Tensor], seed: int) -> dict[str, torch.Tenso
     generator = torch.Generator().manual_seed(seed)
     return {
         k: (
-            v * (1 + 2**-23 * torch.randint(-1, 2, v.shape, generator=generator))
+            (v * (1 + 2**-23 * torch.randint(-1, 2, v.shape, generator=generator))).to(v.dtype)
             if v.is_floating_point()
             else v
         )
@@ -245,6 +246,8 @@ def convert_specs(
     name = name or type(model).__name__
     check_taps(model, taps)
     graph = trace(model, specs, taps)
+    if not graph.outputs:
+        raise RequestError(f"forward of {type(model).__name__} returns no tensor: a symbol needs an output")
     program = guarded(lower(graph, name, tuple(model.state_dict())))
     if softmax:
         program = with_softmax(program)
@@ -253,8 +256,9 @@ def convert_specs(
     frozen = (
         () if graph.free_batch else (f"the batch size is frozen at {graph.batch}: {graph.frozen_because}",)
     )
+    left_out = (f"not tensors and left out of the outputs: {', '.join(graph.left_out)}",)
     unfolded_note = (f"the code stands as one flat function: {fold_fault}",) if fold_fault else ()
-    notes = (*notes, *frozen, *program.notes, *unfolded_note)
+    notes = (*notes, *frozen, *(left_out if graph.left_out else ()), *program.notes, *unfolded_note)
     return Conversion(model, specs, graph, program, code, tuple(taps), notes, folded=not fold_fault)
 
 

@@ -327,6 +327,11 @@ def _disagreement_text(agreement: Agreement, layered: Agreement) -> str:
         lines.append(
             f"the first layer at which they diverge is {first.name} ({first.source}), by {first.difference:.1e}"
         )
+    elif others := {o.batch for o in agreement.outputs if o.within(agreement.tolerance)} - {worst.batch}:
+        lines.append(
+            f"at batch {max(others)} they agree: does forward do something else at batch {worst.batch}, where each "
+            "layer alone agrees?"
+        )
     elif layered.layers:
         lines.append(
             "each layer alone agrees, the fused whole does not: MXNET_SUBGRAPH_BACKEND=NONE turns fusion off"

@@ -163,7 +163,7 @@ class Graph:
     """A whole net. `outputs` stand in the order in which `forward` returns them.
 
     `batch` is the size at which it was traced; `free_batch` tells whether other sizes work, and
-    `frozen_because` why not.
+    `frozen_because` why not. `left_out` is what `forward` returns beside tensors, None apart.
     """
 
     nodes: tuple[Node, ...]
@@ -172,6 +172,7 @@ class Graph:
     batch: int
     free_batch: bool = True
     frozen_because: str = ""
+    left_out: tuple[str, ...] = ()
     by_name: Mapping[str, Node] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

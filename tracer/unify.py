@@ -54,7 +54,8 @@ def unify(captures: Sequence[Capture], batches: Sequence[int]) -> Graph:
         sorted(builder.done.values(), key=lambda n: (order[whole.get(n.name, n.name)], n.name not in whole))
     )
     inputs = tuple(n.name for n in nodes_in_order if n.op == "input")
-    return check(Graph(nodes_in_order, inputs, outputs, batches[0]))
+    left_out = captures[0].left_out
+    return check(Graph(nodes_in_order, inputs, outputs, batches[0], left_out=left_out))
 
 
 @dataclass(frozen=True)
