@@ -152,7 +152,9 @@ def _copied_linears(program: Program) -> dict[int, str]:
         fused = {r for r in own if program.calls[r].op in FUSED_WITH_LINEAR}
         if call.op != "FullyConnected" or not fused:
             continue
-        if Out(index) in outputs or not all(_is_read_by(program, f, own - {f}) for f in fused if len(own) > 1):
+        if Out(index) in outputs or not all(
+            _is_read_by(program, f, own - {f}) for f in fused if len(own) > 1
+        ):
             found[index] = COPY_OF_LINEAR
     return found
 
