@@ -8,12 +8,15 @@ depend on nothing but the net, and a number comes in only where nothing else tel
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections import Counter
 from collections.abc import Iterable
 
 from tracer.ir import Frame, Graph, Node, Source
 
+# What generated code calls by these names.
+RESERVED = frozenset({"mx", "named", "name", "DATA_SHAPES", "i", "range", "enumerate", "zip"})
 # torch's last part of a key that gives way to MXNet's suffix.
 TORCH_SUFFIXES = frozenset(["weight", "bias", "running_mean", "running_var"])
 
@@ -113,3 +116,11 @@ def siblings_of_lines(graph: Graph) -> dict[str, list[Node]]:
 def flat(path: str) -> str:
     """`layer1.0.bn1` as `layer1_0_bn1`."""
     return path.replace(".", "_")
+
+
+def identifier(text: str) -> str:
+    """A Python identifier close to `text`."""
+    name = re.sub(r"\W", "_", text, flags=re.ASCII)
+    if not name or name[0].isdigit():
+        name = f"_{name}"
+    return f"{name}_" if keyword.iskeyword(name) or name in RESERVED else name

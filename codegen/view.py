@@ -6,7 +6,6 @@ is written. The template prints and decides nothing.
 
 from __future__ import annotations
 
-import keyword
 import math
 import re
 import textwrap
@@ -16,7 +15,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from codegen.fold import (
+from codegen.fold import fold
+from codegen.items import (
     MISSING,
     CallItem,
     Function,
@@ -27,12 +27,11 @@ from codegen.fold import (
     OpItem,
     Parameter,
     VariableItem,
-    fold,
 )
+from codegen.names import RESERVED, identifier
 from codegen.program import Call, Leaf, Operand, Out, Program
 from tracer.ir import Dim, Frame, Shape
 
-RESERVED = frozenset({"mx", "named", "name", "DATA_SHAPES", "i", "range", "enumerate", "zip"})
 SYMBOL = "mx.sym.Symbol"
 
 
@@ -194,14 +193,6 @@ def _shape_text(shape: Shape) -> str:
     if len(shape) == 1:
         return f"({shape[0]},)"
     return "(" + ", ".join(str(s) for s in shape) + ")"
-
-
-def identifier(text: str) -> str:
-    """A Python identifier close to `text`."""
-    name = re.sub(r"\W", "_", text, flags=re.ASCII)
-    if not name or name[0].isdigit():
-        name = f"_{name}"
-    return f"{name}_" if keyword.iskeyword(name) or name in RESERVED else name
 
 
 def _is_expression(call: Call) -> bool:

@@ -16,9 +16,10 @@ from pytorchcv.model_provider import get_model
 
 from codegen.artifacts import load_symbol
 from codegen.fold import unfolded
+from codegen.names import identifier
 from codegen.render import render
 from codegen.same import same_symbol
-from codegen.view import Origin, identifier, view
+from codegen.view import Origin, view
 from tracer.convert import convert_specs
 from tracer.inputs import InputSpec
 

@@ -340,7 +340,8 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
             "depths": [2, 2, 6, 2],
             "num_attention_heads": [1, 2, 2, 4],
             "patch_sizes": [7, 3, 3, 3],
-        },
+        }
+        | STAGES,
     ),
     (
         "SegformerForSemanticSegmentation",
@@ -350,7 +351,8 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
             "depths": [2, 2, 6, 2],
             "num_attention_heads": [1, 2, 2, 4],
             "decoder_hidden_size": 16,
-        },
+        }
+        | STAGES,
     ),
     ("CLIPVisionModel", _image(), {}),
     ("CLIPVisionModelWithProjection", _image(), {"projection_dim": 16}),

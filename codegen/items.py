@@ -1,0 +1,121 @@
+"""The folded program: functions, and the statements of their bodies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from codegen.program import Call, Operand, Variable
+from tracer.ir import Frame
+
+# In the place of a value that a use of a function does not have.
+MISSING = object()
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A function's parameter in the place of a value; `factor` writes `4 * num_filter`."""
+
+    name: str
+    factor: int = 1
+
+
+@dataclass(frozen=True)
+class OpItem:
+    """One call of an MXNet op. `attrs` may hold Parameters."""
+
+    call: Call
+    index: int
+    attrs: tuple[tuple[str, Any], ...]
+    automatic: frozenset[str]
+
+
+@dataclass(frozen=True)
+class VariableItem:
+    """A Variable that the code makes by itself; `shape` may be a Parameter."""
+
+    variable: Variable
+    shape: Any
+
+
+@dataclass(frozen=True)
+class CallItem:
+    """One call of a Function. `args` may hold Parameters; `path` is the module's, with `_`.
+
+    An input is None where the function reads it only in parts that this use does not have.
+    """
+
+    function: str
+    frame: Frame
+    inputs: tuple[Operand | None, ...]
+    outputs: tuple[Operand, ...]
+    args: tuple[tuple[str, Any], ...]
+    path: str
+    target: str
+    span: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class LoopItem:
+    """A run of calls of one Function, each fed by the one before.
+
+    `carried` are the places of the inputs that the outputs of the call before take; `varying` are the
+    arguments that change, with their values, `args` all of them, as the first call that has them gives them.
+    """
+
+    calls: tuple[CallItem, ...]
+    carried: tuple[tuple[int, int], ...]
+    prefix: str
+    start: int
+    suffix: str
+    varying: tuple[tuple[str, tuple[Any, ...]], ...]
+    args: tuple[tuple[str, Any], ...]
+
+    @property
+    def outputs(self) -> tuple[Operand, ...]:
+        """What the last call gives."""
+        return self.calls[-1].outputs
+
+
+@dataclass(frozen=True)
+class GuardItem:
+    """A part that some uses of a Function do not have: `if flag:`.
+
+    `merges` are (what the part makes, what stands in its place without it).
+    """
+
+    flag: str
+    items: tuple[Item, ...]
+    merges: tuple[tuple[Operand, Operand], ...]
+
+
+Item: TypeAlias = "OpItem | VariableItem | CallItem | LoopItem | GuardItem"
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function of the generated file: parameters, body and results.
+
+    `prefix` is the path of the use that the body was taken from: names in it are relative.
+    `parameters` are names with the values that the uses give, `optional` the numbers of inputs that some
+    uses do not give. `trait` tells it from other functions of its class.
+    """
+
+    name: str
+    frame: Frame
+    inputs: tuple[Operand, ...]
+    input_names: tuple[str, ...]
+    optional: frozenset[int]
+    parameters: tuple[tuple[str, tuple[Any, ...]], ...]
+    items: tuple[Item, ...]
+    outputs: tuple[Operand, ...]
+    prefix: str
+    trait: str = ""
+
+
+@dataclass(frozen=True)
+class Module:
+    """The whole file: functions in the order in which they are defined, and the main body."""
+
+    functions: tuple[Function, ...]
+    items: tuple[Item, ...]
