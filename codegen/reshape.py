@@ -46,7 +46,8 @@ def simple(old: Shape, new: Shape) -> Code | None:
 
 
 def codes(old: Shape, new: Shape) -> Iterator[Code]:
-    """Every code for a reshape, the simplest first."""
+    """Every code for a reshape, the simplest first. A number is (1,) in MXNet."""
+    old, new = old or (1,), new or (1,)
     first = simple(old, new)
     tried = itertools.chain([first] if first else [], _inferred(old, new), _cut_and_joined(old, new))
     tried = itertools.chain(tried, _from_the_right(old, new))
@@ -57,7 +58,7 @@ def shared(pairs: Sequence[tuple[Shape, Shape]]) -> Code | None:
     """The simplest code that does for each (old, new); None where there is none."""
     first, *others = dict.fromkeys(pairs)
     for code in codes(*first):
-        if all(gives(code, old) == new for old, new in others):
+        if all(gives(code, old or (1,)) == (new or (1,)) for old, new in others):
             return code
     return None
 
@@ -119,7 +120,9 @@ def _quotient(size: Size, by: Size | None) -> Size | None:
 
 
 def _kept(old: Shape, new: Shape) -> int:
-    return next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    return next(
+        (i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new))
+    )
 
 
 def _inferred(old: Shape, new: Shape) -> Iterator[Code]:

@@ -88,6 +88,12 @@ RANDOM = frozenset(
         "log_normal",
         "random",
         "gumbel_softmax",
+        "fractional_max_pool2d",
+        "fractional_max_pool2d_with_indices",
+        "fractional_max_pool3d",
+        "fractional_max_pool3d_with_indices",
+        "svd_lowrank",
+        "pca_lowrank",
     ]
 )
 # Calls that return their own input in eval mode, and still say something to a reader.

@@ -674,11 +674,12 @@ def bucketize(
     """How many boundaries lie below."""
     sequence = boundaries if boundaries is not None else sorted_sequence
     assert sequence is not None
-    if sequence.rank != 1 or not isinstance(input, Value):
-        raise b.refuse(f"{b.node.op}() in a sequence of {sequence.rank} axes", "use one sequence for all")
-    count = sequence.sizes[0]
+    if not isinstance(input, Value):
+        input = b.constant(np.asarray([input], np.float32), "value")
+    count, lead = sequence.sizes[-1], sequence.sizes[:-1] if sequence.rank > 1 else (1,) * input.rank
     column = b.op("expand_dims", input, axis=input.rank, hint="column", gives=(*input.sizes, 1))
-    line = reshape_to(b, sequence, (*(1,) * input.rank, count), hint="line")
+    shape = (*lead, 1, count) if sequence.rank > 1 else (*lead, count)
+    line = reshape_to(b, sequence, shape, hint="line")
     op = "broadcast_greater_equal" if right or side == "right" else "broadcast_greater"
     below = b.op(op, column, line, hint="below", gives=(*input.sizes, count))
     return b.op("sum", below, axis=input.rank, gives=input.shape)

@@ -98,13 +98,13 @@ def ndtr(input: Tensor) -> Tensor:
 
 
 @composite("trapz", "trapezoid")
-def trapezoid(y: Tensor, x: Tensor | None = None, dx: float = 1, dim: int = -1) -> Tensor:
-    return _trapezes(y, x, dx, dim).sum(dim)
+def trapezoid(y: Tensor, input: Tensor | None = None, dx: float = 1, dim: int = -1) -> Tensor:
+    return _trapezes(y, input, dx, dim).sum(dim)
 
 
 @composite("cumulative_trapezoid")
-def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, dx: float = 1, dim: int = -1) -> Tensor:
-    return _trapezes(y, x, dx, dim).cumsum(dim)
+def cumulative_trapezoid(y: Tensor, input: Tensor | None = None, dx: float = 1, dim: int = -1) -> Tensor:
+    return _trapezes(y, input, dx, dim).cumsum(dim)
 
 
 def _trapezes(y: Tensor, x: Tensor | None, dx: float, dim: int) -> Tensor:
@@ -252,10 +252,13 @@ def _between(start: Any, end: Any, steps: int) -> Tensor:
         raise NotWritten
     if steps < 1:
         return torch.zeros(0)
-    share = torch.arange(steps, dtype=torch.float32) / max(steps - 1, 1)
-    first = start.float() if isinstance(start, Tensor) else start
-    last = end.float() if isinstance(end, Tensor) else end
-    return first + (last - first) * share if steps > 1 else first + torch.zeros(1)
+    first = start.float() if isinstance(start, Tensor) else torch.tensor(float(start))
+    last = end.float() if isinstance(end, Tensor) else torch.tensor(float(end))
+    if steps == 1:
+        return first.reshape(1)
+    # From the nearer end, so that both ends are exact.
+    step, places = (last - first) / (steps - 1), torch.arange(steps, dtype=torch.float32)
+    return torch.where(places < steps / 2, first + step * places, last - step * (steps - 1 - places))
 
 
 @composite("masked_scatter")
@@ -347,6 +350,60 @@ def native_group_norm(
     mean = x.mean(-1)
     variance = (x - mean.unsqueeze(-1)).square().mean(-1)
     return F.group_norm(input, group, weight, bias, eps), mean, (variance + eps).rsqrt()
+
+
+@composite("native_batch_norm", "_native_batch_norm_legit", "_batch_norm_with_update")
+def native_batch_norm(
+    input: Tensor,
+    weight: Any = None,
+    bias: Any = None,
+    running_mean: Any = None,
+    running_var: Any = None,
+    training: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """With the statistics of the batch; without, torch gives two empty tensors more."""
+    del momentum
+    if not training:
+        nothing = torch.zeros(0)
+        return F.batch_norm(input, running_mean, running_var, weight, bias, eps=eps), nothing, nothing
+    axes = [a for a in range(input.dim()) if a != 1]
+    mean = input.mean(axes)
+    shape = [-1 if a == 1 else 1 for a in range(input.dim())]
+    variance = (input - mean.reshape(shape)).square().mean(axes)
+    return F.batch_norm(input, None, None, weight, bias, True, eps=eps), mean, (variance + eps).rsqrt()
+
+
+@composite("multilabel_margin_loss")
+def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Each class of the target, up to the first -1, against each class that is none of them."""
+    x = input.reshape(-1, 1) if input.dim() == 0 else input.reshape(-1, input.shape[-1])
+    labels = target.reshape(x.shape)
+    real = (labels >= 0).to(x.dtype).cumprod(1)
+    own = labels.clamp(min=0)
+    hit = ((own.unsqueeze(-1) == torch.arange(x.shape[1])).to(x.dtype) * real.unsqueeze(-1)).amax(1)
+    gap = (1 - x.gather(1, own).unsqueeze(-1) + x.unsqueeze(1)).clamp(min=0)
+    loss = (gap * real.unsqueeze(-1) * (1 - hit).unsqueeze(1)).sum((1, 2)) / x.shape[1]
+    if reduction == "none":
+        return loss.reshape(target.shape[:-1])
+    return loss.mean() if reduction == "mean" else loss.sum()
+
+
+@composite("nonzero_static")
+def nonzero_static(input: Tensor, size: int, fill_value: int = -1) -> Tensor:
+    if not input.dim() or not input.numel() or not size:
+        raise NotWritten
+    count = input.numel()
+    places = torch.where(input.reshape(-1) != 0, torch.arange(count), count).sort()[0]
+    places = torch.cat([places, torch.full((size,), count)])[:size]
+    columns: list[Tensor] = []
+    rest = places
+    for length in reversed(input.shape):
+        columns.insert(0, rest % length)
+        rest = torch.div(rest, length, rounding_mode="floor")
+    found = torch.stack(columns, 1)
+    return torch.where((places == count).unsqueeze(1), fill_value, found)
 
 
 _MODES = ("bilinear", "nearest", "bicubic")

@@ -33,6 +33,44 @@ def scatter_reduce(
     return out
 
 
+@composite("scatter")
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, value: Any = None, reduce: str | None = None
+) -> Tensor:
+    """Products, and indices that leave rows out."""
+    if input.dim() == 0 or not index.numel():
+        raise NotWritten
+    given = src if isinstance(src, Tensor) else torch.full(index.shape, value, dtype=input.dtype)
+    if reduce == "multiply":
+        return scatter_reduce(input, dim, index, given, "prod")
+    area, given = _area(input, dim, index), given[tuple(slice(0, s) for s in index.shape)]
+    out = input.clone()
+    if reduce == "add":
+        out[area] = input[area].scatter_add(dim, index, given)
+    else:
+        out[area] = input[area].scatter(dim, index, given)
+    return out
+
+
+@composite("scatter_add")
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """Indices that leave rows out."""
+    if input.dim() == 0 or not index.numel():
+        raise NotWritten
+    area = _area(input, dim, index)
+    out = input.clone()
+    out[area] = input[area].scatter_add(dim, index, src[tuple(slice(0, s) for s in index.shape)])
+    return out
+
+
+def _area(input: Tensor, dim: int, index: Tensor) -> tuple[slice, ...]:
+    """What the index reaches, if not everything."""
+    axis = dim % input.dim()
+    if all(a == axis or index.shape[a] == input.shape[a] for a in range(input.dim())):
+        raise NotWritten  # the rule's
+    return tuple(slice(0, index.shape[a]) if a != axis else slice(None) for a in range(input.dim()))
+
+
 @composite("index_reduce")
 def index_reduce(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, include_self: bool = True

@@ -112,6 +112,19 @@ def slice_(
     return input[(*[slice(None)] * (dim % input.dim()), slice(start, end, step))]
 
 
+@composite("searchsorted")
+def searchsorted(sorted_sequence: Tensor, input: Any, sorter: Tensor | None = None, **options: Any) -> Tensor:
+    if sorter is None:
+        raise NotWritten
+    return torch.searchsorted(sorted_sequence.gather(-1, sorter), input, **options)
+
+
+@composite("tensor_split")
+def tensor_split(input: Tensor, tensor_indices_or_sections: Tensor, dim: int = 0) -> Any:
+    places = tensor_indices_or_sections.tolist()  # raises where they are no constant
+    return torch.tensor_split(input, places, dim)
+
+
 @composite("hsplit")
 def hsplit(input: Tensor, sections: int | None = None, indices: Any = None) -> Any:
     return torch.tensor_split(input, _parts(sections, indices), 0 if input.dim() == 1 else 1)
