@@ -33,8 +33,8 @@ TOLERANCE = 1e-4
 class OutputAgreement:
     """One output of one comparison: relative difference, and what was compared.
 
-    `double` marks a net whose float32 rounding is itself above the tolerance (torch's float32 result is
-    that far from torch's float64 one): both frameworks were then compared in float64.
+    `double` marks a net whose float32 rounding is itself near 1e-4 or above (torch's float32 result is that far from
+    torch's float64 one): both frameworks were then compared in float64.
     """
 
     name: str

@@ -74,6 +74,8 @@ def check_name(path: Path) -> None:
         raise RequestError(
             f"--out {path}: the generated file is Python code; give it a name that ends in .py"
         )
+    if path.stem == "mxnet":
+        raise RequestError(f"--out {path}: in its folder `import mxnet` would find it; give it another name")
 
 
 def check_writable(path: Path) -> None:

@@ -91,6 +91,7 @@ def test_a_wrong_request(spec: str, options: tuple[str, ...], message: str) -> N
     ("out", "message"),
     [
         ("no/m.py", "--out no/m.py: there is no folder no; make it first: mkdir -p no"),
+        ("mxnet.py", "--out mxnet.py: in its folder `import mxnet` would find it; give it another name"),
         ("m.txt", "--out m.txt: the generated file is Python code; give it a name that ends in .py"),
         (".", "--out . is a folder; name a file in it: model_mxnet.py"),
         (
@@ -130,6 +131,8 @@ def test_a_folder_in_a_files_place() -> None:
         (["--tolerance", "x"], "Invalid value for '--tolerance': 'x' is not a valid float range."),
         (["--tolerance", "nan"], "--tolerance nan is no bound"),
         (["--taps", "x"], "No such option"),
+        (["--tap", ""], "--tap names no module: write it as layer4 or layer1.0.conv2,layer4"),
+        (["--tap", "conv1,,fc"], "--tap names no module: write it as layer4 or layer1.0.conv2,layer4"),
     ],
 )  # fmt: skip
 def test_bad_options(arguments: list[str], message: str) -> None:
@@ -261,6 +264,14 @@ def test_the_tolerance_decides(monkeypatch: pytest.MonkeyPatch) -> None:
         "nothing was written"
     )
     assert convert("XXNet", *IMAGE, "--tolerance", "1e-2").status == 0
+
+
+@pytest.mark.parametrize("tolerance", ["0", "1e-12"])
+def test_a_tolerance_below_float32(tolerance: str) -> None:
+    """It is not met by a comparison in float64, which is for nets that float32 rounds coarsely."""
+    done = convert("XXNet", *IMAGE, "--tolerance", tolerance)
+    assert done.status == 1
+    assert "the first layer at which they diverge is " in error_of(done)
 
 
 # What is said and done ---------------------------------------------------------------------------

@@ -140,6 +140,8 @@ def command(
     """
     if tolerance != tolerance:
         raise click.UsageError("--tolerance nan is no bound")
+    if any(not path for tap in taps for path in tap.split(",")):
+        raise click.UsageError("--tap names no module: write it as layer4 or layer1.0.conv2,layer4")
     options = Options(
         spec,
         out,
@@ -149,7 +151,7 @@ def command(
         not no_weights,
         not no_verify,
         tolerance,
-        tuple(path for tap in taps for path in tap.split(",") if path),
+        tuple(path for tap in taps for path in tap.split(",")),
         softmax,
         dry_run,
         check or diff,
@@ -310,9 +312,10 @@ def _verified(options: Options, conversion: Conversion) -> bool:
 def _agreement_text(agreement: Agreement) -> str:
     batches = " and ".join(str(n) for n in dict.fromkeys(o.batch for o in agreement.outputs))
     kinds = " and ".join(dict.fromkeys(o.parameters for o in agreement.outputs))
+    wide = "; in float64, since float32 rounds this net too coarsely" if any(o.double for o in agreement.outputs) else ""
     return (
         f"agrees with torch: largest relative difference {agreement.difference:.1e} "
-        f"(tolerance {agreement.tolerance:g}; batch {batches}; {kinds})"
+        f"(tolerance {agreement.tolerance:g}; batch {batches}; {kinds}{wide})"
     )
 
 
