@@ -101,6 +101,7 @@ OPS: dict[str, OpSpec] = {
         projection_size=None,
     ),
     "SoftmaxOutput": _op(),
+    "CTCLoss": _op("blank_label", use_data_lengths=False, use_label_lengths=False, blank_label="first"),
     # Activations
     "Activation": _op(act_type=REQUIRED),
     "LeakyReLU": _op("act_type slope", act_type="leaky", slope=0.25),

@@ -1,9 +1,10 @@
 """Losses: torch.nn's classes, in inference."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from tests.op_cases import Ints, case, positive
+from tests.op_cases import Ints, case, fn, positive
 
 X = (3, 4)
 SHARES = positive(3, 4, low=0.05, high=0.95)
@@ -56,3 +57,39 @@ case("nll_loss of images weight", nn.NLLLoss(WEIGHT), (2, 4, 3, 3), Ints((2, 3, 
 case("poisson_nll_loss plain", nn.PoissonNLLLoss(log_input=False), SHARES, positive(3, 4))
 case("triplet distance", nn.TripletMarginWithDistanceLoss(margin=0.3), X, X, X)
 case("hinge_embedding_loss of other targets", nn.HingeEmbeddingLoss(), (2, 3), (2, 3))
+
+
+class Ctc(nn.Module):
+    """A loss of four samples of twelve frames and five classes, the last of the samples impossible."""
+
+    def __init__(self, joined=False, **options):
+        super().__init__()
+        self.loss = nn.CTCLoss(**options)
+        labels = [[1, 2, 1, 3], [2, 2, 3, 1], [4, 1, 3, 3], [1, 1, 1, 1]]
+        counts = [4, 3, 1, 4]
+        self.counts, self.frames = torch.tensor(counts), torch.tensor([12, 9, 11, 4])
+        self.labels = torch.tensor(
+            [y for row, n in zip(labels, counts, strict=True) for y in row[:n]] if joined else labels
+        )
+
+    def forward(self, x):
+        return self.loss(x, self.labels, self.frames, self.counts)
+
+
+SCORES = torch.randn(12, 4, 5)
+case("ctc_loss", Ctc(reduction="none"), SCORES)
+case("ctc_loss mean", Ctc(zero_infinity=True), SCORES)
+case("ctc_loss joined", Ctc(joined=True, reduction="sum", zero_infinity=True), SCORES)
+case("ctc_loss blank", Ctc(blank=0, reduction="none", zero_infinity=True), SCORES.log_softmax(2))
+fn(
+    "ctc_loss of a log_softmax, another blank",
+    lambda x: F.ctc_loss(
+        x.log_softmax(2),
+        torch.tensor([[0, 1, 4]] * 4),
+        (12, 12, 9, 8),
+        (3, 2, 1, 3),
+        blank=2,
+        reduction="none",
+    ),
+    SCORES,
+)

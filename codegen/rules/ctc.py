@@ -1,0 +1,156 @@
+"""torch's ctc_loss, by MXNet's CTCLoss."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+
+from codegen.lower import Builder, Value
+from codegen.registry import lowers
+from codegen.rules.arithmetic import binary, full_like
+from codegen.rules.layout import cut, reshape_to
+from codegen.rules.reduce import reduction as reduced
+from tracer.ir import Dim
+
+Lengths: TypeAlias = "Value | tuple[int, ...] | int"
+
+
+@lowers("ctc_loss")
+def ctc_loss(
+    b: Builder,
+    log_probs: Value,
+    targets: Value,
+    input_lengths: Lengths,
+    target_lengths: Lengths,
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Value:
+    """MXNet takes the softmax itself, has the blank first, and gives 0 where torch gives infinity."""
+    data = log_probs
+    if data.rank == 2:
+        data = b.op("expand_dims", data, axis=1, hint="batched", gives=(data.sizes[0], 1, data.sizes[1]))
+    _, batch, classes = data.sizes
+    if not isinstance(batch, int) or not isinstance(classes, int):
+        raise b.refuse("ctc_loss() of a batch of any size", "fix the batch size with --input")
+    frames, counts = (
+        _lengths(b, v, batch, name) for v, name in ((input_lengths, "frames"), (target_lengths, "counts"))
+    )
+    labels = _labels(b, targets, counts, batch)
+    loss = b.op(
+        "CTCLoss",
+        _blank_first(b, data, blank, classes),
+        _moved_up(b, labels, blank),
+        data_lengths=frames,
+        label_lengths=counts,
+        use_data_lengths=True,
+        use_label_lengths=True,
+        blank_label="first",
+        hint="each",
+        gives=(batch,),
+    )
+    normalised = _normalised(b, log_probs)
+    if not normalised:
+        loss = b.op("elemwise_sub", loss, _excess(b, data, frames), hint="loss", gives=(batch,))
+    if not normalised or not zero_infinity:
+        loss = _where_possible(b, loss, labels, frames, counts, 0.0 if zero_infinity else math.inf)
+    if reduction == "mean":
+        loss = binary(b, "div", loss, b.with_number("maximum(x, c)", counts, 1, hint="labels"), hint="shares")
+    if reduction == "none":
+        return reshape_to(b, loss, b.out.shape)
+    return reduced(b, reduction, loss, None, False)
+
+
+def _lengths(b: Builder, lengths: Lengths, batch: int, hint: str) -> Value:
+    if isinstance(lengths, Value):
+        lengths = b.cast(lengths, "float32")
+        return lengths if lengths.rank else replace(lengths, shape=(1,))
+    numbers = np.broadcast_to(np.asarray(lengths, np.float32).reshape(-1), (batch,))
+    return b.constant(np.ascontiguousarray(numbers), hint)
+
+
+def _labels(b: Builder, targets: Value, counts: Value, batch: int) -> Value:
+    """A row of labels for each sample."""
+    targets = b.cast(targets, "float32")
+    if targets.rank == 2:
+        return targets
+    if batch == 1:
+        return reshape_to(b, targets, (1, *targets.sizes), hint="rows")
+    if counts.const is None or any(isinstance(s, Dim) for s in targets.sizes):
+        raise b.refuse(
+            "ctc_loss() of joined targets whose lengths are computed", "give a row for each sample"
+        )
+    from codegen.rules.index import take
+
+    numbers = counts.const.astype(np.int64)
+    starts = np.concatenate([[0], np.cumsum(numbers)[:-1]])
+    places = starts[:, None] + np.arange(max(int(numbers.max()), 1))
+    total = targets.sizes[0]
+    assert isinstance(total, int)
+    return take(b, targets, b.constant(np.minimum(places, total - 1), "places"), 0, hint="rows")
+
+
+def _blank_first(b: Builder, data: Value, blank: int, classes: int) -> Value:
+    if blank == 0:
+        return data
+    parts = [cut(b, data, 2, blank, blank + 1, hint="blank"), cut(b, data, 2, 0, blank, hint="below")]
+    if blank + 1 < classes:
+        parts.append(cut(b, data, 2, blank + 1, classes, hint="above"))
+    return b.op("Concat", parts, dim=2, hint="blank_first", gives=data.shape)
+
+
+def _moved_up(b: Builder, labels: Value, blank: int) -> Value:
+    """The labels below the blank, which goes before them, count one more."""
+    if blank == 0:
+        return labels
+    lower = b.with_number("x < c", labels, blank, hint="lower")
+    return binary(b, "add", labels, lower, hint="labels_moved", dtype="float32")
+
+
+def _normalised(b: Builder, value: Value) -> bool:
+    """Whether the value is a log_softmax over the classes, of which the softmax is the exponential."""
+    node = b.graph.by_name.get(value.node)
+    return node is not None and node.op == "log_softmax" and node.kwargs.get("dim") in {-1, value.rank - 1}
+
+
+def _excess(b: Builder, data: Value, frames: Value) -> Value:
+    """What the softmax takes away: the logarithm of the sums, over the frames of each sample."""
+    peak = b.op("max", data, axis=2, keepdims=True, hint="peak", gives=(*data.sizes[:2], 1))
+    shifted = b.op("broadcast_sub", data, peak, hint="shifted", gives=data.shape)
+    total = b.op("sum", b.op("exp", shifted, hint="exp"), axis=2, keepdims=True, hint="sum", gives=peak.shape)
+    size = b.op("elemwise_add", b.op("log", total, hint="log"), peak, hint="sizes", gives=peak.shape)
+    rows = reshape_to(b, size, data.sizes[:2], hint="size_rows")
+    steps = data.sizes[0]
+    count = b.op("contrib.arange_like", data, axis=0, hint="frame", gives=(steps,))
+    places = reshape_to(b, count, (steps, 1), hint="places")
+    line = reshape_to(b, frames, (1, *frames.sizes), hint="frame_line")
+    real = b.op("broadcast_lesser", places, line, hint="real", gives=rows.shape)
+    kept = b.op("elemwise_mul", rows, real, hint="real_sizes", gives=rows.shape)
+    return b.op("sum", kept, axis=0, hint="excess", gives=rows.sizes[1:])
+
+
+def _where_possible(
+    b: Builder, loss: Value, labels: Value, frames: Value, counts: Value, otherwise: float
+) -> Value:
+    """Another number where the frames are too few: each label needs one, and one more lies between equal ones."""
+    needed = counts
+    width = labels.sizes[1]
+    assert isinstance(width, int)
+    if width > 1:
+        pairs = (labels.sizes[0], width - 1)
+        later, earlier = cut(b, labels, 1, 1, width, hint="later"), cut(
+            b, labels, 1, 0, width - 1, hint="earlier"
+        )
+        equal = b.op("broadcast_equal", later, earlier, hint="equal", gives=pairs)
+        place = b.constant(np.arange(1, width, dtype=np.float32).reshape(1, -1), "pairs")
+        column = reshape_to(b, counts, (*counts.sizes, 1), hint="count_column")
+        real = b.op("broadcast_lesser", place, column, hint="real_pairs", gives=pairs)
+        both = b.op("elemwise_mul", equal, real, hint="repeats", gives=pairs)
+        repeats = b.op("sum", both, axis=1, hint="repeat_counts", gives=counts.shape)
+        needed = binary(b, "add", counts, repeats, hint="needed", dtype="float32")
+    short = b.op("broadcast_greater", needed, frames, hint="short", gives=loss.shape)
+    other = full_like(b, loss, otherwise, loss.dtype, "impossible")
+    return b.op("where", short, x=other, y=loss, hint="possible", gives=loss.shape)
