@@ -95,6 +95,8 @@ class Builder:
         self.notes: dict[str, None] = {}
         self._unused = unused
         self._siblings = siblings_of_lines(graph)
+        self._read = {(r.name, r.index) for n in graph.nodes for r in n.refs()}
+        self._read |= {(r.name, r.index) for r in graph.outputs}
         self._made_in: dict[tuple[str, int], list[str]] = {}
         self._namer = Namer(repeated_ops(graph))
         self._calls: list[Call] = []
@@ -143,13 +145,7 @@ class Builder:
     def with_number(
         self, expression: str, value: Value, number: float, hint: str = "", gives: Shape | None = None
     ) -> Value:
-        """`x * c`, `c - x` and the like, for a symbol x and a number c.
-
-        A number that is not whole may be written as a fraction: it stands in brackets where that matters.
-        """
-        for tight in ("** c", "/ c", "c **"):
-            if not float(number).is_integer() or number < 0:
-                expression = expression.replace(tight, tight.replace("c", "(c)"))
+        """`x * c`, `c - x` and the like, for a symbol x and a number c."""
         return self._call(expression, (value,), hint, (gives or value.shape,), {"c": number}, "")[0]
 
     def cast(self, value: Value, dtype: str, hint: str = "cast") -> Value:
@@ -194,24 +190,24 @@ class Builder:
         self._variables[name] = Variable(name, "arg", (size,), keys=keys)
         return Value(Leaf(name), (size,), "float32")
 
-    def like_batch(self, size: Size) -> tuple[Value, int] | None:
+    def like_batch(self, size: Size, dtype: str = "") -> tuple[Value, int] | None:
         """An earlier value that has `size` along some axis, and the axis: for *_like ops.
 
-        The nearest: one that the same module made, or the one around it. A module that reads no more than its own
-        inputs reads better as a function.
+        The nearest: one that the same module made, or the one around it; an input of the net; any. A module that
+        reads no more than its own inputs reads better as a function. Values of `dtype` come first.
         """
-        for frame in reversed(self.node.source.frames[1:]):
-            names = self._made_in.get((frame.path, frame.call), [])
-            found = self._along(size, [name for name in names if (name, 0) in self._values])
+        near = [self._made_in.get((f.path, f.call), []) for f in reversed(self.node.source.frames[1:])]
+        for names in (*near, self.graph.inputs, [name for name, _ in self._values]):
+            found = self._along(size, names, dtype)
             if found is not None:
                 return found
-        return self._along(size, [*self.graph.inputs, *(name for name, _ in self._values)])
+        return self.like_batch(size) if dtype else None
 
-    def _along(self, size: Size, names: Sequence[str]) -> tuple[Value, int] | None:
+    def _along(self, size: Size, names: Sequence[str], dtype: str) -> tuple[Value, int] | None:
         for name in names:
             value = self._values[(name, 0)]
-            if value.const is None and value.shape is not None and size in value.shape:
-                return value, value.shape.index(size)
+            if value.const is None and value.dtype == (dtype or value.dtype) and size in (value.shape or ()):
+                return value, (value.shape or ()).index(size)
         return None
 
     def siblings(self) -> list[Node]:
@@ -225,6 +221,15 @@ class Builder:
     def input(self, name: str) -> Value:
         """An input of the net."""
         return self._values[(name, 0)]
+
+    def is_read(self, index: int) -> bool:
+        """Whether anything reads output `index` of the node."""
+        return (self.node.name, index) in self._read
+
+    def is_zeros(self, value: Value) -> bool:
+        """Whether the value was made in forward as zeros for each sample."""
+        node = self.graph.by_name.get(value.node)
+        return node is not None and node.op == "full" and node.kwargs.get("fill_value") == 0
 
     def counts_up(self, value: Value) -> bool:
         """Whether the elements are 0, 1, 2, ... to the last: an arange from 0, with axes of 1 about it."""

@@ -213,6 +213,9 @@ class _Body:
         self._made_up: set[str] = set()
         nodes = {(f.path, call.node) for call in _inlined(program, items) for f in call.source.frames}
         self._sizes = Counter(path for path, _ in nodes)
+        # A net without hierarchy is read line by line.
+        self._is_flat = all(f.library for c in program.calls for f in c.source.frames[1:])
+        self._lines = Counter(call.source.text for call in _inlined(program, items) if call.source.text)
         self._last_use = _last_uses(items, outputs)
         self._holder: dict[Operand, str] = {}
         self._until: dict[str, int] = {}
@@ -392,6 +395,8 @@ class _Body:
             if own or (not frame.library and self._sizes[frame.path] > 1):
                 section = "" if own else f"{frame.path[len(self.path) :].lstrip('.')}: {frame.cls}"
                 break
+        if not section and self._is_flat and self._lines[call.source.text] > 1:
+            section = call.source.text if len(call.source.text) <= COMMAND_LENGTH else ""
         changed = section != self._section
         self._section = section
         parts = [section if changed else "", call.comment]
@@ -402,7 +407,9 @@ class _Body:
         if _is_expression(call):
             ((_, operand),) = call.inputs
             number = _value(dict(item.attrs)["c"])
-            number = f"({number})" if " " in number and "(c)" not in call.op else number
+            is_power = "**" in call.op and (not number.isdecimal() or call.op.startswith("c"))
+            if " " in number or (is_power and not re.fullmatch(r"[\w.]+", number)):
+                number = f"({number})"
             text = re.sub(r"\b[xc]\b", lambda m: self.text(operand) if m.group() == "x" else number, call.op)
             if text.startswith(("maximum", "minimum")):
                 text = f"mx.sym.{text}"

@@ -1,30 +1,39 @@
-"""The names that the author gave: which local variable a line of `forward` assigns."""
+"""What the author wrote: which local variable a line of `forward` assigns, and its code."""
 
 from __future__ import annotations
 
 import ast
 import functools
+from dataclasses import dataclass
 
 
-def assigned_name(file: str, line: int) -> str:
-    """The variable that the statement at `line` of `file` assigns; '' where there is none or no source."""
-    return _assignments(file).get(line, "")
+@dataclass(frozen=True)
+class Statement:
+    """A statement of the author's: the local variable that it assigns ('' for none), and its code on one line."""
+
+    target: str = ""
+    text: str = ""
+
+
+def statement_at(file: str, line: int) -> Statement:
+    """The innermost statement at `line` of `file`; an empty one where there is none or no source."""
+    return _statements(file).get(line, Statement())
 
 
 @functools.lru_cache(maxsize=256)
-def _assignments(file: str) -> dict[int, str]:
+def _statements(file: str) -> dict[int, Statement]:
     try:
         with open(file, encoding="utf-8") as handle:
             tree = ast.parse(handle.read())
     except (OSError, SyntaxError, ValueError):
         return {}
-    names: dict[int, str] = {}
+    found: dict[int, Statement] = {}
     for node in ast.walk(tree):
-        target = _target(node)
-        if target and isinstance(node, ast.stmt):
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr):
+            statement = Statement(_target(node), ast.unparse(node))
             for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
-                names[line] = target
-    return names
+                found[line] = statement
+    return found
 
 
 def _target(node: ast.AST) -> str:
@@ -34,4 +43,6 @@ def _target(node: ast.AST) -> str:
         target = node.target
     else:
         return ""
+    if isinstance(target, ast.Tuple) and all(isinstance(e, ast.Name) and e.id == "_" for e in target.elts[1:]):
+        target = target.elts[0]  # out, _ = self.lstm(x)
     return target.id if isinstance(target, ast.Name) else ""

@@ -93,13 +93,17 @@ class Frame:
 
 @dataclass(frozen=True)
 class Source:
-    """Where in the user's code a node comes from; survives every stage."""
+    """Where in the user's code a node comes from; survives every stage.
+
+    `target` is the local variable that the author's statement assigns, `text` its code.
+    """
 
     path: str = ""
     file: str = ""
     line: int = 0
     frames: tuple[Frame, ...] = ()
     target: str = ""
+    text: str = ""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.file else "(no source)"

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import fx
 
-from tracer.author import assigned_name
+from tracer.author import statement_at
 from tracer.canonical import CASTS, STORAGE, call_arguments, op_name
 from tracer.capture import Capture
 from tracer.ir import Dim, Graph, Node, Ref, Size, Source, TensorType, check
@@ -164,7 +164,8 @@ class _Unifier:
     def _node(self, node: fx.Node) -> Node:
         types = self._types(node)
         source: Source = node.meta["source"]
-        source = replace(source, target=assigned_name(source.file, source.line))
+        statement = statement_at(source.file, source.line)
+        source = replace(source, target=statement.target, text=statement.text)
         if node.op == "placeholder":
             return Node(name_of(node), "input", (), types, source)
         constant = self._constant(node)

@@ -137,7 +137,7 @@ def spread(b: Builder, value: Value, shape: Shape, hint: str) -> Value:
 
 def spread_batch(b: Builder, value: Value, axis: int, size: Size, hint: str) -> Value:
     """`value` repeated along an axis of size 1 until it has the batch's size."""
-    found = b.like_batch(size)
+    found = b.like_batch(size, value.dtype)
     if found is None:
         raise b.refuse(f"a tensor of size {size}, which no earlier tensor has", "fix the batch size")
     like, like_axis = found

@@ -41,6 +41,8 @@ def rnn(
     batch_first: bool = False,
 ) -> list[Value]:
     states = hx if isinstance(hx, tuple) else (hx,)
+    if len(states) > 1 and all(map(b.is_zeros, states)) and states[0].shape == states[1].shape:
+        states = (states[0], states[0])
     directions = 2 if bidirectional else 1
     layers = _layers(params, num_layers * directions, has_biases)
     gates = {"lstm": 4, "gru": 3}.get(b.node.op, 1)
@@ -48,6 +50,8 @@ def rnn(
     x = transpose(b, input, 0, 1, hint="steps_first") if batch_first else input
     steps, batch = x.sizes[:2]
     output: Shape = (steps, batch, directions * (projection or size))
+    last_states = [b.is_read(i) for i in range(1, len(b.node.outputs))]
+    kinds = b.node.outputs[1:] if any(last_states) else ()
     results = b.ops(
         "RNN",
         x,
@@ -59,9 +63,10 @@ def rnn(
         bidirectional=bidirectional,
         mode=_MODES[b.node.op],
         projection_size=projection,
-        state_outputs=True,
-        gives=(output, *(kind.shape for kind in b.node.outputs[1:])),
+        state_outputs=bool(kinds),
+        gives=(output, *(kind.shape for kind in kinds)),
     )
+    results += [Value(None, kind.shape, kind.dtype) for kind in b.node.outputs[len(results) :]]
     if batch_first:
         results[0] = transpose(b, results[0], 0, 1, hint="batch_first")
     return results
