@@ -64,7 +64,7 @@ def contrast(program: Program, state: Mapping[str, torch.Tensor], state_keys: tu
     """The contrast table: a line for each MXNet parameter, then the torch keys that went nowhere.
 
     Tab-separated: name, shape, torch key, its shape. A constant is its one value (`1`, `0`) or
-    `constant`; torch keys packed into one, or tied, are joined by `+`.
+    `constant`; torch keys packed into one, or tied, are joined by `+`. What cannot be printed is escaped.
     """
     lines = []
     used: set[str] = set()
@@ -74,7 +74,7 @@ def contrast(program: Program, state: Mapping[str, torch.Tensor], state_keys: tu
         keys = variable.derived or (*variable.keys, *variable.tied)
         used.update(keys)
         if keys:
-            text = "+".join(keys)
+            text = "+".join(map(_printable, keys))
             shapes = "+".join(_shape(tuple(state[k].shape)) for k in keys)
         else:
             text = "constant" if variable.fill is None else f"{variable.fill:g}"
@@ -82,8 +82,13 @@ def contrast(program: Program, state: Mapping[str, torch.Tensor], state_keys: tu
         lines.append(f"{variable.name}\t{_shape(variable.shape)}\t{text}\t{shapes}")
     for key in state_keys:
         if key not in used:
-            lines.append(f"-\t-\t{key}\t{_shape(tuple(state[key].shape))}")
+            lines.append(f"-\t-\t{_printable(key)}\t{_shape(tuple(state[key].shape))}")
     return "\n".join(lines) + "\n"
+
+
+def _printable(key: str) -> str:
+    """A key on one line of text: a ParameterDict takes any string, newlines and tabs too."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in key)
 
 
 def _shape(shape: tuple[Any, ...]) -> str:
