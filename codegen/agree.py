@@ -291,7 +291,8 @@ def _run_internals(
     internals = symbol.get_internals()
 
     def run_first(count: int) -> list[npt.NDArray[Any]] | None:
-        group = mx.sym.Group([internals[name] for name in names[:count]])
+        # Copies: some values that are outputs and read by another op end the process (codegen/fusion.py).
+        group = mx.sym.Group([mx.sym.Reshape(internals[name], shape=(-2,)) for name in names[:count]])
         try:
             return run_symbol(group, *params, inputs, fused=False)
         except mx.base.MXNetError:

@@ -78,7 +78,11 @@ def _separate(
 ) -> Output:
     """An output that later layers read too, as a copy that the pass leaves alone."""
     root = _root(program, output.operand)
-    if not isinstance(root, Out) or not isinstance(output.operand, Out) or not readers.get(root):
+    # Softmax of a convolution that is an output too ends the process: the layouts are mixed up.
+    crashes = any(c.op == "softmax" and root in _roots(program, c) for c in program.calls)
+    if not isinstance(root, Out) or not isinstance(output.operand, Out):
+        return output
+    if not readers.get(root) and not crashes:
         return output
     if program.calls[root.call].op not in FUSED_BEFORE_OUTPUT:
         return output

@@ -89,6 +89,15 @@ def test_it_would_not_without_the_correction(pattern: str) -> None:
         assert "MXNetError" in type(error).__name__  # noqa: PT017
 
 
+def test_softmax_of_a_convolution_that_is_an_output() -> None:
+    """Without the copy this ends the process (the convolution's layout is oneDNN's own)."""
+    conversion = tracer.convert.convert_specs(
+        Net(lambda net, x, c: (c, c.softmax(-1))).eval(), (InputSpec("x", (1, 8, 6, 6)),), "Net"
+    )
+    assert "first_copy" in conversion.code
+    assert conversion.verify().ok
+
+
 def test_a_linear_with_its_gate_has_no_copy() -> None:
     """MXNet does these right: the one that could be read wrongly needs the other first."""
     for after in (lambda net, x, c: c * torch.sigmoid(c), lambda net, x, c: torch.cat([c, F.relu(c)], -1)):
