@@ -503,6 +503,53 @@ def test_check_without_weights_needs_no_mxnet() -> None:
     )
 
 
+def test_check_without_weights_needs_no_checkpoint() -> None:
+    """The command that made the files, in CI: nothing is read of weights, old ones on disk are not looked at."""
+    arguments = (*IMAGE, "--weights", "w.pth")
+    torch.save({"conv1.weight": torch.randn(4, 3, 3, 3), "conv1.bias": torch.randn(4)}
+               | {"fc.weight": torch.randn(2, 4), "fc.bias": torch.randn(2)}, "w.pth")  # fmt: skip
+    assert convert("XXNet", *arguments).status == 0
+    os.unlink("w.pth")
+    for name in ("symbol.json", "0000.params", "layer_contrast.txt"):
+        Path(f"model_mxnet-{name}").write_text("old")
+    before = snapshot(Path())
+    for option in ("--check", "--diff"):
+        done = convert("XXNet", *arguments, "--no-weights", option)
+        assert (done.status, done.out) == (0, ""), done.err
+    assert convert("XXNet", *arguments, "--check").status == 2
+    assert snapshot(Path()) == before
+
+
+def test_a_check_leaves_no_file_behind() -> None:
+    """Not even Python's cache of the user's file, in a process that would write one."""
+    assert convert("XXNet", *IMAGE).status == 0
+    arguments = ("model.py:XXNet", "--out", "model_mxnet.py", *IMAGE)
+    for stale in (False, True):
+        if stale:
+            Path("model_mxnet.py").write_text("stale")
+        before = snapshot(Path())
+        done = in_a_process("sys.dont_write_bytecode = False", *arguments, "--diff")
+        assert done.returncode == stale, done.stderr
+        assert snapshot(Path()) == before
+
+
+def test_the_diff_mends_the_file() -> None:
+    """It is a unified diff, and all of it goes to standard output: `patch` makes of the stale file the fresh one."""
+    assert convert("XXNet", *IMAGE).status == 0
+    fresh = Path("model_mxnet.py").read_text()
+    for stale in (fresh.replace("num_filter=4", "num_filter=5"), "", "x = 1", fresh[:-1], fresh.upper()):
+        Path("model_mxnet.py").write_text(stale)
+        done = convert("XXNet", *IMAGE, "--no-weights", "--diff")
+        assert done.status == 1
+        subprocess.run(["patch", "--silent", "model_mxnet.py"], input=done.out, text=True, check=True)
+        assert Path("model_mxnet.py").read_text() == fresh
+    os.unlink("model_mxnet.py")
+    done = convert("XXNet", *IMAGE, "--no-weights", "--diff")
+    assert done.status == 1
+    lines = done.out.splitlines(keepends=True)
+    assert "".join(line[1:] for line in lines[3:]) == fresh
+
+
 def test_folded_code_is_checked_without_mxnet() -> None:
     assert convert("Blocks", *IMAGE).status == 0
     assert "range(" in Path("model_mxnet.py").read_text()

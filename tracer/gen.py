@@ -227,7 +227,8 @@ def _load(options: Options) -> LoadedModel:
         load_plugin(plugin)
     _say(f"loading {options.spec}")
     loaded = load_model(options.spec, options.kwargs)
-    if options.weights is not None:
+    # A check of the code alone goes without the checkpoint, which CI need not have.
+    if options.weights is not None and (options.write_weights or not options.check):
         from tracer.checkpoint import load_weights
 
         _say(load_weights(loaded.model, options.weights))
@@ -312,7 +313,11 @@ def _verified(options: Options, conversion: Conversion) -> bool:
 def _agreement_text(agreement: Agreement) -> str:
     batches = " and ".join(str(n) for n in dict.fromkeys(o.batch for o in agreement.outputs))
     kinds = " and ".join(dict.fromkeys(o.parameters for o in agreement.outputs))
-    wide = "; in float64, since float32 rounds this net too coarsely" if any(o.double for o in agreement.outputs) else ""
+    wide = (
+        "; in float64, since float32 rounds this net too coarsely"
+        if any(o.double for o in agreement.outputs)
+        else ""
+    )
     return (
         f"agrees with torch: largest relative difference {agreement.difference:.1e} "
         f"(tolerance {agreement.tolerance:g}; batch {batches}; {kinds}{wide})"
