@@ -16,6 +16,7 @@ import numpy.typing as npt
 from codegen.mxnet_ops import OPS, REQUIRED
 from codegen.names import Namer, flat, repeated_ops, siblings_of_lines
 from codegen.program import Call, Leaf, Operand, Out, Output, Program, Variable
+from codegen.reasons import way_out
 from codegen.registry import RuleEntry, rule_table
 from tracer.capture import RANDOM
 from tracer.ir import Dim, Frame, Graph, Node, Ref, Shape, Size, TensorType, product
@@ -38,7 +39,10 @@ PARAMETER_SLOTS = frozenset(["weight", "bias", "gamma", "beta", "moving_mean", "
 # Ops whose whole numbers MXNet gives as float32: cast only where a dtype is asked for.
 WHOLE_FLOATS = frozenset(["argmax", "argmin", "argsort", "arange", "topk", "sort", "max", "min"])
 MAX_ELEMENTS = 2**31
-EMPTY = "an empty tensor: MXNet's symbols read a size of 0 as unknown"
+EMPTY = (
+    "an empty tensor: MXNet's symbols read a size of 0 as unknown (neither zeros(shape=(0, 3)) nor what "
+    "contrib.boolean_mask leaves of nothing binds)"
+)
 # Ops whose rules take empty tensors among others.
 TAKES_EMPTY = frozenset(["cat", "resize", "resize_as"])
 # Ops that torch lets act along an axis of a 0-d tensor: it arrives as the (1,) that it is in MXNet.
@@ -624,7 +628,7 @@ def _lower_node(builder: Builder, node: Node, rules: Mapping[str, RuleEntry]) ->
     if entry is None:
         raise Refused(
             f"{node.op}() has no rule",
-            "write it with other ops, convert the part before it (--tap), or give a rule for it (--plugin)",
+            way_out(node.op),
             "no-rule",
         )
     builder.lower(node, entry)

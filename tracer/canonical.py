@@ -258,8 +258,8 @@ def _bind_python(
 def _python_signature(func: Callable[..., Any]) -> inspect.Signature | None:
     name = getattr(func, "__name__", "")
     if "boolean_dispatch" in getattr(func, "__qualname__", ""):
-        with_indices = getattr(F, f"{name}_with_indices", None)
-        return None if with_indices is None else inspect.signature(with_indices)
+        whole = getattr(F, f"{name}_with_indices", None) or getattr(torch.functional, f"_{name}_with_infos")
+        return inspect.signature(whole)
     if not isinstance(func, types.FunctionType):
         return None
     if func.__module__ == "torch._tensor" and name not in {"split", "norm", "unflatten", "stft"}:

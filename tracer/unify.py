@@ -236,8 +236,8 @@ class _Unifier:
             return str(first).removeprefix("torch.")
         if isinstance(first, torch.nn.Module) and all(type(v) is type(first) for v in values):
             return first  # each trace has its own copy of a module that is handed on as an argument
-        if all(type(v) is type(first) and v == first for v in values[1:]):
-            return first
+        if all(type(v) is type(first) and (v == first or (v != v and first != first)) for v in values[1:]):
+            return first  # not a number is the same as not a number
         if isinstance(first, int) and not isinstance(first, bool):
             return self._linear(values, node)
         raise Mismatch(f"{first!r} changes with the batch size, at {node.meta['source']}")

@@ -119,7 +119,7 @@ def movedim(
     return permute(b, input, [target[i] if i in target else next(rest) for i in range(input.rank)])
 
 
-@lowers("contiguous", "clone", "detach", "data", "to")
+@lowers("alias", "contiguous", "clone", "detach", "data", "to")
 def identity(b: Builder, input: Value) -> Value:
     if b.out.dtype == "bool" and not input.is_bool:
         return as_bool(b, input)

@@ -25,6 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--limit", type=int, default=0, help="samples of an entry at most; 0 for all")
     parser.add_argument("--jsonl", type=Path, help="write each result here as well")
+    parser.add_argument(
+        "--onto", type=Path, help="the jsonl of a run of everything, for the entries not named"
+    )
     parser.add_argument("--verbose", action="store_true", help="print every sample")
     options = parser.parse_args(arguments)
     names = options.names or all_names()
@@ -33,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"no such entry: {', '.join(unknown)}")
     lines = options.jsonl.open("w", encoding="utf-8") if options.jsonl else None
     found: list[Result] = []
-    start, seen = time.monotonic(), set()
+    seen: set[str] = set()
+    start = time.monotonic()
     for result in results(names, options.processes, options.limit):
         found.append(result)
         if lines:
@@ -45,18 +49,26 @@ def main(arguments: list[str] | None = None) -> int:
             seen.add(result.op)
             if len(seen) % 50 == 0:
                 print(f"[{len(seen)}/{len(names)}] {_counts(found, start)}", flush=True)
+    if options.onto:
+        found += _kept(options.onto, seen)
     print(_counts(found, start))
     lost = baseline.fallen(found, baseline.read())
     for result in lost:
         print(f"{result.op}[{result.index}] had parity: {result.status} {result.why} ({result.call})")
     good = not lost and not any(r.status in {"WRONG", "CRASH"} for r in found)
-    if good and not options.names and not options.limit:
-        order = {name: place for place, name in enumerate(names)}
+    if good and {r.op for r in found} == set(all_names()) and not options.limit:
+        order = {name: place for place, name in enumerate(all_names())}
         found.sort(key=lambda r: (order[r.op], r.index))
         page.write(found)
         baseline.write(found)
         print(f"wrote {page.PAGE} and {baseline.FILE}")
     return int(not good)
+
+
+def _kept(file: Path, seen: set[str]) -> list[Result]:
+    """The results of an earlier run, but for entries that were run again."""
+    rows = [Result(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+    return [r for r in rows if r.op not in seen]
 
 
 def _counts(found: list[Result], start: float) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from codegen.reasons import reasons
 from tests.conformance.run import Result
 from tests.conformance.samples import MODULE_PREFIX, forms
 
@@ -103,8 +104,15 @@ def _corrected(attributes: Iterable[str]) -> str:
 
 def _reasons(whys: Iterable[str]) -> str:
     counts = Counter(whys)
-    texts = [f"{why.replace('|', '/')} ({n})" for why, n in counts.most_common(4)]
+    texts = [f"{_explained(why).replace('|', '/')} ({n})" for why, n in counts.most_common(4)]
     return "; ".join(texts) + (f"; and {len(counts) - 4} more" if len(counts) > 4 else "")
+
+
+def _explained(why: str) -> str:
+    """A refusal with what is known of why there is no rule."""
+    op, without, _ = why.partition("() has no rule")
+    reason = reasons().get(op) if without else None
+    return f"{why}: {reason}" if reason else why
 
 
 def _left_out(name: str, rows: Iterable[Result]) -> str:

@@ -30,3 +30,8 @@ fn(
 fn("qr", lambda x: tuple(torch.linalg.qr(x)), (2, 5, 3))
 fn("eigvalsh", lambda x: torch.linalg.eigvalsh(x), _positive(2))
 fn("pinv", torch.linalg.pinv, (2, 5, 3))
+fn("lu_factor", lambda x: tuple(torch.linalg.lu_factor(x)), _square(2))
+fn("lu", lambda x: tuple(torch.linalg.lu(x)), (2, 5, 3))
+fn("geqrf", lambda x: tuple(torch.geqrf(x)), (2, 5, 3))
+fn("matrix_norm by singular values", lambda x: torch.linalg.matrix_norm(x, 2), (2, 5, 3))
+fn("irfft of real numbers", lambda x: torch.fft.irfft(x), (2, 5))

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from tracer.composites import NotWritten, composite
-from tracer.composites.linalg import _both, _squared_values
+from tracer.composites.linalg import _both, _none, _squared_values
 
 Tensor = torch.Tensor
 
@@ -28,6 +28,80 @@ def _triangles(packed: Tensor) -> tuple[Tensor, Tensor]:
     short = min(rows, columns)
     lower = packed[..., :, :short].tril(-1) + torch.eye(rows, short, dtype=packed.dtype)
     return lower, packed[..., :short, :].triu()
+
+
+def _places(size: int) -> Tensor:
+    return torch.arange(size, dtype=torch.float64)
+
+
+def _factored(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """LAPACK's getrf: the largest of each column goes up, and is taken from the rows below it."""
+    rows, columns = matrix.shape[-2:]
+    packed, pivots = matrix.double(), []
+    for k in range(min(rows, columns)):
+        sizes = torch.where(_places(rows) >= k, packed[..., k].abs(), -1.0)
+        pivot = sizes.argmax(-1, keepdim=True)
+        apart = ((_places(rows) == k).double() - (_places(rows) == pivot).double()).unsqueeze(-1)
+        packed = packed - apart @ (apart.mT @ packed)
+        row, below = packed[..., k : k + 1, :], (_places(rows) > k).double().unsqueeze(-1)
+        factor = packed[..., k : k + 1] / row[..., k : k + 1] * below
+        right = (_places(columns) > k).double()
+        here = (_places(columns) == k).double()
+        packed = packed * (1 - below * here) + factor * here - factor @ (row * right)
+        pivots.append(pivot + 1)
+    return packed.to(matrix.dtype), torch.cat(pivots, -1).to(torch.int32)
+
+
+@composite("linalg_lu_factor")
+def lu_factor(A: Tensor, pivot: bool = True) -> tuple[Tensor, Tensor]:
+    if not pivot or not A.numel():
+        raise NotWritten
+    return _factored(A)
+
+
+@composite("linalg_lu_factor_ex")
+def lu_factor_ex(A: Tensor, pivot: bool = True, check_errors: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    del check_errors
+    return *lu_factor(A, pivot), _none(A)
+
+
+@composite("lu")
+def lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> tuple[Tensor, ...]:
+    return lu_factor_ex(A, pivot) if get_infos else lu_factor(A, pivot)
+
+
+@composite("linalg_lu")
+def linalg_lu(A: Tensor, pivot: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+    packed, pivots = lu_factor(A, pivot)
+    return lu_unpack(packed, pivots)
+
+
+@composite("geqrf")
+def geqrf(input: Tensor) -> tuple[Tensor, Tensor]:
+    """LAPACK's: each column becomes its length and the vector of the reflection that made it so."""
+    rows, columns = input.shape[-2:]
+    if not input.numel():
+        raise NotWritten
+    packed, factors = input.double(), []
+    for k in range(min(rows, columns)):
+        column = packed[..., k : k + 1]
+        here, below = (
+            (_places(rows) == k).double().unsqueeze(-1),
+            (_places(rows) > k).double().unsqueeze(-1),
+        )
+        first = (column * here).sum(-2, keepdim=True)
+        rest = (column * below).square().sum(-2, keepdim=True)
+        turned = rest > 0
+        length = torch.where(first < 0, 1.0, -1.0) * (first.square() + rest).sqrt()
+        length = torch.where(turned, length, first)
+        tau = torch.where(turned, (length - first) / length, torch.zeros_like(first))
+        vector = here + torch.where(turned, column * below / (first - length), torch.zeros_like(column))
+        right = (_places(columns) > k).double()
+        own = (_places(columns) == k).double()
+        packed = packed - tau * (vector @ (vector.mT @ packed)) * right
+        packed = packed * (1 - own * (here + below)) + (length * here + vector * below) * own
+        factors.append(tau.squeeze(-1))
+    return packed.to(input.dtype), torch.cat(factors, -1).to(input.dtype)
 
 
 @composite("lu_unpack")

@@ -147,10 +147,15 @@ def vecdot(x: Any = None, y: Any = None, input: Any = None, dim: int = -1) -> Te
     return (left * y).sum(dim)
 
 
-@composite("cross", "linalg_cross")
+@composite("cross")
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
-    if dim is None:
-        raise NotWritten
+    """Without `dim`, along the first axis of three."""
+    shape = torch.broadcast_shapes(input.shape, other.shape)
+    return linalg_cross(input, other, shape.index(3) if dim is None else dim)
+
+
+@composite("linalg_cross")
+def linalg_cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
     lead = torch.broadcast_shapes(input.shape, other.shape)
     a, b = input.expand(lead), other.expand(lead)
     first, second = torch.tensor([1, 2, 0]), torch.tensor([2, 0, 1])

@@ -78,6 +78,35 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     return total + p * (p - 1) / 4 * math.log(math.pi)
 
 
+@composite("digamma")
+def digamma(input: Tensor) -> Tensor:
+    """The asymptotic series from 10 on, reached by the recurrence; the left half is the right half's mirror."""
+    x = input.double()
+    left = x <= 0
+    z = torch.where(left, 1 - x, x)
+    found = torch.zeros_like(z)
+    for k in range(10):
+        found = found - 1 / (z + k)
+    z = z + 10
+    square = 1 / (z * z)
+    series = torch.zeros_like(z)
+    for coefficient in (1 / 12, -691 / 32760, 1 / 132, -1 / 240, 1 / 252, -1 / 120, 1 / 12):
+        series = series * square + coefficient
+    found = found + torch.log(z) - 0.5 / z - series * square
+    part = x - torch.trunc(x)
+    mirrored = found - math.pi / torch.tan(math.pi * part)
+    whole = torch.where(x == 0, torch.where(torch.signbit(1 / x), torch.inf, -torch.inf), torch.nan)
+    found = torch.where(left, torch.where(part == 0, whole, mirrored), found)
+    return found.to(input.dtype)
+
+
+@composite("polygamma")
+def polygamma(n: int, input: Tensor) -> Tensor:
+    if n:
+        raise NotWritten
+    return torch.digamma(input)
+
+
 @composite("special_xlog1py")
 def xlog1py(input: Any, other: Any) -> Tensor:
     left, right = torch.as_tensor(input), torch.as_tensor(other)
@@ -217,7 +246,7 @@ def _quantile(input: Tensor, q: Any, dim: int | None, keepdim: bool, how: str, s
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     if dim is None or input.dim() == 0:
         if dim is not None:
-            raise NotWritten
+            return input.clone(), torch.zeros_like(input, dtype=torch.int64)
         return _nanmedian(input.reshape(-1))[0].reshape(())
     values, places = _nanmedian(input.movedim(dim, -1))
     if keepdim:
@@ -289,7 +318,9 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
 @composite("pdist")
 def pdist(input: Tensor, p: float = 2) -> Tensor:
     rows, columns = torch.triu_indices(input.shape[0], input.shape[0], 1)
-    if not rows.numel() or not input.shape[1]:
+    if not rows.numel():
+        return torch.zeros(0)
+    if not input.shape[1]:
         raise NotWritten
     return torch.linalg.vector_norm(input[rows] - input[columns], p, -1)
 
@@ -352,7 +383,7 @@ def native_group_norm(
     return F.group_norm(input, group, weight, bias, eps), mean, (variance + eps).rsqrt()
 
 
-@composite("native_batch_norm", "_native_batch_norm_legit", "_batch_norm_with_update")
+@composite("native_batch_norm", "_native_batch_norm_legit")
 def native_batch_norm(
     input: Tensor,
     weight: Any = None,
@@ -373,6 +404,15 @@ def native_batch_norm(
     shape = [-1 if a == 1 else 1 for a in range(input.dim())]
     variance = (input - mean.reshape(shape)).square().mean(axes)
     return F.batch_norm(input, None, None, weight, bias, True, eps=eps), mean, (variance + eps).rsqrt()
+
+
+@composite("_batch_norm_with_update")
+def batch_norm_with_update(
+    input: Tensor, weight: Any, bias: Any, running_mean: Any, running_var: Any, momentum: float, eps: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """And what cuDNN would need for the gradient: nothing."""
+    found = native_batch_norm(input, weight, bias, running_mean, running_var, True, momentum, eps)
+    return *found, torch.zeros(0, dtype=torch.uint8)
 
 
 @composite("multilabel_margin_loss")
@@ -421,12 +461,22 @@ def grid_sampler(
 
 @composite("_upsample_bilinear2d_aa")
 def upsample_aa(
-    input: Tensor, output_size: Any, align_corners: bool, scales_h: Any = None, scales_w: Any = None
+    input: Tensor,
+    output_size: Any = None,
+    align_corners: bool = False,
+    scales_h: Any = None,
+    scales_w: Any = None,
+    scale_factors: Any = None,
 ) -> Tensor:
     if scales_h is not None or scales_w is not None:
         raise NotWritten
     return F.interpolate(
-        input, tuple(output_size), mode="bilinear", align_corners=align_corners, antialias=True
+        input,
+        None if output_size is None else tuple(output_size),
+        None if scale_factors is None else tuple(scale_factors),
+        mode="bilinear",
+        align_corners=align_corners,
+        antialias=True,
     )
 
 

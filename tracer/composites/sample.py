@@ -43,7 +43,7 @@ def fractional_max_pool_with_indices(
 def _fractional(
     input: Tensor, kernel_size: Any, output_size: Any, output_ratio: Any, samples: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Windows that begin at floor((i + u) a) - floor(u a), with u the random sample of a plane and an axis."""
+    """Windows that begin at trunc((i + u) a) - trunc(u a), with u the random sample of a plane and an axis."""
     if samples is None:
         raise NotWritten  # the windows are drawn
     axes = samples.shape[-1]
@@ -84,7 +84,7 @@ def _starts(sample: Tensor, size: int, windows: int, kernel: int) -> Tensor:
     step = (size - kernel) / (windows - 1)
     counts = torch.arange(windows - 1, dtype=torch.float32)
     u = sample.unsqueeze(-1)
-    return torch.cat([torch.floor((counts + u) * step) - torch.floor(u * step), last], -1)
+    return torch.cat([torch.trunc((counts + u) * step) - torch.trunc(u * step), last], -1)
 
 
 @composite("grid_sample")

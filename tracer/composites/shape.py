@@ -214,8 +214,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 
 @composite("tensordot")
 def tensordot(input: Tensor, other: Tensor, dims: Any = 2) -> Tensor:
-    if isinstance(dims, torch.Tensor):
-        raise NotWritten
+    dims = dims.tolist() if isinstance(dims, torch.Tensor) else dims  # raises where it is no constant
     if isinstance(dims, int):
         left, right = list(range(input.dim() - dims, input.dim())), list(range(dims))
     else:
@@ -250,7 +249,7 @@ def vander(x: Any = None, N: int | None = None, input: Any = None, increasing: b
 
 @composite("_chunk_cat")
 def chunk_cat(tensors: Sequence[Tensor], dim: int, num_chunks: int) -> Tensor:
-    parts = []
+    parts, dim = [], dim % tensors[0].dim()
     for t in tensors:
         size = -(-t.shape[dim] // num_chunks)
         padded = F.pad(t, (*(0, 0) * (t.dim() - dim - 1), 0, size * num_chunks - t.shape[dim]))
