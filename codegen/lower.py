@@ -44,7 +44,9 @@ EMPTY = (
     "contrib.boolean_mask leaves of nothing binds)"
 )
 # Ops whose rules take empty tensors among others.
-TAKES_EMPTY = frozenset(["cat", "resize", "resize_as"])
+TAKES_EMPTY = frozenset(
+    "addbmm addmm addmv baddbmm bmm cat dot linear matmul mm mv resize resize_as".split()
+)
 # Ops that torch lets act along an axis of a 0-d tensor: it arrives as the (1,) that it is in MXNet.
 TAKES_LINES = frozenset(
     "bucketize cosine_similarity cummax cummin gather index_add index_copy index_fill index_select kl_div "

@@ -33,7 +33,7 @@ _GROUPS: dict[str, str] = {
         "linalg.potrf factors positive definite matrices, linalg.gelqf by reflections; LAPACK's sytrf chooses pivots "
         "of one or two rows by the values"
     ),
-    "igamma igammac special_gammainc special_gammaincc special_zeta polygamma special_i0e special_i1 special_i1e i0 "
+    "igamma igammac special_gammainc special_gammaincc special_zeta special_i0e special_i1 special_i1e i0 "
     "special_erfcx special_ndtri special_log_ndtr special_airy_ai special_bessel_j0 special_bessel_j1 "
     "special_bessel_y0 special_bessel_y1 special_modified_bessel_i0 special_modified_bessel_i1 "
     "special_modified_bessel_k0 special_modified_bessel_k1 special_scaled_modified_bessel_k0 "

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codegen.lower import Builder, Value
+import numpy as np
+
+from codegen.lower import EMPTY, Builder, Refused, Value
 from codegen.registry import lowers
 from codegen.rules.arithmetic import binary
 from codegen.rules.layout import reshape_to
-from tracer.ir import Shape, Size
+from tracer.ir import Dim, Shape, Size
 from tracer.ir import product as sizes_product
 
 
@@ -16,6 +18,9 @@ from tracer.ir import product as sizes_product
 def linear(b: Builder, input: Value, weight: Value, bias: Value | None = None) -> Value:
     if weight.rank == 1:
         return _vector_linear(b, input, weight, bias)
+    if input.sizes[-1] == 0:
+        zeros = _sum_of_nothing(b, input, replace(weight, shape=(0, weight.sizes[0])), "float32")
+        return zeros if bias is None else binary(b, "add", zeros, bias)
     if input.rank == 1:
         input = b.op("expand_dims", input, axis=0, hint="row", gives=(1, *input.sizes))
         output = _fully_connected(b, input, weight, bias)
@@ -78,6 +83,8 @@ def product(b: Builder, left: Value, right: Value, hint: str = "") -> Value:
     """torch.matmul of any two ranks."""
     dtype = b.out.dtype if b.out.dtype == "float64" else "float32"
     left, right = b.cast(left, dtype), b.cast(right, dtype)
+    if left.sizes[-1] == 0:
+        return _sum_of_nothing(b, left, right, dtype)
     if left.rank == 1:
         left = b.op("expand_dims", left, axis=0, hint="row", gives=(1, *left.sizes))
     if right.rank == 1:
@@ -92,6 +99,15 @@ def product(b: Builder, left: Value, right: Value, hint: str = "") -> Value:
     else:
         result = product_of(b, left, right, hint=hint)
     return result if len(b.out.shape) == result.rank else reshape_to(b, result, b.out.shape, hint="product")
+
+
+def _sum_of_nothing(b: Builder, left: Value, right: Value, dtype: str) -> Value:
+    """Zeros: a product over an axis without elements."""
+    columns = right.sizes[-1:] if right.rank > 1 else ()
+    shape = (*_broadcast(left.sizes[:-2], right.sizes[:-2]), *left.sizes[-2:-1], *columns)
+    if any(isinstance(s, Dim) or s == 0 for s in shape):
+        raise Refused(EMPTY, "leave it out where it holds nothing", "empty")
+    return b.constant(np.zeros(shape, dtype), "zeros")  # type: ignore[arg-type]
 
 
 def product_of(

@@ -113,3 +113,10 @@ for mode in ("sum", "mean", "max"):
 case("embedding_bag weights", Bags("sum", weighted=True), Ints((2, 5), 7), (2, 5))
 case("embedding_bag max_norm", nn.EmbeddingBag(7, 4, max_norm=1.0), Ints((2, 5), 7))
 fn("embedding of one number", lambda i, w: F.embedding(i.amax(), w), Ints((1,)), (5, 3))
+fn("matmul over nothing", lambda x: x.sum(0)[:, :0] @ torch.zeros(0, 5) + x.sum(), (2, 3, 4))
+fn("addmm over nothing", lambda x, y: torch.addmm(y, x.sum(0)[:, :0], torch.zeros(0, 5)), (2, 3, 4), (3, 5))
+fn(
+    "linear of nothing",
+    lambda x: nn.functional.linear(x.sum(0)[:, :0], torch.zeros(5, 0)) + x.sum(),
+    (2, 3, 4),
+)

@@ -110,3 +110,10 @@ fn(
 )
 fn("histogram", lambda x: tuple(torch.histogram(x.sum(0), 4)), (2, 9))
 fn("digamma", lambda x: torch.digamma(x * 3), (2, 9), tolerance=1e-4)
+fn("polygamma", lambda x: torch.polygamma(2, x * 3), (2, 9), tolerance=1e-4)
+fn(
+    "scatter to a product",
+    lambda x: x.scatter(1, torch.tensor([[0, 1]] * 2), 3.0, reduce="multiply"),
+    (2, 5),
+    frozen=True,
+)

@@ -78,35 +78,6 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     return total + p * (p - 1) / 4 * math.log(math.pi)
 
 
-@composite("digamma")
-def digamma(input: Tensor) -> Tensor:
-    """The asymptotic series from 10 on, reached by the recurrence; the left half is the right half's mirror."""
-    x = input.double()
-    left = x <= 0
-    z = torch.where(left, 1 - x, x)
-    found = torch.zeros_like(z)
-    for k in range(10):
-        found = found - 1 / (z + k)
-    z = z + 10
-    square = 1 / (z * z)
-    series = torch.zeros_like(z)
-    for coefficient in (1 / 12, -691 / 32760, 1 / 132, -1 / 240, 1 / 252, -1 / 120, 1 / 12):
-        series = series * square + coefficient
-    found = found + torch.log(z) - 0.5 / z - series * square
-    part = x - torch.trunc(x)
-    mirrored = found - math.pi / torch.tan(math.pi * part)
-    whole = torch.where(x == 0, torch.where(torch.signbit(1 / x), torch.inf, -torch.inf), torch.nan)
-    found = torch.where(left, torch.where(part == 0, whole, mirrored), found)
-    return found.to(input.dtype)
-
-
-@composite("polygamma")
-def polygamma(n: int, input: Tensor) -> Tensor:
-    if n:
-        raise NotWritten
-    return torch.digamma(input)
-
-
 @composite("special_xlog1py")
 def xlog1py(input: Any, other: Any) -> Tensor:
     left, right = torch.as_tensor(input), torch.as_tensor(other)

@@ -38,7 +38,7 @@ def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, value: Any = None, reduce: str | None = None
 ) -> Tensor:
     """Products, and indices that leave rows out."""
-    if input.dim() == 0 or not index.numel():
+    if not index.numel() or (input.dim() == 0 and reduce != "multiply"):
         raise NotWritten
     given = src if isinstance(src, Tensor) else torch.full(index.shape, value, dtype=input.dtype)
     if reduce == "multiply":

@@ -38,7 +38,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     places = list(choose(range(input.shape[0]), r))
     if not places or not r:
-        raise NotWritten
+        return torch.zeros(0, r, dtype=input.dtype)
     return torch.stack([input[[p[i] for p in places]] for i in range(r)], 1)
 
 
@@ -176,6 +176,15 @@ def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
 
 def _axes(input: Tensor, dim: Any) -> list[int]:
     return list(range(input.dim())) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+
+
+@composite("narrow")
+def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+    """From a place that a tensor names."""
+    if not isinstance(start, Tensor):
+        raise NotWritten
+    start = torch.where(start < 0, start + input.shape[dim], start)
+    return input.index_select(dim, start.reshape(1) + torch.arange(length))
 
 
 @composite("take_along_dim")
