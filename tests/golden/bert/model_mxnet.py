@@ -69,7 +69,7 @@ def bert_layer(
         x, attention_scores, name=f"{name}_attention_self_attention_scores_matmul"
     )
     attention_scores = named(
-        attention_scores / (4.898979485566356), name=f"{name}_attention_self_div"
+        attention_scores / 4.898979485566356, name=f"{name}_attention_self_div"
     )
     attention_scores = mx.sym.broadcast_add(
         attention_scores, attention_mask, name=f"{name}_attention_self_add"

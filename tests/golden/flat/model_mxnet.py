@@ -25,16 +25,24 @@ def Net() -> mx.sym.Symbol:
     Outputs: (N, 10).
     """
     x = mx.sym.Variable("x")
+
+    # x = (x - 0.1307) / 0.3081
     x = named(x - 0.1307, name="sub")
-    x = named(x / (0.3081), name="div")
+    x = named(x / 0.3081, name="div")
+
+    # x = self.pool(F.relu(self.conv1(x)))
     x = mx.sym.Convolution(x, kernel=(5, 5), pad=(2, 2), num_filter=16, no_bias=False, name="conv1")
     x = mx.sym.Activation(x, act_type="relu", name="x_relu")
     x = mx.sym.Pooling(x, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name="pool")
+
+    # skip = F.relu(self.conv2(x))
     skip = mx.sym.Convolution(x, kernel=(3, 3), num_filter=32, no_bias=False, name="conv2")
     skip = mx.sym.Activation(skip, act_type="relu", name="skip_relu")
+
+    # x = F.relu(self.conv3(F.pad(skip, (1, 1, 1, 1))))
     x = mx.sym.Pad(skip, mode="constant", pad_width=(0, 0, 0, 0, 1, 1, 1, 1), name="x_pad")
-    conv3_weight = mx.sym.Variable("conv3_weight", shape=(32, 32, 3, 3))
-    conv3_bias = mx.sym.Variable("conv3_bias", shape=(32,))
+    conv3_weight = mx.sym.Variable("conv3_weight", shape=(32, 32, 3, 3), dtype="float32")
+    conv3_bias = mx.sym.Variable("conv3_bias", shape=(32,), dtype="float32")
     x = mx.sym.Convolution(
         x,
         weight=conv3_weight,
@@ -45,6 +53,8 @@ def Net() -> mx.sym.Symbol:
         name="conv3",
     )
     x = mx.sym.Activation(x, act_type="relu", name="x_relu2")
+
+    # x = F.relu(self.conv3(F.pad(x, (1, 1, 1, 1))))
     x = mx.sym.Pad(x, mode="constant", pad_width=(0, 0, 0, 0, 1, 1, 1, 1), name="x_pad2")
     x = mx.sym.Convolution(
         x,
@@ -56,19 +66,29 @@ def Net() -> mx.sym.Symbol:
         name="conv3_2",
     )
     x = mx.sym.Activation(x, act_type="relu", name="x_relu3")
+
+    # x = self.bn(x + skip)
     x = mx.sym.elemwise_add(x, skip, name="add")
     x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn")
+
     x = mx.sym.Pooling(
         x, kernel=(3, 3), stride=(2, 2), pooling_convention="valid", name="max_pool2d"
     )
     x = mx.sym.Flatten(x, name="flatten")
+
+    # x = F.dropout(F.relu(self.fc1(x)), p=0.5, training=self.training)
     x = mx.sym.FullyConnected(x, num_hidden=120, no_bias=False, flatten=False, name="fc1")
     x = mx.sym.Activation(x, act_type="relu", name="x_relu4")
     x = mx.sym.Dropout(x, name="dropout")
+
+    # x = torch.tanh(self.fc2(x))
     x = mx.sym.FullyConnected(x, num_hidden=84, no_bias=False, flatten=False, name="fc2")
     x = mx.sym.Activation(x, act_type="tanh", name="tanh")
+
+    # logits = self.fc3(x) * self.scale
     logits = mx.sym.FullyConnected(x, num_hidden=10, no_bias=False, flatten=False, name="fc3")
-    scale = mx.sym.Variable("scale", shape=(10,))
+    scale = mx.sym.Variable("scale", shape=(10,), dtype="float32")
     scale = mx.sym.Reshape(scale, shape=(1, -1), name="mul_rhs")
     logits = mx.sym.broadcast_mul(logits, scale, name="mul")
+
     return mx.sym.log_softmax(logits, name="log_softmax")

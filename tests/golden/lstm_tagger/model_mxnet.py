@@ -20,30 +20,29 @@ def LSTMTagger() -> mx.sym.Symbol:
     """
     sentence = mx.sym.Variable("sentence", dtype="int64")
     embeds = mx.sym.Embedding(sentence, input_dim=200, output_dim=32, name="word_embeddings")
-    zeros = mx.sym.zeros(shape=(4, 1, 48), name="lstm_zeros")
-    sentence = mx.sym.cast(sentence, dtype="float32", name="lstm_cast")
-    sentence = mx.sym.broadcast_like(
-        zeros, sentence, lhs_axes=(1,), rhs_axes=(0,), name="lstm_batch_batch"
-    )
-    zeros2 = mx.sym.zeros(shape=(4, 1, 48), name="lstm_zeros2")
-    batch2 = mx.sym.broadcast_like(
-        zeros2, sentence, lhs_axes=(1,), rhs_axes=(1,), name="lstm_batch_batch2"
+
+    # lstm_out, _ = self.lstm(embeds)
+    lstm_out = mx.sym.zeros(shape=(4, 1, 48), name="lstm_lstm_out_zeros")
+    lstm_out = mx.sym.broadcast_like(
+        lstm_out, embeds, lhs_axes=(1,), rhs_axes=(0,), name="lstm_lstm_out_batch_batch"
     )
     embeds = mx.sym.SwapAxis(embeds, dim2=1, name="lstm_steps_first")
-    lstm0, _, _ = mx.sym.RNN(
+    lstm_out = mx.sym.RNN(
         embeds,
-        state=sentence,
-        state_cell=batch2,
+        state=lstm_out,
+        state_cell=lstm_out,
         state_size=48,
         num_layers=2,
         bidirectional=True,
         mode="lstm",
-        state_outputs=True,
         name="lstm",
     )
-    lstm0 = mx.sym.SwapAxis(lstm0, dim2=1, name="lstm_batch_first")
-    tag_space = mx.sym.Dropout(lstm0, p=0.3, name="dropout")
+    lstm_out = mx.sym.SwapAxis(lstm_out, dim2=1, name="lstm_batch_first")
+
+    # tag_space = self.hidden2tag(self.dropout(lstm_out))
+    tag_space = mx.sym.Dropout(lstm_out, p=0.3, name="dropout")
     tag_space = mx.sym.FullyConnected(
         tag_space, num_hidden=12, no_bias=False, flatten=False, name="hidden2tag"
     )
+
     return mx.sym.log_softmax(tag_space, name="log_softmax")

@@ -47,39 +47,10 @@ def se_module(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     return mx.sym.broadcast_mul(x, out, name=f"{name}_mul")
 
 
-def block(
-    x: mx.sym.Symbol, num_filter: int, stride: tuple[int, ...], with_add: bool, name: str
-) -> mx.sym.Symbol:
-    """Block of model.py."""
-    out = mx.sym.Convolution(
-        x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_conv1"
-    )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn1")
-    out = mx.sym.Activation(out, act_type="relu", name=f"{name}_nolinear1")
-    out = mx.sym.Convolution(
-        out,
-        kernel=(3, 3),
-        stride=stride,
-        pad=(1, 1),
-        num_filter=num_filter,
-        num_group=num_filter,
-        no_bias=True,
-        name=f"{name}_conv2",
-    )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn2")
-    out = mx.sym.Activation(out, act_type="relu", name=f"{name}_nolinear1_2")
-    out = mx.sym.Convolution(out, kernel=(1, 1), num_filter=24, no_bias=True, name=f"{name}_conv3")
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn3")
-    if with_add:
-        out = mx.sym.elemwise_add(out, x, name=f"{name}_add")
-    return out
-
-
 def block_hswish(
     x: mx.sym.Symbol,
     num_filter: int,
     stride: tuple[int, ...],
-    conv3_num_filter: int,
     se_num_filter: int,
     with_shortcut: bool,
     with_add: bool,
@@ -110,7 +81,7 @@ def block_hswish(
     out = named(out / 6, name=f"{name}_nolinear1_div2")
 
     out = mx.sym.Convolution(
-        out, kernel=(1, 1), num_filter=conv3_num_filter, no_bias=True, name=f"{name}_conv3"
+        out, kernel=(1, 1), num_filter=4 * se_num_filter, no_bias=True, name=f"{name}_conv3"
     )
     out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn3")
     out = se_module(out, num_filter=se_num_filter, name=f"{name}_se")
@@ -121,6 +92,36 @@ def block_hswish(
         x = mx.sym.BatchNorm(x2, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_shortcut_1")
     if with_add:
         out = mx.sym.elemwise_add(out, x, name=f"{name}_add")
+    return out
+
+
+def block(
+    x: mx.sym.Symbol, num_filter: int, conv3_num_filter: int, with_se: bool, name: str
+) -> mx.sym.Symbol:
+    """Block of model.py."""
+    out = mx.sym.Convolution(
+        x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_conv1"
+    )
+    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn1")
+    out = mx.sym.Activation(out, act_type="relu", name=f"{name}_nolinear1")
+    out = mx.sym.Convolution(
+        out,
+        kernel=(3, 3),
+        stride=(2, 2),
+        pad=(1, 1),
+        num_filter=num_filter,
+        num_group=num_filter,
+        no_bias=True,
+        name=f"{name}_conv2",
+    )
+    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn2")
+    out = mx.sym.Activation(out, act_type="relu", name=f"{name}_nolinear1_2")
+    out = mx.sym.Convolution(
+        out, kernel=(1, 1), num_filter=conv3_num_filter, no_bias=True, name=f"{name}_conv3"
+    )
+    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn3")
+    if with_se:
+        out = se_module(out, num_filter=4, name=f"{name}_se")
     return out
 
 
@@ -136,34 +137,34 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
     )
     out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn1")
     out = hswish(out, name="hs1")
+    out = block(out, num_filter=16, conv3_num_filter=16, with_se=True, name="bneck_0")
+    out = block(out, num_filter=72, conv3_num_filter=24, with_se=False, name="bneck_1")
 
-    # bneck.0: Block
-    out = mx.sym.Convolution(out, kernel=(1, 1), num_filter=16, no_bias=True, name="bneck_0_conv1")
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name="bneck_0_bn1")
-    out = mx.sym.Activation(out, act_type="relu", name="bneck_0_nolinear1")
-    out = mx.sym.Convolution(
-        out,
-        kernel=(3, 3),
-        stride=(2, 2),
-        pad=(1, 1),
-        num_filter=16,
-        num_group=16,
-        no_bias=True,
-        name="bneck_0_conv2",
+    # bneck.2: Block
+    conv1 = mx.sym.Convolution(
+        out, kernel=(1, 1), num_filter=88, no_bias=True, name="bneck_2_conv1"
     )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name="bneck_0_bn2")
-    out = mx.sym.Activation(out, act_type="relu", name="bneck_0_nolinear1_2")
-    out = mx.sym.Convolution(out, kernel=(1, 1), num_filter=16, no_bias=True, name="bneck_0_conv3")
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name="bneck_0_bn3")
+    bn1 = mx.sym.BatchNorm(conv1, eps=1e-5, momentum=0.9, fix_gamma=False, name="bneck_2_bn1")
+    nolinear1 = mx.sym.Activation(bn1, act_type="relu", name="bneck_2_nolinear1")
+    conv2 = mx.sym.Convolution(
+        nolinear1,
+        kernel=(3, 3),
+        pad=(1, 1),
+        num_filter=88,
+        num_group=88,
+        no_bias=True,
+        name="bneck_2_conv2",
+    )
+    bn2 = mx.sym.BatchNorm(conv2, eps=1e-5, momentum=0.9, fix_gamma=False, name="bneck_2_bn2")
+    x = mx.sym.Activation(bn2, act_type="relu", name="bneck_2_nolinear1_2")
+    conv3 = mx.sym.Convolution(x, kernel=(1, 1), num_filter=24, no_bias=True, name="bneck_2_conv3")
+    bn3 = mx.sym.BatchNorm(conv3, eps=1e-5, momentum=0.9, fix_gamma=False, name="bneck_2_bn3")
+    out = mx.sym.elemwise_add(bn3, out, name="bneck_2_add")
 
-    out = se_module(out, num_filter=4, name="bneck_0_se")
-    out = block(out, num_filter=72, stride=(2, 2), with_add=False, name="bneck_1")
-    out = block(out, num_filter=88, stride=(1, 1), with_add=True, name="bneck_2")
     out = block_hswish(
         out,
         num_filter=96,
         stride=(2, 2),
-        conv3_num_filter=40,
         se_num_filter=10,
         with_shortcut=False,
         with_add=False,
@@ -174,7 +175,6 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
             out,
             num_filter=240,
             stride=(1, 1),
-            conv3_num_filter=40,
             se_num_filter=10,
             with_shortcut=False,
             with_add=True,
@@ -184,7 +184,6 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
         out,
         num_filter=120,
         stride=(1, 1),
-        conv3_num_filter=48,
         se_num_filter=12,
         with_shortcut=True,
         with_add=True,
@@ -194,7 +193,6 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
         out,
         num_filter=144,
         stride=(1, 1),
-        conv3_num_filter=48,
         se_num_filter=12,
         with_shortcut=False,
         with_add=True,
@@ -204,7 +202,6 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
         out,
         num_filter=288,
         stride=(2, 2),
-        conv3_num_filter=96,
         se_num_filter=24,
         with_shortcut=False,
         with_add=False,
@@ -215,7 +212,6 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
             out,
             num_filter=576,
             stride=(1, 1),
-            conv3_num_filter=96,
             se_num_filter=24,
             with_shortcut=False,
             with_add=True,

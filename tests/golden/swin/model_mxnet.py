@@ -18,6 +18,153 @@ def named(symbol: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     return symbol
 
 
+def roll(x: mx.sym.Symbol, begin: int, name: str) -> mx.sym.Symbol:
+    """torch's roll, for which MXNet needs several ops."""
+    tail1 = mx.sym.slice_axis(x, axis=1, begin=begin, end=None, name=f"{name}_tail1")
+    head1 = mx.sym.slice_axis(x, axis=1, begin=0, end=begin, name=f"{name}_head1")
+    roll1 = mx.sym.Concat(tail1, head1, dim=1, name=f"{name}_roll1")
+    tail2 = mx.sym.slice_axis(roll1, axis=2, begin=begin, end=None, name=f"{name}_tail2")
+    head2 = mx.sym.slice_axis(roll1, axis=2, begin=0, end=begin, name=f"{name}_head2")
+    return mx.sym.Concat(tail2, head2, dim=2, name=f"{name}_roll2")
+
+
+def patch_merging(
+    x: mx.sym.Symbol, shape: tuple[int, ...], num_hidden: int, name: str
+) -> mx.sym.Symbol:
+    """PatchMerging of model.py."""
+    x = mx.sym.Reshape(x, shape=shape, name=f"{name}_x_view")
+    x0 = mx.sym.slice(
+        x,
+        begin=(None, None, None, None),
+        end=(None, None, None, None),
+        step=(1, 2, 2, 1),
+        name=f"{name}_x0_getitem",
+    )
+    x1 = mx.sym.slice(
+        x,
+        begin=(None, 1, None, None),
+        end=(None, None, None, None),
+        step=(1, 2, 2, 1),
+        name=f"{name}_x1_getitem",
+    )
+    x2 = mx.sym.slice(
+        x,
+        begin=(None, None, 1, None),
+        end=(None, None, None, None),
+        step=(1, 2, 2, 1),
+        name=f"{name}_x2_getitem",
+    )
+    x3 = mx.sym.slice(
+        x,
+        begin=(None, 1, 1, None),
+        end=(None, None, None, None),
+        step=(1, 2, 2, 1),
+        name=f"{name}_x3_getitem",
+    )
+    x = mx.sym.Concat(x0, x1, x2, x3, dim=3, name=f"{name}_cat")
+    x = mx.sym.Reshape(x, shape=(0, -3, 0), name=f"{name}_x_view2")
+    x = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm")
+    return mx.sym.FullyConnected(
+        x, num_hidden=num_hidden, no_bias=True, flatten=False, name=f"{name}_reduction"
+    )
+
+
+def swin_transformer_block(
+    x: mx.sym.Symbol,
+    shape: tuple[int, ...],
+    view2_shape: tuple[int, ...],
+    table_shape: tuple[int, ...],
+    bias_shape: tuple[int, ...],
+    view_shape: tuple[int, ...],
+    num_hidden: int,
+    view_shape2: tuple[int, ...],
+    view3_shape: tuple[int, ...],
+    with_roll: bool,
+    name: str,
+    view_shape3: tuple[int, ...] | None = None,
+    attn_shape: tuple[int, ...] | None = None,
+) -> mx.sym.Symbol:
+    """SwinTransformerBlock of model.py."""
+    norm1 = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm1")
+    view = mx.sym.Reshape(norm1, shape=shape, name=f"{name}_x_view")
+    if with_roll:
+        view = roll(view, begin=2, name=f"{name}_shifted_x_roll")
+    view2 = mx.sym.Reshape(view, shape=view2_shape, name=f"{name}_x_view2")
+    permute = mx.sym.transpose(view2, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_permute")
+    view = mx.sym.Reshape(permute, shape=(-1, 0, 0, 0), reverse=True, name=f"{name}_view")
+    x_windows = mx.sym.Reshape(view, shape=(0, -3, 0), name=f"{name}_x_windows_view")
+
+    # attn: WindowAttention
+    qkv = mx.sym.FullyConnected(
+        x_windows, num_hidden=3 * num_hidden, no_bias=False, flatten=False, name=f"{name}_attn_qkv"
+    )
+    qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name=f"{name}_attn_qkv_reshape")
+    qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name=f"{name}_attn_qkv_permute")
+    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=0, end=1, name=f"{name}_attn_getitem_slice")
+    getitem = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_getitem")
+    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=1, end=2, name=f"{name}_attn_getitem2_slice")
+    getitem2 = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_getitem2")
+    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=2, end=3, name=f"{name}_attn_getitem3_slice")
+    getitem3 = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_getitem3")
+    q = named(getitem * 24**-0.5, name=f"{name}_attn_mul")
+    attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name=f"{name}_attn_attn_transpose")
+    attn = mx.sym.linalg.gemm2(q, attn, name=f"{name}_attn_attn_matmul")
+    table = mx.sym.Variable(
+        f"{name}_attn_relative_position_bias_table", shape=table_shape, dtype="float32"
+    )
+    bias = mx.sym.Variable(f"{name}_attn_relative_position_bias", shape=bias_shape, dtype="int64")
+    relative_position_bias = mx.sym.take(
+        table, bias, mode="clip", name=f"{name}_attn_relative_position_bias_getitem"
+    )
+    relative_position_bias = mx.sym.Reshape(
+        relative_position_bias, shape=view_shape, name=f"{name}_attn_relative_position_bias_view"
+    )
+    relative_position_bias = mx.sym.transpose(
+        relative_position_bias, axes=(2, 0, 1), name=f"{name}_attn_relative_position_bias_permute"
+    )
+    relative_position_bias = mx.sym.expand_dims(
+        relative_position_bias, axis=0, name=f"{name}_attn_unsqueeze"
+    )
+    attn = mx.sym.broadcast_add(attn, relative_position_bias, name=f"{name}_attn_attn_add")
+
+    if with_roll:
+        # attn: WindowAttention
+        view = mx.sym.Reshape(attn, shape=view_shape3, name=f"{name}_attn_attn_view")
+        attn_attn = mx.sym.Variable(f"{name}_attn_attn", shape=attn_shape, dtype="float32")
+        attn_attn = mx.sym.broadcast_add(view, attn_attn, name=f"{name}_attn_attn_add2")
+        attn = mx.sym.Reshape(attn_attn, shape=(-3, 0, 0, 0), name=f"{name}_attn_attn_view2")
+
+    # attn: WindowAttention
+    attn = mx.sym.softmax(attn, name=f"{name}_attn_softmax")
+    attn = mx.sym.linalg.gemm2(attn, getitem3, name=f"{name}_attn_x_matmul")
+    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name=f"{name}_attn_x_transpose")
+    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name=f"{name}_attn_x_reshape")
+    attn = mx.sym.FullyConnected(
+        attn, num_hidden=num_hidden, no_bias=False, flatten=False, name=f"{name}_attn_proj"
+    )
+
+    attn_windows = mx.sym.Reshape(attn, shape=view_shape2, name=f"{name}_attn_windows_view")
+    attn_windows = mx.sym.Reshape(attn_windows, shape=view3_shape, name=f"{name}_x_view3")
+    attn_windows = mx.sym.transpose(attn_windows, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_permute2")
+    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, -3, 0), name=f"{name}_view2")
+    if with_roll:
+        attn_windows = roll(attn_windows, begin=-2, name=f"{name}_x_roll")
+    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, 0), name=f"{name}_x_view4")
+    x = mx.sym.elemwise_add(x, attn_windows, name=f"{name}_x_add")
+    norm2 = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm2")
+
+    # mlp: Mlp
+    fc1 = mx.sym.FullyConnected(
+        norm2, num_hidden=4 * num_hidden, no_bias=False, flatten=False, name=f"{name}_mlp_fc1"
+    )
+    act = mx.sym.LeakyReLU(fc1, act_type="gelu", name=f"{name}_mlp_act")
+    fc2 = mx.sym.FullyConnected(
+        act, num_hidden=num_hidden, no_bias=False, flatten=False, name=f"{name}_mlp_fc2"
+    )
+
+    return mx.sym.elemwise_add(x, fc2, name=f"{name}_x_add2")
+
+
 def SwinTransformer() -> mx.sym.Symbol:
     """SwinTransformer of model.py.
 
@@ -34,1229 +181,93 @@ def SwinTransformer() -> mx.sym.Symbol:
     x = mx.sym.SwapAxis(x, dim1=1, dim2=2, name="patch_embed_transpose")
     x = mx.sym.LayerNorm(x, eps=1e-5, name="patch_embed_norm")
 
-    # layers.0.blocks.0: SwinTransformerBlock
-    norm1 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_0_blocks_0_norm1")
-    view = mx.sym.Reshape(norm1, shape=(0, 16, 16, 24), name="layers_0_blocks_0_x_view")
-    view2 = mx.sym.Reshape(view, shape=(0, 4, 4, 4, 4, 24), name="layers_0_blocks_0_x_view2")
-    permute = mx.sym.transpose(view2, axes=(0, 1, 3, 2, 4, 5), name="layers_0_blocks_0_permute")
-    view = mx.sym.Reshape(permute, shape=(-1, 0, 0, 0), reverse=True, name="layers_0_blocks_0_view")
-    x_windows = mx.sym.Reshape(view, shape=(0, -3, 0), name="layers_0_blocks_0_x_windows_view")
-
-    # layers.0.blocks.0.attn: WindowAttention
-    qkv = mx.sym.FullyConnected(
-        x_windows, num_hidden=72, no_bias=False, flatten=False, name="layers_0_blocks_0_attn_qkv"
-    )
-    qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name="layers_0_blocks_0_attn_qkv_reshape")
-    qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name="layers_0_blocks_0_attn_qkv_permute")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=0, end=1, name="layers_0_blocks_0_attn_getitem_slice"
-    )
-    getitem = mx.sym.squeeze(slice, axis=0, name="layers_0_blocks_0_attn_getitem")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=1, end=2, name="layers_0_blocks_0_attn_getitem2_slice"
-    )
-    getitem2 = mx.sym.squeeze(slice, axis=0, name="layers_0_blocks_0_attn_getitem2")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=2, end=3, name="layers_0_blocks_0_attn_getitem3_slice"
-    )
-    getitem3 = mx.sym.squeeze(slice, axis=0, name="layers_0_blocks_0_attn_getitem3")
-    q = named(getitem * 24**-0.5, name="layers_0_blocks_0_attn_mul")
-    attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name="layers_0_blocks_0_attn_attn_transpose")
-    attn = mx.sym.linalg.gemm2(q, attn, name="layers_0_blocks_0_attn_attn_matmul")
-    table = mx.sym.Variable("layers_0_blocks_0_attn_relative_position_bias_table", shape=(49, 1))
-    bias = mx.sym.Variable(
-        "layers_0_blocks_0_attn_relative_position_bias", shape=(256,), dtype="int64"
-    )
-    relative_position_bias = mx.sym.take(
-        table, bias, mode="clip", name="layers_0_blocks_0_attn_relative_position_bias_getitem"
-    )
-    relative_position_bias = mx.sym.Reshape(
-        relative_position_bias, shape=(16, 16, 1), name="layers_0_blocks_0_attn_view"
-    )
-    relative_position_bias = mx.sym.transpose(
-        relative_position_bias,
-        axes=(2, 0, 1),
-        name="layers_0_blocks_0_attn_relative_position_bias_permute",
-    )
-    relative_position_bias = mx.sym.expand_dims(
-        relative_position_bias, axis=0, name="layers_0_blocks_0_attn_unsqueeze"
-    )
-    attn = mx.sym.broadcast_add(attn, relative_position_bias, name="layers_0_blocks_0_attn_add")
-    attn = mx.sym.softmax(attn, name="layers_0_blocks_0_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, getitem3, name="layers_0_blocks_0_attn_x_matmul")
-    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name="layers_0_blocks_0_attn_x_transpose")
-    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name="layers_0_blocks_0_attn_x_reshape")
-    attn = mx.sym.FullyConnected(
-        attn, num_hidden=24, no_bias=False, flatten=False, name="layers_0_blocks_0_attn_proj"
-    )
-
-    # layers.0.blocks.0: SwinTransformerBlock
-    attn_windows = mx.sym.Reshape(
-        attn, shape=(0, 4, 4, 24), name="layers_0_blocks_0_attn_windows_view"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(-1, 4, 4, 4, 4, 24), name="layers_0_blocks_0_x_view3"
-    )
-    attn_windows = mx.sym.transpose(
-        attn_windows, axes=(0, 1, 3, 2, 4, 5), name="layers_0_blocks_0_permute2"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, -3, -3, 0), name="layers_0_blocks_0_view2"
-    )
-    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, 0), name="layers_0_blocks_0_x_view4")
-    x = mx.sym.elemwise_add(x, attn_windows, name="layers_0_blocks_0_x_add")
-    norm2 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_0_blocks_0_norm2")
-
-    # layers.0.blocks.0.mlp: Mlp
-    fc1 = mx.sym.FullyConnected(
-        norm2, num_hidden=96, no_bias=False, flatten=False, name="layers_0_blocks_0_mlp_fc1"
-    )
-    act = mx.sym.LeakyReLU(fc1, act_type="gelu", name="layers_0_blocks_0_mlp_act")
-    fc2 = mx.sym.FullyConnected(
-        act, num_hidden=24, no_bias=False, flatten=False, name="layers_0_blocks_0_mlp_fc2"
-    )
-
-    # layers.0.blocks.0: SwinTransformerBlock
-    x = mx.sym.elemwise_add(x, fc2, name="layers_0_blocks_0_x_add2")
-
-    # layers.0.blocks.1: SwinTransformerBlock
-    norm1 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_0_blocks_1_norm1")
-    view = mx.sym.Reshape(norm1, shape=(0, 16, 16, 24), name="layers_0_blocks_1_x_view")
-    shifted_x = mx.sym.slice_axis(
-        view, axis=1, begin=2, end=None, name="layers_0_blocks_1_shifted_x_roll_tail1"
-    )
-    head1 = mx.sym.slice_axis(
-        view, axis=1, begin=0, end=2, name="layers_0_blocks_1_shifted_x_roll_head1"
-    )
-    shifted_x = mx.sym.Concat(
-        shifted_x, head1, dim=1, name="layers_0_blocks_1_shifted_x_roll_roll1"
-    )
-    tail2 = mx.sym.slice_axis(
-        shifted_x, axis=2, begin=2, end=None, name="layers_0_blocks_1_shifted_x_roll_tail2"
-    )
-    shifted_x = mx.sym.slice_axis(
-        shifted_x, axis=2, begin=0, end=2, name="layers_0_blocks_1_shifted_x_roll_head2"
-    )
-    shifted_x = mx.sym.Concat(
-        tail2, shifted_x, dim=2, name="layers_0_blocks_1_shifted_x_roll_roll2"
-    )
-    shifted_x = mx.sym.Reshape(
-        shifted_x, shape=(0, 4, 4, 4, 4, 24), name="layers_0_blocks_1_x_view2"
-    )
-    shifted_x = mx.sym.transpose(
-        shifted_x, axes=(0, 1, 3, 2, 4, 5), name="layers_0_blocks_1_permute"
-    )
-    shifted_x = mx.sym.Reshape(
-        shifted_x, shape=(-1, 0, 0, 0), reverse=True, name="layers_0_blocks_1_view"
-    )
-    x_windows = mx.sym.Reshape(shifted_x, shape=(0, -3, 0), name="layers_0_blocks_1_x_windows_view")
-
-    # layers.0.blocks.1.attn: WindowAttention
-    qkv = mx.sym.FullyConnected(
-        x_windows, num_hidden=72, no_bias=False, flatten=False, name="layers_0_blocks_1_attn_qkv"
-    )
-    qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name="layers_0_blocks_1_attn_qkv_reshape")
-    qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name="layers_0_blocks_1_attn_qkv_permute")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=0, end=1, name="layers_0_blocks_1_attn_getitem_slice"
-    )
-    getitem = mx.sym.squeeze(slice, axis=0, name="layers_0_blocks_1_attn_getitem")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=1, end=2, name="layers_0_blocks_1_attn_getitem2_slice"
-    )
-    getitem2 = mx.sym.squeeze(slice, axis=0, name="layers_0_blocks_1_attn_getitem2")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=2, end=3, name="layers_0_blocks_1_attn_getitem3_slice"
-    )
-    getitem3 = mx.sym.squeeze(slice, axis=0, name="layers_0_blocks_1_attn_getitem3")
-    q = named(getitem * 24**-0.5, name="layers_0_blocks_1_attn_mul")
-    attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name="layers_0_blocks_1_attn_attn_transpose")
-    attn = mx.sym.linalg.gemm2(q, attn, name="layers_0_blocks_1_attn_attn_matmul")
-    table = mx.sym.Variable("layers_0_blocks_1_attn_relative_position_bias_table", shape=(49, 1))
-    bias = mx.sym.Variable(
-        "layers_0_blocks_1_attn_relative_position_bias", shape=(256,), dtype="int64"
-    )
-    relative_position_bias = mx.sym.take(
-        table, bias, mode="clip", name="layers_0_blocks_1_attn_relative_position_bias_getitem"
-    )
-    relative_position_bias = mx.sym.Reshape(
-        relative_position_bias,
-        shape=(16, 16, 1),
-        name="layers_0_blocks_1_attn_relative_position_bias_view",
-    )
-    relative_position_bias = mx.sym.transpose(
-        relative_position_bias,
-        axes=(2, 0, 1),
-        name="layers_0_blocks_1_attn_relative_position_bias_permute",
-    )
-    relative_position_bias = mx.sym.expand_dims(
-        relative_position_bias, axis=0, name="layers_0_blocks_1_attn_unsqueeze"
-    )
-    attn = mx.sym.broadcast_add(
-        attn, relative_position_bias, name="layers_0_blocks_1_attn_attn_add"
-    )
-    attn = mx.sym.Reshape(attn, shape=(-1, 16, 1, 16, 16), name="layers_0_blocks_1_attn_attn_view")
-    attn2 = mx.sym.Variable("layers_0_blocks_1_attn_attn", shape=(1, 16, 1, 16, 16))
-    attn = mx.sym.broadcast_add(attn, attn2, name="layers_0_blocks_1_attn_attn_add2")
-    attn = mx.sym.Reshape(attn, shape=(-3, 0, 0, 0), name="layers_0_blocks_1_attn_attn_view2")
-    attn = mx.sym.softmax(attn, name="layers_0_blocks_1_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, getitem3, name="layers_0_blocks_1_attn_x_matmul")
-    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name="layers_0_blocks_1_attn_x_transpose")
-    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name="layers_0_blocks_1_attn_x_reshape")
-    attn = mx.sym.FullyConnected(
-        attn, num_hidden=24, no_bias=False, flatten=False, name="layers_0_blocks_1_attn_proj"
-    )
-
-    # layers.0.blocks.1: SwinTransformerBlock
-    attn_windows = mx.sym.Reshape(
-        attn, shape=(0, 4, 4, 24), name="layers_0_blocks_1_attn_windows_view"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(-1, 4, 4, 4, 4, 24), name="layers_0_blocks_1_x_view3"
-    )
-    attn_windows = mx.sym.transpose(
-        attn_windows, axes=(0, 1, 3, 2, 4, 5), name="layers_0_blocks_1_permute2"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, -3, -3, 0), name="layers_0_blocks_1_view2"
-    )
-    tail1 = mx.sym.slice_axis(
-        attn_windows, axis=1, begin=-2, end=None, name="layers_0_blocks_1_x_roll_tail1"
-    )
-    attn_windows = mx.sym.slice_axis(
-        attn_windows, axis=1, begin=0, end=-2, name="layers_0_blocks_1_x_roll_head1"
-    )
-    attn_windows = mx.sym.Concat(tail1, attn_windows, dim=1, name="layers_0_blocks_1_x_roll_roll1")
-    tail2 = mx.sym.slice_axis(
-        attn_windows, axis=2, begin=-2, end=None, name="layers_0_blocks_1_x_roll_tail2"
-    )
-    attn_windows = mx.sym.slice_axis(
-        attn_windows, axis=2, begin=0, end=-2, name="layers_0_blocks_1_x_roll_head2"
-    )
-    attn_windows = mx.sym.Concat(tail2, attn_windows, dim=2, name="layers_0_blocks_1_x_roll_roll2")
-    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, 0), name="layers_0_blocks_1_x_view4")
-    x = mx.sym.elemwise_add(x, attn_windows, name="layers_0_blocks_1_x_add")
-    norm2 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_0_blocks_1_norm2")
-
-    # layers.0.blocks.1.mlp: Mlp
-    fc1 = mx.sym.FullyConnected(
-        norm2, num_hidden=96, no_bias=False, flatten=False, name="layers_0_blocks_1_mlp_fc1"
-    )
-    act = mx.sym.LeakyReLU(fc1, act_type="gelu", name="layers_0_blocks_1_mlp_act")
-    fc2 = mx.sym.FullyConnected(
-        act, num_hidden=24, no_bias=False, flatten=False, name="layers_0_blocks_1_mlp_fc2"
-    )
-
-    # layers.0.blocks.1: SwinTransformerBlock
-    x = mx.sym.elemwise_add(x, fc2, name="layers_0_blocks_1_x_add2")
-
-    # layers.0.downsample: PatchMerging
-    x = mx.sym.Reshape(x, shape=(0, 16, 16, 24), name="layers_0_downsample_x_view")
-    x0 = mx.sym.slice(
+    x = swin_transformer_block(
         x,
-        begin=(None, None, None, None),
-        end=(None, None, None, None),
-        step=(1, 2, 2, 1),
-        name="layers_0_downsample_x0_getitem",
+        shape=(0, 16, 16, 24),
+        view2_shape=(0, 4, 4, 4, 4, 24),
+        table_shape=(49, 1),
+        bias_shape=(256,),
+        view_shape=(16, 16, 1),
+        num_hidden=24,
+        view_shape2=(0, 4, 4, 24),
+        view3_shape=(-1, 4, 4, 4, 4, 24),
+        with_roll=False,
+        name="layers_0_blocks_0",
     )
-    x1 = mx.sym.slice(
+    x = swin_transformer_block(
         x,
-        begin=(None, 1, None, None),
-        end=(None, None, None, None),
-        step=(1, 2, 2, 1),
-        name="layers_0_downsample_x1_getitem",
+        shape=(0, 16, 16, 24),
+        view2_shape=(0, 4, 4, 4, 4, 24),
+        table_shape=(49, 1),
+        bias_shape=(256,),
+        view_shape=(16, 16, 1),
+        view_shape3=(-1, 16, 1, 16, 16),
+        attn_shape=(1, 16, 1, 16, 16),
+        num_hidden=24,
+        view_shape2=(0, 4, 4, 24),
+        view3_shape=(-1, 4, 4, 4, 4, 24),
+        with_roll=True,
+        name="layers_0_blocks_1",
     )
-    x2 = mx.sym.slice(
+    x = patch_merging(x, shape=(0, 16, 16, 24), num_hidden=48, name="layers_0_downsample")
+    x = swin_transformer_block(
         x,
-        begin=(None, None, 1, None),
-        end=(None, None, None, None),
-        step=(1, 2, 2, 1),
-        name="layers_0_downsample_x2_getitem",
+        shape=(0, 8, 8, 48),
+        view2_shape=(0, 2, 4, 2, 4, 48),
+        table_shape=(49, 2),
+        bias_shape=(256,),
+        view_shape=(16, 16, 2),
+        num_hidden=48,
+        view_shape2=(0, 4, 4, 48),
+        view3_shape=(-1, 2, 2, 4, 4, 48),
+        with_roll=False,
+        name="layers_1_blocks_0",
     )
-    x3 = mx.sym.slice(
+    x = swin_transformer_block(
         x,
-        begin=(None, 1, 1, None),
-        end=(None, None, None, None),
-        step=(1, 2, 2, 1),
-        name="layers_0_downsample_x3_getitem",
-    )
-    x = mx.sym.Concat(x0, x1, x2, x3, dim=3, name="layers_0_downsample_cat")
-    x = mx.sym.Reshape(x, shape=(0, -3, 0), name="layers_0_downsample_x_view2")
-    x = mx.sym.LayerNorm(x, eps=1e-5, name="layers_0_downsample_norm")
-    x = mx.sym.FullyConnected(
-        x, num_hidden=48, no_bias=True, flatten=False, name="layers_0_downsample_reduction"
-    )
-
-    # layers.1.blocks.0: SwinTransformerBlock
-    norm1 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_1_blocks_0_norm1")
-    view = mx.sym.Reshape(norm1, shape=(0, 8, 8, 48), name="layers_1_blocks_0_x_view")
-    view2 = mx.sym.Reshape(view, shape=(0, 2, 4, 2, 4, 48), name="layers_1_blocks_0_x_view2")
-    permute = mx.sym.transpose(view2, axes=(0, 1, 3, 2, 4, 5), name="layers_1_blocks_0_permute")
-    view = mx.sym.Reshape(permute, shape=(-1, 0, 0, 0), reverse=True, name="layers_1_blocks_0_view")
-    x_windows = mx.sym.Reshape(view, shape=(0, -3, 0), name="layers_1_blocks_0_x_windows_view")
-
-    # layers.1.blocks.0.attn: WindowAttention
-    qkv = mx.sym.FullyConnected(
-        x_windows, num_hidden=144, no_bias=False, flatten=False, name="layers_1_blocks_0_attn_qkv"
-    )
-    qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name="layers_1_blocks_0_attn_qkv_reshape")
-    qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name="layers_1_blocks_0_attn_qkv_permute")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=0, end=1, name="layers_1_blocks_0_attn_getitem_slice"
-    )
-    getitem = mx.sym.squeeze(slice, axis=0, name="layers_1_blocks_0_attn_getitem")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=1, end=2, name="layers_1_blocks_0_attn_getitem2_slice"
-    )
-    getitem2 = mx.sym.squeeze(slice, axis=0, name="layers_1_blocks_0_attn_getitem2")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=2, end=3, name="layers_1_blocks_0_attn_getitem3_slice"
-    )
-    getitem3 = mx.sym.squeeze(slice, axis=0, name="layers_1_blocks_0_attn_getitem3")
-    q = named(getitem * 24**-0.5, name="layers_1_blocks_0_attn_mul")
-    attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name="layers_1_blocks_0_attn_attn_transpose")
-    attn = mx.sym.linalg.gemm2(q, attn, name="layers_1_blocks_0_attn_attn_matmul")
-    table = mx.sym.Variable("layers_1_blocks_0_attn_relative_position_bias_table", shape=(49, 2))
-    bias = mx.sym.Variable(
-        "layers_1_blocks_0_attn_relative_position_bias", shape=(256,), dtype="int64"
-    )
-    relative_position_bias = mx.sym.take(
-        table, bias, mode="clip", name="layers_1_blocks_0_attn_relative_position_bias_getitem"
-    )
-    relative_position_bias = mx.sym.Reshape(
-        relative_position_bias, shape=(16, 16, 2), name="layers_1_blocks_0_attn_view"
-    )
-    relative_position_bias = mx.sym.transpose(
-        relative_position_bias,
-        axes=(2, 0, 1),
-        name="layers_1_blocks_0_attn_relative_position_bias_permute",
-    )
-    relative_position_bias = mx.sym.expand_dims(
-        relative_position_bias, axis=0, name="layers_1_blocks_0_attn_unsqueeze"
-    )
-    attn = mx.sym.broadcast_add(attn, relative_position_bias, name="layers_1_blocks_0_attn_add")
-    attn = mx.sym.softmax(attn, name="layers_1_blocks_0_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, getitem3, name="layers_1_blocks_0_attn_x_matmul")
-    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name="layers_1_blocks_0_attn_x_transpose")
-    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name="layers_1_blocks_0_attn_x_reshape")
-    attn = mx.sym.FullyConnected(
-        attn, num_hidden=48, no_bias=False, flatten=False, name="layers_1_blocks_0_attn_proj"
-    )
-
-    # layers.1.blocks.0: SwinTransformerBlock
-    attn_windows = mx.sym.Reshape(
-        attn, shape=(0, 4, 4, 48), name="layers_1_blocks_0_attn_windows_view"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(-1, 2, 2, 4, 4, 48), name="layers_1_blocks_0_x_view3"
-    )
-    attn_windows = mx.sym.transpose(
-        attn_windows, axes=(0, 1, 3, 2, 4, 5), name="layers_1_blocks_0_permute2"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, -3, -3, 0), name="layers_1_blocks_0_view2"
-    )
-    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, 0), name="layers_1_blocks_0_x_view4")
-    x = mx.sym.elemwise_add(x, attn_windows, name="layers_1_blocks_0_x_add")
-    norm2 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_1_blocks_0_norm2")
-
-    # layers.1.blocks.0.mlp: Mlp
-    fc1 = mx.sym.FullyConnected(
-        norm2, num_hidden=192, no_bias=False, flatten=False, name="layers_1_blocks_0_mlp_fc1"
-    )
-    act = mx.sym.LeakyReLU(fc1, act_type="gelu", name="layers_1_blocks_0_mlp_act")
-    fc2 = mx.sym.FullyConnected(
-        act, num_hidden=48, no_bias=False, flatten=False, name="layers_1_blocks_0_mlp_fc2"
-    )
-
-    # layers.1.blocks.0: SwinTransformerBlock
-    x = mx.sym.elemwise_add(x, fc2, name="layers_1_blocks_0_x_add2")
-
-    # layers.1.blocks.1: SwinTransformerBlock
-    norm1 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_1_blocks_1_norm1")
-    view = mx.sym.Reshape(norm1, shape=(0, 8, 8, 48), name="layers_1_blocks_1_x_view")
-    shifted_x = mx.sym.slice_axis(
-        view, axis=1, begin=2, end=None, name="layers_1_blocks_1_shifted_x_roll_tail1"
-    )
-    head1 = mx.sym.slice_axis(
-        view, axis=1, begin=0, end=2, name="layers_1_blocks_1_shifted_x_roll_head1"
-    )
-    shifted_x = mx.sym.Concat(
-        shifted_x, head1, dim=1, name="layers_1_blocks_1_shifted_x_roll_roll1"
-    )
-    tail2 = mx.sym.slice_axis(
-        shifted_x, axis=2, begin=2, end=None, name="layers_1_blocks_1_shifted_x_roll_tail2"
-    )
-    shifted_x = mx.sym.slice_axis(
-        shifted_x, axis=2, begin=0, end=2, name="layers_1_blocks_1_shifted_x_roll_head2"
-    )
-    shifted_x = mx.sym.Concat(
-        tail2, shifted_x, dim=2, name="layers_1_blocks_1_shifted_x_roll_roll2"
-    )
-    shifted_x = mx.sym.Reshape(
-        shifted_x, shape=(0, 2, 4, 2, 4, 48), name="layers_1_blocks_1_x_view2"
-    )
-    shifted_x = mx.sym.transpose(
-        shifted_x, axes=(0, 1, 3, 2, 4, 5), name="layers_1_blocks_1_permute"
-    )
-    shifted_x = mx.sym.Reshape(
-        shifted_x, shape=(-1, 0, 0, 0), reverse=True, name="layers_1_blocks_1_view"
-    )
-    x_windows = mx.sym.Reshape(shifted_x, shape=(0, -3, 0), name="layers_1_blocks_1_x_windows_view")
-
-    # layers.1.blocks.1.attn: WindowAttention
-    qkv = mx.sym.FullyConnected(
-        x_windows, num_hidden=144, no_bias=False, flatten=False, name="layers_1_blocks_1_attn_qkv"
-    )
-    qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name="layers_1_blocks_1_attn_qkv_reshape")
-    qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name="layers_1_blocks_1_attn_qkv_permute")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=0, end=1, name="layers_1_blocks_1_attn_getitem_slice"
-    )
-    getitem = mx.sym.squeeze(slice, axis=0, name="layers_1_blocks_1_attn_getitem")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=1, end=2, name="layers_1_blocks_1_attn_getitem2_slice"
-    )
-    getitem2 = mx.sym.squeeze(slice, axis=0, name="layers_1_blocks_1_attn_getitem2")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=2, end=3, name="layers_1_blocks_1_attn_getitem3_slice"
-    )
-    getitem3 = mx.sym.squeeze(slice, axis=0, name="layers_1_blocks_1_attn_getitem3")
-    q = named(getitem * 24**-0.5, name="layers_1_blocks_1_attn_mul")
-    attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name="layers_1_blocks_1_attn_attn_transpose")
-    attn = mx.sym.linalg.gemm2(q, attn, name="layers_1_blocks_1_attn_attn_matmul")
-    table = mx.sym.Variable("layers_1_blocks_1_attn_relative_position_bias_table", shape=(49, 2))
-    bias = mx.sym.Variable(
-        "layers_1_blocks_1_attn_relative_position_bias", shape=(256,), dtype="int64"
-    )
-    relative_position_bias = mx.sym.take(
-        table, bias, mode="clip", name="layers_1_blocks_1_attn_relative_position_bias_getitem"
-    )
-    relative_position_bias = mx.sym.Reshape(
-        relative_position_bias,
-        shape=(16, 16, 2),
-        name="layers_1_blocks_1_attn_relative_position_bias_view",
-    )
-    relative_position_bias = mx.sym.transpose(
-        relative_position_bias,
-        axes=(2, 0, 1),
-        name="layers_1_blocks_1_attn_relative_position_bias_permute",
-    )
-    relative_position_bias = mx.sym.expand_dims(
-        relative_position_bias, axis=0, name="layers_1_blocks_1_attn_unsqueeze"
-    )
-    attn = mx.sym.broadcast_add(
-        attn, relative_position_bias, name="layers_1_blocks_1_attn_attn_add"
-    )
-    attn = mx.sym.Reshape(attn, shape=(-1, 4, 2, 16, 16), name="layers_1_blocks_1_attn_attn_view")
-    attn2 = mx.sym.Variable("layers_1_blocks_1_attn_attn", shape=(1, 4, 1, 16, 16))
-    attn = mx.sym.broadcast_add(attn, attn2, name="layers_1_blocks_1_attn_attn_add2")
-    attn = mx.sym.Reshape(attn, shape=(-3, 0, 0, 0), name="layers_1_blocks_1_attn_attn_view2")
-    attn = mx.sym.softmax(attn, name="layers_1_blocks_1_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, getitem3, name="layers_1_blocks_1_attn_x_matmul")
-    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name="layers_1_blocks_1_attn_x_transpose")
-    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name="layers_1_blocks_1_attn_x_reshape")
-    attn = mx.sym.FullyConnected(
-        attn, num_hidden=48, no_bias=False, flatten=False, name="layers_1_blocks_1_attn_proj"
-    )
-
-    # layers.1.blocks.1: SwinTransformerBlock
-    attn_windows = mx.sym.Reshape(
-        attn, shape=(0, 4, 4, 48), name="layers_1_blocks_1_attn_windows_view"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(-1, 2, 2, 4, 4, 48), name="layers_1_blocks_1_x_view3"
-    )
-    attn_windows = mx.sym.transpose(
-        attn_windows, axes=(0, 1, 3, 2, 4, 5), name="layers_1_blocks_1_permute2"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, -3, -3, 0), name="layers_1_blocks_1_view2"
-    )
-    tail1 = mx.sym.slice_axis(
-        attn_windows, axis=1, begin=-2, end=None, name="layers_1_blocks_1_x_roll_tail1"
-    )
-    attn_windows = mx.sym.slice_axis(
-        attn_windows, axis=1, begin=0, end=-2, name="layers_1_blocks_1_x_roll_head1"
-    )
-    attn_windows = mx.sym.Concat(tail1, attn_windows, dim=1, name="layers_1_blocks_1_x_roll_roll1")
-    tail2 = mx.sym.slice_axis(
-        attn_windows, axis=2, begin=-2, end=None, name="layers_1_blocks_1_x_roll_tail2"
-    )
-    attn_windows = mx.sym.slice_axis(
-        attn_windows, axis=2, begin=0, end=-2, name="layers_1_blocks_1_x_roll_head2"
-    )
-    attn_windows = mx.sym.Concat(tail2, attn_windows, dim=2, name="layers_1_blocks_1_x_roll_roll2")
-    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, 0), name="layers_1_blocks_1_x_view4")
-    x = mx.sym.elemwise_add(x, attn_windows, name="layers_1_blocks_1_x_add")
-    norm2 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_1_blocks_1_norm2")
-
-    # layers.1.blocks.1.mlp: Mlp
-    fc1 = mx.sym.FullyConnected(
-        norm2, num_hidden=192, no_bias=False, flatten=False, name="layers_1_blocks_1_mlp_fc1"
-    )
-    act = mx.sym.LeakyReLU(fc1, act_type="gelu", name="layers_1_blocks_1_mlp_act")
-    fc2 = mx.sym.FullyConnected(
-        act, num_hidden=48, no_bias=False, flatten=False, name="layers_1_blocks_1_mlp_fc2"
-    )
-
-    # layers.1.blocks.1: SwinTransformerBlock
-    x = mx.sym.elemwise_add(x, fc2, name="layers_1_blocks_1_x_add2")
-
-    # layers.1.downsample: PatchMerging
-    x = mx.sym.Reshape(x, shape=(0, 8, 8, 48), name="layers_1_downsample_x_view")
-    x0 = mx.sym.slice(
-        x,
-        begin=(None, None, None, None),
-        end=(None, None, None, None),
-        step=(1, 2, 2, 1),
-        name="layers_1_downsample_x0_getitem",
-    )
-    x1 = mx.sym.slice(
-        x,
-        begin=(None, 1, None, None),
-        end=(None, None, None, None),
-        step=(1, 2, 2, 1),
-        name="layers_1_downsample_x1_getitem",
-    )
-    x2 = mx.sym.slice(
-        x,
-        begin=(None, None, 1, None),
-        end=(None, None, None, None),
-        step=(1, 2, 2, 1),
-        name="layers_1_downsample_x2_getitem",
-    )
-    x3 = mx.sym.slice(
-        x,
-        begin=(None, 1, 1, None),
-        end=(None, None, None, None),
-        step=(1, 2, 2, 1),
-        name="layers_1_downsample_x3_getitem",
-    )
-    x = mx.sym.Concat(x0, x1, x2, x3, dim=3, name="layers_1_downsample_cat")
-    x = mx.sym.Reshape(x, shape=(0, -3, 0), name="layers_1_downsample_x_view2")
-    x = mx.sym.LayerNorm(x, eps=1e-5, name="layers_1_downsample_norm")
-    x = mx.sym.FullyConnected(
-        x, num_hidden=96, no_bias=True, flatten=False, name="layers_1_downsample_reduction"
-    )
-
-    # layers.2.blocks.0: SwinTransformerBlock
-    norm1 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_2_blocks_0_norm1")
-    view = mx.sym.Reshape(norm1, shape=(0, 4, 4, 96), name="layers_2_blocks_0_x_view")
-    view2 = mx.sym.Reshape(view, shape=(0, 1, 4, 1, 4, 96), name="layers_2_blocks_0_x_view2")
-    permute = mx.sym.transpose(view2, axes=(0, 1, 3, 2, 4, 5), name="layers_2_blocks_0_permute")
-    view = mx.sym.Reshape(permute, shape=(-1, 0, 0, 0), reverse=True, name="layers_2_blocks_0_view")
-    x_windows = mx.sym.Reshape(view, shape=(0, -3, 0), name="layers_2_blocks_0_x_windows_view")
-
-    # layers.2.blocks.0.attn: WindowAttention
-    qkv = mx.sym.FullyConnected(
-        x_windows, num_hidden=288, no_bias=False, flatten=False, name="layers_2_blocks_0_attn_qkv"
-    )
-    qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name="layers_2_blocks_0_attn_qkv_reshape")
-    qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name="layers_2_blocks_0_attn_qkv_permute")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=0, end=1, name="layers_2_blocks_0_attn_getitem_slice"
-    )
-    getitem = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_0_attn_getitem")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=1, end=2, name="layers_2_blocks_0_attn_getitem2_slice"
-    )
-    getitem2 = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_0_attn_getitem2")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=2, end=3, name="layers_2_blocks_0_attn_getitem3_slice"
-    )
-    getitem3 = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_0_attn_getitem3")
-    q = named(getitem * 24**-0.5, name="layers_2_blocks_0_attn_mul")
-    attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name="layers_2_blocks_0_attn_attn_transpose")
-    attn = mx.sym.linalg.gemm2(q, attn, name="layers_2_blocks_0_attn_attn_matmul")
-    table = mx.sym.Variable("layers_2_blocks_0_attn_relative_position_bias_table", shape=(49, 4))
-    bias = mx.sym.Variable(
-        "layers_2_blocks_0_attn_relative_position_bias", shape=(256,), dtype="int64"
-    )
-    relative_position_bias = mx.sym.take(
-        table, bias, mode="clip", name="layers_2_blocks_0_attn_relative_position_bias_getitem"
-    )
-    relative_position_bias = mx.sym.Reshape(
-        relative_position_bias, shape=(16, 16, 4), name="layers_2_blocks_0_attn_view"
-    )
-    relative_position_bias = mx.sym.transpose(
-        relative_position_bias,
-        axes=(2, 0, 1),
-        name="layers_2_blocks_0_attn_relative_position_bias_permute",
-    )
-    relative_position_bias = mx.sym.expand_dims(
-        relative_position_bias, axis=0, name="layers_2_blocks_0_attn_unsqueeze"
-    )
-    attn = mx.sym.broadcast_add(attn, relative_position_bias, name="layers_2_blocks_0_attn_add")
-    attn = mx.sym.softmax(attn, name="layers_2_blocks_0_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, getitem3, name="layers_2_blocks_0_attn_x_matmul")
-    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name="layers_2_blocks_0_attn_x_transpose")
-    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name="layers_2_blocks_0_attn_x_reshape")
-    attn = mx.sym.FullyConnected(
-        attn, num_hidden=96, no_bias=False, flatten=False, name="layers_2_blocks_0_attn_proj"
-    )
-
-    # layers.2.blocks.0: SwinTransformerBlock
-    attn_windows = mx.sym.Reshape(
-        attn, shape=(0, 4, 4, 96), name="layers_2_blocks_0_attn_windows_view"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, 1, 1, 4, 4, 96), name="layers_2_blocks_0_x_view3"
-    )
-    attn_windows = mx.sym.transpose(
-        attn_windows, axes=(0, 1, 3, 2, 4, 5), name="layers_2_blocks_0_permute2"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, -3, -3, 0), name="layers_2_blocks_0_view2"
-    )
-    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, 0), name="layers_2_blocks_0_x_view4")
-    x = mx.sym.elemwise_add(x, attn_windows, name="layers_2_blocks_0_x_add")
-    norm2 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_2_blocks_0_norm2")
-
-    # layers.2.blocks.0.mlp: Mlp
-    fc1 = mx.sym.FullyConnected(
-        norm2, num_hidden=384, no_bias=False, flatten=False, name="layers_2_blocks_0_mlp_fc1"
-    )
-    act = mx.sym.LeakyReLU(fc1, act_type="gelu", name="layers_2_blocks_0_mlp_act")
-    fc2 = mx.sym.FullyConnected(
-        act, num_hidden=96, no_bias=False, flatten=False, name="layers_2_blocks_0_mlp_fc2"
-    )
-
-    # layers.2.blocks.0: SwinTransformerBlock
-    x = mx.sym.elemwise_add(x, fc2, name="layers_2_blocks_0_x_add2")
-
-    # layers.2.blocks.1: SwinTransformerBlock
-    norm1 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_2_blocks_1_norm1")
-    view = mx.sym.Reshape(norm1, shape=(0, 4, 4, 96), name="layers_2_blocks_1_x_view")
-    view2 = mx.sym.Reshape(view, shape=(0, 1, 4, 1, 4, 96), name="layers_2_blocks_1_x_view2")
-    permute = mx.sym.transpose(view2, axes=(0, 1, 3, 2, 4, 5), name="layers_2_blocks_1_permute")
-    view = mx.sym.Reshape(permute, shape=(-1, 0, 0, 0), reverse=True, name="layers_2_blocks_1_view")
-    x_windows = mx.sym.Reshape(view, shape=(0, -3, 0), name="layers_2_blocks_1_x_windows_view")
-
-    # layers.2.blocks.1.attn: WindowAttention
-    qkv = mx.sym.FullyConnected(
-        x_windows, num_hidden=288, no_bias=False, flatten=False, name="layers_2_blocks_1_attn_qkv"
-    )
-    qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name="layers_2_blocks_1_attn_qkv_reshape")
-    qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name="layers_2_blocks_1_attn_qkv_permute")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=0, end=1, name="layers_2_blocks_1_attn_getitem_slice"
-    )
-    getitem = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_1_attn_getitem")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=1, end=2, name="layers_2_blocks_1_attn_getitem2_slice"
-    )
-    getitem2 = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_1_attn_getitem2")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=2, end=3, name="layers_2_blocks_1_attn_getitem3_slice"
-    )
-    getitem3 = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_1_attn_getitem3")
-    q = named(getitem * 24**-0.5, name="layers_2_blocks_1_attn_mul")
-    attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name="layers_2_blocks_1_attn_attn_transpose")
-    attn = mx.sym.linalg.gemm2(q, attn, name="layers_2_blocks_1_attn_attn_matmul")
-    table = mx.sym.Variable("layers_2_blocks_1_attn_relative_position_bias_table", shape=(49, 4))
-    bias = mx.sym.Variable(
-        "layers_2_blocks_1_attn_relative_position_bias", shape=(256,), dtype="int64"
-    )
-    relative_position_bias = mx.sym.take(
-        table, bias, mode="clip", name="layers_2_blocks_1_attn_relative_position_bias_getitem"
-    )
-    relative_position_bias = mx.sym.Reshape(
-        relative_position_bias, shape=(16, 16, 4), name="layers_2_blocks_1_attn_view"
-    )
-    relative_position_bias = mx.sym.transpose(
-        relative_position_bias,
-        axes=(2, 0, 1),
-        name="layers_2_blocks_1_attn_relative_position_bias_permute",
-    )
-    relative_position_bias = mx.sym.expand_dims(
-        relative_position_bias, axis=0, name="layers_2_blocks_1_attn_unsqueeze"
-    )
-    attn = mx.sym.broadcast_add(attn, relative_position_bias, name="layers_2_blocks_1_attn_add")
-    attn = mx.sym.softmax(attn, name="layers_2_blocks_1_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, getitem3, name="layers_2_blocks_1_attn_x_matmul")
-    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name="layers_2_blocks_1_attn_x_transpose")
-    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name="layers_2_blocks_1_attn_x_reshape")
-    attn = mx.sym.FullyConnected(
-        attn, num_hidden=96, no_bias=False, flatten=False, name="layers_2_blocks_1_attn_proj"
-    )
-
-    # layers.2.blocks.1: SwinTransformerBlock
-    attn_windows = mx.sym.Reshape(
-        attn, shape=(0, 4, 4, 96), name="layers_2_blocks_1_attn_windows_view"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, 1, 1, 4, 4, 96), name="layers_2_blocks_1_x_view3"
-    )
-    attn_windows = mx.sym.transpose(
-        attn_windows, axes=(0, 1, 3, 2, 4, 5), name="layers_2_blocks_1_permute2"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, -3, -3, 0), name="layers_2_blocks_1_view2"
-    )
-    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, 0), name="layers_2_blocks_1_x_view4")
-    x = mx.sym.elemwise_add(x, attn_windows, name="layers_2_blocks_1_x_add")
-    norm2 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_2_blocks_1_norm2")
-
-    # layers.2.blocks.1.mlp: Mlp
-    fc1 = mx.sym.FullyConnected(
-        norm2, num_hidden=384, no_bias=False, flatten=False, name="layers_2_blocks_1_mlp_fc1"
-    )
-    act = mx.sym.LeakyReLU(fc1, act_type="gelu", name="layers_2_blocks_1_mlp_act")
-    fc2 = mx.sym.FullyConnected(
-        act, num_hidden=96, no_bias=False, flatten=False, name="layers_2_blocks_1_mlp_fc2"
-    )
-
-    # layers.2.blocks.1: SwinTransformerBlock
-    x = mx.sym.elemwise_add(x, fc2, name="layers_2_blocks_1_x_add2")
-
-    # layers.2.blocks.2: SwinTransformerBlock
-    norm1 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_2_blocks_2_norm1")
-    view = mx.sym.Reshape(norm1, shape=(0, 4, 4, 96), name="layers_2_blocks_2_x_view")
-    view2 = mx.sym.Reshape(view, shape=(0, 1, 4, 1, 4, 96), name="layers_2_blocks_2_x_view2")
-    permute = mx.sym.transpose(view2, axes=(0, 1, 3, 2, 4, 5), name="layers_2_blocks_2_permute")
-    view = mx.sym.Reshape(permute, shape=(-1, 0, 0, 0), reverse=True, name="layers_2_blocks_2_view")
-    x_windows = mx.sym.Reshape(view, shape=(0, -3, 0), name="layers_2_blocks_2_x_windows_view")
-
-    # layers.2.blocks.2.attn: WindowAttention
-    qkv = mx.sym.FullyConnected(
-        x_windows, num_hidden=288, no_bias=False, flatten=False, name="layers_2_blocks_2_attn_qkv"
-    )
-    qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name="layers_2_blocks_2_attn_qkv_reshape")
-    qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name="layers_2_blocks_2_attn_qkv_permute")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=0, end=1, name="layers_2_blocks_2_attn_getitem_slice"
-    )
-    getitem = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_2_attn_getitem")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=1, end=2, name="layers_2_blocks_2_attn_getitem2_slice"
-    )
-    getitem2 = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_2_attn_getitem2")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=2, end=3, name="layers_2_blocks_2_attn_getitem3_slice"
-    )
-    getitem3 = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_2_attn_getitem3")
-    q = named(getitem * 24**-0.5, name="layers_2_blocks_2_attn_mul")
-    attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name="layers_2_blocks_2_attn_attn_transpose")
-    attn = mx.sym.linalg.gemm2(q, attn, name="layers_2_blocks_2_attn_attn_matmul")
-    table = mx.sym.Variable("layers_2_blocks_2_attn_relative_position_bias_table", shape=(49, 4))
-    bias = mx.sym.Variable(
-        "layers_2_blocks_2_attn_relative_position_bias", shape=(256,), dtype="int64"
-    )
-    relative_position_bias = mx.sym.take(
-        table, bias, mode="clip", name="layers_2_blocks_2_attn_relative_position_bias_getitem"
-    )
-    relative_position_bias = mx.sym.Reshape(
-        relative_position_bias, shape=(16, 16, 4), name="layers_2_blocks_2_attn_view"
-    )
-    relative_position_bias = mx.sym.transpose(
-        relative_position_bias,
-        axes=(2, 0, 1),
-        name="layers_2_blocks_2_attn_relative_position_bias_permute",
-    )
-    relative_position_bias = mx.sym.expand_dims(
-        relative_position_bias, axis=0, name="layers_2_blocks_2_attn_unsqueeze"
-    )
-    attn = mx.sym.broadcast_add(attn, relative_position_bias, name="layers_2_blocks_2_attn_add")
-    attn = mx.sym.softmax(attn, name="layers_2_blocks_2_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, getitem3, name="layers_2_blocks_2_attn_x_matmul")
-    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name="layers_2_blocks_2_attn_x_transpose")
-    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name="layers_2_blocks_2_attn_x_reshape")
-    attn = mx.sym.FullyConnected(
-        attn, num_hidden=96, no_bias=False, flatten=False, name="layers_2_blocks_2_attn_proj"
-    )
-
-    # layers.2.blocks.2: SwinTransformerBlock
-    attn_windows = mx.sym.Reshape(
-        attn, shape=(0, 4, 4, 96), name="layers_2_blocks_2_attn_windows_view"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, 1, 1, 4, 4, 96), name="layers_2_blocks_2_x_view3"
-    )
-    attn_windows = mx.sym.transpose(
-        attn_windows, axes=(0, 1, 3, 2, 4, 5), name="layers_2_blocks_2_permute2"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, -3, -3, 0), name="layers_2_blocks_2_view2"
-    )
-    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, 0), name="layers_2_blocks_2_x_view4")
-    x = mx.sym.elemwise_add(x, attn_windows, name="layers_2_blocks_2_x_add")
-    norm2 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_2_blocks_2_norm2")
-
-    # layers.2.blocks.2.mlp: Mlp
-    fc1 = mx.sym.FullyConnected(
-        norm2, num_hidden=384, no_bias=False, flatten=False, name="layers_2_blocks_2_mlp_fc1"
-    )
-    act = mx.sym.LeakyReLU(fc1, act_type="gelu", name="layers_2_blocks_2_mlp_act")
-    fc2 = mx.sym.FullyConnected(
-        act, num_hidden=96, no_bias=False, flatten=False, name="layers_2_blocks_2_mlp_fc2"
-    )
-
-    # layers.2.blocks.2: SwinTransformerBlock
-    x = mx.sym.elemwise_add(x, fc2, name="layers_2_blocks_2_x_add2")
-
-    # layers.2.blocks.3: SwinTransformerBlock
-    norm1 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_2_blocks_3_norm1")
-    view = mx.sym.Reshape(norm1, shape=(0, 4, 4, 96), name="layers_2_blocks_3_x_view")
-    view2 = mx.sym.Reshape(view, shape=(0, 1, 4, 1, 4, 96), name="layers_2_blocks_3_x_view2")
-    permute = mx.sym.transpose(view2, axes=(0, 1, 3, 2, 4, 5), name="layers_2_blocks_3_permute")
-    view = mx.sym.Reshape(permute, shape=(-1, 0, 0, 0), reverse=True, name="layers_2_blocks_3_view")
-    x_windows = mx.sym.Reshape(view, shape=(0, -3, 0), name="layers_2_blocks_3_x_windows_view")
-
-    # layers.2.blocks.3.attn: WindowAttention
-    qkv = mx.sym.FullyConnected(
-        x_windows, num_hidden=288, no_bias=False, flatten=False, name="layers_2_blocks_3_attn_qkv"
-    )
-    qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name="layers_2_blocks_3_attn_qkv_reshape")
-    qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name="layers_2_blocks_3_attn_qkv_permute")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=0, end=1, name="layers_2_blocks_3_attn_getitem_slice"
-    )
-    getitem = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_3_attn_getitem")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=1, end=2, name="layers_2_blocks_3_attn_getitem2_slice"
-    )
-    getitem2 = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_3_attn_getitem2")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=2, end=3, name="layers_2_blocks_3_attn_getitem3_slice"
-    )
-    getitem3 = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_3_attn_getitem3")
-    q = named(getitem * 24**-0.5, name="layers_2_blocks_3_attn_mul")
-    attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name="layers_2_blocks_3_attn_attn_transpose")
-    attn = mx.sym.linalg.gemm2(q, attn, name="layers_2_blocks_3_attn_attn_matmul")
-    table = mx.sym.Variable("layers_2_blocks_3_attn_relative_position_bias_table", shape=(49, 4))
-    bias = mx.sym.Variable(
-        "layers_2_blocks_3_attn_relative_position_bias", shape=(256,), dtype="int64"
-    )
-    relative_position_bias = mx.sym.take(
-        table, bias, mode="clip", name="layers_2_blocks_3_attn_relative_position_bias_getitem"
-    )
-    relative_position_bias = mx.sym.Reshape(
-        relative_position_bias, shape=(16, 16, 4), name="layers_2_blocks_3_attn_view"
-    )
-    relative_position_bias = mx.sym.transpose(
-        relative_position_bias,
-        axes=(2, 0, 1),
-        name="layers_2_blocks_3_attn_relative_position_bias_permute",
-    )
-    relative_position_bias = mx.sym.expand_dims(
-        relative_position_bias, axis=0, name="layers_2_blocks_3_attn_unsqueeze"
-    )
-    attn = mx.sym.broadcast_add(attn, relative_position_bias, name="layers_2_blocks_3_attn_add")
-    attn = mx.sym.softmax(attn, name="layers_2_blocks_3_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, getitem3, name="layers_2_blocks_3_attn_x_matmul")
-    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name="layers_2_blocks_3_attn_x_transpose")
-    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name="layers_2_blocks_3_attn_x_reshape")
-    attn = mx.sym.FullyConnected(
-        attn, num_hidden=96, no_bias=False, flatten=False, name="layers_2_blocks_3_attn_proj"
-    )
-
-    # layers.2.blocks.3: SwinTransformerBlock
-    attn_windows = mx.sym.Reshape(
-        attn, shape=(0, 4, 4, 96), name="layers_2_blocks_3_attn_windows_view"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, 1, 1, 4, 4, 96), name="layers_2_blocks_3_x_view3"
-    )
-    attn_windows = mx.sym.transpose(
-        attn_windows, axes=(0, 1, 3, 2, 4, 5), name="layers_2_blocks_3_permute2"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, -3, -3, 0), name="layers_2_blocks_3_view2"
-    )
-    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, 0), name="layers_2_blocks_3_x_view4")
-    x = mx.sym.elemwise_add(x, attn_windows, name="layers_2_blocks_3_x_add")
-    norm2 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_2_blocks_3_norm2")
-
-    # layers.2.blocks.3.mlp: Mlp
-    fc1 = mx.sym.FullyConnected(
-        norm2, num_hidden=384, no_bias=False, flatten=False, name="layers_2_blocks_3_mlp_fc1"
-    )
-    act = mx.sym.LeakyReLU(fc1, act_type="gelu", name="layers_2_blocks_3_mlp_act")
-    fc2 = mx.sym.FullyConnected(
-        act, num_hidden=96, no_bias=False, flatten=False, name="layers_2_blocks_3_mlp_fc2"
-    )
-
-    # layers.2.blocks.3: SwinTransformerBlock
-    x = mx.sym.elemwise_add(x, fc2, name="layers_2_blocks_3_x_add2")
-
-    # layers.2.blocks.4: SwinTransformerBlock
-    norm1 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_2_blocks_4_norm1")
-    view = mx.sym.Reshape(norm1, shape=(0, 4, 4, 96), name="layers_2_blocks_4_x_view")
-    view2 = mx.sym.Reshape(view, shape=(0, 1, 4, 1, 4, 96), name="layers_2_blocks_4_x_view2")
-    permute = mx.sym.transpose(view2, axes=(0, 1, 3, 2, 4, 5), name="layers_2_blocks_4_permute")
-    view = mx.sym.Reshape(permute, shape=(-1, 0, 0, 0), reverse=True, name="layers_2_blocks_4_view")
-    x_windows = mx.sym.Reshape(view, shape=(0, -3, 0), name="layers_2_blocks_4_x_windows_view")
-
-    # layers.2.blocks.4.attn: WindowAttention
-    qkv = mx.sym.FullyConnected(
-        x_windows, num_hidden=288, no_bias=False, flatten=False, name="layers_2_blocks_4_attn_qkv"
-    )
-    qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name="layers_2_blocks_4_attn_qkv_reshape")
-    qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name="layers_2_blocks_4_attn_qkv_permute")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=0, end=1, name="layers_2_blocks_4_attn_getitem_slice"
-    )
-    getitem = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_4_attn_getitem")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=1, end=2, name="layers_2_blocks_4_attn_getitem2_slice"
-    )
-    getitem2 = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_4_attn_getitem2")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=2, end=3, name="layers_2_blocks_4_attn_getitem3_slice"
-    )
-    getitem3 = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_4_attn_getitem3")
-    q = named(getitem * 24**-0.5, name="layers_2_blocks_4_attn_mul")
-    attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name="layers_2_blocks_4_attn_attn_transpose")
-    attn = mx.sym.linalg.gemm2(q, attn, name="layers_2_blocks_4_attn_attn_matmul")
-    table = mx.sym.Variable("layers_2_blocks_4_attn_relative_position_bias_table", shape=(49, 4))
-    bias = mx.sym.Variable(
-        "layers_2_blocks_4_attn_relative_position_bias", shape=(256,), dtype="int64"
-    )
-    relative_position_bias = mx.sym.take(
-        table, bias, mode="clip", name="layers_2_blocks_4_attn_relative_position_bias_getitem"
-    )
-    relative_position_bias = mx.sym.Reshape(
-        relative_position_bias, shape=(16, 16, 4), name="layers_2_blocks_4_attn_view"
-    )
-    relative_position_bias = mx.sym.transpose(
-        relative_position_bias,
-        axes=(2, 0, 1),
-        name="layers_2_blocks_4_attn_relative_position_bias_permute",
-    )
-    relative_position_bias = mx.sym.expand_dims(
-        relative_position_bias, axis=0, name="layers_2_blocks_4_attn_unsqueeze"
-    )
-    attn = mx.sym.broadcast_add(attn, relative_position_bias, name="layers_2_blocks_4_attn_add")
-    attn = mx.sym.softmax(attn, name="layers_2_blocks_4_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, getitem3, name="layers_2_blocks_4_attn_x_matmul")
-    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name="layers_2_blocks_4_attn_x_transpose")
-    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name="layers_2_blocks_4_attn_x_reshape")
-    attn = mx.sym.FullyConnected(
-        attn, num_hidden=96, no_bias=False, flatten=False, name="layers_2_blocks_4_attn_proj"
-    )
-
-    # layers.2.blocks.4: SwinTransformerBlock
-    attn_windows = mx.sym.Reshape(
-        attn, shape=(0, 4, 4, 96), name="layers_2_blocks_4_attn_windows_view"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, 1, 1, 4, 4, 96), name="layers_2_blocks_4_x_view3"
-    )
-    attn_windows = mx.sym.transpose(
-        attn_windows, axes=(0, 1, 3, 2, 4, 5), name="layers_2_blocks_4_permute2"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, -3, -3, 0), name="layers_2_blocks_4_view2"
-    )
-    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, 0), name="layers_2_blocks_4_x_view4")
-    x = mx.sym.elemwise_add(x, attn_windows, name="layers_2_blocks_4_x_add")
-    norm2 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_2_blocks_4_norm2")
-
-    # layers.2.blocks.4.mlp: Mlp
-    fc1 = mx.sym.FullyConnected(
-        norm2, num_hidden=384, no_bias=False, flatten=False, name="layers_2_blocks_4_mlp_fc1"
-    )
-    act = mx.sym.LeakyReLU(fc1, act_type="gelu", name="layers_2_blocks_4_mlp_act")
-    fc2 = mx.sym.FullyConnected(
-        act, num_hidden=96, no_bias=False, flatten=False, name="layers_2_blocks_4_mlp_fc2"
-    )
-
-    # layers.2.blocks.4: SwinTransformerBlock
-    x = mx.sym.elemwise_add(x, fc2, name="layers_2_blocks_4_x_add2")
-
-    # layers.2.blocks.5: SwinTransformerBlock
-    norm1 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_2_blocks_5_norm1")
-    view = mx.sym.Reshape(norm1, shape=(0, 4, 4, 96), name="layers_2_blocks_5_x_view")
-    view2 = mx.sym.Reshape(view, shape=(0, 1, 4, 1, 4, 96), name="layers_2_blocks_5_x_view2")
-    permute = mx.sym.transpose(view2, axes=(0, 1, 3, 2, 4, 5), name="layers_2_blocks_5_permute")
-    view = mx.sym.Reshape(permute, shape=(-1, 0, 0, 0), reverse=True, name="layers_2_blocks_5_view")
-    x_windows = mx.sym.Reshape(view, shape=(0, -3, 0), name="layers_2_blocks_5_x_windows_view")
-
-    # layers.2.blocks.5.attn: WindowAttention
-    qkv = mx.sym.FullyConnected(
-        x_windows, num_hidden=288, no_bias=False, flatten=False, name="layers_2_blocks_5_attn_qkv"
-    )
-    qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name="layers_2_blocks_5_attn_qkv_reshape")
-    qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name="layers_2_blocks_5_attn_qkv_permute")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=0, end=1, name="layers_2_blocks_5_attn_getitem_slice"
-    )
-    getitem = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_5_attn_getitem")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=1, end=2, name="layers_2_blocks_5_attn_getitem2_slice"
-    )
-    getitem2 = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_5_attn_getitem2")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=2, end=3, name="layers_2_blocks_5_attn_getitem3_slice"
-    )
-    getitem3 = mx.sym.squeeze(slice, axis=0, name="layers_2_blocks_5_attn_getitem3")
-    q = named(getitem * 24**-0.5, name="layers_2_blocks_5_attn_mul")
-    attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name="layers_2_blocks_5_attn_attn_transpose")
-    attn = mx.sym.linalg.gemm2(q, attn, name="layers_2_blocks_5_attn_attn_matmul")
-    table = mx.sym.Variable("layers_2_blocks_5_attn_relative_position_bias_table", shape=(49, 4))
-    bias = mx.sym.Variable(
-        "layers_2_blocks_5_attn_relative_position_bias", shape=(256,), dtype="int64"
-    )
-    relative_position_bias = mx.sym.take(
-        table, bias, mode="clip", name="layers_2_blocks_5_attn_relative_position_bias_getitem"
-    )
-    relative_position_bias = mx.sym.Reshape(
-        relative_position_bias, shape=(16, 16, 4), name="layers_2_blocks_5_attn_view"
-    )
-    relative_position_bias = mx.sym.transpose(
-        relative_position_bias,
-        axes=(2, 0, 1),
-        name="layers_2_blocks_5_attn_relative_position_bias_permute",
-    )
-    relative_position_bias = mx.sym.expand_dims(
-        relative_position_bias, axis=0, name="layers_2_blocks_5_attn_unsqueeze"
-    )
-    attn = mx.sym.broadcast_add(attn, relative_position_bias, name="layers_2_blocks_5_attn_add")
-    attn = mx.sym.softmax(attn, name="layers_2_blocks_5_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, getitem3, name="layers_2_blocks_5_attn_x_matmul")
-    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name="layers_2_blocks_5_attn_x_transpose")
-    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name="layers_2_blocks_5_attn_x_reshape")
-    attn = mx.sym.FullyConnected(
-        attn, num_hidden=96, no_bias=False, flatten=False, name="layers_2_blocks_5_attn_proj"
-    )
-
-    # layers.2.blocks.5: SwinTransformerBlock
-    attn_windows = mx.sym.Reshape(
-        attn, shape=(0, 4, 4, 96), name="layers_2_blocks_5_attn_windows_view"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, 1, 1, 4, 4, 96), name="layers_2_blocks_5_x_view3"
-    )
-    attn_windows = mx.sym.transpose(
-        attn_windows, axes=(0, 1, 3, 2, 4, 5), name="layers_2_blocks_5_permute2"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, -3, -3, 0), name="layers_2_blocks_5_view2"
-    )
-    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, 0), name="layers_2_blocks_5_x_view4")
-    x = mx.sym.elemwise_add(x, attn_windows, name="layers_2_blocks_5_x_add")
-    norm2 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_2_blocks_5_norm2")
-
-    # layers.2.blocks.5.mlp: Mlp
-    fc1 = mx.sym.FullyConnected(
-        norm2, num_hidden=384, no_bias=False, flatten=False, name="layers_2_blocks_5_mlp_fc1"
-    )
-    act = mx.sym.LeakyReLU(fc1, act_type="gelu", name="layers_2_blocks_5_mlp_act")
-    fc2 = mx.sym.FullyConnected(
-        act, num_hidden=96, no_bias=False, flatten=False, name="layers_2_blocks_5_mlp_fc2"
-    )
-
-    # layers.2.blocks.5: SwinTransformerBlock
-    x = mx.sym.elemwise_add(x, fc2, name="layers_2_blocks_5_x_add2")
-
-    # layers.2.downsample: PatchMerging
-    x = mx.sym.Reshape(x, shape=(0, 4, 4, 96), name="layers_2_downsample_x_view")
-    x0 = mx.sym.slice(
-        x,
-        begin=(None, None, None, None),
-        end=(None, None, None, None),
-        step=(1, 2, 2, 1),
-        name="layers_2_downsample_x0_getitem",
-    )
-    x1 = mx.sym.slice(
-        x,
-        begin=(None, 1, None, None),
-        end=(None, None, None, None),
-        step=(1, 2, 2, 1),
-        name="layers_2_downsample_x1_getitem",
-    )
-    x2 = mx.sym.slice(
-        x,
-        begin=(None, None, 1, None),
-        end=(None, None, None, None),
-        step=(1, 2, 2, 1),
-        name="layers_2_downsample_x2_getitem",
-    )
-    x3 = mx.sym.slice(
-        x,
-        begin=(None, 1, 1, None),
-        end=(None, None, None, None),
-        step=(1, 2, 2, 1),
-        name="layers_2_downsample_x3_getitem",
-    )
-    x = mx.sym.Concat(x0, x1, x2, x3, dim=3, name="layers_2_downsample_cat")
-    x = mx.sym.Reshape(x, shape=(0, -3, 0), name="layers_2_downsample_x_view2")
-    x = mx.sym.LayerNorm(x, eps=1e-5, name="layers_2_downsample_norm")
-    x = mx.sym.FullyConnected(
-        x, num_hidden=192, no_bias=True, flatten=False, name="layers_2_downsample_reduction"
-    )
-
-    # layers.3.blocks.0: SwinTransformerBlock
-    norm1 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_3_blocks_0_norm1")
-    view = mx.sym.Reshape(norm1, shape=(0, 2, 2, 192), name="layers_3_blocks_0_x_view")
-    view2 = mx.sym.Reshape(view, shape=(0, 1, 2, 1, 2, 192), name="layers_3_blocks_0_x_view2")
-    permute = mx.sym.transpose(view2, axes=(0, 1, 3, 2, 4, 5), name="layers_3_blocks_0_permute")
-    view = mx.sym.Reshape(permute, shape=(-1, 0, 0, 0), reverse=True, name="layers_3_blocks_0_view")
-    x_windows = mx.sym.Reshape(view, shape=(0, -3, 0), name="layers_3_blocks_0_x_windows_view")
-
-    # layers.3.blocks.0.attn: WindowAttention
-    qkv = mx.sym.FullyConnected(
-        x_windows, num_hidden=576, no_bias=False, flatten=False, name="layers_3_blocks_0_attn_qkv"
-    )
-    qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name="layers_3_blocks_0_attn_qkv_reshape")
-    qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name="layers_3_blocks_0_attn_qkv_permute")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=0, end=1, name="layers_3_blocks_0_attn_getitem_slice"
-    )
-    getitem = mx.sym.squeeze(slice, axis=0, name="layers_3_blocks_0_attn_getitem")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=1, end=2, name="layers_3_blocks_0_attn_getitem2_slice"
-    )
-    getitem2 = mx.sym.squeeze(slice, axis=0, name="layers_3_blocks_0_attn_getitem2")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=2, end=3, name="layers_3_blocks_0_attn_getitem3_slice"
-    )
-    getitem3 = mx.sym.squeeze(slice, axis=0, name="layers_3_blocks_0_attn_getitem3")
-    q = named(getitem * 24**-0.5, name="layers_3_blocks_0_attn_mul")
-    attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name="layers_3_blocks_0_attn_attn_transpose")
-    attn = mx.sym.linalg.gemm2(q, attn, name="layers_3_blocks_0_attn_attn_matmul")
-    table = mx.sym.Variable("layers_3_blocks_0_attn_relative_position_bias_table", shape=(9, 8))
-    bias = mx.sym.Variable(
-        "layers_3_blocks_0_attn_relative_position_bias", shape=(16,), dtype="int64"
-    )
-    relative_position_bias = mx.sym.take(
-        table, bias, mode="clip", name="layers_3_blocks_0_attn_relative_position_bias_getitem"
-    )
-    relative_position_bias = mx.sym.Reshape(
-        relative_position_bias, shape=(4, 4, 8), name="layers_3_blocks_0_attn_view"
-    )
-    relative_position_bias = mx.sym.transpose(
-        relative_position_bias,
-        axes=(2, 0, 1),
-        name="layers_3_blocks_0_attn_relative_position_bias_permute",
-    )
-    relative_position_bias = mx.sym.expand_dims(
-        relative_position_bias, axis=0, name="layers_3_blocks_0_attn_unsqueeze"
-    )
-    attn = mx.sym.broadcast_add(attn, relative_position_bias, name="layers_3_blocks_0_attn_add")
-    attn = mx.sym.softmax(attn, name="layers_3_blocks_0_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, getitem3, name="layers_3_blocks_0_attn_x_matmul")
-    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name="layers_3_blocks_0_attn_x_transpose")
-    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name="layers_3_blocks_0_attn_x_reshape")
-    attn = mx.sym.FullyConnected(
-        attn, num_hidden=192, no_bias=False, flatten=False, name="layers_3_blocks_0_attn_proj"
-    )
-
-    # layers.3.blocks.0: SwinTransformerBlock
-    attn_windows = mx.sym.Reshape(
-        attn, shape=(0, 2, 2, 192), name="layers_3_blocks_0_attn_windows_view"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, 1, 1, 2, 2, 192), name="layers_3_blocks_0_x_view3"
-    )
-    attn_windows = mx.sym.transpose(
-        attn_windows, axes=(0, 1, 3, 2, 4, 5), name="layers_3_blocks_0_permute2"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, -3, -3, 0), name="layers_3_blocks_0_view2"
-    )
-    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, 0), name="layers_3_blocks_0_x_view4")
-    x = mx.sym.elemwise_add(x, attn_windows, name="layers_3_blocks_0_x_add")
-    norm2 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_3_blocks_0_norm2")
-
-    # layers.3.blocks.0.mlp: Mlp
-    fc1 = mx.sym.FullyConnected(
-        norm2, num_hidden=768, no_bias=False, flatten=False, name="layers_3_blocks_0_mlp_fc1"
-    )
-    act = mx.sym.LeakyReLU(fc1, act_type="gelu", name="layers_3_blocks_0_mlp_act")
-    fc2 = mx.sym.FullyConnected(
-        act, num_hidden=192, no_bias=False, flatten=False, name="layers_3_blocks_0_mlp_fc2"
-    )
-
-    # layers.3.blocks.0: SwinTransformerBlock
-    x = mx.sym.elemwise_add(x, fc2, name="layers_3_blocks_0_x_add2")
-
-    # layers.3.blocks.1: SwinTransformerBlock
-    norm1 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_3_blocks_1_norm1")
-    view = mx.sym.Reshape(norm1, shape=(0, 2, 2, 192), name="layers_3_blocks_1_x_view")
-    view2 = mx.sym.Reshape(view, shape=(0, 1, 2, 1, 2, 192), name="layers_3_blocks_1_x_view2")
-    permute = mx.sym.transpose(view2, axes=(0, 1, 3, 2, 4, 5), name="layers_3_blocks_1_permute")
-    view = mx.sym.Reshape(permute, shape=(-1, 0, 0, 0), reverse=True, name="layers_3_blocks_1_view")
-    x_windows = mx.sym.Reshape(view, shape=(0, -3, 0), name="layers_3_blocks_1_x_windows_view")
-
-    # layers.3.blocks.1.attn: WindowAttention
-    qkv = mx.sym.FullyConnected(
-        x_windows, num_hidden=576, no_bias=False, flatten=False, name="layers_3_blocks_1_attn_qkv"
-    )
-    qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name="layers_3_blocks_1_attn_qkv_reshape")
-    qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name="layers_3_blocks_1_attn_qkv_permute")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=0, end=1, name="layers_3_blocks_1_attn_getitem_slice"
-    )
-    getitem = mx.sym.squeeze(slice, axis=0, name="layers_3_blocks_1_attn_getitem")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=1, end=2, name="layers_3_blocks_1_attn_getitem2_slice"
-    )
-    getitem2 = mx.sym.squeeze(slice, axis=0, name="layers_3_blocks_1_attn_getitem2")
-    slice = mx.sym.slice_axis(
-        qkv, axis=0, begin=2, end=3, name="layers_3_blocks_1_attn_getitem3_slice"
-    )
-    getitem3 = mx.sym.squeeze(slice, axis=0, name="layers_3_blocks_1_attn_getitem3")
-    q = named(getitem * 24**-0.5, name="layers_3_blocks_1_attn_mul")
-    attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name="layers_3_blocks_1_attn_attn_transpose")
-    attn = mx.sym.linalg.gemm2(q, attn, name="layers_3_blocks_1_attn_attn_matmul")
-    table = mx.sym.Variable("layers_3_blocks_1_attn_relative_position_bias_table", shape=(9, 8))
-    bias = mx.sym.Variable(
-        "layers_3_blocks_1_attn_relative_position_bias", shape=(16,), dtype="int64"
-    )
-    relative_position_bias = mx.sym.take(
-        table, bias, mode="clip", name="layers_3_blocks_1_attn_relative_position_bias_getitem"
-    )
-    relative_position_bias = mx.sym.Reshape(
-        relative_position_bias, shape=(4, 4, 8), name="layers_3_blocks_1_attn_view"
-    )
-    relative_position_bias = mx.sym.transpose(
-        relative_position_bias,
-        axes=(2, 0, 1),
-        name="layers_3_blocks_1_attn_relative_position_bias_permute",
-    )
-    relative_position_bias = mx.sym.expand_dims(
-        relative_position_bias, axis=0, name="layers_3_blocks_1_attn_unsqueeze"
-    )
-    attn = mx.sym.broadcast_add(attn, relative_position_bias, name="layers_3_blocks_1_attn_add")
-    attn = mx.sym.softmax(attn, name="layers_3_blocks_1_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, getitem3, name="layers_3_blocks_1_attn_x_matmul")
-    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name="layers_3_blocks_1_attn_x_transpose")
-    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name="layers_3_blocks_1_attn_x_reshape")
-    attn = mx.sym.FullyConnected(
-        attn, num_hidden=192, no_bias=False, flatten=False, name="layers_3_blocks_1_attn_proj"
-    )
-
-    # layers.3.blocks.1: SwinTransformerBlock
-    attn_windows = mx.sym.Reshape(
-        attn, shape=(0, 2, 2, 192), name="layers_3_blocks_1_attn_windows_view"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, 1, 1, 2, 2, 192), name="layers_3_blocks_1_x_view3"
-    )
-    attn_windows = mx.sym.transpose(
-        attn_windows, axes=(0, 1, 3, 2, 4, 5), name="layers_3_blocks_1_permute2"
-    )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, -3, -3, 0), name="layers_3_blocks_1_view2"
-    )
-    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, 0), name="layers_3_blocks_1_x_view4")
-    x = mx.sym.elemwise_add(x, attn_windows, name="layers_3_blocks_1_x_add")
-    norm2 = mx.sym.LayerNorm(x, eps=1e-5, name="layers_3_blocks_1_norm2")
-
-    # layers.3.blocks.1.mlp: Mlp
-    fc1 = mx.sym.FullyConnected(
-        norm2, num_hidden=768, no_bias=False, flatten=False, name="layers_3_blocks_1_mlp_fc1"
-    )
-    act = mx.sym.LeakyReLU(fc1, act_type="gelu", name="layers_3_blocks_1_mlp_act")
-    fc2 = mx.sym.FullyConnected(
-        act, num_hidden=192, no_bias=False, flatten=False, name="layers_3_blocks_1_mlp_fc2"
-    )
-
-    # layers.3.blocks.1: SwinTransformerBlock
-    x = mx.sym.elemwise_add(x, fc2, name="layers_3_blocks_1_x_add2")
-
+        shape=(0, 8, 8, 48),
+        view2_shape=(0, 2, 4, 2, 4, 48),
+        table_shape=(49, 2),
+        bias_shape=(256,),
+        view_shape=(16, 16, 2),
+        view_shape3=(-1, 4, 2, 16, 16),
+        attn_shape=(1, 4, 1, 16, 16),
+        num_hidden=48,
+        view_shape2=(0, 4, 4, 48),
+        view3_shape=(-1, 2, 2, 4, 4, 48),
+        with_roll=True,
+        name="layers_1_blocks_1",
+    )
+    x = patch_merging(x, shape=(0, 8, 8, 48), num_hidden=96, name="layers_1_downsample")
+    for i in range(6):
+        x = swin_transformer_block(
+            x,
+            shape=(0, 4, 4, 96),
+            view2_shape=(0, 1, 4, 1, 4, 96),
+            table_shape=(49, 4),
+            bias_shape=(256,),
+            view_shape=(16, 16, 4),
+            num_hidden=96,
+            view_shape2=(0, 4, 4, 96),
+            view3_shape=(0, 1, 1, 4, 4, 96),
+            with_roll=False,
+            name=f"layers_2_blocks_{i}",
+        )
+    x = patch_merging(x, shape=(0, 4, 4, 96), num_hidden=192, name="layers_2_downsample")
+    for i in range(2):
+        x = swin_transformer_block(
+            x,
+            shape=(0, 2, 2, 192),
+            view2_shape=(0, 1, 2, 1, 2, 192),
+            table_shape=(9, 8),
+            bias_shape=(16,),
+            view_shape=(4, 4, 8),
+            num_hidden=192,
+            view_shape2=(0, 2, 2, 192),
+            view3_shape=(0, 1, 1, 2, 2, 192),
+            with_roll=False,
+            name=f"layers_3_blocks_{i}",
+        )
     x = mx.sym.LayerNorm(x, eps=1e-5, name="norm")
     x = mx.sym.SwapAxis(x, dim1=1, dim2=2, name="transpose")
     x = mx.sym.Pooling(x, pool_type="avg", global_pool=True, name="avgpool")

@@ -28,12 +28,12 @@ def block(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     )
     qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, 3, 64), name=f"{name}_attn_qkv_reshape")
     qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name=f"{name}_attn_permute")
-    slice = mx.sym.slice_axis(qkv, axis=0, begin=0, end=1, name=f"{name}_attn_getitem_slice")
-    getitem = mx.sym.squeeze(slice, axis=0, name=f"{name}_attn_getitem")
-    slice = mx.sym.slice_axis(qkv, axis=0, begin=1, end=2, name=f"{name}_attn_getitem2_slice")
-    getitem2 = mx.sym.squeeze(slice, axis=0, name=f"{name}_attn_getitem2")
-    slice = mx.sym.slice_axis(qkv, axis=0, begin=2, end=3, name=f"{name}_attn_getitem3_slice")
-    getitem3 = mx.sym.squeeze(slice, axis=0, name=f"{name}_attn_getitem3")
+    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=0, end=1, name=f"{name}_attn_getitem_slice")
+    getitem = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_getitem")
+    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=1, end=2, name=f"{name}_attn_getitem2_slice")
+    getitem2 = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_getitem2")
+    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=2, end=3, name=f"{name}_attn_getitem3_slice")
+    getitem3 = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_getitem3")
     attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name=f"{name}_attn_attn_transpose")
     attn = mx.sym.linalg.gemm2(getitem, attn, name=f"{name}_attn_attn_matmul")
     attn = named(attn * 0.125, name=f"{name}_attn_mul")
@@ -75,12 +75,12 @@ def VisionTransformer() -> mx.sym.Symbol:
     flatten = mx.sym.Reshape(proj, shape=(0, 0, -1), name="patch_embed_flatten")
     transpose = mx.sym.SwapAxis(flatten, dim1=1, dim2=2, name="patch_embed_transpose")
 
-    cls_token = mx.sym.Variable("cls_token", shape=(1, 1, 192))
+    cls_token = mx.sym.Variable("cls_token", shape=(1, 1, 192), dtype="float32")
     cls_tokens = mx.sym.broadcast_like(
         cls_token, x, lhs_axes=(0,), rhs_axes=(0,), name="expand_batch"
     )
     x = mx.sym.Concat(cls_tokens, transpose, dim=1, name="cat")
-    pos_embed = mx.sym.Variable("pos_embed", shape=(1, 37, 192))
+    pos_embed = mx.sym.Variable("pos_embed", shape=(1, 37, 192), dtype="float32")
     x = mx.sym.broadcast_add(x, pos_embed, name="add")
     x = mx.sym.Dropout(x, p=0.1, name="pos_drop")
     for i in range(4):
