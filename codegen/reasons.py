@@ -43,9 +43,6 @@ _GROUPS: dict[str, str] = {
     "special_shifted_chebyshev_polynomial_v special_shifted_chebyshev_polynomial_w special_hermite_polynomial_h "
     "special_hermite_polynomial_he special_laguerre_polynomial_l special_legendre_polynomial_p": _DEGREE,
     "nextafter hash_tensor": _BITS,
-    "_unsafe_masked_index _unsafe_masked_index_put_accumulate": (
-        "made by torch's compiler for its own graphs; in a net, torch.where with an index says the same"
-    ),
     "as_strided_scatter": (
         "a write to addresses: MXNet's scatter_nd and contrib.index_copy write to places along axes, and slices of "
         "overlapping windows have no order"

@@ -136,7 +136,11 @@ def index_put(
 ) -> Tensor:
     del unsafe
     if any(i is not None and i.dtype is torch.bool for i in indices):
-        raise NotWritten
+        # The places of a mask that is known; nonzero raises where it is computed.
+        found = [
+            i.nonzero(as_tuple=True) if i is not None and i.dtype is torch.bool else (i,) for i in indices
+        ]
+        return index_put(input, [i for group in found for i in group], values, accumulate)
     given = [a for a, i in enumerate(indices) if i is not None]
     if given != list(range(len(given))) or not given:
         raise NotWritten
@@ -153,6 +157,25 @@ def index_put(
     if not wide.numel():
         return input.clone()
     return _put_flat(input.reshape(-1), places, wide, accumulate).reshape(input.shape)
+
+
+@composite("_unsafe_masked_index")
+def unsafe_masked_index(input: Tensor, mask: Tensor, indices: Sequence[Any], fill: float) -> Tensor:
+    return input[_bounded(input, indices)].masked_fill(~mask, fill)
+
+
+@composite("_unsafe_masked_index_put_accumulate")
+def unsafe_masked_index_put(input: Tensor, mask: Tensor, indices: Sequence[Any], values: Tensor) -> Tensor:
+    places = [None if isinstance(i, slice) else i for i in _bounded(input, indices)]
+    return index_put(input, places, values.masked_fill(~mask, 0), accumulate=True)
+
+
+def _bounded(input: Tensor, indices: Sequence[Any]) -> tuple[Any, ...]:
+    """The indices with those outside, which the mask leaves out, brought in."""
+    return tuple(
+        slice(None) if i is None else i.clamp(-size, size - 1)
+        for i, size in zip(indices, input.shape, strict=False)
+    )
 
 
 @composite("mode")
