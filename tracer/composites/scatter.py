@@ -178,6 +178,48 @@ def _bounded(input: Tensor, indices: Sequence[Any]) -> tuple[Any, ...]:
     )
 
 
+@composite("segment_reduce")
+def segment_reduce(
+    data: Tensor,
+    reduce: str,
+    lengths: Tensor | None = None,
+    indices: Tensor | None = None,
+    offsets: Tensor | None = None,
+    dim: int = 0,
+    unsafe: bool = False,
+    initial: float | None = None,
+) -> Tensor:
+    """A table of all segments and places: what lies outside a segment is the neutral number."""
+    del unsafe
+    if indices is not None or not data.numel():
+        raise NotWritten
+    if lengths is not None:
+        stops = lengths.cumsum(-1)
+        starts = stops - lengths
+    elif offsets is not None:
+        starts, stops = offsets[..., :-1], offsets[..., 1:]
+    else:
+        raise NotWritten
+    axis = dim % data.dim()
+    places = torch.arange(data.shape[axis])
+    inside = (places >= starts.unsqueeze(-1)) & (places < stops.unsqueeze(-1))
+    inside = inside.reshape([*inside.shape, *[1] * (data.dim() - axis - 1)])
+    neutral = {"max": -torch.inf, "min": torch.inf, "prod": 1.0}.get(reduce, 0.0)
+    table = torch.where(inside, data.unsqueeze(axis), neutral)
+    first = torch.full_like(table.narrow(axis + 1, 0, 1), neutral if initial is None else initial)
+    table = torch.cat([first, table], axis + 1)
+    if reduce in {"max", "min"}:
+        return table.amax(axis + 1) if reduce == "max" else table.amin(axis + 1)
+    if reduce == "prod":
+        return table.prod(axis + 1)
+    total = table.sum(axis + 1)
+    if reduce == "sum":
+        return total
+    count = inside.to(data.dtype).sum(axis + 1)
+    none = torch.full_like(total, torch.nan if initial is None else initial)
+    return torch.where(count == 0, none, total / count.clamp(min=1))
+
+
 @composite("mode")
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
     if input.dim() == 0:
