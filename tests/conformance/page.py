@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from codegen.lower import EMPTY
 from codegen.reasons import reasons
 from tests.conformance.run import Result
 from tests.conformance.samples import MODULE_PREFIX, forms
 
 PAGE = Path(__file__).parents[2] / "docs" / "operators.md"
 MOST_OPS = 8
-HEAD = "| op | torch forms | MXNet ops | corrected | parity | refused | n/a | refused because |\n"
-RULE = "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
+COLUMNS = ("op", "torch forms", "MXNet ops", "corrected", "parity", "refused", "n/a", "refused because")
 
 
 def write(results: Sequence[Result]) -> None:
@@ -27,8 +27,8 @@ def write(results: Sequence[Result]) -> None:
     rest = {n: rows for n, rows in entries.items() if n not in shown}
     parts = [
         summary(results),
-        "\n## Modules of torch.nn\n\n" + HEAD + RULE + "".join(modules),
-        "\n## Functions, methods and operators\n\n" + HEAD + RULE + "".join(functions),
+        "\n## Modules of torch.nn\n\n" + _head(COLUMNS[:1] + COLUMNS[2:]) + "".join(modules),
+        "\n## Functions, methods and operators\n\n" + _head(COLUMNS) + "".join(functions),
         "\n## Not applicable\n\n" + "".join(_left_out(n, rows) for n, rows in rest.items()),
     ]
     PAGE.write_text("".join(parts), encoding="utf-8")
@@ -58,15 +58,14 @@ symbol of MXNet cannot give
 
 A row counts the samples of an entry. `MXNet ops` are the ops in the symbols of those with parity, the most frequent
 first; `corrected` are the attributes that are always written, since the frameworks' defaults differ (docs/traps.md).
-A refusal is an error with its reason and place; nothing is written then. No sample that has parity may lose it
+A refusal is an error with its reason and place; nothing is written then. `no elements` is a sample whose result is
+{EMPTY}. No sample that has parity may lose it
 (tests/conformance/baseline.txt).
 """
 
 
 def is_empty(result: Result) -> bool:
     """Whether a sample is refused since its result has no elements."""
-    from codegen.lower import EMPTY
-
     return EMPTY in result.why
 
 
@@ -76,7 +75,7 @@ def _row(name: str, rows: Iterable[Result]) -> str:
     ops = Counter(op for r in rows if r.status == "parity" for op in r.ops)
     cells = [
         f"`{name}`",
-        _forms(name),
+        *_forms(name),
         _listed([f"`{op}`" for op, _ in ops.most_common()]),
         _corrected(attr for r in rows for attr in r.corrected),
         *(str(counts[status]) for status in ("parity", "refused", "n/a")),
@@ -85,8 +84,13 @@ def _row(name: str, rows: Iterable[Result]) -> str:
     return "| " + " | ".join(cells) + " |\n"
 
 
-def _forms(name: str) -> str:
-    return "" if name.startswith(MODULE_PREFIX) else _listed([f"`{f}`" for f in forms(name).split(", ")])
+def _head(columns: Sequence[str]) -> str:
+    return f"| {' | '.join(columns)} |\n| {' | '.join('---' for _ in columns)} |\n"
+
+
+def _forms(name: str) -> list[str]:
+    """How users write it, in one cell; a module is written as its class."""
+    return [] if name.startswith(MODULE_PREFIX) else [_listed([f"`{f}`" for f in forms(name).split(", ")])]
 
 
 def _listed(items: Sequence[str]) -> str:
@@ -109,7 +113,9 @@ def _reasons(whys: Iterable[str]) -> str:
 
 
 def _explained(why: str) -> str:
-    """A refusal with what is known of why there is no rule."""
+    """A refusal in few words, with what is known of why there is no rule."""
+    if EMPTY in why:
+        return "no elements"
     op, without, _ = why.partition("() has no rule")
     reason = reasons().get(op) if without else None
     return f"{why}: {reason}" if reason else why
