@@ -118,26 +118,60 @@ def run_symbol(
     `fused` lets the oneDNN pass fuse ops, as `mx.mod.Module` does; it cannot be had for internals.
     `double` computes in float64: every float32 parameter and input is widened.
     """
+
+    settings = {"MXNET_SUBGRAPH_VERBOSE": "0", **({} if fused else {"MXNET_SUBGRAPH_BACKEND": "NONE"})}
+    with _environment(**settings), _quiet():
+        if double:
+            executor = _bound_in_double(symbol, arg_params, aux_params, inputs)
+        else:
+            executor = _bound(symbol, arg_params, aux_params, inputs)
+        return [o.asnumpy() for o in executor.forward(is_train=False)]
+
+
+def _bound(
+    symbol: mx.sym.Symbol,
+    arg_params: Mapping[str, mx.nd.NDArray],
+    aux_params: Mapping[str, mx.nd.NDArray],
+    inputs: Mapping[str, npt.NDArray[Any]],
+) -> Any:
+    """An executor, bound as `mx.mod.Module` does it: from the inputs alone, which must do to infer the rest."""
     import mxnet as mx
 
     names = set(symbol.list_arguments())
-    # Copies: oneDNN reorders weights in place when it first runs, and these share torch's memory.
-    arguments = {k: v.copy() for k, v in arg_params.items() if k in names}
-    arguments |= {k: mx.nd.array(v, dtype=v.dtype) for k, v in inputs.items() if k in names}
+    read = {k: v for k, v in inputs.items() if k in names}
+    types = {k: v.dtype for k, v in read.items()}
+    shapes = {k: v.shape for k, v in read.items()}
+    try:
+        executor = symbol.simple_bind(mx.cpu(), grad_req="null", type_dict=types, **shapes)
+    except RuntimeError as error:  # MXNet's own error, wrapped
+        raise mx.base.MXNetError(str(error)) from None
+    # Copied, not shared: oneDNN reorders weights in place when it first runs, and these share torch's memory.
+    executor.copy_params_from(
+        {k: v for k, v in arg_params.items() if k in names}, aux_params, allow_extra_params=True
+    )
+    for name, value in read.items():
+        executor.arg_dict[name][:] = value
+    return executor
+
+
+def _bound_in_double(
+    symbol: mx.sym.Symbol,
+    arg_params: Mapping[str, mx.nd.NDArray],
+    aux_params: Mapping[str, mx.nd.NDArray],
+    inputs: Mapping[str, npt.NDArray[Any]],
+) -> Any:
+    import mxnet as mx
+
+    names = set(symbol.list_arguments())
+    arguments = {k: _widened(v) for k, v in arg_params.items() if k in names}
+    arguments |= {k: _widened(mx.nd.array(v, dtype=v.dtype)) for k, v in inputs.items() if k in names}
     missing = names - set(arguments)
     if missing:  # labels, which inference does not read
         shapes, _, _ = symbol.infer_shape_partial(**{k: v.shape for k, v in inputs.items() if k in names})
         known = dict(zip(symbol.list_arguments(), shapes, strict=True))
-        arguments |= {k: mx.nd.zeros(known[k]) for k in missing}
-    if double:
-        symbol = _in_double(symbol)
-        arguments = {k: _widened(v) for k, v in arguments.items()}
-        aux_params = {k: _widened(v) for k, v in aux_params.items()}
-    auxiliary = {k: aux_params[k].copy() for k in symbol.list_auxiliary_states()}
-    settings = {"MXNET_SUBGRAPH_VERBOSE": "0", **({} if fused else {"MXNET_SUBGRAPH_BACKEND": "NONE"})}
-    with _environment(**settings), _quiet():
-        executor = symbol.bind(mx.cpu(), arguments, grad_req="null", aux_states=auxiliary)
-    return [o.asnumpy() for o in executor.forward(is_train=False)]
+        arguments |= {k: mx.nd.zeros(known[k], dtype="float64") for k in missing}
+    auxiliary = {k: _widened(aux_params[k]) for k in symbol.list_auxiliary_states()}
+    return _in_double(symbol).bind(mx.cpu(), arguments, grad_req="null", aux_states=auxiliary)
 
 
 def _in_double(symbol: mx.sym.Symbol) -> mx.sym.Symbol:

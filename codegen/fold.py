@@ -30,12 +30,14 @@ from codegen.items import CallItem, Function, GuardItem, Item, Module, OpItem, V
 from codegen.loops import with_loops
 from codegen.names import flat, identifier
 from codegen.parameters import Literal, Parameters, filled, slots
-from codegen.program import Call, Leaf, Operand, Out, Program, Variable
+from codegen.program import Leaf, Operand, Out, Program, Variable
 from tracer.ir import Frame
 
 # Parameters of forward that say no more than x.
 GENERAL = frozenset(["input", "self", "inputs"])
 CONTAINERS = frozenset(["Sequential", "ModuleList", "ModuleDict"])
+# Classes that hold each other have no common level: their blocks are then matched where they stand.
+MAX_DEPTH = 60
 # The inputs that MXNet makes by itself, under the op's name and these suffixes.
 AUTOMATIC = {
     "Convolution": ("weight", "bias"),
@@ -98,9 +100,14 @@ class _Folder:
                 and operand.name == f"{call.name}_{slot}"
                 and len(self._users[operand]) == 1
                 and self._variables[operand.name].dtype == "float32"
+                and not self._is_guessed_wrong(call.op, operand.name)
             }
             found[index] = frozenset(slots)
         return found
+
+    def _is_guessed_wrong(self, op: str, name: str) -> bool:
+        """Whether MXNet takes another shape for a parameter than it has: PReLU's one slope for (C,)."""
+        return op == "LeakyReLU" and self._variables[name].shape == (1,)
 
     def _tree(self) -> Block:
         composite = self._composite()
@@ -275,16 +282,7 @@ class _Folder:
     def _families(self, inline: set[int]) -> list[Family]:
         """All families, inner ones first, of the blocks that are not to be inlined."""
         self._family = {}
-        levels: dict[int, list[Block]] = {}
-
-        def level_of(block: Block) -> int:
-            level = max((level_of(i) for i in block.items if isinstance(i, Block)), default=0)
-            if block is self.root or id(block) in inline or not self.interface(block)[1]:
-                return level
-            levels.setdefault(level + 1, []).append(block)
-            return level + 1
-
-        level_of(self.root)
+        levels = self._levels(inline)
         found: list[Family] = []
         for level in sorted(levels):
             by_class: dict[str, list[Block]] = {}
@@ -293,6 +291,30 @@ class _Folder:
             for blocks in by_class.values():
                 found += self._grouped(blocks)
         return found
+
+    def _levels(self, inline: set[int]) -> dict[int, list[Block]]:
+        """The blocks that are not inlined by how deep they nest: those of one class together, where none is in another."""
+        nested = {b.frame.cls for a in self.root.blocks() for b in a.blocks() if a.frame.cls == b.frame.cls}
+        floor: dict[str, int] = {}
+        while True:
+            levels: dict[int, list[Block]] = {}
+            self._level_of(self.root, inline, floor, levels)
+            higher = {b.frame.cls: level for level in sorted(levels) for b in levels[level]}
+            higher = {cls: level for cls, level in higher.items() if cls not in nested}
+            if higher == floor or max(levels, default=0) > MAX_DEPTH:
+                return levels
+            floor = higher
+
+    def _level_of(
+        self, block: Block, inline: set[int], floor: dict[str, int], levels: dict[int, list[Block]]
+    ) -> int:
+        inner = (self._level_of(i, inline, floor, levels) for i in block.items if isinstance(i, Block))
+        level = max(inner, default=0)
+        if block is self.root or id(block) in inline or not self.interface(block)[1]:
+            return level
+        level = max(level + 1, floor.get(block.frame.cls, 0))
+        levels.setdefault(level, []).append(block)
+        return level
 
     def _grouped(self, blocks: Sequence[Block]) -> list[Family]:
         """Blocks of one class as families: each has one with all parts as its base."""
@@ -401,7 +423,7 @@ class _Folder:
             base.makes,
             family.arguments.get(number, ()),
             block.prefix,
-            _outer_target(self.program.calls[span[1]], block.frame),
+            self.program.calls[span[1]].source.target if block.frame.op else block.frame.target,
             span,
         )
 
@@ -491,9 +513,3 @@ class _Folder:
 
 def _is_below(name: str, prefix: str) -> bool:
     return not prefix or name == prefix or name.startswith(f"{prefix}_")
-
-
-def _outer_target(call: Call, frame: Frame) -> str:
-    """The author's variable, where the line is the caller's: its frame is not the block's own."""
-    own = call.source.frames and call.source.frames[-1] == frame
-    return "" if own and not frame.op else call.source.target

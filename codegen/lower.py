@@ -43,10 +43,10 @@ EMPTY = (
     "an empty tensor: MXNet's symbols read a size of 0 as unknown (neither zeros(shape=(0, 3)) nor what "
     "contrib.boolean_mask leaves of nothing binds)"
 )
+# Variables that authors give to whatever comes.
+SAYS_NOTHING = frozenset(["", "x", "y", "z", "h", "out", "output"])
 # Ops whose rules take empty tensors among others.
-TAKES_EMPTY = frozenset(
-    "addbmm addmm addmv baddbmm bmm cat dot linear matmul mm mv resize resize_as".split()
-)
+TAKES_EMPTY = frozenset("addbmm addmm addmv baddbmm bmm cat dot linear matmul mm mv resize resize_as".split())
 # Ops that torch lets act along an axis of a 0-d tensor: it arrives as the (1,) that it is in MXNet.
 TAKES_LINES = frozenset(
     "bucketize cosine_similarity cummax cummin gather index_add index_copy index_fill index_select kl_div "
@@ -180,7 +180,7 @@ class Builder:
             return self._shared.setdefault(
                 key, Value(None, array.shape, str(array.dtype), const=array, node=hint)
             )
-        name = self._namer.part(self.node.source, self.node.op, hint)
+        name = self._namer.part(self.node.source, self.node.op, hint, self._feeder(self.node))
         return Value(None, array.shape, str(array.dtype), const=array, node=name)
 
     def parameter(self, owner_hint: str, kind: str, shape: Shape, fill: float) -> Value:
@@ -284,7 +284,7 @@ class Builder:
         }
         written = _written_attrs(op, plain)
         owner = self._owner(given)
-        name = self._namer.call(self.node.source, owner, hint, self.node.op)
+        name = self._namer.call(self.node.source, owner, hint, self.node.op, self._feeder(self.node))
         self._hints.append(hint if owner is None else None)
         operands = tuple((key, self._operand(value, key)) for key, value in given)
         index = len(self._calls)
@@ -294,6 +294,25 @@ class Builder:
         kind = str(plain.get("dtype") or (given[0][1].dtype if given else "float32"))
         kind = "float32" if op in {"argmax", "argmin"} else kind
         return [Value(Out(index, i), shape, kind) for i, shape in enumerate(shapes)]
+
+    def _feeder(self, node: Node) -> str:
+        """The submodule of torch's whose result is the node's first input; '' where it is no such one.
+
+        Where the author's variable says nothing (`x`), ops between the two are passed over.
+        """
+        base = f"{node.source.path}." if node.source.path else ""
+        maker: Node | None = node
+        while maker is not None:
+            first = next(iter(maker.refs()), None)
+            maker = self.graph.by_name[first.name] if first is not None else None
+            if maker is None or not maker.source.frames:
+                return ""
+            frame = maker.source.frames[-1]
+            if frame.library and frame.path.startswith(base):
+                return frame.path[len(base) :]
+            if node.source.target not in SAYS_NOTHING or maker.source.path != node.source.path:
+                return ""
+        return ""
 
     def _owner(self, inputs: Sequence[tuple[str | None, Value]]) -> str | None:
         """The module whose `weight` (or `running_mean`) an op takes: the op bears its name."""
@@ -385,7 +404,7 @@ class Builder:
             return
         plain = [call.name for call, hint in zip(made, hints, strict=True) if not hint]
         self._namer.release(call.name for call, hint in zip(made, hints, strict=True) if hint)
-        stem = plain[-1] if plain else self._namer.call(node.source, None, "", node.op)
+        stem = plain[-1] if plain else self._namer.call(node.source, None, "", node.op, self._feeder(node))
         base = flat(node.source.path)
         path = f"{node.source.path}.{stem[len(base) + 1 :]}" if base else stem
         given = tuple((key, arg.name, arg.index) for key, arg in node.args if isinstance(arg, Ref))

@@ -2,12 +2,13 @@
 
 An op is named after the module that owns its weights (`layer1_0_conv1`), or after the module that it
 stands in and what it does (`layer1_0_add`); where a module does the same more than once, after the
-author's variable too (`layer1_0_out_add`). A parameter is named after its key with MXNet's suffix. Names
+submodule that feeds it (`layer1_0_bn2_relu`) or the author's variable (`layer1_0_out_add`) too. A parameter is named after its key with MXNet's suffix. Names
 depend on nothing but the net, and a number comes in only where nothing else tells two ops apart.
 """
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 from collections import Counter
@@ -24,7 +25,7 @@ TORCH_SUFFIXES = frozenset(["weight", "bias", "running_mean", "running_var"])
 class Namer:
     """Gives every call and Variable a name of its own."""
 
-    def __init__(self, repeated: frozenset[tuple[str, int, str]] = frozenset()) -> None:
+    def __init__(self, repeated: frozenset[tuple[str, str]] = frozenset()) -> None:
         self._taken: set[str] = set()
         self._repeated = repeated
 
@@ -32,25 +33,27 @@ class Namer:
         """Keep a name for an input."""
         self._taken.add(name)
 
-    def call(self, source: Source, owner: str | None, hint: str, op: str) -> str:
-        """The name of a call; `owner` is the module whose weights it takes, `hint` marks a helper op."""
-        return self._unique(self._stem(source, owner, hint, op))
+    def call(self, source: Source, owner: str | None, hint: str, op: str, feeder: str) -> str:
+        """The name of a call; `owner` is the module whose weights it takes, `hint` marks a helper op.
 
-    def _stem(self, source: Source, owner: str | None, hint: str, op: str) -> str:
+        `feeder` is the submodule whose result it takes, if any.
+        """
+        return self._unique(self._stem(source, owner, hint, op, feeder))
+
+    def _stem(self, source: Source, owner: str | None, hint: str, op: str, feeder: str) -> str:
         frame = source.frames[-1] if source.frames else None
         path = owner if owner is not None else source.path
         own_name = owner is not None or (frame is not None and frame.library)
         parts = [flat(path)] if path else []
         if hint or not own_name or not path:
-            call = frame.call if frame is not None else 0
-            if (source.path, call, op) in self._repeated and source.target:
-                parts.append(flat(source.target))
+            if (feeder or source.target) and (_class_of(frame), op) in self._repeated:
+                parts.append(flat(feeder or source.target))
             parts.append(hint or op)
         return "_".join(parts)
 
-    def part(self, source: Source, op: str, hint: str) -> str:
+    def part(self, source: Source, op: str, hint: str, feeder: str) -> str:
         """What a constant that the rule of an op makes is to be called."""
-        return f"{self._stem(source, None, '', op)}_{hint}"
+        return f"{self._stem(source, None, '', op, feeder)}_{hint}"
 
     def release(self, names: Iterable[str]) -> None:
         """Take names back that calls had."""
@@ -88,13 +91,21 @@ class Namer:
         return candidate
 
 
-def repeated_ops(graph: Graph) -> frozenset[tuple[str, int, str]]:
-    """(module path, number of its call, op) of what one call of a module does more than once."""
-    counts: Counter[tuple[str, int, str]] = Counter()
+def repeated_ops(graph: Graph) -> frozenset[tuple[str, str]]:
+    """(class of the module, op) of what some call of a module of the class does more than once.
+
+    By class, so that the ops of modules of one class are called alike, whatever a flag of theirs leaves out.
+    """
+    counts: Counter[tuple[str, int, str, str]] = Counter()
     for node in graph.nodes:
         if node.op not in {"input", "param", "constant"}:
-            counts[node.source.path, node.source.frames[-1].call if node.source.frames else 0, node.op] += 1
-    return frozenset(key for key, count in counts.items() if count > 1)
+            frame = node.source.frames[-1] if node.source.frames else None
+            counts[node.source.path, frame.call if frame else 0, _class_of(frame), node.op] += 1
+    return frozenset((cls, op) for (_, _, cls, op), count in counts.items() if count > 1)
+
+
+def _class_of(frame: Frame | None) -> str:
+    return f"{frame.file}:{frame.cls}" if frame is not None else ""
 
 
 def siblings_of_lines(graph: Graph) -> dict[str, list[Node]]:
@@ -114,8 +125,8 @@ def siblings_of_lines(graph: Graph) -> dict[str, list[Node]]:
 
 
 def flat(path: str) -> str:
-    """`layer1.0.bn1` as `layer1_0_bn1`."""
-    return path.replace(".", "_")
+    """`layer1.0.bn1` as `layer1_0_bn1`; what cannot be printed, and ends MXNet's names or spoils its JSON, as `_`."""
+    return "".join(c if c.isprintable() else "_" for c in path.replace(".", "_"))
 
 
 def identifier(text: str) -> str:
@@ -123,4 +134,4 @@ def identifier(text: str) -> str:
     name = re.sub(r"\W", "_", text, flags=re.ASCII)
     if not name or name[0].isdigit():
         name = f"_{name}"
-    return f"{name}_" if keyword.iskeyword(name) or name in RESERVED else name
+    return f"{name}_" if keyword.iskeyword(name) or name in RESERVED or hasattr(builtins, name) else name

@@ -34,50 +34,79 @@ class Parameters:
         self._rows.append((slot, values, hint))
         return len(self._rows) - 1
 
-    def settled(self) -> tuple[dict[int, Parameter], list[tuple[str, tuple[Any, ...]]]]:
-        """(row -> Parameter, parameters with their values at each use)."""
-        chosen: dict[int, Parameter] = {}
-        parameters: list[tuple[str, list[Any]]] = []
-        taken: set[str] = {"name", "x", "y", *(name for name, _ in self._flags)}
-        # Rows without gaps first: the others may fit one of them.
-        order = sorted(range(len(self._rows)), key=lambda n: MISSING in self._rows[n][1])
+    def settled(self) -> tuple[dict[int, Any], list[tuple[str, tuple[Any, ...]]]]:
+        """(row -> a Parameter or a tuple that holds some, parameters with their values at each use)."""
+        chosen: dict[int, Any] = {}
         names: dict[int, str] = {}
-        for number in order:
+        parameters: list[tuple[str, list[Any]]] = []
+        for number in self._order():
             slot, values, hint = self._rows[number]
             flag = next((n for n, given in self._flags if all(map(_agree, values, given))), None)
-            known = _known(values, parameters) if flag is None else Parameter(flag)
-            if known is not None:
-                chosen[number] = known
-                continue
-            name = slot if slot not in taken or hint[:1].isdigit() else f"{hint}_{slot}"
-            again = 2
-            while name in taken:
-                name, again = f"{name.rstrip('0123456789')}{again}", again + 1
-            taken.add(name)
-            names[number] = name
-            parameters.append((name, list(values)))
-            chosen[number] = Parameter(name)
-        ordered = sorted(parameters, key=lambda p: next(n for n, name in names.items() if name == p[0]))
-        return chosen, [*((name, tuple(values)) for name, values in ordered), *self._flags]
+            chosen[number] = Parameter(flag) if flag is not None else _known(values, parameters, slot)
+            if chosen[number] is None:
+                names[number] = self._new_name(slot, hint, {*names.values()})
+                chosen[number] = Parameter(names[number])
+                parameters.append((names[number], list(values)))
+        given = dict(parameters)
+        in_order = [(names[number], tuple(given[names[number]])) for number in sorted(names)]
+        return chosen, [*in_order, *self._flags]
+
+    def _order(self) -> list[int]:
+        """Rows without gaps first, as others may fit one of them, and a row before its multiples."""
+        rows = range(len(self._rows))
+        order = sorted(rows, key=lambda n: MISSING in self._rows[n][1])
+        placed: dict[int, None] = {}
+        for number in order:
+            values = self._rows[number][1]
+            divisors = [m for m in order if (_factor(values, self._rows[m][1]) or 0) > 1]
+            placed.update(
+                dict.fromkeys(sorted(divisors, key=lambda m: -(_factor(values, self._rows[m][1]) or 0)))
+            )
+            placed.setdefault(number)
+        return list(placed)
+
+    def _new_name(self, slot: str, hint: str, names: set[str]) -> str:
+        taken = {"name", "x", "y", *names, *(name for name, _ in self._flags)}
+        name = slot if slot not in taken or hint[:1].isdigit() else f"{hint}_{slot}"
+        again = 2
+        while name in taken:
+            name, again = f"{name.rstrip('0123456789')}{again}", again + 1
+        return name
 
 
-def _known(values: tuple[Any, ...], parameters: Sequence[tuple[str, list[Any]]]) -> Parameter | None:
-    """The parameter, or a multiple of it, that gives these values."""
+def _known(values: tuple[Any, ...], parameters: Sequence[tuple[str, list[Any]]], slot: str) -> Any:
+    """The parameter, a multiple of it, or a tuple of such that gives these values; None where there is none."""
     for name, other in parameters:
         if all(_agree(v, o) for v, o in zip(values, other, strict=True)):
             other[:] = [v if o is MISSING else o for v, o in zip(values, other, strict=True)]
             return Parameter(name)
-    pairs = [v for v in values if v is not MISSING]
-    if not all(type(v) is int and v > 0 for v in pairs):
-        return None
     for name, other in parameters:
-        if not all(type(o) is int and o > 0 for o in other):
-            continue
-        if all(v is MISSING or v % o == 0 for v, o in zip(values, other, strict=True)):
-            factors = {v // o for v, o in zip(values, other, strict=True) if v is not MISSING}
-            if len(factors) == 1:
-                return Parameter(name, factors.pop())
-    return None
+        factor = _factor(values, other)
+        if factor is not None:
+            return Parameter(name, factor)
+    known = [v for v in values if v is not MISSING]
+    if slot != "shape" or len({len(v) if isinstance(v, tuple) else -1 for v in known}) > 1:
+        return None
+    return _sizes(values, known, parameters)
+
+
+def _sizes(values: tuple[Any, ...], known: Sequence[Any], parameters: Sequence[tuple[str, list[Any]]]) -> Any:
+    """A shape of which each size is the same everywhere, or given by a parameter."""
+    sizes: list[Any] = []
+    for place, size in enumerate(known[0]):
+        column = tuple(MISSING if v is MISSING else v[place] for v in values)
+        alike = all(v[place] == size for v in known)
+        sizes.append(size if alike else _known(column, parameters, ""))
+    return None if None in sizes else tuple(sizes)
+
+
+def _factor(values: Sequence[Any], other: Sequence[Any]) -> int | None:
+    """The whole number by which one row of positive whole numbers is a multiple of another."""
+    pairs = [(v, o) for v, o in zip(values, other, strict=True) if v is not MISSING]
+    if not all(type(v) is int and type(o) is int and v > 0 and o > 0 and v % o == 0 for v, o in pairs):
+        return None
+    factors = {v // o for v, o in pairs}
+    return factors.pop() if len(factors) == 1 else None
 
 
 def _agree(one: Any, other: Any) -> bool:

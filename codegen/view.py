@@ -91,13 +91,17 @@ def view(
     """The view of a program, folded unless another form of it is given."""
     main = identifier(program.name)
     module = fold(program, main, sorted(RESERVED)) if module is None else module
+    functions = frozenset([main, *(f.name for f in module.functions)])
     return FileView(
-        title=program.name,
-        origin=origin.spec,
-        command=_wrapped_command(origin.command),
+        title=_words(program.name),
+        origin=_words(origin.spec),
+        command=_wrapped_command(_in_docstring(origin.command)),
         data_shapes=tuple(data_shapes),
         needs_named=any(_is_expression(c) for c in program.calls),
-        functions=(*(_function(program, f) for f in module.functions), _main(program, module, main, origin)),
+        functions=(
+            *(_function(program, f, functions) for f in module.functions),
+            _main(program, module, main, origin, functions),
+        ),
     )
 
 
@@ -114,9 +118,11 @@ def _wrapped_command(command: str) -> str:
     return " \\\n        ".join(lines)
 
 
-def _main(program: Program, module: Module, main: str, origin: Origin) -> FunctionView:
+def _main(
+    program: Program, module: Module, main: str, origin: Origin, functions: frozenset[str]
+) -> FunctionView:
     outputs = tuple(o.operand for o in program.outputs)
-    body = _Body(program, module.items, outputs, "", Frame("", program.name))
+    body = _Body(program, module.items, outputs, "", Frame("", program.name), functions)
     lines = body.lines()
     texts = [body.text(o) for o in outputs]
     result = "" if len(texts) == 1 else f"mx.sym.Group([{', '.join(texts)}])"
@@ -129,16 +135,14 @@ def _main(program: Program, module: Module, main: str, origin: Origin) -> Functi
     return FunctionView(main, "", SYMBOL, doc, _returning(lines, texts, result))
 
 
-def _function(program: Program, function: Function) -> FunctionView:
-    body = _Body(program, function.items, function.outputs, function.prefix, function.frame)
-    for operand, name in zip(function.inputs, function.input_names, strict=True):
-        body.enter(operand, name)
+def _function(program: Program, function: Function, functions: frozenset[str]) -> FunctionView:
+    body = _Body(program, function.items, function.outputs, function.prefix, function.frame, functions)
+    held = [body.enter(o, name) for o, name in zip(function.inputs, function.input_names, strict=True)]
     lines = body.lines()
     lines[0] = replace(lines[0], blank=False)
     texts = [body.text(o) for o in function.outputs]
     parts = [
-        f"{name}: {SYMBOL}" + (" | None" if i in function.optional else "")
-        for i, name in enumerate(function.input_names)
+        f"{name}: {SYMBOL}" + (" | None" if i in function.optional else "") for i, name in enumerate(held)
     ]
     parts += [f"{name}: {_annotation(v)}" for name, v in function.parameters if MISSING not in v]
     optional = [f"{n}: {_annotation(v)} = None" for n, v in function.parameters if MISSING in v]
@@ -189,6 +193,12 @@ def _words(text: str) -> str:
     return re.sub(r"[^\w .,:;/()*+\-\[\]]", "_", text)
 
 
+def _in_docstring(text: str) -> str:
+    """A command so that the docstring holds it as it is, and nothing in it ends the docstring."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"') if '"""' in text or "\\" in text else text
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in escaped)
+
+
 def _shape_text(shape: Shape) -> str:
     if len(shape) == 1:
         return f"({shape[0]},)"
@@ -203,13 +213,20 @@ class _Body:
     """The lines of one function: every value is given a variable that is free while it lives."""
 
     def __init__(
-        self, program: Program, items: Sequence[Item], outputs: Sequence[Operand], prefix: str, frame: Frame
+        self,
+        program: Program,
+        items: Sequence[Item],
+        outputs: Sequence[Operand],
+        prefix: str,
+        frame: Frame,
+        functions: frozenset[str],
     ) -> None:
         self.program = program
         self.items = items
         self.prefix = prefix
         self.path = frame.path
         self._is_op = frame.op
+        self._functions = functions
         self._made_up: set[str] = set()
         nodes = {(f.path, call.node) for call in _inlined(program, items) for f in call.source.frames}
         self._sizes = Counter(path for path, _ in nodes)
@@ -222,9 +239,9 @@ class _Body:
         self._section = ""
         self._forced: dict[Operand, str] = {}
 
-    def enter(self, operand: Operand, name: str) -> None:
-        """Tell that a parameter of the function holds a value."""
-        self._hold(operand, name, -1)
+    def enter(self, operand: Operand, name: str) -> str:
+        """Tell that a parameter of the function holds a value; its name, which may need another."""
+        return self._hold(operand, name, -1)
 
     def text(self, operand: Operand) -> str:
         """The expression that gives a value."""
@@ -286,7 +303,7 @@ class _Body:
     # Variables of the function -------------------------------------------------------------------
 
     def _free(self, name: str, index: int) -> bool:
-        return self._until.get(name, -2) <= index
+        return name not in self._functions and self._until.get(name, -2) <= index
 
     def _hold(self, operand: Operand, name: str, index: int) -> str:
         base = identifier(name)
@@ -310,10 +327,11 @@ class _Body:
             self._holder[operand] = forced
             self._until[forced] = self._life(operand, index)
             return forced
-        for wish in wishes:
-            if wish and self._free(identifier(wish), index):
+        named = [wish for wish in wishes if wish.strip("_")] or ["x"]
+        for wish in named:
+            if self._free(identifier(wish), index):
                 return self._hold(operand, wish, index)
-        return self._hold(operand, next(w for w in reversed(wishes) if w), index)
+        return self._hold(operand, named[-1], index)
 
     def _dying(self, index: int, operands: Sequence[Operand]) -> str:
         for operand in operands:
@@ -353,7 +371,8 @@ class _Body:
         parts = [self._name(variable.name)]
         if variable.kind != "input":
             parts.append(f"shape={_value(item.shape)}")
-        if variable.dtype != "float32":
+        # Module.bind knows no dtype but those of the inputs, and infers others only where floats are computed.
+        if variable.kind != "input" or variable.dtype != "float32":
             parts.append(f'dtype="{variable.dtype}"')
         target = self._target(index, Leaf(variable.name), [wish])
         return Line(f"{target} = mx.sym.Variable({', '.join(parts)})", 0, comment, blank)
@@ -363,7 +382,11 @@ class _Body:
         text = self._expression(item)
         comment, blank = self._heading(call)
         tail = self._tail(call.name)
-        wishes = [call.source.target, self._dying(index, list(call.operands())), tail]
+        wishes = [
+            self._authors(call.source.target, item.index, None),
+            self._dying(index, list(call.operands())),
+            tail,
+        ]
         if self._is_op:
             wishes = [tail]
         if call.outputs == 1:
@@ -374,6 +397,23 @@ class _Body:
         else:
             target = self._target(index, Out(item.index, -1), ["parts"])
         return Line(f"{target} = {text}", 0, comment, blank)
+
+    def _authors(self, target: str, last: int, own: Frame | None) -> str:
+        """The author's variable; for what an inlined module returns, the one that its caller assigns it to.
+
+        `last` is the number of the last call, `own` the frame of the item itself, if it is a call of a module.
+        """
+        if target:
+            return target
+        calls = self.program.calls
+        after = {(f.path, f.call) for f in calls[last + 1].source.frames} if last + 1 < len(calls) else set()
+        for frame in reversed(calls[last].source.frames):
+            inside = own is not None and len(frame.path) >= len(own.path)
+            if len(frame.path) <= len(self.path) or (frame.path, frame.call) in after:
+                break
+            if not inside and not frame.op and frame.target:
+                return frame.target
+        return ""
 
     def _tail(self, name: str) -> str:
         """The last word of a name below the function's own."""
@@ -428,18 +468,20 @@ class _Body:
         name = self._name(item.path)
         expression = _function_call(item, texts, item.args, name)
         targets = self._call_targets(index, item.outputs, item)
-        if item.frame.op:
-            heading = self._heading(replace(self.program.calls[item.span[0]], comment=""))
-            return Line(f"{', '.join(targets)} = {expression}", 0, *heading)
-        blank = bool(self._section)
-        self._section = ""
-        return Line(f"{', '.join(targets)} = {expression}", 0, "", blank)
+        return Line(f"{', '.join(targets)} = {expression}", 0, *self._call_heading(item))
+
+    def _call_heading(self, item: CallItem) -> tuple[str, bool]:
+        """The heading of the module that a call stands in."""
+        call = self.program.calls[item.span[0]]
+        around = tuple(f for f in call.source.frames if len(f.path) < len(item.frame.path))
+        return self._heading(replace(call, comment="", source=replace(call.source, frames=around)))
 
     def _call_targets(self, index: int, outputs: Sequence[Operand], item: CallItem) -> list[str]:
         tail = next((p for p in reversed(item.path.split("_")) if not p.isdigit()), "x")
         if len(outputs) == 1:
             inputs = [o for o in item.inputs if o is not None]
-            target = self._target(index, outputs[0], [item.target, self._dying(index, inputs), tail])
+            author = self._authors(item.target, item.span[1], item.frame)
+            target = self._target(index, outputs[0], [author, self._dying(index, inputs), tail])
             self._made_up |= {target} if target == identifier(tail) else set()
             return [target]
         return [self._target(index, o, [f"{tail}{i}"]) for i, o in enumerate(outputs)]
@@ -461,9 +503,8 @@ class _Body:
                 self._holder[item.outputs[number]] = holder
                 self._until[holder] = self._life(item.outputs[number], index)
         targets = {number: texts[place] for place, number in names.items()}
-        blank = bool(self._section)
-        self._section = ""
-        head = Line(self._loop_head(item), 0, "", blank and not made)
+        comment, blank = self._call_heading(first)
+        head = Line(self._loop_head(item), 0, comment, blank and not made)
         args = tuple((k, _Raw(k) if k in dict(item.varying) else v) for k, v in item.args)
         expression = _function_call(first, texts, args, self._loop_name(item))
         body = Line(f"{', '.join(targets[n] for n in sorted(targets))} = {expression}", 1)

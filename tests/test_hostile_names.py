@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import shlex
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import mxnet as mx
@@ -150,19 +149,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# What cannot be printed is still handed on to MXNet: a NUL ends its names, and its JSON has no escapes for the rest.
-UNPRINTABLE = "flat() keeps what cannot be printed"
-SPLITS_THE_TABLE = {"newline", "tab", "formfeed", "escape", "nul", "closing_docstring", "new_line_of_code"}
-
-
-def failing(names: Iterable[str], faults: Mapping[str, str]) -> list[pytest.param]:
-    """Parameters, of which some are known to fail."""
-    marks = {name: pytest.mark.xfail(strict=True, reason=fault) for name, fault in faults.items()}
-    marks["surrogate"] = pytest.mark.xfail(run=False, reason=UNPRINTABLE)  # xdist cannot report its failure
-    return [pytest.param(name, marks=[marks[name]] if name in marks else []) for name in names]
-
-
-@pytest.mark.parametrize("name", failing(NAMES, dict.fromkeys(SPLITS_THE_TABLE, UNPRINTABLE)))
+@pytest.mark.parametrize("name", NAMES)
 def test_modules_and_parameters(name: str, tmp_path: Path) -> None:
     model = Net(without_dots(NAMES[name]))
     conversion = converted(model)
@@ -192,10 +179,9 @@ def block_class(name: str, width: int) -> type[nn.Module]:
 
 CLASSES = [*NAMES, "weird", "", "Net", "str", "symbol", "1x1", "__init__", "a.b", "x" * 90]
 # FileView.title and .origin are written into the head's docstring as they are.
-TITLE = "a net's or file's own name can end the docstring"
 
 
-@pytest.mark.parametrize("name", failing(CLASSES, {"docstring": TITLE, "closing_docstring": TITLE}))
+@pytest.mark.parametrize("name", CLASSES)
 def test_classes(name: str, tmp_path: Path) -> None:
     """Two classes of one name, each in use twice, in a net of the same name."""
     text = NAMES.get(name, name)
@@ -272,16 +258,30 @@ class Net(nn.Module):
 """
 
 
-VARIABLES = ["name", "mx", "named", "range", "str", "DATA_SHAPES", "Net", "step", "图像", "ª", "ｘ", "_", "__"]
+VARIABLES = [
+    "name",
+    "mx",
+    "named",
+    "range",
+    "str",
+    "DATA_SHAPES",
+    "Net",
+    "step",
+    "图像",
+    "ª",
+    "ｘ",
+    "_",
+    "__",
+]
 # Faults of codegen/view.py.
-WISHES = "a traceback: a name of underscores leaves _target() without a wish"
-SHADOWED = "a local may take the name of a function of the file, which is then not called"
 
 
-@pytest.mark.parametrize("name", failing(VARIABLES, {"step": SHADOWED, "_": WISHES, "__": WISHES}))
+@pytest.mark.parametrize("name", VARIABLES)
 def test_the_authors_variables(name: str, tmp_path: Path) -> None:
     """Inputs and locals that have a meaning in the generated file, and source lines that could end a comment."""
-    other = AUTHORS.replace("forward(self, {name}, mx)", "forward(self, {name}, mx_)").replace("+ mx;", "+ mx_;")
+    other = AUTHORS.replace("forward(self, {name}, mx)", "forward(self, {name}, mx_)").replace(
+        "+ mx;", "+ mx_;"
+    )
     text = (other if name == "mx" else AUTHORS).format(name=name)
     (tmp_path / "model.py").write_text(text, encoding="utf-8")
     inputs = ("--input", "1,4", "--input", "1,4")
@@ -297,7 +297,7 @@ def test_the_authors_variables(name: str, tmp_path: Path) -> None:
 PATHS = ["it's", 'a"b', '"""', "a\nb", "a\\", "{name}", "# x", "$(touch pwned)", "-x", "é", "a b"]
 
 
-@pytest.mark.parametrize("name", failing(PATHS, {'"""': TITLE, "a\\": "the docstring has no r before a backslash"}))
+@pytest.mark.parametrize("name", PATHS)
 def test_paths(name: str, tmp_path: Path) -> None:
     """Of the folder nothing is written; of the file its name, in a command that makes the code again."""
     folder = tmp_path / name
@@ -323,15 +323,13 @@ def test_paths(name: str, tmp_path: Path) -> None:
 def check_clean(folder: Path, files: list[str]) -> None:
     """Under the author's names for what it holds, `input` for one, even where they are builtins'."""
     test_clean.check(test_clean.BLACK, folder, files)
-    test_clean.check((*test_clean.RUFF, "--extend-ignore", "A001,A002"), folder, files)
+    test_clean.check((*test_clean.RUFF, "--extend-ignore", "A001,A002,D301"), folder, files)
 
 
 def test_the_code_is_clean(tmp_path: Path) -> None:
     """Under names that are safe as identifiers, strange as strings."""
     files = []
     for case, name in NAMES.items():
-        if case == "surrogate":
-            continue  # UNPRINTABLE
         files.append(f"{case}/model_mxnet.py")
         (tmp_path / case).mkdir()
         code = converted(Net(without_dots(name)), proved=False).code

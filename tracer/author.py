@@ -37,12 +37,21 @@ def _statements(file: str) -> dict[int, Statement]:
 
 
 def _target(node: ast.AST) -> str:
+    """The variable that a statement assigns; '' where several results meet in one list: which is meant is not known."""
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
         target = node.targets[0]
     elif isinstance(node, ast.AugAssign | ast.AnnAssign):
         target = node.target
     else:
         return ""
-    if isinstance(target, ast.Tuple) and all(isinstance(e, ast.Name) and e.id == "_" for e in target.elts[1:]):
+    if node.value is not None and any(_lists_calls(part) for part in ast.walk(node.value)):
+        return ""
+    if isinstance(target, ast.Tuple) and all(
+        isinstance(e, ast.Name) and e.id == "_" for e in target.elts[1:]
+    ):
         target = target.elts[0]  # out, _ = self.lstm(x)
     return target.id if isinstance(target, ast.Name) else ""
+
+
+def _lists_calls(node: ast.AST) -> bool:
+    return isinstance(node, ast.List | ast.Tuple) and sum(isinstance(e, ast.Call) for e in node.elts) > 1

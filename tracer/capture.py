@@ -37,6 +37,7 @@ from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
 from codegen.registry import is_added
+from tracer.author import statement_at
 from tracer.canonical import call_arguments, op_name
 from tracer.composites import Composite, NotWritten, composites
 from tracer.copies import module_copy
@@ -409,7 +410,9 @@ class _Recorder(TorchFunctionMode):
         path = self._paths.get(id(module), unnamed)
         call = self._calls.get(id(module), 0)
         self._calls[id(module)] = call + 1
-        self._frames.append(Frame(path, cls.__name__, call, _is_library(cls), _file_of(module)))
+        target = statement_at(*_user_line(sys._getframe(1))).target if self._frames else ""
+        frame = Frame(path, cls.__name__, call, _is_library(cls), _file_of(module), target=target)
+        self._frames.append(frame)
         self._modules.append(module)
 
     def _note_arguments(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -79,7 +79,8 @@ class Frame:
     `call` counts the calls of the same module (0 for the first), `library` is True for torch.nn's own
     classes, `file` is the name of the file that defines the class. `op` marks a frame that lowering adds
     around an op of torch that takes several of MXNet's: `cls` is then the op's name. `arguments` are the
-    tensors that the call is given: (the parameter of forward, the node's name, its output).
+    tensors that the call is given: (the parameter of forward, the node's name, its output). `target` is the
+    local variable to which the caller assigns what the call returns.
     """
 
     path: str
@@ -89,6 +90,7 @@ class Frame:
     file: str = ""
     op: bool = False
     arguments: tuple[tuple[str, str, int], ...] = ()
+    target: str = ""
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ def bert_layer(
         flatten=False,
         name=f"{name}_attention_self_query",
     )
-    x = mx.sym.Reshape(query_layer, shape=(0, 0, 4, 24), name=f"{name}_attention_self_x_view")
-    x = mx.sym.transpose(x, axes=(0, 2, 1, 3), name=f"{name}_attention_self_permute")
+    x = mx.sym.Reshape(query_layer, shape=(0, 0, 4, 24), name=f"{name}_attention_self_query_view")
+    x = mx.sym.transpose(x, axes=(0, 2, 1, 3), name=f"{name}_attention_self_query_permute")
     key_layer = mx.sym.FullyConnected(
         hidden_states,
         num_hidden=96,
@@ -44,10 +44,10 @@ def bert_layer(
         name=f"{name}_attention_self_key",
     )
     key_layer = mx.sym.Reshape(
-        key_layer, shape=(0, 0, 4, 24), name=f"{name}_attention_self_x_view2"
+        key_layer, shape=(0, 0, 4, 24), name=f"{name}_attention_self_key_view"
     )
     key_layer = mx.sym.transpose(
-        key_layer, axes=(0, 2, 1, 3), name=f"{name}_attention_self_permute2"
+        key_layer, axes=(0, 2, 1, 3), name=f"{name}_attention_self_key_permute"
     )
     value_layer = mx.sym.FullyConnected(
         hidden_states,
@@ -57,10 +57,10 @@ def bert_layer(
         name=f"{name}_attention_self_value",
     )
     value_layer = mx.sym.Reshape(
-        value_layer, shape=(0, 0, 4, 24), name=f"{name}_attention_self_x_view3"
+        value_layer, shape=(0, 0, 4, 24), name=f"{name}_attention_self_value_view"
     )
     value_layer = mx.sym.transpose(
-        value_layer, axes=(0, 2, 1, 3), name=f"{name}_attention_self_permute3"
+        value_layer, axes=(0, 2, 1, 3), name=f"{name}_attention_self_value_permute"
     )
     attention_scores = mx.sym.SwapAxis(
         key_layer, dim1=2, dim2=3, name=f"{name}_attention_self_transpose"
@@ -77,49 +77,53 @@ def bert_layer(
     attention_probs = mx.sym.softmax(attention_scores, name=f"{name}_attention_self_softmax")
     attention_probs = mx.sym.Dropout(attention_probs, p=0.1, name=f"{name}_attention_self_dropout")
     context_layer = mx.sym.linalg.gemm2(
-        attention_probs, value_layer, name=f"{name}_attention_self_context_layer_matmul"
+        attention_probs, value_layer, name=f"{name}_attention_self_dropout_matmul"
     )
     context_layer = mx.sym.transpose(
         context_layer, axes=(0, 2, 1, 3), name=f"{name}_attention_self_context_layer_permute"
     )
-    context_layer = mx.sym.Reshape(
-        context_layer, shape=(0, 0, -1), name=f"{name}_attention_self_view"
+    self_outputs = mx.sym.Reshape(
+        context_layer, shape=(0, 0, -1), name=f"{name}_attention_self_dropout_view"
     )
 
     # attention.output: BertSelfOutput
-    context_layer = mx.sym.FullyConnected(
-        context_layer,
+    self_outputs = mx.sym.FullyConnected(
+        self_outputs,
         num_hidden=96,
         no_bias=False,
         flatten=False,
         name=f"{name}_attention_output_dense",
     )
-    context_layer = mx.sym.Dropout(context_layer, p=0.1, name=f"{name}_attention_output_dropout")
-    context_layer = mx.sym.elemwise_add(
-        context_layer, hidden_states, name=f"{name}_attention_output_add"
+    self_outputs = mx.sym.Dropout(self_outputs, p=0.1, name=f"{name}_attention_output_dropout")
+    self_outputs = mx.sym.elemwise_add(
+        self_outputs, hidden_states, name=f"{name}_attention_output_add"
     )
-    context_layer = mx.sym.LayerNorm(
-        context_layer, eps=1e-12, name=f"{name}_attention_output_LayerNorm"
+    attention_output = mx.sym.LayerNorm(
+        self_outputs, eps=1e-12, name=f"{name}_attention_output_LayerNorm"
     )
 
     # intermediate: BertIntermediate
     hidden_states = mx.sym.FullyConnected(
-        context_layer,
+        attention_output,
         num_hidden=192,
         no_bias=False,
         flatten=False,
         name=f"{name}_intermediate_dense",
     )
-    hidden_states = mx.sym.LeakyReLU(
+    intermediate_output = mx.sym.LeakyReLU(
         hidden_states, act_type="gelu", name=f"{name}_intermediate_intermediate_act_fn"
     )
 
     # output: BertSelfOutput
     hidden_states = mx.sym.FullyConnected(
-        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_output_dense"
+        intermediate_output,
+        num_hidden=96,
+        no_bias=False,
+        flatten=False,
+        name=f"{name}_output_dense",
     )
     hidden_states = mx.sym.Dropout(hidden_states, p=0.1, name=f"{name}_output_dropout")
-    hidden_states = mx.sym.elemwise_add(hidden_states, context_layer, name=f"{name}_output_add")
+    hidden_states = mx.sym.elemwise_add(hidden_states, attention_output, name=f"{name}_output_add")
     return mx.sym.LayerNorm(hidden_states, eps=1e-12, name=f"{name}_output_LayerNorm")
 
 
@@ -143,7 +147,9 @@ def BertForSequenceClassification() -> mx.sym.Symbol:
     token_type_ids = mx.sym.Embedding(
         token_type_ids, input_dim=2, output_dim=96, name="embeddings_token_type_embeddings"
     )
-    embeddings = mx.sym.elemwise_add(embeddings, token_type_ids, name="embeddings_embeddings_add")
+    embeddings = mx.sym.elemwise_add(
+        embeddings, token_type_ids, name="embeddings_word_embeddings_add"
+    )
     embeddings_position_ids = mx.sym.Variable(
         "embeddings_position_ids", shape=(1, 16), dtype="int64"
     )
@@ -151,27 +157,27 @@ def BertForSequenceClassification() -> mx.sym.Symbol:
         embeddings_position_ids, input_dim=64, output_dim=96, name="embeddings_position_embeddings"
     )
     embeddings = mx.sym.broadcast_add(
-        embeddings, embeddings_position_ids, name="embeddings_embeddings_add2"
+        embeddings, embeddings_position_ids, name="embeddings_embeddings_add"
     )
     embeddings = mx.sym.LayerNorm(embeddings, eps=1e-12, name="embeddings_LayerNorm")
-    dropout = mx.sym.Dropout(embeddings, p=0.1, name="embeddings_dropout")
+    embedding_output = mx.sym.Dropout(embeddings, p=0.1, name="embeddings_dropout")
 
     for i in range(4):
-        dropout = bert_layer(dropout, extended_attention_mask, name=f"encoder_layer_{i}")
+        embedding_output = bert_layer(
+            embedding_output, extended_attention_mask, name=f"encoder_layer_{i}"
+        )
 
     # pooler: BertPooler
     first_token_tensor = mx.sym.slice_axis(
-        dropout, axis=1, begin=0, end=1, name="pooler_getitem_slice"
+        embedding_output, axis=1, begin=0, end=1, name="pooler_getitem_slice"
     )
     first_token_tensor = mx.sym.squeeze(first_token_tensor, axis=1, name="pooler_getitem")
     first_token_tensor = mx.sym.FullyConnected(
         first_token_tensor, num_hidden=96, no_bias=False, flatten=False, name="pooler_dense"
     )
-    first_token_tensor = mx.sym.Activation(
-        first_token_tensor, act_type="tanh", name="pooler_activation"
-    )
+    pooled_output = mx.sym.Activation(first_token_tensor, act_type="tanh", name="pooler_activation")
 
-    pooled_output = mx.sym.Dropout(first_token_tensor, p=0.1, name="dropout")
+    pooled_output = mx.sym.Dropout(pooled_output, p=0.1, name="dropout")
     return mx.sym.FullyConnected(
         pooled_output, num_hidden=3, no_bias=False, flatten=False, name="classifier"
     )

@@ -32,15 +32,15 @@ def Net() -> mx.sym.Symbol:
 
     # x = self.pool(F.relu(self.conv1(x)))
     x = mx.sym.Convolution(x, kernel=(5, 5), pad=(2, 2), num_filter=16, no_bias=False, name="conv1")
-    x = mx.sym.Activation(x, act_type="relu", name="x_relu")
+    x = mx.sym.Activation(x, act_type="relu", name="conv1_relu")
     x = mx.sym.Pooling(x, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name="pool")
 
     # skip = F.relu(self.conv2(x))
     skip = mx.sym.Convolution(x, kernel=(3, 3), num_filter=32, no_bias=False, name="conv2")
-    skip = mx.sym.Activation(skip, act_type="relu", name="skip_relu")
+    skip = mx.sym.Activation(skip, act_type="relu", name="conv2_relu")
 
     # x = F.relu(self.conv3(F.pad(skip, (1, 1, 1, 1))))
-    x = mx.sym.Pad(skip, mode="constant", pad_width=(0, 0, 0, 0, 1, 1, 1, 1), name="x_pad")
+    x = mx.sym.Pad(skip, mode="constant", pad_width=(0, 0, 0, 0, 1, 1, 1, 1), name="conv2_pad")
     conv3_weight = mx.sym.Variable("conv3_weight", shape=(32, 32, 3, 3), dtype="float32")
     conv3_bias = mx.sym.Variable("conv3_bias", shape=(32,), dtype="float32")
     x = mx.sym.Convolution(
@@ -52,10 +52,10 @@ def Net() -> mx.sym.Symbol:
         no_bias=False,
         name="conv3",
     )
-    x = mx.sym.Activation(x, act_type="relu", name="x_relu2")
+    x = mx.sym.Activation(x, act_type="relu", name="conv3_relu")
 
     # x = F.relu(self.conv3(F.pad(x, (1, 1, 1, 1))))
-    x = mx.sym.Pad(x, mode="constant", pad_width=(0, 0, 0, 0, 1, 1, 1, 1), name="x_pad2")
+    x = mx.sym.Pad(x, mode="constant", pad_width=(0, 0, 0, 0, 1, 1, 1, 1), name="conv3_pad")
     x = mx.sym.Convolution(
         x,
         weight=conv3_weight,
@@ -65,7 +65,7 @@ def Net() -> mx.sym.Symbol:
         no_bias=False,
         name="conv3_2",
     )
-    x = mx.sym.Activation(x, act_type="relu", name="x_relu3")
+    x = mx.sym.Activation(x, act_type="relu", name="conv3_relu2")
 
     # x = self.bn(x + skip)
     x = mx.sym.elemwise_add(x, skip, name="add")
@@ -78,7 +78,7 @@ def Net() -> mx.sym.Symbol:
 
     # x = F.dropout(F.relu(self.fc1(x)), p=0.5, training=self.training)
     x = mx.sym.FullyConnected(x, num_hidden=120, no_bias=False, flatten=False, name="fc1")
-    x = mx.sym.Activation(x, act_type="relu", name="x_relu4")
+    x = mx.sym.Activation(x, act_type="relu", name="fc1_relu")
     x = mx.sym.Dropout(x, name="dropout")
 
     # x = torch.tanh(self.fc2(x))

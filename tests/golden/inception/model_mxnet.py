@@ -100,6 +100,8 @@ def Inception() -> mx.sym.Symbol:
     x = mx.sym.Pooling(x, kernel=(3, 3), stride=(2, 2), pooling_convention="full", name="maxpool2")
     x = inception_a(x, count_include_pad=True, num_filter=8, name="mixed_a")
     x = inception_a(x, count_include_pad=False, num_filter=16, name="mixed_b")
+
+    # mixed_c: InceptionB
     branch3x3 = basic_conv2d(
         x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=48, name="mixed_c_branch3x3"
     )
@@ -122,9 +124,7 @@ def Inception() -> mx.sym.Symbol:
         num_filter=24,
         name="mixed_c_branch7x7_3",
     )
-
-    # mixed_c: InceptionB
-    outputs = mx.sym.Pooling(
+    x = mx.sym.Pooling(
         x,
         kernel=(3, 3),
         stride=(2, 2),
@@ -132,15 +132,10 @@ def Inception() -> mx.sym.Symbol:
         pooling_convention="valid",
         name="mixed_c_max_pool2d",
     )
-    outputs = mx.sym.Concat(branch3x3, branch7x7, outputs, dim=1, name="mixed_c_cat")
+    x = mx.sym.Concat(branch3x3, branch7x7, x, dim=1, name="mixed_c_cat")
 
     x = mx.sym.Pooling(
-        outputs,
-        kernel=(2, 2),
-        stride=(3, 3),
-        pad=(1, 1),
-        pooling_convention="valid",
-        name="maxpool3",
+        x, kernel=(2, 2), stride=(3, 3), pad=(1, 1), pooling_convention="valid", name="maxpool3"
     )
     x = mx.sym.Pooling(
         x,

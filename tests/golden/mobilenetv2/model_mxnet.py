@@ -82,6 +82,8 @@ def MobileNetV2() -> mx.sym.Symbol:
     x = conv_bn_re_lu(
         x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=32, num_group=1, name="features_0"
     )
+
+    # features.1: InvertedResidual
     x = conv_bn_re_lu(
         x,
         kernel=(3, 3),
@@ -91,70 +93,48 @@ def MobileNetV2() -> mx.sym.Symbol:
         num_group=32,
         name="features_1_conv_0",
     )
-
-    # features.1: InvertedResidual
     x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=16, no_bias=True, name="features_1_conv_1")
     x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="features_1_conv_2")
 
-    features = inverted_residual(
+    x = inverted_residual(
         x, num_filter=96, stride=(2, 2), num_filter2=24, with_add=False, name="features_2"
     )
-    features = inverted_residual(
-        features, num_filter=144, stride=(1, 1), num_filter2=24, with_add=True, name="features_3"
+    x = inverted_residual(
+        x, num_filter=144, stride=(1, 1), num_filter2=24, with_add=True, name="features_3"
     )
-    features = inverted_residual(
-        features, num_filter=144, stride=(2, 2), num_filter2=32, with_add=False, name="features_4"
+    x = inverted_residual(
+        x, num_filter=144, stride=(2, 2), num_filter2=32, with_add=False, name="features_4"
     )
     for i in range(5, 7):
-        features = inverted_residual(
-            features,
-            num_filter=192,
-            stride=(1, 1),
-            num_filter2=32,
-            with_add=True,
-            name=f"features_{i}",
+        x = inverted_residual(
+            x, num_filter=192, stride=(1, 1), num_filter2=32, with_add=True, name=f"features_{i}"
         )
-    features = inverted_residual(
-        features, num_filter=192, stride=(2, 2), num_filter2=64, with_add=False, name="features_7"
+    x = inverted_residual(
+        x, num_filter=192, stride=(2, 2), num_filter2=64, with_add=False, name="features_7"
     )
     for i in range(8, 11):
-        features = inverted_residual(
-            features,
-            num_filter=384,
-            stride=(1, 1),
-            num_filter2=64,
-            with_add=True,
-            name=f"features_{i}",
+        x = inverted_residual(
+            x, num_filter=384, stride=(1, 1), num_filter2=64, with_add=True, name=f"features_{i}"
         )
-    features = inverted_residual(
-        features, num_filter=384, stride=(1, 1), num_filter2=96, with_add=False, name="features_11"
+    x = inverted_residual(
+        x, num_filter=384, stride=(1, 1), num_filter2=96, with_add=False, name="features_11"
     )
     for i in range(12, 14):
-        features = inverted_residual(
-            features,
-            num_filter=576,
-            stride=(1, 1),
-            num_filter2=96,
-            with_add=True,
-            name=f"features_{i}",
+        x = inverted_residual(
+            x, num_filter=576, stride=(1, 1), num_filter2=96, with_add=True, name=f"features_{i}"
         )
-    features = inverted_residual(
-        features, num_filter=576, stride=(2, 2), num_filter2=160, with_add=False, name="features_14"
+    x = inverted_residual(
+        x, num_filter=576, stride=(2, 2), num_filter2=160, with_add=False, name="features_14"
     )
     for i in range(15, 17):
-        features = inverted_residual(
-            features,
-            num_filter=960,
-            stride=(1, 1),
-            num_filter2=160,
-            with_add=True,
-            name=f"features_{i}",
+        x = inverted_residual(
+            x, num_filter=960, stride=(1, 1), num_filter2=160, with_add=True, name=f"features_{i}"
         )
-    features = inverted_residual(
-        features, num_filter=960, stride=(1, 1), num_filter2=320, with_add=False, name="features_17"
+    x = inverted_residual(
+        x, num_filter=960, stride=(1, 1), num_filter2=320, with_add=False, name="features_17"
     )
     x = conv_bn_re_lu(
-        features,
+        x,
         kernel=(1, 1),
         stride=(1, 1),
         pad=(0, 0),

@@ -14,7 +14,7 @@ DATA_SHAPES = {
 
 def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     """InvertedResidual of model.py, with branch1."""
-    out = mx.sym.Convolution(
+    x2 = mx.sym.Convolution(
         x,
         kernel=(3, 3),
         stride=(2, 2),
@@ -24,12 +24,12 @@ def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> m
         no_bias=True,
         name=f"{name}_branch1_0",
     )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch1_1")
-    out = mx.sym.Convolution(
-        out, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_branch1_2"
+    x2 = mx.sym.BatchNorm(x2, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch1_1")
+    x2 = mx.sym.Convolution(
+        x2, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_branch1_2"
     )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch1_3")
-    out = mx.sym.Activation(out, act_type="relu", name=f"{name}_branch1_4")
+    x2 = mx.sym.BatchNorm(x2, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch1_3")
+    x2 = mx.sym.Activation(x2, act_type="relu", name=f"{name}_branch1_4")
     x = mx.sym.Convolution(
         x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_branch2_0"
     )
@@ -51,10 +51,10 @@ def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> m
     )
     x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch2_6")
     x = mx.sym.Activation(x, act_type="relu", name=f"{name}_branch2_7")
-    out = mx.sym.Concat(out, x, dim=1, name=f"{name}_cat")
-    x = mx.sym.Reshape(out, shape=(0, -4, 2, -1, 0, 0), name=f"{name}_x_view")
+    x2 = mx.sym.Concat(x2, x, dim=1, name=f"{name}_cat")
+    x = mx.sym.Reshape(x2, shape=(0, -4, 2, -1, 0, 0), name=f"{name}_branch1_4_view")
     x = mx.sym.SwapAxis(x, dim1=1, dim2=2, name=f"{name}_transpose")
-    return mx.sym.Reshape(x, shape=(0, -3, 0, 0), name=f"{name}_x_view2")
+    return mx.sym.Reshape(x, shape=(0, -3, 0, 0), name=f"{name}_branch1_4_view2")
 
 
 def inverted_residual(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
@@ -101,16 +101,16 @@ def shufflenet_v2_x0_5() -> mx.sym.Symbol:
     x = mx.sym.Pooling(
         x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pooling_convention="valid", name="maxpool"
     )
-    stage2 = inverted_residual_branch1(x, num_filter=24, name="stage2_0")
+    x = inverted_residual_branch1(x, num_filter=24, name="stage2_0")
     for i in range(1, 4):
-        stage2 = inverted_residual(stage2, num_filter=24, name=f"stage2_{i}")
-    stage3 = inverted_residual_branch1(stage2, num_filter=48, name="stage3_0")
+        x = inverted_residual(x, num_filter=24, name=f"stage2_{i}")
+    x = inverted_residual_branch1(x, num_filter=48, name="stage3_0")
     for i in range(1, 8):
-        stage3 = inverted_residual(stage3, num_filter=48, name=f"stage3_{i}")
-    stage4 = inverted_residual_branch1(stage3, num_filter=96, name="stage4_0")
+        x = inverted_residual(x, num_filter=48, name=f"stage3_{i}")
+    x = inverted_residual_branch1(x, num_filter=96, name="stage4_0")
     for i in range(1, 4):
-        stage4 = inverted_residual(stage4, num_filter=96, name=f"stage4_{i}")
-    x = mx.sym.Convolution(stage4, kernel=(1, 1), num_filter=256, no_bias=True, name="conv5_0")
+        x = inverted_residual(x, num_filter=96, name=f"stage4_{i}")
+    x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=256, no_bias=True, name="conv5_0")
     x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="conv5_1")
     x = mx.sym.Activation(x, act_type="relu", name="conv5_2")
     x = mx.sym.mean(x, axis=(2, 3), name="mean")

@@ -78,7 +78,7 @@ def swin_transformer_block(
     view_shape: tuple[int, ...],
     num_hidden: int,
     view_shape2: tuple[int, ...],
-    view3_shape: tuple[int, ...],
+    view2_shape2: tuple[int, ...],
     with_roll: bool,
     name: str,
     view_shape3: tuple[int, ...] | None = None,
@@ -86,13 +86,13 @@ def swin_transformer_block(
 ) -> mx.sym.Symbol:
     """SwinTransformerBlock of model.py."""
     norm1 = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm1")
-    view = mx.sym.Reshape(norm1, shape=shape, name=f"{name}_x_view")
+    view = mx.sym.Reshape(norm1, shape=shape, name=f"{name}_norm1_view")
     if with_roll:
         view = roll(view, begin=2, name=f"{name}_shifted_x_roll")
-    view2 = mx.sym.Reshape(view, shape=view2_shape, name=f"{name}_x_view2")
-    permute = mx.sym.transpose(view2, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_permute")
-    view = mx.sym.Reshape(permute, shape=(-1, 0, 0, 0), reverse=True, name=f"{name}_view")
-    x_windows = mx.sym.Reshape(view, shape=(0, -3, 0), name=f"{name}_x_windows_view")
+    view2 = mx.sym.Reshape(view, shape=view2_shape, name=f"{name}_norm1_view2")
+    permute = mx.sym.transpose(view2, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_norm1_permute")
+    view3 = mx.sym.Reshape(permute, shape=(-1, 0, 0, 0), reverse=True, name=f"{name}_norm1_view3")
+    x_windows = mx.sym.Reshape(view3, shape=(0, -3, 0), name=f"{name}_x_windows_view")
 
     # attn: WindowAttention
     qkv = mx.sym.FullyConnected(
@@ -100,12 +100,12 @@ def swin_transformer_block(
     )
     qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name=f"{name}_attn_qkv_reshape")
     qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name=f"{name}_attn_qkv_permute")
-    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=0, end=1, name=f"{name}_attn_getitem_slice")
-    getitem = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_getitem")
-    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=1, end=2, name=f"{name}_attn_getitem2_slice")
-    getitem2 = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_getitem2")
-    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=2, end=3, name=f"{name}_attn_getitem3_slice")
-    getitem3 = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_getitem3")
+    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=0, end=1, name=f"{name}_attn_qkv_getitem_slice")
+    getitem = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_qkv_getitem")
+    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=1, end=2, name=f"{name}_attn_qkv_getitem2_slice")
+    getitem2 = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_qkv_getitem2")
+    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=2, end=3, name=f"{name}_attn_qkv_getitem3_slice")
+    getitem3 = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_qkv_getitem3")
     q = named(getitem * 24**-0.5, name=f"{name}_attn_mul")
     attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name=f"{name}_attn_attn_transpose")
     attn = mx.sym.linalg.gemm2(q, attn, name=f"{name}_attn_attn_matmul")
@@ -136,20 +136,28 @@ def swin_transformer_block(
 
     # attn: WindowAttention
     attn = mx.sym.softmax(attn, name=f"{name}_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, getitem3, name=f"{name}_attn_x_matmul")
-    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name=f"{name}_attn_x_transpose")
-    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name=f"{name}_attn_x_reshape")
+    attn = mx.sym.linalg.gemm2(attn, getitem3, name=f"{name}_attn_attn_drop_matmul")
+    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name=f"{name}_attn_attn_drop_transpose")
+    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name=f"{name}_attn_attn_drop_reshape")
     attn = mx.sym.FullyConnected(
         attn, num_hidden=num_hidden, no_bias=False, flatten=False, name=f"{name}_attn_proj"
     )
 
-    attn_windows = mx.sym.Reshape(attn, shape=view_shape2, name=f"{name}_attn_windows_view")
-    attn_windows = mx.sym.Reshape(attn_windows, shape=view3_shape, name=f"{name}_x_view3")
-    attn_windows = mx.sym.transpose(attn_windows, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_permute2")
-    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, -3, 0), name=f"{name}_view2")
+    attn_windows = mx.sym.Reshape(attn, shape=view_shape2, name=f"{name}_attn_proj_drop_view")
+    attn_windows = mx.sym.Reshape(
+        attn_windows, shape=view2_shape2, name=f"{name}_attn_proj_drop_view2"
+    )
+    attn_windows = mx.sym.transpose(
+        attn_windows, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_attn_proj_drop_permute"
+    )
+    attn_windows = mx.sym.Reshape(
+        attn_windows, shape=(0, -3, -3, 0), name=f"{name}_attn_proj_drop_view3"
+    )
     if with_roll:
-        attn_windows = roll(attn_windows, begin=-2, name=f"{name}_x_roll")
-    attn_windows = mx.sym.Reshape(attn_windows, shape=(0, -3, 0), name=f"{name}_x_view4")
+        attn_windows = roll(attn_windows, begin=-2, name=f"{name}_attn_proj_drop_roll")
+    attn_windows = mx.sym.Reshape(
+        attn_windows, shape=(0, -3, 0), name=f"{name}_attn_proj_drop_view4"
+    )
     x = mx.sym.elemwise_add(x, attn_windows, name=f"{name}_x_add")
     norm2 = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm2")
 
@@ -190,7 +198,7 @@ def SwinTransformer() -> mx.sym.Symbol:
         view_shape=(16, 16, 1),
         num_hidden=24,
         view_shape2=(0, 4, 4, 24),
-        view3_shape=(-1, 4, 4, 4, 4, 24),
+        view2_shape2=(-1, 4, 4, 4, 4, 24),
         with_roll=False,
         name="layers_0_blocks_0",
     )
@@ -205,7 +213,7 @@ def SwinTransformer() -> mx.sym.Symbol:
         attn_shape=(1, 16, 1, 16, 16),
         num_hidden=24,
         view_shape2=(0, 4, 4, 24),
-        view3_shape=(-1, 4, 4, 4, 4, 24),
+        view2_shape2=(-1, 4, 4, 4, 4, 24),
         with_roll=True,
         name="layers_0_blocks_1",
     )
@@ -219,7 +227,7 @@ def SwinTransformer() -> mx.sym.Symbol:
         view_shape=(16, 16, 2),
         num_hidden=48,
         view_shape2=(0, 4, 4, 48),
-        view3_shape=(-1, 2, 2, 4, 4, 48),
+        view2_shape2=(-1, 2, 2, 4, 4, 48),
         with_roll=False,
         name="layers_1_blocks_0",
     )
@@ -234,7 +242,7 @@ def SwinTransformer() -> mx.sym.Symbol:
         attn_shape=(1, 4, 1, 16, 16),
         num_hidden=48,
         view_shape2=(0, 4, 4, 48),
-        view3_shape=(-1, 2, 2, 4, 4, 48),
+        view2_shape2=(-1, 2, 2, 4, 4, 48),
         with_roll=True,
         name="layers_1_blocks_1",
     )
@@ -249,7 +257,7 @@ def SwinTransformer() -> mx.sym.Symbol:
             view_shape=(16, 16, 4),
             num_hidden=96,
             view_shape2=(0, 4, 4, 96),
-            view3_shape=(0, 1, 1, 4, 4, 96),
+            view2_shape2=(0, 1, 1, 4, 4, 96),
             with_roll=False,
             name=f"layers_2_blocks_{i}",
         )
@@ -264,7 +272,7 @@ def SwinTransformer() -> mx.sym.Symbol:
             view_shape=(4, 4, 8),
             num_hidden=192,
             view_shape2=(0, 2, 2, 192),
-            view3_shape=(0, 1, 1, 2, 2, 192),
+            view2_shape2=(0, 1, 1, 2, 2, 192),
             with_roll=False,
             name=f"layers_3_blocks_{i}",
         )

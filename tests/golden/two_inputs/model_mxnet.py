@@ -28,7 +28,7 @@ def TwoInputNet() -> mx.sym.Symbol:
         image, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=16, no_bias=False, name="conv1"
     )
     x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn1")
-    x = mx.sym.LeakyReLU(x, act_type="leaky", slope=0.1, name="x_leaky_relu")
+    x = mx.sym.LeakyReLU(x, act_type="leaky", slope=0.1, name="bn1_leaky_relu")
 
     x = mx.sym.Pooling(
         x, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name="max_pool2d"
@@ -39,7 +39,7 @@ def TwoInputNet() -> mx.sym.Symbol:
         x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=32, no_bias=False, name="conv2"
     )
     x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn2")
-    x = mx.sym.LeakyReLU(x, act_type="leaky", slope=0.1, name="x_leaky_relu2")
+    x = mx.sym.LeakyReLU(x, act_type="leaky", slope=0.1, name="bn2_leaky_relu")
 
     # x = self.pool(x).flatten(1)
     x = mx.sym.Pooling(x, pool_type="avg", global_pool=True, name="pool")

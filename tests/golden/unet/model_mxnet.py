@@ -43,42 +43,40 @@ def UNet() -> mx.sym.Symbol:
     Outputs: (N, 2, 96, 96).
     """
     x = mx.sym.Variable("x")
-    x = double_conv(x, num_filter=16, name="inc")
-    x2 = mx.sym.Pooling(
-        x, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name="down1_maxpool_conv_0"
+    x1 = double_conv(x, num_filter=16, name="inc")
+    x = mx.sym.Pooling(
+        x1, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name="down1_maxpool_conv_0"
     )
-    x2 = double_conv(x2, num_filter=32, name="down1_maxpool_conv_1")
-    x3 = mx.sym.Pooling(
+    x2 = double_conv(x, num_filter=32, name="down1_maxpool_conv_1")
+    x = mx.sym.Pooling(
         x2, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name="down2_maxpool_conv_0"
     )
-    x3 = double_conv(x3, num_filter=64, name="down2_maxpool_conv_1")
-    x4 = mx.sym.Pooling(
+    x3 = double_conv(x, num_filter=64, name="down2_maxpool_conv_1")
+    x = mx.sym.Pooling(
         x3, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name="down3_maxpool_conv_0"
     )
-    x4 = double_conv(x4, num_filter=128, name="down3_maxpool_conv_1")
+    x4 = double_conv(x, num_filter=128, name="down3_maxpool_conv_1")
 
     # up1: Up
-    x1 = mx.sym.Deconvolution(
+    x4 = mx.sym.Deconvolution(
         x4, kernel=(2, 2), stride=(2, 2), adj=(0, 0), num_filter=64, no_bias=False, name="up1_up"
     )
-    x3 = mx.sym.Concat(x3, x1, dim=1, name="up1_cat")
-
-    x3 = double_conv(x3, num_filter=64, name="up1_conv")
+    x3 = mx.sym.Concat(x3, x4, dim=1, name="up1_cat")
+    x = double_conv(x3, num_filter=64, name="up1_conv")
 
     # up2: Up
-    x1 = mx.sym.Convolution(x3, kernel=(1, 1), num_filter=32, no_bias=False, name="up2_reduce")
-    x1 = mx.sym.contrib.BilinearResize2D(
-        x1, height=48, width=48, align_corners=False, name="up2_interpolate"
+    reduce = mx.sym.Convolution(x, kernel=(1, 1), num_filter=32, no_bias=False, name="up2_reduce")
+    interpolate = mx.sym.contrib.BilinearResize2D(
+        reduce, height=48, width=48, align_corners=False, name="up2_interpolate"
     )
-    x2 = mx.sym.Concat(x2, x1, dim=1, name="up2_cat")
-
-    x2 = double_conv(x2, num_filter=32, name="up2_conv")
+    x2 = mx.sym.Concat(x2, interpolate, dim=1, name="up2_cat")
+    x = double_conv(x2, num_filter=32, name="up2_conv")
 
     # up3: Up
-    x1 = mx.sym.Deconvolution(
-        x2, kernel=(2, 2), stride=(2, 2), adj=(0, 0), num_filter=16, no_bias=False, name="up3_up"
+    up = mx.sym.Deconvolution(
+        x, kernel=(2, 2), stride=(2, 2), adj=(0, 0), num_filter=16, no_bias=False, name="up3_up"
     )
-    x = mx.sym.Concat(x, x1, dim=1, name="up3_cat")
+    x1 = mx.sym.Concat(x1, up, dim=1, name="up3_cat")
+    x = double_conv(x1, num_filter=16, name="up3_conv")
 
-    x = double_conv(x, num_filter=16, name="up3_conv")
     return mx.sym.Convolution(x, kernel=(1, 1), num_filter=2, no_bias=False, name="outc")
