@@ -670,4 +670,7 @@ def _float(value: float) -> str:
         base = round(value**-2) if value > 0 else 0
         if 1 < base < 10000 and base**-0.5 == value:
             return f"{base}**-0.5"
+        base = round(value**2)
+        if 1 < base < 10000 and base**0.5 == value:
+            return f"{base}**0.5"
     return re.sub(r"e([+-])0+(\d)", r"e\1\2", text)

@@ -14,6 +14,7 @@ from codegen.rules.conv import Sizes, each
 from codegen.rules.layout import cut, reshape_to
 from tracer.ir import Dim, Shape, Size
 
+
 def _numbers(shape: Shape, b: Builder) -> tuple[int, ...]:
     if any(isinstance(s, Dim) for s in shape):
         raise b.refuse("resizing an axis that follows the batch", "fix the batch size with --input")
