@@ -68,9 +68,7 @@ def bert_layer(
     attention_scores = mx.sym.linalg.gemm2(
         x, attention_scores, name=f"{name}_attention_self_attention_scores_matmul"
     )
-    attention_scores = named(
-        attention_scores / 4.898979485566356, name=f"{name}_attention_self_div"
-    )
+    attention_scores = named(attention_scores / 24**0.5, name=f"{name}_attention_self_div")
     attention_scores = mx.sym.broadcast_add(
         attention_scores, attention_mask, name=f"{name}_attention_self_add"
     )
