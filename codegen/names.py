@@ -46,8 +46,10 @@ class Namer:
         own_name = owner is not None or (frame is not None and frame.library)
         parts = [flat(path)] if path else []
         if hint or not own_name or not path:
-            if (feeder or source.target) and (_class_of(frame), op) in self._repeated:
-                parts.append(flat(feeder or source.target))
+            # Inside a layer of torch's own the author has no variables.
+            target = "" if frame is not None and frame.library else source.target
+            if (feeder or target) and (_class_of(frame), op) in self._repeated:
+                parts.append(flat(feeder or target))
             parts.append(hint or op)
         return "_".join(parts)
 

@@ -29,7 +29,7 @@ class Parameters:
     def place(self, slot: str, values: tuple[Any, ...], hint: str) -> Literal | int:
         """A literal where all uses agree, else the number of a row to be settled."""
         known = [v for v in values if v is not MISSING] or [MISSING]
-        if all(v == known[0] and type(v) is type(known[0]) for v in known):
+        if len(known) == len(values) and _is_one(known):
             return Literal(known[0])
         self._rows.append((slot, values, hint))
         return len(self._rows) - 1
@@ -41,6 +41,11 @@ class Parameters:
         parameters: list[tuple[str, list[Any]]] = []
         for number in self._order():
             slot, values, hint = self._rows[number]
+            known = [v for v in values if v is not MISSING]
+            if MISSING in values and _is_one(known or [MISSING]):
+                # One value wherever the part is there: what gives it to the rest of the function, or a literal.
+                chosen[number] = self._of_slot(slot, values, parameters, names)
+                continue
             flag = next((n for n, given in self._flags if all(map(_agree, values, given))), None)
             chosen[number] = Parameter(flag) if flag is not None else _known(values, parameters, slot)
             if chosen[number] is None:
@@ -50,6 +55,20 @@ class Parameters:
         given = dict(parameters)
         in_order = [(names[number], tuple(given[names[number]])) for number in sorted(names)]
         return chosen, [*in_order, *self._flags]
+
+    def _of_slot(
+        self,
+        slot: str,
+        values: tuple[Any, ...],
+        parameters: Sequence[tuple[str, list[Any]]],
+        names: dict[int, str],
+    ) -> Any:
+        """The parameter of the same slot that gives these values, or the value itself."""
+        own = {name for number, name in names.items() if self._rows[number][0] == slot}
+        for name, other in parameters:
+            if name in own and MISSING not in other and all(map(_agree, values, other)):
+                return Parameter(name)
+        return next((v for v in values if v is not MISSING), MISSING)
 
     def _order(self) -> list[int]:
         """Rows without gaps first, as others may fit one of them, and a row before its multiples."""
@@ -72,6 +91,10 @@ class Parameters:
         while name in taken:
             name, again = f"{name.rstrip('0123456789')}{again}", again + 1
         return name
+
+
+def _is_one(known: Sequence[Any]) -> bool:
+    return all(v == known[0] and type(v) is type(known[0]) for v in known)
 
 
 def _known(values: tuple[Any, ...], parameters: Sequence[tuple[str, list[Any]]], slot: str) -> Any:

@@ -387,7 +387,7 @@ class _Body:
             self._dying(index, list(call.operands())),
             tail,
         ]
-        if self._is_op:
+        if self._is_op or self._is_inside_layer(item.index):
             wishes = [tail]
         if call.outputs == 1:
             target = self._target(index, Out(item.index), wishes)
@@ -403,10 +403,10 @@ class _Body:
 
         `last` is the number of the last call, `own` the frame of the item itself, if it is a call of a module.
         """
-        if target:
-            return target
         calls = self.program.calls
         after = {(f.path, f.call) for f in calls[last + 1].source.frames} if last + 1 < len(calls) else set()
+        if target and not (own is None and self._is_inside_layer(last)):
+            return target
         for frame in reversed(calls[last].source.frames):
             inside = own is not None and len(frame.path) >= len(own.path)
             if len(frame.path) <= len(self.path) or (frame.path, frame.call) in after:
@@ -414,6 +414,14 @@ class _Body:
             if not inside and not frame.op and frame.target:
                 return frame.target
         return ""
+
+    def _is_inside_layer(self, index: int) -> bool:
+        """Whether a call is a step on the way to the result of a layer of torch's own."""
+        calls = self.program.calls
+        layer = next((f for f in reversed(calls[index].source.frames) if not f.op), None)
+        if layer is None or not layer.library or index + 1 == len(calls):
+            return False
+        return (layer.path, layer.call) in {(f.path, f.call) for f in calls[index + 1].source.frames}
 
     def _tail(self, name: str) -> str:
         """The last word of a name below the function's own."""

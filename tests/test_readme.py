@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 HOME = "/home/you/nets"
+GALLERY = re.compile(r"^```py (\S+)\n.*?^```$", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -65,8 +66,9 @@ class Session:
 
 
 def rewritten(text: str, folder: Path) -> str:
-    """The README with the output of its commands as it is today."""
+    """The README with the output of its commands, and the files of its gallery, as they are today."""
     session = Session(folder)
+    text = GALLERY.sub(lambda m: f"```py {m[1]}\n{(ROOT / m[1]).read_text(encoding='utf-8')}```", text)
     return BLOCK.sub(lambda m: f"```{m[1]}\n{session.block(m[1], m[2])}```", text)
 
 

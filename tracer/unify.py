@@ -170,6 +170,9 @@ class _Unifier:
             return Node(name_of(node), "input", (), types, source)
         constant = self._constant(node)
         if constant is not None:
+            keys = _keys_of(node)
+            if len(keys) == 1:  # made of a buffer: called as that
+                source = replace(source, target=keys.pop().rpartition(".")[2])
             return Node(node.name, "constant", (), types, source, _numpy(constant))
         repeated = self._repeated(node)
         if repeated is not None:
@@ -250,6 +253,20 @@ class _Unifier:
         if coef == 0 or any(coef * b + const != v for b, v in zip(self.batches, values, strict=True)):
             raise Mismatch(f"a size is not linear in the batch size, at {node.meta['source']}")
         return Dim(coef, const)
+
+
+def _keys_of(node: fx.Node) -> set[str]:
+    """The buffers that a value is made of."""
+    keys: set[str] = set()
+    stack, seen = [node], {node}
+    while stack:
+        current = stack.pop()
+        if current.op == "get_attr":
+            keys |= set(current.meta["keys"][:1])
+        fresh = [n for n in current.all_input_nodes if n not in seen]
+        seen.update(fresh)
+        stack += fresh
+    return keys
 
 
 def _target(node: fx.Node) -> Any:

@@ -28,8 +28,8 @@ class _Layer:
     biases: tuple[Value, ...]
 
 
-# `dropout` between the layers is training's.
-@lowers("lstm", "gru", "rnn_tanh", "rnn_relu", ignores=("dropout", "training"))
+# `training` is the mode of the trace; what `dropout` does between the layers, MXNet's p does.
+@lowers("lstm", "gru", "rnn_tanh", "rnn_relu", ignores=("training",))
 def rnn(
     b: Builder,
     input: Value,
@@ -37,6 +37,7 @@ def rnn(
     params: Sequence[Value],
     has_biases: bool = True,
     num_layers: int = 1,
+    dropout: float = 0.0,
     bidirectional: bool = False,
     batch_first: bool = False,
 ) -> list[Value]:
@@ -62,6 +63,7 @@ def rnn(
         num_layers=num_layers,
         bidirectional=bidirectional,
         mode=_MODES[b.node.op],
+        p=dropout,
         projection_size=projection,
         state_outputs=bool(kinds),
         gives=(output, *(kind.shape for kind in kinds)),

@@ -36,7 +36,7 @@ def i_basic_block(
         identity = mx.sym.Convolution(
             x,
             kernel=(1, 1),
-            stride=(2, 2),
+            stride=stride,
             num_filter=num_filter,
             no_bias=True,
             name=f"{name}_downsample_0",

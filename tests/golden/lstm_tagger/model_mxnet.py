@@ -22,22 +22,23 @@ def LSTMTagger() -> mx.sym.Symbol:
     embeds = mx.sym.Embedding(sentence, input_dim=200, output_dim=32, name="word_embeddings")
 
     # lstm_out, _ = self.lstm(embeds)
-    lstm_out = mx.sym.zeros(shape=(4, 1, 48), name="lstm_lstm_out_zeros")
-    lstm_out = mx.sym.broadcast_like(
-        lstm_out, embeds, lhs_axes=(1,), rhs_axes=(0,), name="lstm_lstm_out_batch_batch"
+    zeros = mx.sym.zeros(shape=(4, 1, 48), name="lstm_zeros")
+    batch = mx.sym.broadcast_like(
+        zeros, embeds, lhs_axes=(1,), rhs_axes=(0,), name="lstm_batch_batch"
     )
-    embeds = mx.sym.SwapAxis(embeds, dim2=1, name="lstm_steps_first")
-    lstm_out = mx.sym.RNN(
-        embeds,
-        state=lstm_out,
-        state_cell=lstm_out,
+    first = mx.sym.SwapAxis(embeds, dim2=1, name="lstm_steps_first")
+    lstm = mx.sym.RNN(
+        first,
+        state=batch,
+        state_cell=batch,
         state_size=48,
         num_layers=2,
         bidirectional=True,
         mode="lstm",
+        p=0.3,
         name="lstm",
     )
-    lstm_out = mx.sym.SwapAxis(lstm_out, dim2=1, name="lstm_batch_first")
+    lstm_out = mx.sym.SwapAxis(lstm, dim2=1, name="lstm_batch_first")
 
     # tag_space = self.hidden2tag(self.dropout(lstm_out))
     tag_space = mx.sym.Dropout(lstm_out, p=0.3, name="dropout")

@@ -74,7 +74,7 @@ def swin_transformer_block(
     shape: tuple[int, ...],
     view2_shape: tuple[int, ...],
     table_shape: tuple[int, ...],
-    bias_shape: tuple[int, ...],
+    index_shape: tuple[int, ...],
     view_shape: tuple[int, ...],
     num_hidden: int,
     view_shape2: tuple[int, ...],
@@ -82,7 +82,7 @@ def swin_transformer_block(
     with_roll: bool,
     name: str,
     view_shape3: tuple[int, ...] | None = None,
-    attn_shape: tuple[int, ...] | None = None,
+    mask_shape: tuple[int, ...] | None = None,
 ) -> mx.sym.Symbol:
     """SwinTransformerBlock of model.py."""
     norm1 = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm1")
@@ -112,9 +112,11 @@ def swin_transformer_block(
     table = mx.sym.Variable(
         f"{name}_attn_relative_position_bias_table", shape=table_shape, dtype="float32"
     )
-    bias = mx.sym.Variable(f"{name}_attn_relative_position_bias", shape=bias_shape, dtype="int64")
+    index = mx.sym.Variable(
+        f"{name}_attn_relative_position_index", shape=index_shape, dtype="int64"
+    )
     relative_position_bias = mx.sym.take(
-        table, bias, mode="clip", name=f"{name}_attn_relative_position_bias_getitem"
+        table, index, mode="clip", name=f"{name}_attn_relative_position_bias_getitem"
     )
     relative_position_bias = mx.sym.Reshape(
         relative_position_bias, shape=view_shape, name=f"{name}_attn_relative_position_bias_view"
@@ -130,9 +132,11 @@ def swin_transformer_block(
     if with_roll:
         # attn: WindowAttention
         view = mx.sym.Reshape(attn, shape=view_shape3, name=f"{name}_attn_attn_view")
-        attn_attn = mx.sym.Variable(f"{name}_attn_attn", shape=attn_shape, dtype="float32")
-        attn_attn = mx.sym.broadcast_add(view, attn_attn, name=f"{name}_attn_attn_add2")
-        attn = mx.sym.Reshape(attn_attn, shape=(-3, 0, 0, 0), name=f"{name}_attn_attn_view2")
+        attn_attn_mask = mx.sym.Variable(
+            f"{name}_attn_attn_mask", shape=mask_shape, dtype="float32"
+        )
+        attn_attn_mask = mx.sym.broadcast_add(view, attn_attn_mask, name=f"{name}_attn_attn_add2")
+        attn = mx.sym.Reshape(attn_attn_mask, shape=(-3, 0, 0, 0), name=f"{name}_attn_attn_view2")
 
     # attn: WindowAttention
     attn = mx.sym.softmax(attn, name=f"{name}_attn_softmax")
@@ -194,7 +198,7 @@ def SwinTransformer() -> mx.sym.Symbol:
         shape=(0, 16, 16, 24),
         view2_shape=(0, 4, 4, 4, 4, 24),
         table_shape=(49, 1),
-        bias_shape=(256,),
+        index_shape=(256,),
         view_shape=(16, 16, 1),
         num_hidden=24,
         view_shape2=(0, 4, 4, 24),
@@ -207,10 +211,10 @@ def SwinTransformer() -> mx.sym.Symbol:
         shape=(0, 16, 16, 24),
         view2_shape=(0, 4, 4, 4, 4, 24),
         table_shape=(49, 1),
-        bias_shape=(256,),
+        index_shape=(256,),
         view_shape=(16, 16, 1),
         view_shape3=(-1, 16, 1, 16, 16),
-        attn_shape=(1, 16, 1, 16, 16),
+        mask_shape=(1, 16, 1, 16, 16),
         num_hidden=24,
         view_shape2=(0, 4, 4, 24),
         view2_shape2=(-1, 4, 4, 4, 4, 24),
@@ -223,7 +227,7 @@ def SwinTransformer() -> mx.sym.Symbol:
         shape=(0, 8, 8, 48),
         view2_shape=(0, 2, 4, 2, 4, 48),
         table_shape=(49, 2),
-        bias_shape=(256,),
+        index_shape=(256,),
         view_shape=(16, 16, 2),
         num_hidden=48,
         view_shape2=(0, 4, 4, 48),
@@ -236,10 +240,10 @@ def SwinTransformer() -> mx.sym.Symbol:
         shape=(0, 8, 8, 48),
         view2_shape=(0, 2, 4, 2, 4, 48),
         table_shape=(49, 2),
-        bias_shape=(256,),
+        index_shape=(256,),
         view_shape=(16, 16, 2),
         view_shape3=(-1, 4, 2, 16, 16),
-        attn_shape=(1, 4, 1, 16, 16),
+        mask_shape=(1, 4, 1, 16, 16),
         num_hidden=48,
         view_shape2=(0, 4, 4, 48),
         view2_shape2=(-1, 2, 2, 4, 4, 48),
@@ -253,7 +257,7 @@ def SwinTransformer() -> mx.sym.Symbol:
             shape=(0, 4, 4, 96),
             view2_shape=(0, 1, 4, 1, 4, 96),
             table_shape=(49, 4),
-            bias_shape=(256,),
+            index_shape=(256,),
             view_shape=(16, 16, 4),
             num_hidden=96,
             view_shape2=(0, 4, 4, 96),
@@ -268,7 +272,7 @@ def SwinTransformer() -> mx.sym.Symbol:
             shape=(0, 2, 2, 192),
             view2_shape=(0, 1, 2, 1, 2, 192),
             table_shape=(9, 8),
-            bias_shape=(16,),
+            index_shape=(16,),
             view_shape=(4, 4, 8),
             num_hidden=192,
             view_shape2=(0, 2, 2, 192),
