@@ -1,6 +1,7 @@
 """Nets of transformers: class, input, what the configuration changes.
 
-The configurations are random and narrow, and as deep as the base configuration of most: 12 layers, or 6 + 6.
+The configurations are random and narrow, and as deep as the base configuration of most: 12 layers, or 6 + 6;
+those of nets that run step by step (RWKV, Mamba) have 2, as each step of each layer is a part of the symbol.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
     ("ConvBertModel", TEXT, {"embedding_size": 32}),
     ("FNetModel", TEXT, {}),
     ("NystromformerModel", TEXT, {"num_landmarks": 4, "segment_means_seq_len": 12}),
-    ("LongformerModel", TEXT, {"attention_window": [4, 4]}),
+    ("LongformerModel", TEXT, {"attention_window": [4] * 12}),
     ("BigBirdModel", TEXT, {"attention_type": "original_full"}),
     ("RemBertModel", TEXT, {"input_embedding_size": 16, "output_embedding_size": 16}),
     ("RoFormerModel", TEXT, {"embedding_size": 32}),
@@ -211,8 +212,8 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
     ("XGLMModel", TEXT, {"d_model": 32, "num_layers": 12, "attention_heads": 4, "ffn_dim": 48}),
     ("MixtralModel", TEXT, GROUPED | {"num_local_experts": 2}),
     ("BitNetModel", TEXT, GROUPED),
-    ("RwkvModel", TEXT, {"context_length": 32, "attention_hidden_size": 32}),
-    ("MambaModel", TEXT, {"state_size": 4}),
+    ("RwkvModel", TEXT, {"context_length": 32, "attention_hidden_size": 32, "num_hidden_layers": 2}),
+    ("MambaModel", TEXT, {"state_size": 4, "num_hidden_layers": 2}),
     ("ImageGPTModel", TEXT, {"n_embd": 32, "n_layer": 12, "n_head": 4, "n_positions": 64}),
     # Encoders and decoders of text
     ("T5EncoderModel", TEXT, T5),
@@ -230,7 +231,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
     ("PLBartModel", PAIR, ENCODER),
     ("models.pegasus.modeling_pegasus.PegasusEncoder", TEXT, ENCODER),
     ("models.bart.modeling_bart.BartEncoder", MASKED, ENCODER),
-    ("LEDModel", PAIR, ENCODER | {"attention_window": [4, 4]}),
+    ("LEDModel", PAIR, ENCODER | {"attention_window": [4] * 6}),
     ("FSMTModel", PAIR, ENCODER | {"langs": ["en", "de"], "src_vocab_size": 100, "tgt_vocab_size": 100}),
     (
         "ProphetNetModel",
