@@ -46,7 +46,9 @@ EMPTY = (
 # Variables that authors give to whatever comes.
 SAYS_NOTHING = frozenset(["", "x", "y", "z", "h", "out", "output"])
 # Ops whose rules take empty tensors among others.
-TAKES_EMPTY = frozenset("addbmm addmm addmv baddbmm bmm cat dot linear matmul mm mv resize resize_as".split())
+TAKES_EMPTY = frozenset(
+    "addbmm addmm addmv baddbmm bmm cat dot linear matmul mm multi_head_attention_forward mv resize resize_as".split()
+)
 # Ops that torch lets act along an axis of a 0-d tensor: it arrives as the (1,) that it is in MXNet.
 TAKES_LINES = frozenset(
     "bucketize cosine_similarity cummax cummin gather index_add index_copy index_fill index_select kl_div "

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
@@ -41,6 +42,7 @@ from tracer.inputs import InputSpec, find_inputs, inputs_from_tensors, make_inpu
 from tracer.ir import Graph
 from tracer.problems import ConversionError, RequestError, UserModelError
 from tracer.unify import Mismatch, unify
+from tracer.user_code import user_traceback
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -301,6 +303,7 @@ def check_taps(model: nn.Module, taps: Sequence[str]) -> None:
 def trace(model: nn.Module, specs: tuple[InputSpec, ...], taps: Sequence[str] = ()) -> Graph:
     """The IR of a net: traced at three batch sizes, or at one where the net freezes it."""
     batch = batch_of(specs)
+    _initialise(model, specs)
     mode = fake_mode()
     first = capture(model, make_inputs(specs, None, 0), taps, mode)
     if batch is None:
@@ -315,6 +318,21 @@ def trace(model: nn.Module, specs: tuple[InputSpec, ...], taps: Sequence[str] = 
         if batch > 1:
             return _frozen(first, batch, str(mismatch))
         return _traced_above_one(model, specs, taps, first, others, str(mismatch))
+
+
+def _initialise(model: nn.Module, specs: tuple[InputSpec, ...]) -> None:
+    """Give the lazy modules their parameters, as their first call does: the one thing that is done to a user's net."""
+    if not any(is_lazy(t) for t in (*model.parameters(), *model.buffers())):
+        return
+    training = {module: module.training for module in model.modules()}
+    try:
+        with torch.no_grad():
+            model.eval()(**make_inputs(specs, None, 0))
+    except Exception as error:
+        raise UserModelError(user_traceback(error, "the net raised when it was run")) from error
+    finally:
+        for module, mode in training.items():
+            module.training = mode
 
 
 def _traced_above_one(

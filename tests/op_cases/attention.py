@@ -211,3 +211,36 @@ for equation, *shapes in (
     ("bij, bjk -> bik", (2, 3, 4), (2, 4, 5)),
 ):
     case(f"einsum {equation}", EINSUM[len(shapes)](equation), *shapes)
+
+
+class SeparateProjections(nn.Module):
+    """As WavLM calls it: an empty tensor stands for the joined weights that are not used."""
+
+    def __init__(self):
+        super().__init__()
+        self.q, self.k, self.v, self.out = (nn.Linear(8, 8) for _ in range(4))
+
+    def forward(self, x):
+        return F.multi_head_attention_forward(
+            x,
+            x,
+            x,
+            8,
+            2,
+            torch.empty([0]),
+            torch.cat((self.q.bias, self.k.bias, self.v.bias)),
+            None,
+            None,
+            False,
+            0.0,
+            self.out.weight,
+            self.out.bias,
+            training=False,
+            use_separate_proj_weight=True,
+            q_proj_weight=self.q.weight,
+            k_proj_weight=self.k.weight,
+            v_proj_weight=self.v.weight,
+        )
+
+
+case("multi_head_attention_forward, separate projections", SeparateProjections(), (5, 2, 8))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from tests.op_cases import fn
+from tests.op_cases import case, fn
 
 fn("atleast_1d", lambda x: torch.atleast_1d(x.sum()) + x, (2, 3))
 fn("atleast_2d", lambda x: torch.atleast_2d(x.sum()) + x, (2, 3))
@@ -29,3 +30,25 @@ fn("new_empty, filled", lambda x: x @ x.T + x.new_empty(x.size(0), x.size(0)).fi
 fn("scalar_tensor of the batch size", lambda x: x * torch.scalar_tensor(x.size(0)), (2, 3))
 fn("as_tensor of the batch size", lambda x: x * torch.as_tensor(x.size(0)), (2, 3))
 fn("searchsorted, constant edges", lambda x: torch.searchsorted(torch.tensor([-1.0, 0.0, 1.0]), x), (2, 3))
+
+# Classes of torch.nn that its own table leaves out.
+for axes, shape in ((1, (2, 3, 4)), (2, (2, 3, 4, 4)), (3, (2, 3, 2, 4, 4))):
+    case(f"LazyBatchNorm{axes}d", getattr(nn, f"LazyBatchNorm{axes}d")(), shape)
+    case(f"LazyInstanceNorm{axes}d", getattr(nn, f"LazyInstanceNorm{axes}d")(affine=True), shape)
+case("LazyLinear", nn.LazyLinear(5), (2, 3))
+case("SyncBatchNorm", nn.SyncBatchNorm(3), (2, 3, 4, 4))
+case("DataParallel", nn.Sequential(nn.DataParallel(nn.Linear(3, 4))), (2, 3))
+
+
+class Scales(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scales = nn.ParameterList([nn.Parameter(torch.rand(3) + 0.5) for _ in range(3)])
+
+    def forward(self, x):
+        for scale in self.scales:
+            x = x * scale
+        return x
+
+
+case("ParameterList", Scales(), (2, 3))

@@ -231,7 +231,7 @@ _TABLE: list[tuple[str, tuple[InputSpec, ...], dict[str, Any]]] = [
     ("PLBartModel", PAIR, ENCODER),
     ("models.pegasus.modeling_pegasus.PegasusEncoder", TEXT, ENCODER),
     ("models.bart.modeling_bart.BartEncoder", MASKED, ENCODER),
-    ("LEDModel", PAIR, ENCODER | {"attention_window": [4] * 6}),
+    ("LEDModel", PAIR, ENCODER | {"attention_window": [4] * 12}),
     ("FSMTModel", PAIR, ENCODER | {"langs": ["en", "de"], "src_vocab_size": 100, "tgt_vocab_size": 100}),
     (
         "ProphetNetModel",
