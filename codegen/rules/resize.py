@@ -48,6 +48,16 @@ def interpolate(
         return _repeated(b, input, tuple(n // o for n, o in zip(new, old, strict=True)))
     # BilinearResize2D to one row or column takes the first one; torch the middle.
     if mode == "bilinear" and whole and not antialias and 1 not in new:
+        if not align_corners and all(s is not None and float(s).is_integer() for s in scales):
+            # Where the author gives a factor, the net stays free of its size.
+            return b.op(
+                "contrib.BilinearResize2D",
+                input,
+                scale_height=int(scales[0] or 1),
+                scale_width=int(scales[1] or 1),
+                align_corners=False,
+                gives=b.out.shape,
+            )
         return b.op(
             "contrib.BilinearResize2D",
             input,

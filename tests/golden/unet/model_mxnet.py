@@ -67,7 +67,7 @@ def UNet() -> mx.sym.Symbol:
     # up2: Up
     reduce = mx.sym.Convolution(x, kernel=(1, 1), num_filter=32, no_bias=False, name="up2_reduce")
     interpolate = mx.sym.contrib.BilinearResize2D(
-        reduce, height=48, width=48, align_corners=False, name="up2_interpolate"
+        reduce, scale_height=2, scale_width=2, align_corners=False, name="up2_interpolate"
     )
     x2 = mx.sym.Concat(x2, interpolate, dim=1, name="up2_cat")
     x = double_conv(x2, num_filter=32, name="up2_conv")
