@@ -108,7 +108,7 @@ def _known(values: tuple[Any, ...], parameters: Sequence[tuple[str, list[Any]]],
         if factor is not None:
             return Parameter(name, factor)
     known = [v for v in values if v is not MISSING]
-    if slot != "shape" or len({len(v) if isinstance(v, tuple) else -1 for v in known}) > 1:
+    if not slot.endswith("shape") or len({len(v) if isinstance(v, tuple) else -1 for v in known}) > 1:
         return None
     return _sizes(values, known, parameters)
 

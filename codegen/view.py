@@ -169,6 +169,8 @@ def _function_doc(frame: Frame, trait: str) -> str:
     with_trait = f", with {_words(trait)}" if trait else ""
     if frame.op:
         return f"torch's {frame.cls}{with_trait}, for which MXNet needs several ops."
+    if frame.library:
+        return f"torch.nn.{_words(frame.cls)}{with_trait}."
     return f"{_words(frame.cls)}{where}{with_trait}."
 
 

@@ -151,7 +151,10 @@ def group_norm(
     # MXNet's GroupNorm has one gamma and beta for each group, torch's one for each channel: the groups
     # are normalised by an InstanceNorm over (N, groups, rest), and scaled by channel after.
     shape = input.sizes
-    grouped = reshape_to(b, input, (shape[0], num_groups, _rest(b, shape, num_groups)), hint="groups")
+    grouped_shape = (shape[0], num_groups, _rest(b, shape, num_groups))
+    grouped = input
+    if grouped_shape != shape:
+        grouped = b.op("Reshape", input, shape=(0, num_groups, -1), hint="groups", gives=grouped_shape)
     normed = _instance_norm(b, grouped, num_groups, eps, "norm")
     back = reshape_to(b, normed, shape, hint="channels")
     return affine(b, back, weight, bias, axis=1)
