@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from tests.zoo.__main__ import PAGE, read_page, summary
+from tests.zoo.__main__ import PAGE, Progress, read_page, summary
+from tests.zoo.nets import TIMEOUT
 from tests.zoo.run import run_net
 from tests.zoo.table import SAMPLE, nets
 
@@ -37,3 +40,17 @@ def test_the_page_shows_no_defect():
 def test_the_summary_counts_the_rows():
     text = PAGE.read_text(encoding="utf-8")
     assert text.startswith(summary(list(read_page().values())))
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(1.0, "CRASH"), (TIMEOUT + 1, "TIMEOUT")])
+def test_a_process_that_ends_is_a_row(seconds: float, status: str, capsys):
+    name = SAMPLE[0]
+    progress = Progress([name], {})
+    place = f"tests/zoo/nets.py::test_net[{name}]"
+    progress.since[place] = time.monotonic() - seconds
+    # As xdist reports a worker that went down.
+    progress.pytest_runtest_logreport(
+        pytest.TestReport(place, ("nets.py", None, "nets.py"), {}, "failed", "worker crashed", "???")
+    )
+    assert (progress.found[name].status, progress.bad) == (status, 1)
+    assert f"[1/1 0.0 min, 1 not OK] {name} {status}" in capsys.readouterr().out

@@ -108,8 +108,7 @@ def _corrected(attributes: Iterable[str]) -> str:
 
 def _reasons(whys: Iterable[str]) -> str:
     counts = Counter(whys)
-    texts = [f"{_explained(why).replace('|', '/')} ({n})" for why, n in counts.most_common(4)]
-    return "; ".join(texts) + (f"; and {len(counts) - 4} more" if len(counts) > 4 else "")
+    return "; ".join(f"{_explained(why).replace('|', '/')} ({n})" for why, n in counts.most_common())
 
 
 def _explained(why: str) -> str:

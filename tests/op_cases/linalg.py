@@ -35,3 +35,9 @@ fn("lu", lambda x: tuple(torch.linalg.lu(x)), (2, 5, 3))
 fn("geqrf", lambda x: tuple(torch.geqrf(x)), (2, 5, 3))
 fn("matrix_norm by singular values", lambda x: torch.linalg.matrix_norm(x, 2), (2, 5, 3))
 fn("irfft of real numbers", lambda x: torch.fft.irfft(x), (2, 5))
+fn("tensordot", lambda x, y: torch.tensordot(x, y, dims=([1], [0])), (2, 5), (5, 3))
+fn(
+    "tensordot, a size of 1 contracted with another",
+    lambda x: torch.tensordot(x, torch.arange(20.0).reshape(4, 5, 1), dims=([1, 2], [2, 0])),
+    (2, 3, 4),
+)

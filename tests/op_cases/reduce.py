@@ -117,3 +117,10 @@ fn(
     (2, 5),
     frozen=True,
 )
+_PLACES = torch.tensor([0.0, 0.5, 1.5, 2.0, 4.0])
+fn("gradient", lambda x: tuple(torch.gradient(x, dim=1)), (2, 5))
+fn(
+    "gradient over uneven places",
+    lambda x: tuple(torch.gradient(x, spacing=(_PLACES,), dim=1, edge_order=2)),
+    (2, 5),
+)

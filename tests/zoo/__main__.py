@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.zoo.pool import results
+import pytest
+
+from tests.zoo.nets import RESULT, TIMEOUT
 from tests.zoo.run import STATUSES, Result
 from tests.zoo.table import SAMPLE, nets
 
+NETS = Path(__file__).with_name("nets.py")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "zoo.md"
 HEAD = (
     "| net | collection | status | relative difference | seconds | MXNet ops | statements | lines "
@@ -25,7 +29,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.zoo", description=__doc__)
     parser.add_argument("names", nargs="*", help="nets, or `sample`; all of them otherwise")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--timeout", type=float, default=300.0, help="seconds for one net")
     parser.add_argument("--rest", action="store_true", help="those that docs/zoo.md does not list as OK")
     options = parser.parse_args(arguments)
     known = read_page() if PAGE.exists() else {}
@@ -35,19 +38,59 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = [n for n in names if n not in nets()]
     if unknown:
         parser.error(f"no such net: {', '.join(unknown)}")
-    found = dict(known)
-    start, bad = time.monotonic(), 0
-    for number, result in enumerate(results(names, options.processes, options.timeout), 1):
-        found[result.net] = result
-        bad += result.status != "OK"
-        minutes = (time.monotonic() - start) / 60
-        line = f"[{number}/{len(names)} {minutes:.1f} min, {bad} not OK] {result.net} {result.status} "
+    os.environ["OMP_NUM_THREADS"] = "1"
+    tests = [f"{NETS}::test_net[{name}]" for name in names]
+    # The plugin prints a line for each net; pytest's own report would say the same again.
+    command = [
+        "-p",
+        "no:terminal",
+        "-o",
+        "addopts=",
+        "-n",
+        str(options.processes),
+        "--max-worker-restart",
+        str(len(names)),
+    ]
+    return int(pytest.main([*command, *tests], plugins=[Progress(names, known)]))
+
+
+class Progress:
+    """A plugin of pytest's first process: a line for each net that is ready, and docs/zoo.md."""
+
+    def __init__(self, names: Sequence[str], known: Mapping[str, Result]) -> None:
+        self.names, self.found = names, dict(known)
+        self.start, self.since = time.monotonic(), dict[str, float]()
+        self.ready = self.bad = 0
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.since[nodeid] = time.monotonic()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when in {"setup", "teardown"}:
+            return
+        result = self._result(report)
+        self.found[result.net] = result
+        self.ready += 1
+        self.bad += result.status != "OK"
+        minutes = (time.monotonic() - self.start) / 60
+        line = f"[{self.ready}/{len(self.names)} {minutes:.1f} min, {self.bad} not OK] {result.net} {result.status}"
         why = f" {result.why[:600]}" if result.status != "OK" else ""
-        print(f"{line}{result.difference} {result.seconds} s{why}", flush=True)
-        if number % 10 == 0:
-            write_page(found)
-    write_page(found)
-    return int(any(found[n].status not in {"OK", "REFUSED"} for n in names if n in found))
+        print(f"{line} {result.difference} {result.seconds} s{why}", flush=True)
+        if self.ready % 10 == 0:
+            write_page(self.found)
+
+    def pytest_sessionfinish(self) -> None:
+        write_page(self.found)
+
+    def _result(self, report: pytest.TestReport) -> Result:
+        recorded = dict(report.user_properties).get(RESULT)
+        if recorded is not None:
+            return Result(**recorded)
+        # xdist reports a test whose process ended, without a result.
+        name = report.nodeid.partition("[")[2].removesuffix("]")
+        seconds = time.monotonic() - self.since.get(report.nodeid, self.start)
+        status, why = ("TIMEOUT", "") if seconds > TIMEOUT else ("CRASH", "the process died")
+        return Result(name, nets()[name].collection, status, seconds=f"{seconds:.0f}", why=why)
 
 
 def read_page() -> dict[str, Result]:

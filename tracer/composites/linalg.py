@@ -245,6 +245,8 @@ def _cutoff(input: Tensor, sizes: Tensor, atol: Any, rtol: Any) -> Tensor:
 def pinv(
     input: Tensor, rcond: Any = None, hermitian: bool = False, atol: Any = None, rtol: Any = None
 ) -> Tensor:
+    if not input.numel():
+        return input.mT.clone()
     rtol = rcond if rcond is not None else rtol
     tall = input.shape[-2] >= input.shape[-1]
     wide = input.double()

@@ -348,7 +348,7 @@ def native_layer_norm(
 def native_group_norm(
     input: Tensor, weight: Any, bias: Any, N: int, C: int, HxW: int, group: int, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    x = input.reshape(N, group, -1)
+    x = input.reshape(N, group, C // group * HxW)
     mean = x.mean(-1)
     variance = (x - mean.unsqueeze(-1)).square().mean(-1)
     return F.group_norm(input, group, weight, bias, eps), mean, (variance + eps).rsqrt()
@@ -466,6 +466,12 @@ def gradient(input: Tensor, spacing: Any = None, dim: Any = None, edge_order: in
     ]
 
 
+def _edge(x0: Tensor, x1: Tensor, x2: Tensor, gap: Tensor, gap2: Tensor) -> Tensor:
+    """The slope at x0 of the parabola through three points, `gap` and `gap2` apart."""
+    both = gap + gap2
+    return x1 * both / (gap * gap2) - x0 * (gap + both) / (gap * both) - x2 * gap / (gap2 * both)
+
+
 def _slope(x: Tensor, step: Any, axis: int, edge_order: int) -> Tensor:
     n = x.shape[axis]
 
@@ -483,11 +489,15 @@ def _slope(x: Tensor, step: Any, axis: int, edge_order: int) -> Tensor:
         c = before / (after * (before + after))
         inner = a * part(0, n - 2) + b * part(1, n - 2) + c * part(2, n - 2)
         first, last = gaps.narrow(axis, 0, 1), gaps.narrow(axis, n - 2, 1)
-        if edge_order == 2:
-            raise NotWritten
-        return torch.cat(
-            [(part(1, 1) - part(0, 1)) / first, inner, (part(n - 1, 1) - part(n - 2, 1)) / last], axis
-        )
+        if edge_order == 1:
+            ends = (part(1, 1) - part(0, 1)) / first, (part(n - 1, 1) - part(n - 2, 1)) / last
+        else:
+            second, last_but_one = gaps.narrow(axis, 1, 1), gaps.narrow(axis, n - 3, 1)
+            ends = (
+                _edge(part(0, 1), part(1, 1), part(2, 1), first, second),
+                -_edge(part(n - 1, 1), part(n - 2, 1), part(n - 3, 1), last, last_but_one),
+            )
+        return torch.cat([ends[0], inner, ends[1]], axis)
     inner = (part(2, n - 2) - part(0, n - 2)) / (2 * step)
     if edge_order == 1:
         ends = (part(1, 1) - part(0, 1)) / step, (part(n - 1, 1) - part(n - 2, 1)) / step

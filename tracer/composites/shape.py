@@ -229,6 +229,11 @@ def tensordot(input: Tensor, other: Tensor, dims: Any = 2) -> Tensor:
     else:
         left = [d % input.dim() for d in ([dims[0]] if isinstance(dims[0], int) else dims[0])]
         right = [d % other.dim() for d in ([dims[1]] if isinstance(dims[1], int) else dims[1])]
+    for mine, theirs in zip(left, right, strict=True):  # of the two sizes, one may be 1
+        if other.shape[theirs] == 1:
+            input = input.sum(mine, keepdim=True)
+        elif input.shape[mine] == 1:
+            other = other.sum(theirs, keepdim=True)
     rest = [a for a in range(input.dim()) if a not in left]
     other_rest = [a for a in range(other.dim()) if a not in right]
     a = input.permute(*rest, *left) if input.dim() else input
