@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from codegen.items import Given, Many, each
 from codegen.names import flat, identifier
 from codegen.program import Operand, Program, Variable
 from tracer.ir import Frame
@@ -56,7 +57,7 @@ class Entry:
     """
 
     label: tuple[Any, ...]
-    reads: tuple[tuple[str | None, Operand | None], ...]
+    reads: tuple[tuple[str | None, Given | None], ...]
     makes: tuple[Operand, ...]
     source: int | Variable | Block
 
@@ -67,7 +68,7 @@ class Use:
 
     block: Block
     entries: tuple[Entry | None, ...]
-    inputs: tuple[Operand | None, ...]
+    inputs: tuple[Given | None, ...]
     outputs: tuple[Operand, ...]
     merges: tuple[tuple[Operand, Operand], ...] = ()
 
@@ -103,7 +104,7 @@ def aligned(
     base: Use,
     entries: Sequence[Entry],
     block: Block,
-    inputs: Sequence[Operand],
+    inputs: Sequence[Given],
     outputs: Sequence[Operand],
 ) -> Use | None:
     """`entries` as a use of `base`, which may have parts that they do not have; None if they are not."""
@@ -138,14 +139,14 @@ def aligned(
 class _Match:
     """Follows the dataflow of two blocks side by side."""
 
-    def __init__(self, base: Use, places: Sequence[Entry | None], inputs: Sequence[Operand]) -> None:
-        self.to_base: dict[Operand, Operand] = {}
+    def __init__(self, base: Use, places: Sequence[Entry | None], inputs: Sequence[Given]) -> None:
+        self.to_base: dict[Given, Given] = {}
         self.merges: dict[Operand, Operand] = {}
         self._inputs = set(inputs)
         self._base_inputs = {o for o in base.inputs if o is not None}
-        self._taken: set[Operand] = set()
-        self._lacking: dict[Operand, int] = {}
-        self._made: dict[Operand, int] = {}
+        self._taken: set[Given] = set()
+        self._lacking: dict[Given, int] = {}
+        self._made: dict[Given, int] = {}
         for number, (entry, own) in enumerate(zip(base.entries, places, strict=True)):
             for operand in entry.makes if entry else ():
                 self._made[operand] = number
@@ -166,11 +167,16 @@ class _Match:
         self.to_base.update(zip(own.makes, base.makes, strict=True))
         return True
 
-    def operand(self, base: Operand, own: Operand) -> bool:
+    def operand(self, base: Given, own: Given) -> bool:
         """Whether `own` stands for `base`, or in its place where `base` is made by a lacking part."""
         known = self.to_base.get(own)
+        if isinstance(base, Many) and isinstance(own, Many) and own not in self._inputs:
+            alike = len(base.items) == len(own.items)
+            return alike and all(map(self.operand, base.items, own.items))
         if base in self._lacking:
-            if known is None or self._made.get(known, -1) > self._lacking[base]:
+            if known is None or isinstance(base, Many) or isinstance(known, Many):
+                return False
+            if self._made.get(known, -1) > self._lacking[base]:
                 return False
             return self.merges.setdefault(base, known) == known
         if known is not None:
@@ -200,8 +206,8 @@ def compatible(family: Family, use: Use) -> bool:
         return False
     makers = {o: i for i, e in enumerate(tried.base.entries) if e for o in e.makes}
     for place, entry in enumerate(tried.base.entries):
-        for _, operand in entry.reads if entry else ():
-            maker = makers.get(operand) if operand is not None else None
+        for operand in each(o for _, o in entry.reads) if entry else ():
+            maker = makers.get(operand)
             if maker is None or operand in merges:
                 continue
             if tried.pattern(maker) not in (frozenset(), tried.pattern(place)):

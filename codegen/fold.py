@@ -26,7 +26,7 @@ from codegen.families import (
     segments,
     snake,
 )
-from codegen.items import CallItem, Function, GuardItem, Item, Module, OpItem, VariableItem
+from codegen.items import CallItem, Function, Given, GuardItem, Item, Many, Module, OpItem, VariableItem, each
 from codegen.loops import with_loops
 from codegen.names import flat, identifier
 from codegen.parameters import Literal, Parameters, filled, slots
@@ -35,6 +35,8 @@ from tracer.ir import Frame
 
 # Parameters of forward that say no more than x.
 GENERAL = frozenset(["input", "self", "inputs"])
+# What a list of values is called.
+LIST = "features"
 CONTAINERS = frozenset(["Sequential", "ModuleList", "ModuleDict"])
 # Classes that hold each other have no common level: their blocks are then matched where they stand.
 MAX_DEPTH = 60
@@ -74,7 +76,8 @@ class _Folder:
         self.root = self._tree()
         self._owners = self._find_owners()
         self._family: dict[int, Family] = {}
-        self._interfaces: dict[int, tuple[tuple[Operand, ...], tuple[Operand, ...]]] = {}
+        self._interfaces: dict[int, tuple[tuple[Given, ...], tuple[Operand, ...]]] = {}
+        self._joins = self._find_joins()
 
     # What is read where ------------------------------------------------------------------------
 
@@ -176,11 +179,45 @@ class _Folder:
 
     # Structure ---------------------------------------------------------------------------------
 
-    def interface(self, block: Block) -> tuple[tuple[Operand, ...], tuple[Operand, ...]]:
+    def interface(self, block: Block) -> tuple[tuple[Given, ...], tuple[Operand, ...]]:
         """(what a block reads from outside, what others read of it), in the order of first use."""
         if id(block) not in self._interfaces:
-            self._interfaces[id(block)] = (self._inputs(block), self._outputs(block))
+            self._interfaces[id(block)] = (self._given(block), self._outputs(block))
         return self._interfaces[id(block)]
+
+    def _given(self, block: Block) -> tuple[Given, ...]:
+        """The inputs of a block, those that it joins as one list."""
+        inputs = self._inputs(block)
+        if id(block) not in self._joins:
+            return inputs
+        joined = self._joined(self._joins[id(block)])
+        return tuple(dict.fromkeys(Many(joined) if o in joined else o for o in inputs))
+
+    def _joined(self, index: int) -> tuple[Operand, ...]:
+        return tuple(operand for _, operand in self.program.calls[index].inputs)
+
+    def _find_joins(self) -> dict[int, int]:
+        """The Concat of each block that joins what it is given, where blocks of its class are given unequal numbers."""
+        by_class: dict[str, list[tuple[Block, int | None]]] = {}
+        for block in self.root.blocks():
+            by_class.setdefault(block.frame.cls, []).append((block, self._join(block)))
+        found: dict[int, int] = {}
+        for pairs in by_class.values():
+            joins = {id(block): join for block, join in pairs if join is not None}
+            if len({len(self._joined(join)) for join in joins.values()}) > 1:
+                found |= joins
+        return found
+
+    def _join(self, block: Block) -> int | None:
+        """The first Concat of a block, if all that it reads comes from outside, and nothing else in the block reads it."""
+        inside = set(block.calls())
+        join = next((i for i in block.calls() if self.program.calls[i].op == "Concat"), None)
+        if join is None:
+            return None
+        joined = self._joined(join)
+        alone = all([u for u in self._users[o] if u in inside] == [join] for o in joined)
+        outside = all(isinstance(o, Out) and o.call not in inside for o in joined)
+        return join if alone and outside and len(set(joined)) == len(joined) else None
 
     def _inputs(self, block: Block) -> tuple[Operand, ...]:
         inside = set(block.calls())
@@ -212,8 +249,8 @@ class _Folder:
         found: list[Entry] = []
         owners = {id(block), *(id(b) for b in self._spliced_blocks(block))}
 
-        def variables(operands: Sequence[tuple[str | None, Operand | None]]) -> None:
-            for _, operand in operands:
+        def variables(operands: Sequence[tuple[str | None, Given | None]]) -> None:
+            for operand in each(o for _, o in operands):
                 if not isinstance(operand, Leaf) or operand.name in made:
                     continue
                 if id(self._owners[operand.name]) in owners:
@@ -228,7 +265,7 @@ class _Folder:
             if isinstance(item, Block):
                 family = self._family[id(item)]
                 use = family.uses[family.use_of(item)]
-                reads: tuple[tuple[str | None, Operand | None], ...] = tuple((None, o) for o in use.inputs)
+                reads: tuple[tuple[str | None, Given | None], ...] = tuple((None, o) for o in use.inputs)
                 variables(reads)
                 label: tuple[Any, ...] = ("call", id(family), item.prefix[prefix:])
                 found.append(Entry(label, reads, use.outputs, item))
@@ -236,6 +273,8 @@ class _Folder:
                 call = self.program.calls[item]
                 automatic = self._automatic[item]
                 reads = tuple((s, o) for s, o in call.inputs if s not in automatic)
+                if self._joins.get(id(block)) == item:
+                    reads = ((None, Many(self._joined(item))),)
                 variables(reads)
                 # A bias that MXNet makes by itself hangs on no_bias, which may be a parameter.
                 made_alike = automatic - {"bias"} if "no_bias" in dict(call.attrs) else automatic
@@ -485,13 +524,16 @@ class _Folder:
             )
         return result + with_loops(plain, self._users)
 
-    def _input_names(self, block: Block, inputs: Sequence[Operand], taken: set[str]) -> tuple[str, ...]:
+    def _input_names(self, block: Block, inputs: Sequence[Given], taken: set[str]) -> tuple[str, ...]:
         """The parameters as in the author's forward, else x, y and what Variables are called."""
         known = self._argument_names(block.frame)
         names: list[str] = []
         for i, operand in enumerate(inputs):
             base = "x" if i == 0 else "y"
-            if operand in known:
+            if isinstance(operand, Many):
+                base = known.get(operand.items[0], "x")
+                base = LIST if base == "x" else base
+            elif operand in known:
                 base = known[operand]
             elif i and isinstance(operand, Leaf):
                 base = identifier(operand.name.rsplit("_", 1)[-1])

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from codegen.program import Call, Operand, Variable
 from tracer.ir import Frame
+
+
+
+@dataclass(frozen=True)
+class Many:
+    """Several values that a function takes as one list: DenseNet's layers read all features before them."""
+
+    items: tuple[Operand, ...]
+
+
+Given: TypeAlias = "Operand | Many"
+
+
+def each(given: Iterable[Given | None]) -> Iterator[Operand]:
+    """The values in what is given, those of lists one by one."""
+    for operand in given:
+        if isinstance(operand, Many):
+            yield from operand.items
+        elif operand is not None:
+            yield operand
+
 
 # In the place of a value that a use of a function does not have.
 MISSING = object()
@@ -47,7 +69,7 @@ class CallItem:
 
     function: str
     frame: Frame
-    inputs: tuple[Operand | None, ...]
+    inputs: tuple[Given | None, ...]
     outputs: tuple[Operand, ...]
     args: tuple[tuple[str, Any], ...]
     path: str
@@ -61,6 +83,7 @@ class LoopItem:
 
     `carried` are the places of the inputs that the outputs of the call before take; `varying` are the
     arguments that change, with their values, `args` all of them, as the first call that has them gives them.
+    `listed` is the place of a list that each output is appended to for the next call.
     """
 
     calls: tuple[CallItem, ...]
@@ -70,11 +93,12 @@ class LoopItem:
     suffix: str
     varying: tuple[tuple[str, tuple[Any, ...]], ...]
     args: tuple[tuple[str, Any], ...]
+    listed: int | None = None
 
     @property
     def outputs(self) -> tuple[Operand, ...]:
-        """What the last call gives."""
-        return self.calls[-1].outputs
+        """What the last call gives; with a list, what all of them give."""
+        return self.calls[-1].outputs if self.listed is None else tuple(o for c in self.calls for o in c.outputs)
 
 
 @dataclass(frozen=True)
@@ -103,7 +127,7 @@ class Function:
 
     name: str
     frame: Frame
-    inputs: tuple[Operand, ...]
+    inputs: tuple[Given, ...]
     input_names: tuple[str, ...]
     optional: frozenset[int]
     parameters: tuple[tuple[str, tuple[Any, ...]], ...]

@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from codegen.items import MISSING, CallItem, Item, LoopItem, Parameter
+from codegen.items import MISSING, CallItem, Item, LoopItem, Many, Parameter
 from codegen.program import Operand
+
+# A loop that appends to a list takes three statements.
+SHORTEST_LISTING = 3
 
 
 def with_loops(items: Sequence[Item], users: dict[Operand, list[int]]) -> list[Item]:
@@ -29,7 +32,7 @@ def _run(items: Sequence[Item], start: int, users: dict[Operand, list[int]]) -> 
     first = items[start]
     if not isinstance(first, CallItem) or not first.outputs:
         return None
-    best: LoopItem | None = None
+    best = _listing_run(items, start, first)
     for prefix, number, suffix in _numbers(first.path):
         calls = [first]
         carried: tuple[tuple[int, int], ...] | None = None
@@ -49,6 +52,34 @@ def _run(items: Sequence[Item], start: int, users: dict[Operand, list[int]]) -> 
         if len(calls) > 1 and carried is not None and (best is None or len(calls) > len(best.calls)):
             best = LoopItem(tuple(calls), carried, prefix, number, suffix, *_varying(calls))
     return best
+
+
+def _listing_run(items: Sequence[Item], start: int, first: CallItem) -> LoopItem | None:
+    """Calls that are each given a list, with what the call before gave at its end."""
+    place = next((i for i, given in enumerate(first.inputs) if isinstance(given, Many)), None)
+    if place is None or len(first.outputs) != 1:
+        return None
+    best: LoopItem | None = None
+    for prefix, number, suffix in _numbers(first.path):
+        calls = [first]
+        for item in items[start + 1 :]:
+            if not isinstance(item, CallItem) or item.function != first.function:
+                break
+            if item.path != f"{prefix}{number + len(calls)}{suffix}" or not _lengthens(calls[-1], item, place):
+                break
+            calls.append(item)
+        calls = _even(calls)
+        if len(calls) >= SHORTEST_LISTING and (best is None or len(calls) > len(best.calls)):
+            best = LoopItem(tuple(calls), (), prefix, number, suffix, *_varying(calls), listed=place)
+    return best
+
+
+def _lengthens(before: CallItem, after: CallItem, place: int) -> bool:
+    """Whether `after` is given what `before` was given and what it gave, in the list at `place`."""
+    given = before.inputs[place]
+    assert isinstance(given, Many)
+    longer = (*before.inputs[:place], Many((*given.items, *before.outputs)), *before.inputs[place + 1 :])
+    return after.inputs == longer
 
 
 def _even(calls: list[CallItem]) -> list[CallItem]:

@@ -18,6 +18,7 @@ from codegen.names import Namer, flat, repeated_ops, siblings_of_lines
 from codegen.program import Call, Leaf, Operand, Out, Output, Program, Variable
 from codegen.reasons import way_out
 from codegen.registry import RuleEntry, rule_table
+from tracer.author import SAYS_NOTHING
 from tracer.capture import RANDOM
 from tracer.ir import Dim, Frame, Graph, Node, Ref, Shape, Size, TensorType, product
 from tracer.problems import ConversionError, Problem
@@ -43,8 +44,6 @@ EMPTY = (
     "an empty tensor: MXNet's symbols read a size of 0 as unknown (neither zeros(shape=(0, 3)) nor what "
     "contrib.boolean_mask leaves of nothing binds)"
 )
-# Variables that authors give to whatever comes.
-SAYS_NOTHING = frozenset(["", "x", "y", "z", "h", "out", "output"])
 # Ops whose rules take empty tensors among others.
 TAKES_EMPTY = frozenset(
     "addbmm addmm addmv baddbmm bmm cat dot linear matmul mm multi_head_attention_forward mv resize resize_as".split()
@@ -105,6 +104,11 @@ class Builder:
         self._siblings = siblings_of_lines(graph)
         self._read = {(r.name, r.index) for n in graph.nodes for r in n.refs()}
         self._read |= {(r.name, r.index) for r in graph.outputs}
+        self._readers: dict[tuple[str, int], list[Node]] = {}
+        for node in graph.nodes:
+            for ref in node.refs():
+                self._readers.setdefault((ref.name, ref.index), []).append(node)
+        self._split: dict[tuple[Operand, int], list[Value]] = {}
         self._made_in: dict[tuple[str, int], list[str]] = {}
         self._namer = Namer(repeated_ops(graph))
         self._calls: list[Call] = []
@@ -221,6 +225,39 @@ class Builder:
     def siblings(self) -> list[Node]:
         """The nodes that the author's line makes in each of its uses, this one among them."""
         return self._siblings.get(self.node.name, [self.node])
+
+    def readers(self, key: str) -> list[Node]:
+        """The nodes that read the tensor that this one has as argument `key`, this one among them."""
+        ref = dict(self.node.args)[key]
+        return self._readers[ref.name, ref.index]
+
+    def all_along(self, value: Value, axis: int, gives: Shape) -> list[Value]:
+        """The slices at each place of an axis, each of shape `gives`; one op, however often a net asks."""
+        operand, size = value.operand, value.sizes[axis]
+        assert operand is not None
+        assert isinstance(size, int)
+        if (operand, axis) not in self._split:
+            self._split[operand, axis] = self.ops(
+                "split",
+                value,
+                num_outputs=size,
+                axis=axis,
+                squeeze_axis=True,
+                hint="split",
+                gives=(gives,) * size,
+            )
+        return self._split[operand, axis]
+
+    def before_transpose(self, value: Value) -> Value | None:
+        """What `value` is the transpose of, in its last two axes: MXNet's products transpose by themselves."""
+        if not isinstance(value.operand, Out) or value.rank < 2:
+            return None
+        call = self._calls[value.operand.call]
+        attrs, last = dict(call.attrs), {value.rank - 2, value.rank - 1}
+        if call.op != "SwapAxis" or {attrs.get("dim1", 0), attrs.get("dim2", 0)} != last:
+            return None
+        shape = (*value.sizes[:-2], value.sizes[-1], value.sizes[-2])
+        return Value(call.inputs[0][1], shape, value.dtype)
 
     def is_parameter(self, value: Value | None) -> bool:
         """Whether the value is a parameter or buffer of the net, as it stands in the state dict."""

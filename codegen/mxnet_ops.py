@@ -135,7 +135,7 @@ OPS: dict[str, OpSpec] = {
     "squeeze": _op(axis=None),
     "Concat": _op("dim", dim=1),
     "stack": _op("axis", axis=0),
-    "SliceChannel": _op(num_outputs=REQUIRED, axis=1, squeeze_axis=False),
+    "split": _op(num_outputs=REQUIRED, axis=1, squeeze_axis=False),
     "slice": _op(begin=REQUIRED, end=REQUIRED, step=()),
     "slice_axis": _op(axis=REQUIRED, begin=REQUIRED, end=REQUIRED),
     "slice_like": _op(axes=()),

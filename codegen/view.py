@@ -6,6 +6,7 @@ is written. The template prints and decides nothing.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import textwrap
@@ -15,18 +16,21 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from codegen.fold import fold
+from codegen.fold import LIST, fold
 from codegen.items import (
     MISSING,
     CallItem,
     Function,
+    Given,
     GuardItem,
     Item,
     LoopItem,
+    Many,
     Module,
     OpItem,
     Parameter,
     VariableItem,
+    each,
 )
 from codegen.names import RESERVED, identifier
 from codegen.program import Call, Leaf, Operand, Out, Program
@@ -70,6 +74,8 @@ class FileView:
 
 # A line of 100 characters less the indentation and the backslash.
 COMMAND_LENGTH = 88
+# What a list of values is called where the net calls a tensor features.
+LIST_AGAIN = "outputs"
 # The same for `name="...",` at the depth of an argument in a loop.
 NAME_LENGTH = 78
 
@@ -142,7 +148,8 @@ def _function(program: Program, function: Function, functions: frozenset[str]) -
     lines[0] = replace(lines[0], blank=False)
     texts = [body.text(o) for o in function.outputs]
     parts = [
-        f"{name}: {SYMBOL}" + (" | None" if i in function.optional else "") for i, name in enumerate(held)
+        f"{name}: {_given_type(given)}" + (" | None" if i in function.optional else "")
+        for i, (name, given) in enumerate(zip(held, function.inputs, strict=True))
     ]
     parts += [f"{name}: {_annotation(v)}" for name, v in function.parameters if MISSING not in v]
     optional = [f"{n}: {_annotation(v)} = None" for n, v in function.parameters if MISSING in v]
@@ -172,6 +179,10 @@ def _function_doc(frame: Frame, trait: str) -> str:
     if frame.library:
         return f"torch.nn.{_words(frame.cls)}{with_trait}."
     return f"{_words(frame.cls)}{where}{with_trait}."
+
+
+def _given_type(given: Given) -> str:
+    return f"list[{SYMBOL}]" if isinstance(given, Many) else SYMBOL
 
 
 def _annotation(values: Sequence[Any]) -> str:
@@ -240,15 +251,20 @@ class _Body:
         self._until: dict[str, int] = {}
         self._section = ""
         self._forced: dict[Operand, str] = {}
+        # What the variables that hold lists hold.
+        self._lists: dict[str, tuple[Operand, ...]] = {}
 
-    def enter(self, operand: Operand, name: str) -> str:
+    def enter(self, given: Given, name: str) -> str:
         """Tell that a parameter of the function holds a value; its name, which may need another."""
-        return self._hold(operand, name, -1)
+        return self._hold_list(given.items, name, -1) if isinstance(given, Many) else self._hold(given, name, -1)
 
     def text(self, operand: Operand) -> str:
         """The expression that gives a value."""
         if operand in self._holder:
             return self._holder[operand]
+        for name, items in self._lists.items():
+            if operand in items:
+                return f"{name}[{items.index(operand)}]"
         assert isinstance(operand, Out), f"{operand} is read before it is made"
         return f"{self._holder[Out(operand.call, -1)]}[{operand.index}]"
 
@@ -316,6 +332,41 @@ class _Body:
         self._holder[operand] = candidate
         self._until[candidate] = self._life(operand, index)
         return candidate
+
+    def _hold_list(self, items: tuple[Operand, ...], name: str, index: int) -> str:
+        """A variable that never holds anything but lists."""
+        numbered = (f"{LIST_AGAIN}{n}" for n in itertools.count(2))
+        for candidate in itertools.chain([identifier(name), LIST_AGAIN], numbered):
+            fresh = candidate in self._lists or candidate not in self._until
+            if fresh and self._free(candidate, index):
+                break
+        self._lists[candidate] = items
+        self._until[candidate] = max(self._life(o, index) for o in items)
+        return candidate
+
+    def _given(self, given: Given | None) -> str:
+        """What a function is given."""
+        if given is None:
+            return "None"
+        if not isinstance(given, Many):
+            return self.text(given)
+        held = [name for name, items in self._lists.items() if items == given.items]
+        return held[0] if held else f"[{', '.join(self._texts(given.items))}]"
+
+    def _texts(self, operands: Sequence[Operand]) -> list[str]:
+        """Values one after the other; those of a list, all together, as `*features`."""
+        made: list[str] = []
+        place = 0
+        while place < len(operands):
+            fits = [
+                (name, items)
+                for name, items in self._lists.items()
+                if tuple(operands[place : place + len(items)]) == items
+            ]
+            name, items = fits[0] if fits else ("", tuple(operands[place : place + 1]))
+            made.append(f"*{name}" if name else self.text(operands[place]))
+            place += len(items)
+        return made
 
     def _life(self, operand: Operand, index: int) -> int:
         if isinstance(operand, Out) and operand.index == -1:
@@ -431,9 +482,11 @@ class _Body:
         return "x" if not tail or tail.isdigit() else tail
 
     def _unpacked(self, index: int, item: OpItem, tail: str) -> Iterator[str]:
+        authors = item.call.source.targets
         for i in range(item.call.outputs):
             out = Out(item.index, i)
-            yield self._target(index, out, [f"{tail}{i}"]) if out in self._last_use else "_"
+            wish = authors[i] if len(authors) == item.call.outputs else f"{tail}{i}"
+            yield self._target(index, out, [wish]) if out in self._last_use else "_"
 
     def _heading(self, call: Call) -> tuple[str, bool]:
         """(comment, blank line before): where an inlined submodule starts and ends."""
@@ -464,17 +517,14 @@ class _Body:
             if text.startswith(("maximum", "minimum")):
                 text = f"mx.sym.{text}"
             return f"named({text}, name={self._name(call.name)})"
-        parts = []
-        for slot, operand in call.inputs:
-            if slot in item.automatic:
-                continue
-            parts.append(f"{slot}={self.text(operand)}" if slot else self.text(operand))
+        parts = self._texts([operand for slot, operand in call.inputs if not slot])
+        parts += [f"{s}={self.text(o)}" for s, o in call.inputs if s and s not in item.automatic]
         parts += [f"{k}={_value(v)}" for k, v in item.attrs]
         parts.append(f"name={self._name(call.name)}")
         return f"mx.sym.{call.op}({', '.join(parts)})"
 
     def _call(self, index: int, item: CallItem) -> Line:
-        texts = [self.text(o) if o is not None else "None" for o in item.inputs]
+        texts = [self._given(o) for o in item.inputs]
         name = self._name(item.path)
         expression = _function_call(item, texts, item.args, name)
         targets = self._call_targets(index, item.outputs, item)
@@ -489,7 +539,7 @@ class _Body:
     def _call_targets(self, index: int, outputs: Sequence[Operand], item: CallItem) -> list[str]:
         tail = next((p for p in reversed(item.path.split("_")) if not p.isdigit()), "x")
         if len(outputs) == 1:
-            inputs = [o for o in item.inputs if o is not None]
+            inputs = [o for o in item.inputs if o is not None and not isinstance(o, Many)]
             author = self._authors(item.target, item.span[1], item.frame)
             target = self._target(index, outputs[0], [author, self._dying(index, inputs), tail])
             self._made_up |= {target} if target == identifier(tail) else set()
@@ -497,13 +547,16 @@ class _Body:
         return [self._target(index, o, [f"{tail}{i}"]) for i, o in enumerate(outputs)]
 
     def _loop(self, index: int, item: LoopItem) -> list[Line]:
+        if item.listed is not None:
+            return self._listing_loop(index, item, item.listed)
         first = item.calls[0]
         made: list[Line] = []
-        texts = [self.text(o) if o is not None else "None" for o in first.inputs]
+        texts = [self._given(o) for o in first.inputs]
         names = dict(item.carried)
         for place, number in item.carried:
             operand = first.inputs[place]
             assert operand is not None
+            assert not isinstance(operand, Many)
             holder = self._holder.get(operand, "")
             if not holder or self._last_use.get(operand) != index:
                 target = self._target(index, item.outputs[number], [first.target, "x", "y"])
@@ -515,10 +568,28 @@ class _Body:
         targets = {number: texts[place] for place, number in names.items()}
         comment, blank = self._call_heading(first)
         head = Line(self._loop_head(item), 0, comment, blank and not made)
-        args = tuple((k, _Raw(k) if k in dict(item.varying) else v) for k, v in item.args)
-        expression = _function_call(first, texts, args, self._loop_name(item))
-        body = Line(f"{', '.join(targets[n] for n in sorted(targets))} = {expression}", 1)
+        body = Line(f"{', '.join(targets[n] for n in sorted(targets))} = {self._loop_call(item, texts)}", 1)
         return [*made, head, body]
+
+    def _listing_loop(self, index: int, item: LoopItem, place: int) -> list[Line]:
+        """A loop that appends what each call gives to the list that the next one is given."""
+        first = item.calls[0]
+        comment, blank = self._call_heading(first)
+        texts = [self._given(o) for o in first.inputs]
+        given = first.inputs[place]
+        assert isinstance(given, Many)
+        begin = ", ".join(self._texts(given.items))
+        name = self._hold_list((*given.items, *item.outputs), LIST, index)
+        texts[place] = name
+        return [
+            Line(f"{name} = [{begin}]", 0, comment, blank),
+            Line(self._loop_head(item)),
+            Line(f"{name}.append({self._loop_call(item, texts)})", 1),
+        ]
+
+    def _loop_call(self, item: LoopItem, texts: Sequence[str]) -> str:
+        args = tuple((k, _Raw(k) if k in dict(item.varying) else v) for k, v in item.args)
+        return _function_call(item.calls[0], texts, args, self._loop_name(item))
 
     def _loop_head(self, item: LoopItem) -> str:
         count, start = len(item.calls), item.start
@@ -610,9 +681,9 @@ def _reads(item: Item) -> Iterator[Operand]:
             if slot not in item.automatic:
                 yield operand
     elif isinstance(item, CallItem):
-        yield from (o for o in item.inputs if o is not None)
+        yield from each(item.inputs)
     elif isinstance(item, LoopItem):
-        yield from (o for o in item.calls[0].inputs if o is not None)
+        yield from each(item.calls[0].inputs)
     elif isinstance(item, GuardItem):
         for inner in item.items:
             yield from _reads(inner)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from dataclasses import dataclass
+
+# Variables that authors give to whatever comes.
+SAYS_NOTHING = frozenset(["", "x", "y", "z", "h", "out", "output"])
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement of the author's: the local variable that it assigns ('' for none), and its code on one line."""
+    """A statement of the author's: the local variable that it assigns ('' for none), and its code on one line.
+
+    `targets` are the variables of `q, k, v = ...` where the value gives them in that order.
+    """
 
     target: str = ""
     text: str = ""
+    targets: tuple[str, ...] = ()
 
 
 def statement_at(file: str, line: int) -> Statement:
@@ -30,7 +38,7 @@ def _statements(file: str) -> dict[int, Statement]:
     found: dict[int, Statement] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr):
-            statement = Statement(_target(node), ast.unparse(node))
+            statement = Statement(_target(node), ast.unparse(node), _targets(node))
             for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
                 found[line] = statement
     return found
@@ -51,6 +59,23 @@ def _target(node: ast.AST) -> str:
     ):
         target = target.elts[0]  # out, _ = self.lstm(x)
     return target.id if isinstance(target, ast.Name) else ""
+
+
+def _targets(node: ast.AST) -> tuple[str, ...]:
+    """The variables that one value, or one value's items in their order, are unpacked to."""
+    if not isinstance(node, ast.Assign) or len(node.targets) != 1 or not isinstance(node.targets[0], ast.Tuple):
+        return ()
+    names = [e.id for e in node.targets[0].elts if isinstance(e, ast.Name)]
+    if len(names) != len(node.targets[0].elts):
+        return ()
+    if not isinstance(node.value, ast.Tuple):
+        return tuple(names)
+    items = [e for e in node.value.elts if isinstance(e, ast.Subscript)]
+    of_one = len(items) == len(names) and len({ast.dump(e.value) for e in items}) == 1
+    places = [ast.unparse(e.slice) for e in items]
+    counted = [re.sub(r"\b\d+\b", "#", place) for place in places]
+    in_order = [re.findall(r"\b\d+\b", place) for place in places] == [[str(i)] for i in range(len(items))]
+    return tuple(names) if of_one and in_order and len(set(counted)) == 1 else ()
 
 
 def _lists_calls(node: ast.AST) -> bool:

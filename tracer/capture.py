@@ -420,8 +420,9 @@ class _Recorder(TorchFunctionMode):
             bound = inspect.signature(module.forward).bind(*args, **kwargs).arguments
         except (TypeError, ValueError):  # the call itself raises, with the better message
             return
-        nodes = {k: self._node_of.get(id(v)) for k, v in bound.items() if isinstance(v, torch.Tensor)}
-        given = tuple((k, *_output_of(node)) for k, node in nodes.items() if node is not None)
+        tensors = [(k, t) for k, v in bound.items() for t in (v if isinstance(v, list | tuple) else [v])]
+        nodes = [(k, self._node_of.get(id(t))) for k, t in tensors if isinstance(t, torch.Tensor)]
+        given = tuple((k, *_output_of(node)) for k, node in nodes if node is not None)
         self._frames[-1] = replace(self._frames[-1], arguments=given)
 
     def _leave(self, module: nn.Module, _args: Any, output: Any) -> None:
@@ -777,9 +778,10 @@ class _Recorder(TorchFunctionMode):
     # Places ------------------------------------------------------------------------------------
 
     def _source(self) -> Source:
-        file, line = _user_line(sys._getframe(1))
+        frame = sys._getframe(1)
+        file, line = _user_line(frame)
         path = self._frames[-1].path if self._frames else ""
-        return Source(path, file, line, tuple(self._frames))
+        return Source(path, file, line, tuple(self._frames), statement_at(*_forward_line(frame)).target)
 
     def _data_dependent(self, name: str, traceback: Any) -> Refusal:
         source = self._source()
@@ -884,6 +886,15 @@ def _file_of(module: nn.Module) -> str:
 def _user_line(frame: FrameType | None) -> tuple[str, int]:
     while frame is not None:
         if _is_user_file(frame.f_code.co_filename):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return "", 0
+
+
+def _forward_line(frame: FrameType | None) -> tuple[str, int]:
+    """The line of the author's forward that runs: not that of a function that it calls."""
+    while frame is not None:
+        if frame.f_code.co_name == "forward" and _is_user_file(frame.f_code.co_filename):
             return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back
     return "", 0

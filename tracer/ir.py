@@ -97,7 +97,8 @@ class Frame:
 class Source:
     """Where in the user's code a node comes from; survives every stage.
 
-    `target` is the local variable that the author's statement assigns, `text` its code.
+    `target` is the local variable that the author's statement assigns, `targets` are those of `q, k, v = ...`,
+    `text` its code.
     """
 
     path: str = ""
@@ -106,6 +107,7 @@ class Source:
     frames: tuple[Frame, ...] = ()
     target: str = ""
     text: str = ""
+    targets: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.file else "(no source)"

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import fx
 
-from tracer.author import statement_at
+from tracer.author import SAYS_NOTHING, statement_at
 from tracer.canonical import CASTS, STORAGE, call_arguments, op_name
 from tracer.capture import Capture
 from tracer.ir import Dim, Graph, Node, Ref, Size, Source, TensorType, check
@@ -165,7 +165,8 @@ class _Unifier:
         types = self._types(node)
         source: Source = node.meta["source"]
         statement = statement_at(source.file, source.line)
-        source = replace(source, target=statement.target, text=statement.text)
+        target = statement.target if statement.target not in SAYS_NOTHING else source.target or statement.target
+        source = replace(source, target=target, text=statement.text, targets=statement.targets)
         if node.op == "placeholder":
             return Node(name_of(node), "input", (), types, source)
         constant = self._constant(node)

@@ -213,7 +213,7 @@ def softmin(b: Builder, input: Value, dim: int | None = None) -> Value:
 @lowers("glu")
 def glu(b: Builder, input: Value, dim: int = -1) -> Value:
     halves = b.ops(
-        "SliceChannel",
+        "split",
         input,
         num_outputs=2,
         axis=dim % input.rank,

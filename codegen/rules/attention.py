@@ -223,7 +223,7 @@ def _projections(
     if len(weights) == 1 and inputs[0] is inputs[1] is inputs[2]:
         joined = _linear(b, inputs[0], weights[0], bias, "in_proj")
         gives = (*joined.sizes[:-1], inputs[0].sizes[-1])
-        return b.ops("SliceChannel", joined, num_outputs=3, axis=2, hint="qkv", gives=(gives,) * 3)
+        return b.ops("split", joined, num_outputs=3, axis=2, hint="qkv", gives=(gives,) * 3)
     results = []
     size = weights[0].sizes[0] if len(weights) == 3 else weights[0].sizes[1]
     assert isinstance(size, int)

@@ -14,7 +14,7 @@ from codegen.registry import lowers
 from codegen.rules.arithmetic import Operand, full_like, number_of
 from codegen.rules.layout import cut, permute, reshape_to
 from codegen.rules.linear import spread
-from tracer.ir import Dim, Shape, Size, product, shape_at
+from tracer.ir import Dim, Ref, Shape, Size, product, shape_at
 
 Ints: TypeAlias = tuple[int, ...]
 
@@ -85,11 +85,42 @@ def getitem(b: Builder, input: Value, index: Any) -> Value:
     items = [_plain(b, i) for i in _expanded(index, input.rank)]
     input, items = _first_of_batch(b, input, items)
     tensors = [i for i in items if isinstance(i, Value)]
+    one_of_all = _one_of_all(b, input)
+    if one_of_all is not None:
+        axis, place = one_of_all
+        return b.all_along(input, axis, b.out.shape)[place]
     if not tensors:
         return _basic(b, input, items, b.out.shape)
     if len(tensors) == 1 and tensors[0].is_bool:
         raise b.refuse("indexing by a mask gives a size that depends on the data", "use torch.where")
     return _advanced(b, input, items)
+
+
+def _one_of_all(b: Builder, x: Value) -> tuple[int, int] | None:
+    """(axis, place) where the module takes each place of an axis: `q, k, v = qkv[0], qkv[1], qkv[2]`."""
+    places = {}
+    for node in b.readers("input"):
+        if node.op == "getitem" and node.source.frames == b.node.source.frames:
+            places[node.name] = _single(dict(node.args)["index"], x.rank)
+    own = places[b.node.name]
+    if own is None or x.rank < 2 or x.operand is None:
+        return None
+    axis, size = own[0], x.sizes[own[0]]
+    if isinstance(size, Dim) or size < 2:
+        return None
+    taken = sorted(place[1] % size for place in places.values() if place is not None and place[0] == axis)
+    return (axis, own[1] % size) if taken == list(range(size)) else None
+
+
+def _single(index: Any, rank: int) -> tuple[int, int] | None:
+    """(axis, place) of an index that takes one place along one axis and all of the others."""
+    items = list(index) if isinstance(index, tuple) else [index]
+    if any(i is None or isinstance(i, Ref | tuple) for i in items):
+        return None
+    items = _expanded(tuple(items), rank)
+    numbers = [(axis, i) for axis, i in enumerate(items) if isinstance(i, int) and not isinstance(i, bool)]
+    rest = [i for i in items if not isinstance(i, int)]
+    return numbers[0] if len(numbers) == 1 and all(i == slice(None) for i in rest) else None
 
 
 def _first_of_batch(b: Builder, x: Value, items: list[Any]) -> tuple[Value, list[Any]]:

@@ -159,7 +159,8 @@ def cat(b: Builder, tensors: Sequence[Value], dim: int = 0) -> Value:
     kept = [t for t in tensors if 0 not in t.sizes] or list(tensors)
     dtype = _common_dtype(b, kept)
     kept = [b.cast(t, dtype) for t in kept]
-    if len(kept) == 1:
+    # Where the author's line joins more elsewhere (DenseNet's first layer), all uses of it are alike.
+    if len(kept) == 1 and all(len(list(node.refs())) == 1 for node in b.siblings()):
         return kept[0]
     return b.op("Concat", kept, dim=dim % kept[0].rank)
 
@@ -224,7 +225,7 @@ def pieces(b: Builder, value: Value, dim: int) -> list[Value]:
     if any(isinstance(s, Dim) for s in sizes):
         raise b.refuse("cutting the batch axis into pieces", "fix the batch size with --input")
     if len(set(sizes)) == 1:
-        return b.ops("SliceChannel", value, num_outputs=len(sizes), axis=axis, gives=shapes)
+        return b.ops("split", value, num_outputs=len(sizes), axis=axis, gives=shapes)
     results, start = [], 0
     for i, size in enumerate(sizes):
         assert isinstance(size, int)
@@ -264,7 +265,7 @@ def unbind(b: Builder, input: Value, dim: int = 0) -> list[Value]:
         return [reshape_to(b, input, shapes[0])]
     squeezes = input.rank > 1  # a single number keeps its axis in MXNet
     return b.ops(
-        "SliceChannel", input, num_outputs=len(shapes), axis=axis, squeeze_axis=squeezes, gives=shapes
+        "split", input, num_outputs=len(shapes), axis=axis, squeeze_axis=squeezes, gives=shapes
     )
 
 

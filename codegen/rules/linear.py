@@ -89,15 +89,20 @@ def product(b: Builder, left: Value, right: Value, hint: str = "") -> Value:
         left = b.op("expand_dims", left, axis=0, hint="row", gives=(1, *left.sizes))
     if right.rank == 1:
         right = b.op("expand_dims", right, axis=1, hint="column", gives=(*right.sizes, 1))
+    straight = b.before_transpose(right)
+    transpose_b = straight is not None
+    right = straight or right
+    columns = right.sizes[-2 if transpose_b else -1]
     if right.rank == 2:
         # Every row of `left` meets the same matrix: MXNet's dot contracts last with first.
-        result = b.op("dot", left, right, hint=hint, gives=(*left.sizes[:-1], right.sizes[-1]))
+        gives = (*left.sizes[:-1], columns)
+        result = b.op("dot", left, right, transpose_b=transpose_b, hint=hint, gives=gives)
     elif left.rank == right.rank == 3 and left.sizes[0] == right.sizes[0]:
         # linalg.gemm2 takes any number of leading axes; batch_dot one.
-        gives = (left.sizes[0], left.sizes[1], right.sizes[2])
-        result = b.op("batch_dot", left, right, hint=hint, gives=gives)
+        gives = (left.sizes[0], left.sizes[1], columns)
+        result = b.op("batch_dot", left, right, transpose_b=transpose_b, hint=hint, gives=gives)
     else:
-        result = product_of(b, left, right, hint=hint)
+        result = product_of(b, left, right, hint=hint, transpose_b=transpose_b)
     return result if len(b.out.shape) == result.rank else reshape_to(b, result, b.out.shape, hint="product")
 
 

@@ -367,7 +367,7 @@ def grid_sample(
     order: Shape = (grid.sizes[0], 2, grid.sizes[1], grid.sizes[2])
     places = b.op("transpose", grid, axes=(0, 3, 1, 2), hint="grid", gives=order)
     half: Shape = (order[0], 1, *order[2:])
-    x, y = b.ops("SliceChannel", places, num_outputs=2, axis=1, hint="xy", gives=(half, half))
+    x, y = b.ops("split", places, num_outputs=2, axis=1, hint="xy", gives=(half, half))
     corners = bool(align_corners)
     if kind == "bicubic":
         return _bicubic(b, input, x, y, sizes, padding, corners)

@@ -136,7 +136,7 @@ def _gates(b: Builder, x: Value, count: int, name: str) -> list[Value]:
     width = x.sizes[-1]
     assert isinstance(width, int)
     gives: Shape = (*x.sizes[:-1], width // count)
-    return b.ops("SliceChannel", x, num_outputs=count, axis=x.rank - 1, hint=name, gives=(gives,) * count)
+    return b.ops("split", x, num_outputs=count, axis=x.rank - 1, hint=name, gives=(gives,) * count)
 
 
 def _activation(b: Builder, x: Value, kind: str, name: str) -> Value:
