@@ -19,6 +19,8 @@ from tracer.ir import Frame
 MAX_FLAGS = 2
 SMALLEST_GUARDED = 5
 SMALLEST_HELPER = 3
+# The parameters of a function that is written for its name alone.
+FEW = 3
 
 
 @dataclass(eq=False)
@@ -191,6 +193,21 @@ class _Match:
 def is_helper(family: Family) -> bool:
     """Whether a family is an op or layer of torch that MXNet takes several ops for: it reads better under its name."""
     return family.base.block.frame.library and len(family.base.entries) >= SMALLEST_HELPER
+
+
+def is_part(family: Family, program: Program) -> bool:
+    """Whether a family is a class of the author's that does several things, and differs in few numbers.
+
+    It is worth its name though it saves no line.
+    """
+    calls = [[program.calls[i] for i in use.block.calls()] for use in family.uses]
+    if family.base.block.frame.library or len(family.base.entries) < 2 or len({len(own) for own in calls}) > 1:
+        return False
+    differing = set()
+    for together in zip(*calls, strict=True):
+        for name in {name for call in together for name, _ in call.attrs}:
+            differing.add(tuple(repr(dict(call.attrs).get(name)) for call in together))
+    return sum(len(set(values)) > 1 for values in differing) <= FEW
 
 
 def compatible(family: Family, use: Use) -> bool:

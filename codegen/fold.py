@@ -21,6 +21,7 @@ from codegen.families import (
     compatible,
     flags_of,
     is_helper,
+    is_part,
     plain,
     runs,
     segments,
@@ -394,7 +395,8 @@ class _Folder:
             id(f): sum(sites[id(f)]) - (len(f.base.entries) + len(segments(f)) + 2 + len(sites[id(f)]))
             for f in families
         }
-        losing = [f for f in families if gains[id(f)] <= 0 and not is_helper(f)]
+        least = {id(f): -2 if is_part(f, self.program) else 1 for f in families}
+        losing = [f for f in families if gains[id(f)] < least[id(f)] and not is_helper(f)]
         # The largest first: what stands inside it gets another place when it is inlined.
         return [max(losing, key=lambda f: len(f.base.entries))] if losing else []
 

@@ -276,6 +276,11 @@ class Builder:
         node = self.graph.by_name.get(value.node)
         return node is not None and node.op == "full" and node.kwargs.get("fill_value") == 0
 
+    def is_own(self, value: Value) -> bool:
+        """Whether the module that the node stands in made the value."""
+        node = self.graph.by_name.get(value.node)
+        return node is not None and node.source.frames == self.node.source.frames
+
     def counts_up(self, value: Value) -> bool:
         """Whether the elements are 0, 1, 2, ... to the last: an arange from 0, with axes of 1 about it."""
         node = self.graph.by_name.get(value.node)

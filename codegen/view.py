@@ -32,7 +32,7 @@ from codegen.items import (
     VariableItem,
     each,
 )
-from codegen.names import RESERVED, identifier
+from codegen.names import RESERVED, flat, identifier
 from codegen.program import Call, Leaf, Operand, Out, Program
 from tracer.ir import Dim, Frame, Shape
 
@@ -74,6 +74,10 @@ class FileView:
 
 # A line of 100 characters less the indentation and the backslash.
 COMMAND_LENGTH = 88
+# Names of variables are cut to their last word at this length.
+LONG_NAME = 25
+# Their result is no later state of one of their operands.
+JOINS = frozenset(["Concat", "stack"])
 # What a list of values is called where the net calls a tensor features.
 LIST_AGAIN = "outputs"
 # The same for `name="...",` at the depth of an argument in a loop.
@@ -251,6 +255,8 @@ class _Body:
         self._until: dict[str, int] = {}
         self._section = ""
         self._forced: dict[Operand, str] = {}
+        # Variables that a part gives another value, which it does not read itself: free until that op.
+        self._replaced: dict[str, int] = {}
         # What the variables that hold lists hold.
         self._lists: dict[str, tuple[Operand, ...]] = {}
 
@@ -297,17 +303,27 @@ class _Body:
             holder = self.text(instead)
             life = self._last_use.get(instead, -1)
             dies = life < end and instead in self._holder and not self._read_after(item, operand, instead)
-            if not dies:
-                target = self._target(index, Leaf(f"merge {index}"), ["identity", "y"])
+            author = identifier(self._author_of(item, operand) or holder)
+            if not dies or (author != holder and self._free(author, index)):
+                target = self._target(index, Leaf(f"merge {index}"), [author, "identity", "y"])
                 made.append(Line(f"{target} = {holder}"))
                 holder = target
+                self._replaced[holder] = _place_of(item, operand, index)
             self._forced[operand] = holder
             self._until[holder] = max(self._life(operand, index), end)
         section, self._section = self._section, ""
         body = [replace(line, depth=line.depth + 1) for line in self._block(item.items, index)]
         body[0] = replace(body[0], blank=False)
         self._section = ""
+        self._replaced = {}
         return [*made, Line(f"if {item.flag}:", blank=bool(section) and not made), *body]
+
+    def _author_of(self, item: GuardItem, operand: Operand) -> str:
+        """The author's variable for what a part makes."""
+        maker = next((inner for inner in item.items if operand in _makes(inner)), None)
+        if isinstance(maker, OpItem):
+            return self._authors(maker.call.source.target, maker.index, None)
+        return self._authors(maker.target, maker.span[1], maker.frame) if isinstance(maker, CallItem) else ""
 
     def _read_after(self, item: GuardItem, made: Operand, instead: Operand) -> bool:
         """Whether the part reads `instead` after it has made what takes its place."""
@@ -381,12 +397,16 @@ class _Body:
             self._until[forced] = self._life(operand, index)
             return forced
         named = [wish for wish in wishes if wish.strip("_")] or ["x"]
-        for wish in named:
-            if self._free(identifier(wish), index):
+        for wish in map(identifier, named):
+            if self._life(operand, index) <= self._replaced.get(wish, -1):
+                self._holder[operand] = wish
+                return wish
+            if self._free(wish, index):
                 return self._hold(operand, wish, index)
         return self._hold(operand, named[-1], index)
 
     def _dying(self, index: int, operands: Sequence[Operand]) -> str:
+        """The variable of an operand that nothing reads later: `x` in `x = f(x)`."""
         for operand in operands:
             if self._last_use.get(operand) == index and self._holder.get(operand, "") not in {
                 "",
@@ -420,7 +440,7 @@ class _Body:
         if reader is not None and variable.kind != "input":
             comment, blank = self._heading(replace(reader.call, comment=""))
         tail = variable.name[len(self.prefix) :].strip("_")
-        wish = tail if len(tail) < 25 else tail.rsplit("_", 1)[-1]
+        wish = tail if len(tail) < LONG_NAME else tail.rsplit("_", 1)[-1]
         parts = [self._name(variable.name)]
         if variable.kind != "input":
             parts.append(f"shape={_value(item.shape)}")
@@ -437,14 +457,14 @@ class _Body:
         tail = self._tail(call.name)
         wishes = [
             self._authors(call.source.target, item.index, None),
-            self._dying(index, list(call.operands())),
+            "" if call.op in JOINS and len(call.inputs) > 1 else self._dying(index, list(call.operands())),
             tail,
         ]
         if self._is_op or self._is_inside_layer(item.index):
-            wishes = [tail]
+            wishes = [self._step(call)]
         if call.outputs == 1:
             target = self._target(index, Out(item.index), wishes)
-            self._made_up |= {target} if target == identifier(tail) else set()
+            self._made_up |= {target} if target == identifier(wishes[-1]) else set()
         elif call.outputs <= 6:
             target = ", ".join(self._unpacked(index, item, tail))
         else:
@@ -480,6 +500,12 @@ class _Body:
         """The last word of a name below the function's own."""
         tail = name[len(self.prefix) :].rsplit("_", 1)[-1]
         return "x" if not tail or tail.isdigit() else tail
+
+    def _step(self, call: Call) -> str:
+        """What a step inside a layer or an op of torch is called: its name below theirs."""
+        frame = next((f for f in reversed(call.source.frames) if f.library), None)
+        below = call.name[len(flat(frame.path)) :].strip("_") if frame is not None else ""
+        return below if 0 < len(below) < LONG_NAME and not below[0].isdigit() else self._tail(call.name)
 
     def _unpacked(self, index: int, item: OpItem, tail: str) -> Iterator[str]:
         authors = item.call.source.targets
@@ -663,6 +689,15 @@ def _last_uses(items: Sequence[Item], outputs: Sequence[Operand]) -> dict[Operan
     for operand in outputs:
         last[operand] = end
     return last
+
+
+def _place_of(part: GuardItem, made: Operand, index: int) -> int:
+    """The number of the item of a part, itself number `index`, that makes a value."""
+    for item in part.items:
+        if made in _makes(item):
+            return index
+        index += _length(item)
+    return -1
 
 
 def _makes(item: Item) -> tuple[Operand, ...]:

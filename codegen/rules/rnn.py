@@ -15,7 +15,7 @@ import numpy as np
 from codegen.lower import Builder, Value
 from codegen.registry import lowers
 from codegen.rules.layout import reshape_to, transpose
-from tracer.ir import Shape, Size, product
+from tracer.ir import Dim, Shape, Size, product
 
 _MODES = {"lstm": "lstm", "gru": "gru", "rnn_tanh": "rnn_tanh", "rnn_relu": "rnn_relu"}
 
@@ -44,11 +44,14 @@ def rnn(
     states = hx if isinstance(hx, tuple) else (hx,)
     if len(states) > 1 and all(map(b.is_zeros, states)) and states[0].shape == states[1].shape:
         states = (states[0], states[0])
+    if b.is_zeros(states[0]) and b.is_own(states[0]):
+        begin = _begin_state(b, states[0].sizes, input, 0 if batch_first else 1)
+        states = (begin,) * len(states)
     directions = 2 if bidirectional else 1
     layers = _layers(params, num_layers * directions, has_biases)
     gates = {"lstm": 4, "gru": 3}.get(b.node.op, 1)
     size, projection = _widths(layers[0], gates)
-    x = transpose(b, input, 0, 1, hint="steps_first") if batch_first else input
+    x = transpose(b, input, 0, 1, hint="time_major") if batch_first else input
     steps, batch = x.sizes[:2]
     output: Shape = (steps, batch, directions * (projection or size))
     last_states = [b.is_read(i) for i in range(1, len(b.node.outputs))]
@@ -72,6 +75,18 @@ def rnn(
     if batch_first:
         results[0] = transpose(b, results[0], 0, 1, hint="batch_first")
     return results
+
+
+def _begin_state(b: Builder, shape: Shape, input: Value, axis: int) -> Value:
+    """Zeros (layers, N, size), which torch's layer makes where it is given no state."""
+    layers, batch, size = shape
+    if not isinstance(batch, Dim):
+        return b.op("zeros", shape=shape, hint="begin_state", gives=shape)
+    one = (layers, 1, size)
+    zeros = b.op("zeros", shape=one, hint="zero_state", comment="the state begins as zeros", gives=one)
+    return b.op(
+        "broadcast_like", zeros, input, lhs_axes=(1,), rhs_axes=(axis,), hint="begin_state", gives=shape
+    )
 
 
 def _layers(params: Sequence[Value], count: int, has_biases: bool) -> list[_Layer]:
