@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codegen.items import Given, Many, each
-from codegen.names import flat, identifier
+from codegen.names import identifier
 from codegen.program import Operand, Program, Variable
 from tracer.ir import Frame
 
@@ -32,7 +32,7 @@ class Block:
 
     @property
     def prefix(self) -> str:
-        return flat(self.frame.path)
+        return self.frame.prefix
 
     def calls(self) -> Iterator[int]:
         """Every op inside, in order."""

@@ -29,13 +29,15 @@ from codegen.families import (
 )
 from codegen.items import CallItem, Function, Given, GuardItem, Item, Many, Module, OpItem, VariableItem, each
 from codegen.loops import with_loops
-from codegen.names import flat, identifier
+from codegen.names import identifier
 from codegen.parameters import Literal, Parameters, filled, slots
 from codegen.program import Leaf, Operand, Out, Program, Variable
 from tracer.ir import Frame
 
 # Parameters of forward that say no more than x.
 GENERAL = frozenset(["input", "self", "inputs"])
+# The last words of parameters' names.
+SUFFIXES = frozenset(["weight", "bias", "gamma", "beta", "moving", "mean", "var", ""])
 # What a list of values is called.
 LIST = "features"
 CONTAINERS = frozenset(["Sequential", "ModuleList", "ModuleDict"])
@@ -143,7 +145,7 @@ class _Folder:
             (f.path, f.call)
             for c in self.program.calls
             for f in c.source.frames
-            if not _is_below(c.name, flat(f.path))
+            if not _is_below(c.name, f.prefix)
         }
         return {
             key
@@ -538,7 +540,7 @@ class _Folder:
             elif operand in known:
                 base = known[operand]
             elif i and isinstance(operand, Leaf):
-                base = identifier(operand.name.rsplit("_", 1)[-1])
+                base = identifier(_last_words(operand.name))
             name, number = base, 1
             while name in names or name in taken:
                 number += 1
@@ -553,6 +555,15 @@ class _Folder:
             operand = self._values.get((node, index), Leaf(node))
             found.setdefault(operand, "x" if name in GENERAL else identifier(name))
         return found
+
+
+def _last_words(name: str) -> str:
+    """The end of a Variable's name that tells it from others: `query_weight`."""
+    words = name.split("_")
+    count = 1
+    while count < len(words) and (words[-count] in SUFFIXES or words[-count][:1].isdigit()):
+        count += 1
+    return "_".join(words[-count:])
 
 
 def _is_below(name: str, prefix: str) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codegen.mxnet_ops import OPS, REQUIRED
-from codegen.names import Namer, flat, repeated_ops, siblings_of_lines
+from codegen.names import Namer, prefixed, repeated_ops, siblings_of_lines
 from codegen.program import Call, Leaf, Operand, Out, Output, Program, Variable
 from codegen.reasons import way_out
 from codegen.registry import RuleEntry, rule_table
@@ -449,10 +449,10 @@ class Builder:
         plain = [call.name for call, hint in zip(made, hints, strict=True) if not hint]
         self._namer.release(call.name for call, hint in zip(made, hints, strict=True) if hint)
         stem = plain[-1] if plain else self._namer.call(node.source, None, "", node.op, self._feeder(node))
-        base = flat(node.source.path)
-        path = f"{node.source.path}.{stem[len(base) + 1 :]}" if base else stem
+        around = node.source.frames[-1].prefix if node.source.frames else ""
+        path = f"{node.source.path}.{stem[len(around) + 1 :]}" if around else stem
         given = tuple((key, arg.name, arg.index) for key, arg in node.args if isinstance(arg, Ref))
-        frame = Frame(path, node.op, library=True, op=True, arguments=given)
+        frame = Frame(path, node.op, library=True, op=True, arguments=given, prefix=stem)
         source = replace(node.source, frames=(*node.source.frames, frame))
         for index, (call, hint) in enumerate(zip(made, hints, strict=True), start):
             name = self._namer.helper(stem, hint) if hint else call.name
@@ -634,6 +634,7 @@ def lower(
     Raises ConversionError with every refusal.
     """
     rules = rule_table() if rules is None else rules
+    graph = prefixed(graph)
     used = {str(n.kwargs["key"]) for n in graph.nodes if n.op == "param"}
     for slot in ("tied", "derived"):
         used |= {str(k) for n in graph.nodes if n.op == "param" for k in n.kwargs.get(slot, ())}

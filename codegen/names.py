@@ -13,6 +13,7 @@ import keyword
 import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tracer.ir import Frame, Graph, Node, Source
 
@@ -44,7 +45,7 @@ class Namer:
         frame = source.frames[-1] if source.frames else None
         path = owner if owner is not None else source.path
         own_name = owner is not None or (frame is not None and frame.library)
-        parts = [flat(path)] if path else []
+        parts = [_placed(path, source)] if path else []
         if hint or not own_name or not path:
             # Inside a layer of torch's own the author has no variables.
             target = "" if frame is not None and frame.library else source.target
@@ -88,9 +89,56 @@ class Namer:
         candidate, number = name, 1
         while candidate in self._taken:
             number += 1
-            candidate = f"{name}{number}" if not name[-1:].isdigit() else f"{name}_{number}"
+            candidate = _numbered(name, number)
         self._taken.add(candidate)
         return candidate
+
+
+def _placed(path: str, source: Source) -> str:
+    """A module's path as the start of a name, in the call that a node stands in."""
+    for frame in reversed(source.frames):
+        if path == frame.path or (frame.path and path.startswith(f"{frame.path}.")):
+            return frame.prefix + flat(path[len(frame.path) :])
+    return flat(path)
+
+
+def prefixed(graph: Graph) -> Graph:
+    """The graph with the start of the names in each call of a module: its path, with a number from the second call on.
+
+    The calls are counted in each call of the module around. One that has weights of its own has no number: the
+    weights are called after their ops, so that MXNet makes them by itself.
+    """
+    with_weights = _calls_with_weights(graph)
+    prefixes: dict[tuple[str, int], str] = {}
+    counts: Counter[str] = Counter()
+    nodes = []
+    for node in graph.nodes:
+        frames: list[Frame] = []
+        for frame in node.source.frames:
+            key = (frame.path, frame.call)
+            if key not in prefixes:
+                stem = _placed(frame.path, Source(frames=tuple(frames)))
+                counts[stem] += 1
+                prefixes[key] = stem if not stem or key in with_weights else _numbered(stem, counts[stem])
+            frames.append(replace(frame, prefix=prefixes[key]))
+        nodes.append(replace(node, source=replace(node.source, frames=tuple(frames))))
+    return replace(graph, nodes=tuple(nodes))
+
+
+def _calls_with_weights(graph: Graph) -> frozenset[tuple[str, int]]:
+    """The calls of modules in which a parameter or buffer is read that nothing else reads."""
+    readers: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        for ref in node.refs():
+            readers.setdefault(ref.name, []).append(node)
+    alone = [readers[n.name][0] for n in graph.nodes if n.op == "param" and len(readers.get(n.name, ())) == 1]
+    return frozenset((frame.path, frame.call) for node in alone for frame in node.source.frames)
+
+
+def _numbered(name: str, number: int) -> str:
+    if number == 1:
+        return name
+    return f"{name}_{number}" if name[-1:].isdigit() else f"{name}{number}"
 
 
 def repeated_ops(graph: Graph) -> frozenset[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 from codegen.items import MISSING, CallItem, Item, OpItem, Parameter, VariableItem
 from codegen.mxnet_ops import ONES, OPS, REQUIRED, ZEROS
 from codegen.program import Call
+from tracer.author import SAYS_NOTHING
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ def slots(together: Sequence[Item | None]) -> Iterator[tuple[str, tuple[Any, ...
     first = next(item for item in together if item is not None)
     if isinstance(first, OpItem):
         ops = [item if isinstance(item, OpItem) else None for item in together]
-        hint = first.call.name.rsplit("_", 1)[-1]
+        target = first.call.source.target
+        hint = first.call.name.rsplit("_", 1)[-1] if target in SAYS_NOTHING else target
         for name in _attr_names([i.call for i in ops if i]):
             yield name, tuple(MISSING if i is None else _attr(i.call, name) for i in ops), hint
     elif isinstance(first, VariableItem):

@@ -32,7 +32,7 @@ from codegen.items import (
     VariableItem,
     each,
 )
-from codegen.names import RESERVED, flat, identifier
+from codegen.names import RESERVED, identifier
 from codegen.program import Call, Leaf, Operand, Out, Program
 from tracer.ir import Dim, Frame, Shape
 
@@ -504,7 +504,7 @@ class _Body:
     def _step(self, call: Call) -> str:
         """What a step inside a layer or an op of torch is called: its name below theirs."""
         frame = next((f for f in reversed(call.source.frames) if f.library), None)
-        below = call.name[len(flat(frame.path)) :].strip("_") if frame is not None else ""
+        below = call.name[len(frame.prefix) :].strip("_") if frame is not None else ""
         return below if 0 < len(below) < LONG_NAME and not below[0].isdigit() else self._tail(call.name)
 
     def _unpacked(self, index: int, item: OpItem, tail: str) -> Iterator[str]:
