@@ -201,7 +201,11 @@ def is_part(family: Family, program: Program) -> bool:
     It is worth its name though it saves no line.
     """
     calls = [[program.calls[i] for i in use.block.calls()] for use in family.uses]
-    if family.base.block.frame.library or len(family.base.entries) < 2 or len({len(own) for own in calls}) > 1:
+    if (
+        family.base.block.frame.library
+        or len(family.base.entries) < 2
+        or len({len(own) for own in calls}) > 1
+    ):
         return False
     differing = set()
     for together in zip(*calls, strict=True):

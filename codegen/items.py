@@ -10,7 +10,6 @@ from codegen.program import Call, Operand, Variable
 from tracer.ir import Frame
 
 
-
 @dataclass(frozen=True)
 class Many:
     """Several values that a function takes as one list: DenseNet's layers read all features before them."""
@@ -98,7 +97,9 @@ class LoopItem:
     @property
     def outputs(self) -> tuple[Operand, ...]:
         """What the last call gives; with a list, what all of them give."""
-        return self.calls[-1].outputs if self.listed is None else tuple(o for c in self.calls for o in c.outputs)
+        return (
+            self.calls[-1].outputs if self.listed is None else tuple(o for c in self.calls for o in c.outputs)
+        )
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,9 @@ def _listing_run(items: Sequence[Item], start: int, first: CallItem) -> LoopItem
         for item in items[start + 1 :]:
             if not isinstance(item, CallItem) or item.function != first.function:
                 break
-            if item.path != f"{prefix}{number + len(calls)}{suffix}" or not _lengthens(calls[-1], item, place):
+            if item.path != f"{prefix}{number + len(calls)}{suffix}" or not _lengthens(
+                calls[-1], item, place
+            ):
                 break
             calls.append(item)
         calls = _even(calls)

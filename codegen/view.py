@@ -262,7 +262,9 @@ class _Body:
 
     def enter(self, given: Given, name: str) -> str:
         """Tell that a parameter of the function holds a value; its name, which may need another."""
-        return self._hold_list(given.items, name, -1) if isinstance(given, Many) else self._hold(given, name, -1)
+        return (
+            self._hold_list(given.items, name, -1) if isinstance(given, Many) else self._hold(given, name, -1)
+        )
 
     def text(self, operand: Operand) -> str:
         """The expression that gives a value."""
@@ -304,7 +306,7 @@ class _Body:
             life = self._last_use.get(instead, -1)
             dies = life < end and instead in self._holder and not self._read_after(item, operand, instead)
             author = identifier(self._author_of(item, operand) or holder)
-            if not dies or (author != holder and self._free(author, index)):
+            if not dies or (author != holder and self._free(author, index - 1)):
                 target = self._target(index, Leaf(f"merge {index}"), [author, "identity", "y"])
                 made.append(Line(f"{target} = {holder}"))
                 holder = target

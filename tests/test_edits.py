@@ -260,8 +260,8 @@ EDITS = [
         "unet",
         (("DoubleConv(", "TwoConvs("),),
         18,
-        "its function, its docstring, its seven calls",
-        ("double_conv", "two_convs", "UNet"),
+        "its function, its docstring, its calls in Down, in Up and in the net",
+        ("double_conv", "two_convs", "down", "up", "UNet"),
     ),
     Edit(
         "a renamed local variable",

@@ -63,7 +63,11 @@ def _target(node: ast.AST) -> str:
 
 def _targets(node: ast.AST) -> tuple[str, ...]:
     """The variables that one value, or one value's items in their order, are unpacked to."""
-    if not isinstance(node, ast.Assign) or len(node.targets) != 1 or not isinstance(node.targets[0], ast.Tuple):
+    if (
+        not isinstance(node, ast.Assign)
+        or len(node.targets) != 1
+        or not isinstance(node.targets[0], ast.Tuple)
+    ):
         return ()
     names = [e.id for e in node.targets[0].elts if isinstance(e, ast.Name)]
     if len(names) != len(node.targets[0].elts):

@@ -165,7 +165,9 @@ class _Unifier:
         types = self._types(node)
         source: Source = node.meta["source"]
         statement = statement_at(source.file, source.line)
-        target = statement.target if statement.target not in SAYS_NOTHING else source.target or statement.target
+        target = (
+            statement.target if statement.target not in SAYS_NOTHING else source.target or statement.target
+        )
         source = replace(source, target=target, text=statement.text, targets=statement.targets)
         if node.op == "placeholder":
             return Node(name_of(node), "input", (), types, source)

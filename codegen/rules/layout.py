@@ -264,9 +264,7 @@ def unbind(b: Builder, input: Value, dim: int = 0) -> list[Value]:
     if len(shapes) == 1:
         return [reshape_to(b, input, shapes[0])]
     squeezes = input.rank > 1  # a single number keeps its axis in MXNet
-    return b.ops(
-        "split", input, num_outputs=len(shapes), axis=axis, squeeze_axis=squeezes, gives=shapes
-    )
+    return b.ops("split", input, num_outputs=len(shapes), axis=axis, squeeze_axis=squeezes, gives=shapes)
 
 
 @lowers("flip", "fliplr", "flipud")

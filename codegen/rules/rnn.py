@@ -42,11 +42,15 @@ def rnn(
     batch_first: bool = False,
 ) -> list[Value]:
     states = hx if isinstance(hx, tuple) else (hx,)
-    if len(states) > 1 and all(map(b.is_zeros, states)) and states[0].shape == states[1].shape:
+    if all(b.is_zeros(state) and b.is_own(state) for state in states):
+        axis = 0 if batch_first else 1
+        begin: dict[Shape, Value] = {}
+        for state, what in zip(states, ("state", "cell"), strict=False):
+            if state.sizes not in begin:
+                begin[state.sizes] = _begin_state(b, state.sizes, input, axis, what)
+        states = tuple(begin[state.sizes] for state in states)
+    elif len(states) > 1 and all(map(b.is_zeros, states)) and states[0].shape == states[1].shape:
         states = (states[0], states[0])
-    if b.is_zeros(states[0]) and b.is_own(states[0]):
-        begin = _begin_state(b, states[0].sizes, input, 0 if batch_first else 1)
-        states = (begin,) * len(states)
     directions = 2 if bidirectional else 1
     layers = _layers(params, num_layers * directions, has_biases)
     gates = {"lstm": 4, "gru": 3}.get(b.node.op, 1)
@@ -77,15 +81,15 @@ def rnn(
     return results
 
 
-def _begin_state(b: Builder, shape: Shape, input: Value, axis: int) -> Value:
+def _begin_state(b: Builder, shape: Shape, input: Value, axis: int, what: str) -> Value:
     """Zeros (layers, N, size), which torch's layer makes where it is given no state."""
     layers, batch, size = shape
     if not isinstance(batch, Dim):
-        return b.op("zeros", shape=shape, hint="begin_state", gives=shape)
+        return b.op("zeros", shape=shape, hint=f"begin_{what}", gives=shape)
     one = (layers, 1, size)
-    zeros = b.op("zeros", shape=one, hint="zero_state", comment="the state begins as zeros", gives=one)
+    zeros = b.op("zeros", shape=one, hint=f"zero_{what}", comment=f"the {what} begins as zeros", gives=one)
     return b.op(
-        "broadcast_like", zeros, input, lhs_axes=(1,), rhs_axes=(axis,), hint="begin_state", gives=shape
+        "broadcast_like", zeros, input, lhs_axes=(1,), rhs_axes=(axis,), hint=f"begin_{what}", gives=shape
     )
 
 

@@ -22,6 +22,18 @@ def named(symbol: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     return symbol
 
 
+def bert_self_output(
+    hidden_states: mx.sym.Symbol, input_tensor: mx.sym.Symbol, name: str
+) -> mx.sym.Symbol:
+    """BertSelfOutput of model.py."""
+    hidden_states = mx.sym.FullyConnected(
+        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_dense"
+    )
+    hidden_states = mx.sym.Dropout(hidden_states, p=0.1, name=f"{name}_dropout")
+    hidden_states = mx.sym.elemwise_add(hidden_states, input_tensor, name=f"{name}_add")
+    return mx.sym.LayerNorm(hidden_states, eps=1e-12, name=f"{name}_LayerNorm")
+
+
 def bert_layer(
     hidden_states: mx.sym.Symbol, attention_mask: mx.sym.Symbol, name: str
 ) -> mx.sym.Symbol:
@@ -34,8 +46,12 @@ def bert_layer(
         flatten=False,
         name=f"{name}_attention_self_query",
     )
-    x = mx.sym.Reshape(query_layer, shape=(0, 0, 4, 24), name=f"{name}_attention_self_query_view")
-    x = mx.sym.transpose(x, axes=(0, 2, 1, 3), name=f"{name}_attention_self_query_permute")
+    query_layer = mx.sym.Reshape(
+        query_layer, shape=(0, 0, 4, 24), name=f"{name}_attention_self_query_view"
+    )
+    query_layer = mx.sym.transpose(
+        query_layer, axes=(0, 2, 1, 3), name=f"{name}_attention_self_query_layer_permute"
+    )
     key_layer = mx.sym.FullyConnected(
         hidden_states,
         num_hidden=96,
@@ -47,7 +63,7 @@ def bert_layer(
         key_layer, shape=(0, 0, 4, 24), name=f"{name}_attention_self_key_view"
     )
     key_layer = mx.sym.transpose(
-        key_layer, axes=(0, 2, 1, 3), name=f"{name}_attention_self_key_permute"
+        key_layer, axes=(0, 2, 1, 3), name=f"{name}_attention_self_key_layer_permute"
     )
     value_layer = mx.sym.FullyConnected(
         hidden_states,
@@ -60,13 +76,13 @@ def bert_layer(
         value_layer, shape=(0, 0, 4, 24), name=f"{name}_attention_self_value_view"
     )
     value_layer = mx.sym.transpose(
-        value_layer, axes=(0, 2, 1, 3), name=f"{name}_attention_self_value_permute"
-    )
-    attention_scores = mx.sym.SwapAxis(
-        key_layer, dim1=2, dim2=3, name=f"{name}_attention_self_transpose"
+        value_layer, axes=(0, 2, 1, 3), name=f"{name}_attention_self_value_layer_permute"
     )
     attention_scores = mx.sym.linalg.gemm2(
-        x, attention_scores, name=f"{name}_attention_self_attention_scores_matmul"
+        query_layer,
+        key_layer,
+        transpose_b=True,
+        name=f"{name}_attention_self_attention_scores_matmul",
     )
     attention_scores = named(attention_scores / 24**0.5, name=f"{name}_attention_self_div")
     attention_scores = mx.sym.broadcast_add(
@@ -84,20 +100,9 @@ def bert_layer(
         context_layer, shape=(0, 0, -1), name=f"{name}_attention_self_dropout_view"
     )
 
-    # attention.output: BertSelfOutput
-    self_outputs = mx.sym.FullyConnected(
-        self_outputs,
-        num_hidden=96,
-        no_bias=False,
-        flatten=False,
-        name=f"{name}_attention_output_dense",
-    )
-    self_outputs = mx.sym.Dropout(self_outputs, p=0.1, name=f"{name}_attention_output_dropout")
-    self_outputs = mx.sym.elemwise_add(
-        self_outputs, hidden_states, name=f"{name}_attention_output_add"
-    )
-    attention_output = mx.sym.LayerNorm(
-        self_outputs, eps=1e-12, name=f"{name}_attention_output_LayerNorm"
+    # attention: BertAttention
+    attention_output = bert_self_output(
+        self_outputs, hidden_states, name=f"{name}_attention_output"
     )
 
     # intermediate: BertIntermediate
@@ -112,17 +117,7 @@ def bert_layer(
         hidden_states, act_type="gelu", name=f"{name}_intermediate_intermediate_act_fn"
     )
 
-    # output: BertSelfOutput
-    hidden_states = mx.sym.FullyConnected(
-        intermediate_output,
-        num_hidden=96,
-        no_bias=False,
-        flatten=False,
-        name=f"{name}_output_dense",
-    )
-    hidden_states = mx.sym.Dropout(hidden_states, p=0.1, name=f"{name}_output_dropout")
-    hidden_states = mx.sym.elemwise_add(hidden_states, attention_output, name=f"{name}_output_add")
-    return mx.sym.LayerNorm(hidden_states, eps=1e-12, name=f"{name}_output_LayerNorm")
+    return bert_self_output(intermediate_output, attention_output, name=f"{name}_output")
 
 
 def BertForSequenceClassification() -> mx.sym.Symbol:

@@ -12,74 +12,18 @@ DATA_SHAPES = {
 }
 
 
-def _dense_layer_2(x: mx.sym.Symbol, y: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
+def _dense_layer(features: list[mx.sym.Symbol], name: str) -> mx.sym.Symbol:
     """_DenseLayer of model.py."""
-    concated_features = mx.sym.Concat(x, y, dim=1, name=f"{name}_cat")
-    concated_features = mx.sym.BatchNorm(
+    concated_features = mx.sym.Concat(*features, dim=1, name=f"{name}_cat")
+    bottleneck_output = mx.sym.BatchNorm(
         concated_features, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_norm1"
     )
-    concated_features = mx.sym.Activation(concated_features, act_type="relu", name=f"{name}_relu1")
-    concated_features = mx.sym.Convolution(
-        concated_features, kernel=(1, 1), num_filter=32, no_bias=True, name=f"{name}_conv1"
+    bottleneck_output = mx.sym.Activation(bottleneck_output, act_type="relu", name=f"{name}_relu1")
+    bottleneck_output = mx.sym.Convolution(
+        bottleneck_output, kernel=(1, 1), num_filter=32, no_bias=True, name=f"{name}_conv1"
     )
     new_features = mx.sym.BatchNorm(
-        concated_features, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_norm2"
-    )
-    new_features = mx.sym.Activation(new_features, act_type="relu", name=f"{name}_relu2")
-    return mx.sym.Convolution(
-        new_features, kernel=(3, 3), pad=(1, 1), num_filter=8, no_bias=True, name=f"{name}_conv2"
-    )
-
-
-def _dense_layer_3(
-    x: mx.sym.Symbol, y: mx.sym.Symbol, y2: mx.sym.Symbol, name: str
-) -> mx.sym.Symbol:
-    """_DenseLayer of model.py."""
-    concated_features = mx.sym.Concat(x, y, y2, dim=1, name=f"{name}_cat")
-    concated_features = mx.sym.BatchNorm(
-        concated_features, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_norm1"
-    )
-    concated_features = mx.sym.Activation(concated_features, act_type="relu", name=f"{name}_relu1")
-    concated_features = mx.sym.Convolution(
-        concated_features, kernel=(1, 1), num_filter=32, no_bias=True, name=f"{name}_conv1"
-    )
-    new_features = mx.sym.BatchNorm(
-        concated_features, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_norm2"
-    )
-    new_features = mx.sym.Activation(new_features, act_type="relu", name=f"{name}_relu2")
-    return mx.sym.Convolution(
-        new_features, kernel=(3, 3), pad=(1, 1), num_filter=8, no_bias=True, name=f"{name}_conv2"
-    )
-
-
-def _dense_layer_4(
-    x: mx.sym.Symbol, y: mx.sym.Symbol, y2: mx.sym.Symbol, y3: mx.sym.Symbol, name: str
-) -> mx.sym.Symbol:
-    """_DenseLayer of model.py."""
-    concated_features = mx.sym.Concat(x, y, y2, y3, dim=1, name=f"{name}_cat")
-    concated_features = mx.sym.BatchNorm(
-        concated_features, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_norm1"
-    )
-    concated_features = mx.sym.Activation(concated_features, act_type="relu", name=f"{name}_relu1")
-    concated_features = mx.sym.Convolution(
-        concated_features, kernel=(1, 1), num_filter=32, no_bias=True, name=f"{name}_conv1"
-    )
-    new_features = mx.sym.BatchNorm(
-        concated_features, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_norm2"
-    )
-    new_features = mx.sym.Activation(new_features, act_type="relu", name=f"{name}_relu2")
-    return mx.sym.Convolution(
-        new_features, kernel=(3, 3), pad=(1, 1), num_filter=8, no_bias=True, name=f"{name}_conv2"
-    )
-
-
-def _dense_layer(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
-    """_DenseLayer of model.py."""
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_norm1")
-    x = mx.sym.Activation(x, act_type="relu", name=f"{name}_relu1")
-    x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=32, no_bias=True, name=f"{name}_conv1")
-    new_features = mx.sym.BatchNorm(
-        x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_norm2"
+        bottleneck_output, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_norm2"
     )
     new_features = mx.sym.Activation(new_features, act_type="relu", name=f"{name}_relu2")
     return mx.sym.Convolution(
@@ -107,95 +51,10 @@ def _transition(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
 
 def _dense_block(init_features: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     """_DenseBlock of model.py."""
-    new_features = _dense_layer(init_features, name=f"{name}_denselayer1")
-    denselayer2 = _dense_layer_2(init_features, new_features, name=f"{name}_denselayer2")
-    denselayer3 = _dense_layer_3(
-        init_features, new_features, denselayer2, name=f"{name}_denselayer3"
-    )
-    denselayer4 = _dense_layer_4(
-        init_features, new_features, denselayer2, denselayer3, name=f"{name}_denselayer4"
-    )
-
-    # denselayer5: _DenseLayer
-    concated_features = mx.sym.Concat(
-        init_features,
-        new_features,
-        denselayer2,
-        denselayer3,
-        denselayer4,
-        dim=1,
-        name=f"{name}_denselayer5_cat",
-    )
-    concated_features = mx.sym.BatchNorm(
-        concated_features, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_denselayer5_norm1"
-    )
-    concated_features = mx.sym.Activation(
-        concated_features, act_type="relu", name=f"{name}_denselayer5_relu1"
-    )
-    concated_features = mx.sym.Convolution(
-        concated_features,
-        kernel=(1, 1),
-        num_filter=32,
-        no_bias=True,
-        name=f"{name}_denselayer5_conv1",
-    )
-    concated_features = mx.sym.BatchNorm(
-        concated_features, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_denselayer5_norm2"
-    )
-    concated_features = mx.sym.Activation(
-        concated_features, act_type="relu", name=f"{name}_denselayer5_relu2"
-    )
-    concated_features = mx.sym.Convolution(
-        concated_features,
-        kernel=(3, 3),
-        pad=(1, 1),
-        num_filter=8,
-        no_bias=True,
-        name=f"{name}_denselayer5_conv2",
-    )
-
-    # denselayer6: _DenseLayer
-    cat = mx.sym.Concat(
-        init_features,
-        new_features,
-        denselayer2,
-        denselayer3,
-        denselayer4,
-        concated_features,
-        dim=1,
-        name=f"{name}_denselayer6_cat",
-    )
-    norm1 = mx.sym.BatchNorm(
-        cat, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_denselayer6_norm1"
-    )
-    relu1 = mx.sym.Activation(norm1, act_type="relu", name=f"{name}_denselayer6_relu1")
-    conv1 = mx.sym.Convolution(
-        relu1, kernel=(1, 1), num_filter=32, no_bias=True, name=f"{name}_denselayer6_conv1"
-    )
-    norm2 = mx.sym.BatchNorm(
-        conv1, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_denselayer6_norm2"
-    )
-    relu2 = mx.sym.Activation(norm2, act_type="relu", name=f"{name}_denselayer6_relu2")
-    conv2 = mx.sym.Convolution(
-        relu2,
-        kernel=(3, 3),
-        pad=(1, 1),
-        num_filter=8,
-        no_bias=True,
-        name=f"{name}_denselayer6_conv2",
-    )
-
-    return mx.sym.Concat(
-        init_features,
-        new_features,
-        denselayer2,
-        denselayer3,
-        denselayer4,
-        concated_features,
-        conv2,
-        dim=1,
-        name=f"{name}_cat",
-    )
+    features = [init_features]
+    for i in range(1, 7):
+        features.append(_dense_layer(features, name=f"{name}_denselayer{i}"))
+    return mx.sym.Concat(*features, dim=1, name=f"{name}_cat")
 
 
 def DenseNet() -> mx.sym.Symbol:
@@ -226,36 +85,19 @@ def DenseNet() -> mx.sym.Symbol:
         pooling_convention="valid",
         name="features_pool0",
     )
-    new_features = _dense_layer(features, name="features_denseblock1_denselayer1")
-    denselayer2 = _dense_layer_2(features, new_features, name="features_denseblock1_denselayer2")
-    denselayer3 = _dense_layer_3(
-        features, new_features, denselayer2, name="features_denseblock1_denselayer3"
-    )
-    features = mx.sym.Concat(
-        features, new_features, denselayer2, denselayer3, dim=1, name="features_denseblock1_cat"
-    )
+    outputs = [features]
+    for i in range(1, 4):
+        outputs.append(_dense_layer(outputs, name=f"features_denseblock1_denselayer{i}"))
+    features = mx.sym.Concat(*outputs, dim=1, name="features_denseblock1_cat")
     features = _transition(features, num_filter=20, name="features_transition1")
     features = _dense_block(features, name="features_denseblock2")
     features = _transition(features, num_filter=34, name="features_transition2")
     features = _dense_block(features, name="features_denseblock3")
     features = _transition(features, num_filter=41, name="features_transition3")
-    new_features = _dense_layer(features, name="features_denseblock4_denselayer1")
-    denselayer2 = _dense_layer_2(features, new_features, name="features_denseblock4_denselayer2")
-    denselayer3 = _dense_layer_3(
-        features, new_features, denselayer2, name="features_denseblock4_denselayer3"
-    )
-    denselayer4 = _dense_layer_4(
-        features, new_features, denselayer2, denselayer3, name="features_denseblock4_denselayer4"
-    )
-    features = mx.sym.Concat(
-        features,
-        new_features,
-        denselayer2,
-        denselayer3,
-        denselayer4,
-        dim=1,
-        name="features_denseblock4_cat",
-    )
+    outputs = [features]
+    for i in range(1, 5):
+        outputs.append(_dense_layer(outputs, name=f"features_denseblock4_denselayer{i}"))
+    features = mx.sym.Concat(*outputs, dim=1, name="features_denseblock4_cat")
     features = mx.sym.BatchNorm(
         features, eps=1e-5, momentum=0.9, fix_gamma=False, name="features_norm5"
     )

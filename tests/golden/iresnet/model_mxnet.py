@@ -32,6 +32,7 @@ def i_basic_block(
         name=f"{name}_conv2",
     )
     out = mx.sym.BatchNorm(out, eps=2e-5, momentum=0.1, fix_gamma=False, name=f"{name}_bn3")
+    identity = x
     if with_downsample:
         identity = mx.sym.Convolution(
             x,
@@ -41,10 +42,10 @@ def i_basic_block(
             no_bias=True,
             name=f"{name}_downsample_0",
         )
-        x = mx.sym.BatchNorm(
+        identity = mx.sym.BatchNorm(
             identity, eps=2e-5, momentum=0.1, fix_gamma=False, name=f"{name}_downsample_1"
         )
-    return mx.sym.elemwise_add(out, x, name=f"{name}_add")
+    return mx.sym.elemwise_add(out, identity, name=f"{name}_add")
 
 
 def iresnet18() -> mx.sym.Symbol:

@@ -21,16 +21,16 @@ def LSTMTagger() -> mx.sym.Symbol:
     sentence = mx.sym.Variable("sentence", dtype="int64")
     embeds = mx.sym.Embedding(sentence, input_dim=200, output_dim=32, name="word_embeddings")
 
-    # lstm_out, _ = self.lstm(embeds)
-    zeros = mx.sym.zeros(shape=(4, 1, 48), name="lstm_zeros")
-    batch = mx.sym.broadcast_like(
-        zeros, embeds, lhs_axes=(1,), rhs_axes=(0,), name="lstm_batch_batch"
+    # lstm_out, _ = self.lstm(embeds); the state begins as zeros
+    zero_state = mx.sym.zeros(shape=(4, 1, 48), name="lstm_zero_state")
+    begin_state = mx.sym.broadcast_like(
+        zero_state, embeds, lhs_axes=(1,), rhs_axes=(0,), name="lstm_begin_state"
     )
-    first = mx.sym.SwapAxis(embeds, dim2=1, name="lstm_steps_first")
+    time_major = mx.sym.SwapAxis(embeds, dim2=1, name="lstm_time_major")
     lstm = mx.sym.RNN(
-        first,
-        state=batch,
-        state_cell=batch,
+        time_major,
+        state=begin_state,
+        state_cell=begin_state,
         state_size=48,
         num_layers=2,
         bidirectional=True,

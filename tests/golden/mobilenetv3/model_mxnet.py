@@ -73,13 +73,7 @@ def block_hswish(
         name=f"{name}_conv2",
     )
     out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn2")
-
-    # nolinear1: hswish
-    add2 = named(out + 3, name=f"{name}_nolinear1_add2")
-    x2 = mx.sym.clip(add2, a_min=0, a_max=6, name=f"{name}_nolinear1_relu6_2")
-    out = mx.sym.elemwise_mul(out, x2, name=f"{name}_nolinear1_mul2")
-    out = named(out / 6, name=f"{name}_nolinear1_div2")
-
+    out = hswish(out, name=f"{name}_nolinear1_2")
     out = mx.sym.Convolution(
         out, kernel=(1, 1), num_filter=4 * se_num_filter, no_bias=True, name=f"{name}_conv3"
     )

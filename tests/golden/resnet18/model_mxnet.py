@@ -31,6 +31,7 @@ def basic_block(
         out, kernel=(3, 3), pad=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_conv2"
     )
     out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn2")
+    identity = x
     if with_downsample:
         identity = mx.sym.Convolution(
             x,
@@ -40,10 +41,10 @@ def basic_block(
             no_bias=True,
             name=f"{name}_downsample_0",
         )
-        x = mx.sym.BatchNorm(
+        identity = mx.sym.BatchNorm(
             identity, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_downsample_1"
         )
-    out = mx.sym.elemwise_add(out, x, name=f"{name}_add")
+    out = mx.sym.elemwise_add(out, identity, name=f"{name}_add")
     return mx.sym.Activation(out, act_type="relu", name=f"{name}_relu2")
 
 

@@ -72,27 +72,32 @@ def patch_merging(
 def swin_transformer_block(
     x: mx.sym.Symbol,
     shape: tuple[int, ...],
-    view2_shape: tuple[int, ...],
+    x_windows_shape: tuple[int, ...],
     table_shape: tuple[int, ...],
     index_shape: tuple[int, ...],
-    view_shape: tuple[int, ...],
+    relative_position_bias_shape: tuple[int, ...],
     num_hidden: int,
-    view_shape2: tuple[int, ...],
-    view2_shape2: tuple[int, ...],
+    attn_windows_shape: tuple[int, ...],
+    shifted_x_shape: tuple[int, ...],
     with_roll: bool,
     name: str,
-    view_shape3: tuple[int, ...] | None = None,
+    attn_shape: tuple[int, ...] | None = None,
     mask_shape: tuple[int, ...] | None = None,
 ) -> mx.sym.Symbol:
     """SwinTransformerBlock of model.py."""
     norm1 = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm1")
     view = mx.sym.Reshape(norm1, shape=shape, name=f"{name}_norm1_view")
+    shifted_x = view
     if with_roll:
-        view = roll(view, begin=2, name=f"{name}_shifted_x_roll")
-    view2 = mx.sym.Reshape(view, shape=view2_shape, name=f"{name}_norm1_view2")
-    permute = mx.sym.transpose(view2, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_norm1_permute")
-    view3 = mx.sym.Reshape(permute, shape=(-1, 0, 0, 0), reverse=True, name=f"{name}_norm1_view3")
-    x_windows = mx.sym.Reshape(view3, shape=(0, -3, 0), name=f"{name}_x_windows_view")
+        shifted_x = roll(view, begin=2, name=f"{name}_shifted_x_roll")
+    x_windows = mx.sym.Reshape(shifted_x, shape=x_windows_shape, name=f"{name}_x_windows_view")
+    x_windows = mx.sym.transpose(
+        x_windows, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_x_windows_permute"
+    )
+    x_windows = mx.sym.Reshape(
+        x_windows, shape=(-1, 0, 0, 0), reverse=True, name=f"{name}_x_windows_view2"
+    )
+    x_windows = mx.sym.Reshape(x_windows, shape=(0, -3, 0), name=f"{name}_x_windows_view3")
 
     # attn: WindowAttention
     qkv = mx.sym.FullyConnected(
@@ -100,15 +105,11 @@ def swin_transformer_block(
     )
     qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name=f"{name}_attn_qkv_reshape")
     qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name=f"{name}_attn_qkv_permute")
-    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=0, end=1, name=f"{name}_attn_qkv_getitem_slice")
-    getitem = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_qkv_getitem")
-    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=1, end=2, name=f"{name}_attn_qkv_getitem2_slice")
-    getitem2 = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_qkv_getitem2")
-    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=2, end=3, name=f"{name}_attn_qkv_getitem3_slice")
-    getitem3 = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_qkv_getitem3")
-    q = named(getitem * 24**-0.5, name=f"{name}_attn_mul")
-    attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name=f"{name}_attn_attn_transpose")
-    attn = mx.sym.linalg.gemm2(q, attn, name=f"{name}_attn_attn_matmul")
+    q, k, v = mx.sym.split(
+        qkv, num_outputs=3, axis=0, squeeze_axis=True, name=f"{name}_attn_qkv_split"
+    )
+    q = named(q * 24**-0.5, name=f"{name}_attn_mul")
+    attn = mx.sym.linalg.gemm2(q, k, transpose_b=True, name=f"{name}_attn_attn_matmul")
     table = mx.sym.Variable(
         f"{name}_attn_relative_position_bias_table", shape=table_shape, dtype="float32"
     )
@@ -119,7 +120,9 @@ def swin_transformer_block(
         table, index, mode="clip", name=f"{name}_attn_relative_position_bias_getitem"
     )
     relative_position_bias = mx.sym.Reshape(
-        relative_position_bias, shape=view_shape, name=f"{name}_attn_relative_position_bias_view"
+        relative_position_bias,
+        shape=relative_position_bias_shape,
+        name=f"{name}_attn_relative_position_bias_view",
     )
     relative_position_bias = mx.sym.transpose(
         relative_position_bias, axes=(2, 0, 1), name=f"{name}_attn_relative_position_bias_permute"
@@ -131,7 +134,7 @@ def swin_transformer_block(
 
     if with_roll:
         # attn: WindowAttention
-        view = mx.sym.Reshape(attn, shape=view_shape3, name=f"{name}_attn_attn_view")
+        view = mx.sym.Reshape(attn, shape=attn_shape, name=f"{name}_attn_attn_view")
         attn_attn_mask = mx.sym.Variable(
             f"{name}_attn_attn_mask", shape=mask_shape, dtype="float32"
         )
@@ -140,29 +143,25 @@ def swin_transformer_block(
 
     # attn: WindowAttention
     attn = mx.sym.softmax(attn, name=f"{name}_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, getitem3, name=f"{name}_attn_attn_drop_matmul")
+    attn = mx.sym.linalg.gemm2(attn, v, name=f"{name}_attn_attn_drop_matmul")
     attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name=f"{name}_attn_attn_drop_transpose")
     attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name=f"{name}_attn_attn_drop_reshape")
     attn = mx.sym.FullyConnected(
         attn, num_hidden=num_hidden, no_bias=False, flatten=False, name=f"{name}_attn_proj"
     )
 
-    attn_windows = mx.sym.Reshape(attn, shape=view_shape2, name=f"{name}_attn_proj_drop_view")
     attn_windows = mx.sym.Reshape(
-        attn_windows, shape=view2_shape2, name=f"{name}_attn_proj_drop_view2"
+        attn, shape=attn_windows_shape, name=f"{name}_attn_proj_drop_view"
     )
-    attn_windows = mx.sym.transpose(
-        attn_windows, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_attn_proj_drop_permute"
+    shifted_x = mx.sym.Reshape(attn_windows, shape=shifted_x_shape, name=f"{name}_shifted_x_view")
+    shifted_x = mx.sym.transpose(
+        shifted_x, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_shifted_x_permute"
     )
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, -3, -3, 0), name=f"{name}_attn_proj_drop_view3"
-    )
+    shifted_x = mx.sym.Reshape(shifted_x, shape=(0, -3, -3, 0), name=f"{name}_shifted_x_view2")
     if with_roll:
-        attn_windows = roll(attn_windows, begin=-2, name=f"{name}_attn_proj_drop_roll")
-    attn_windows = mx.sym.Reshape(
-        attn_windows, shape=(0, -3, 0), name=f"{name}_attn_proj_drop_view4"
-    )
-    x = mx.sym.elemwise_add(x, attn_windows, name=f"{name}_x_add")
+        shifted_x = roll(shifted_x, begin=-2, name=f"{name}_attn_proj_drop_roll")
+    shifted_x = mx.sym.Reshape(shifted_x, shape=(0, -3, 0), name=f"{name}_attn_proj_drop_view2")
+    x = mx.sym.elemwise_add(x, shifted_x, name=f"{name}_x_add")
     norm2 = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm2")
 
     # mlp: Mlp
@@ -196,28 +195,28 @@ def SwinTransformer() -> mx.sym.Symbol:
     x = swin_transformer_block(
         x,
         shape=(0, 16, 16, 24),
-        view2_shape=(0, 4, 4, 4, 4, 24),
+        x_windows_shape=(0, 4, 4, 4, 4, 24),
         table_shape=(49, 1),
         index_shape=(256,),
-        view_shape=(16, 16, 1),
+        relative_position_bias_shape=(16, 16, 1),
         num_hidden=24,
-        view_shape2=(0, 4, 4, 24),
-        view2_shape2=(-1, 4, 4, 4, 4, 24),
+        attn_windows_shape=(0, 4, 4, 24),
+        shifted_x_shape=(-1, 4, 4, 4, 4, 24),
         with_roll=False,
         name="layers_0_blocks_0",
     )
     x = swin_transformer_block(
         x,
         shape=(0, 16, 16, 24),
-        view2_shape=(0, 4, 4, 4, 4, 24),
+        x_windows_shape=(0, 4, 4, 4, 4, 24),
         table_shape=(49, 1),
         index_shape=(256,),
-        view_shape=(16, 16, 1),
-        view_shape3=(-1, 16, 1, 16, 16),
+        relative_position_bias_shape=(16, 16, 1),
+        attn_shape=(-1, 16, 1, 16, 16),
         mask_shape=(1, 16, 1, 16, 16),
         num_hidden=24,
-        view_shape2=(0, 4, 4, 24),
-        view2_shape2=(-1, 4, 4, 4, 4, 24),
+        attn_windows_shape=(0, 4, 4, 24),
+        shifted_x_shape=(-1, 4, 4, 4, 4, 24),
         with_roll=True,
         name="layers_0_blocks_1",
     )
@@ -225,28 +224,28 @@ def SwinTransformer() -> mx.sym.Symbol:
     x = swin_transformer_block(
         x,
         shape=(0, 8, 8, 48),
-        view2_shape=(0, 2, 4, 2, 4, 48),
+        x_windows_shape=(0, 2, 4, 2, 4, 48),
         table_shape=(49, 2),
         index_shape=(256,),
-        view_shape=(16, 16, 2),
+        relative_position_bias_shape=(16, 16, 2),
         num_hidden=48,
-        view_shape2=(0, 4, 4, 48),
-        view2_shape2=(-1, 2, 2, 4, 4, 48),
+        attn_windows_shape=(0, 4, 4, 48),
+        shifted_x_shape=(-1, 2, 2, 4, 4, 48),
         with_roll=False,
         name="layers_1_blocks_0",
     )
     x = swin_transformer_block(
         x,
         shape=(0, 8, 8, 48),
-        view2_shape=(0, 2, 4, 2, 4, 48),
+        x_windows_shape=(0, 2, 4, 2, 4, 48),
         table_shape=(49, 2),
         index_shape=(256,),
-        view_shape=(16, 16, 2),
-        view_shape3=(-1, 4, 2, 16, 16),
+        relative_position_bias_shape=(16, 16, 2),
+        attn_shape=(-1, 4, 2, 16, 16),
         mask_shape=(1, 4, 1, 16, 16),
         num_hidden=48,
-        view_shape2=(0, 4, 4, 48),
-        view2_shape2=(-1, 2, 2, 4, 4, 48),
+        attn_windows_shape=(0, 4, 4, 48),
+        shifted_x_shape=(-1, 2, 2, 4, 4, 48),
         with_roll=True,
         name="layers_1_blocks_1",
     )
@@ -255,13 +254,13 @@ def SwinTransformer() -> mx.sym.Symbol:
         x = swin_transformer_block(
             x,
             shape=(0, 4, 4, 96),
-            view2_shape=(0, 1, 4, 1, 4, 96),
+            x_windows_shape=(0, 1, 4, 1, 4, 96),
             table_shape=(49, 4),
             index_shape=(256,),
-            view_shape=(16, 16, 4),
+            relative_position_bias_shape=(16, 16, 4),
             num_hidden=96,
-            view_shape2=(0, 4, 4, 96),
-            view2_shape2=(0, 1, 1, 4, 4, 96),
+            attn_windows_shape=(0, 4, 4, 96),
+            shifted_x_shape=(0, 1, 1, 4, 4, 96),
             with_roll=False,
             name=f"layers_2_blocks_{i}",
         )
@@ -270,13 +269,13 @@ def SwinTransformer() -> mx.sym.Symbol:
         x = swin_transformer_block(
             x,
             shape=(0, 2, 2, 192),
-            view2_shape=(0, 1, 2, 1, 2, 192),
+            x_windows_shape=(0, 1, 2, 1, 2, 192),
             table_shape=(9, 8),
             index_shape=(16,),
-            view_shape=(4, 4, 8),
+            relative_position_bias_shape=(4, 4, 8),
             num_hidden=192,
-            view_shape2=(0, 2, 2, 192),
-            view2_shape2=(0, 1, 1, 2, 2, 192),
+            attn_windows_shape=(0, 2, 2, 192),
+            shifted_x_shape=(0, 1, 1, 2, 2, 192),
             with_roll=False,
             name=f"layers_3_blocks_{i}",
         )

@@ -36,6 +36,29 @@ def double_conv(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     return mx.sym.Activation(x, act_type="relu", name=f"{name}_double_conv_5")
 
 
+def down(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
+    """Down of model.py."""
+    x = mx.sym.Pooling(
+        x, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name=f"{name}_maxpool_conv_0"
+    )
+    return double_conv(x, num_filter=num_filter, name=f"{name}_maxpool_conv_1")
+
+
+def up(x1: mx.sym.Symbol, x2: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
+    """Up of model.py."""
+    x1 = mx.sym.Deconvolution(
+        x1,
+        kernel=(2, 2),
+        stride=(2, 2),
+        adj=(0, 0),
+        num_filter=num_filter,
+        no_bias=False,
+        name=f"{name}_up",
+    )
+    cat = mx.sym.Concat(x2, x1, dim=1, name=f"{name}_cat")
+    return double_conv(cat, num_filter=num_filter, name=f"{name}_conv")
+
+
 def UNet() -> mx.sym.Symbol:
     """UNet of model.py.
 
@@ -44,39 +67,18 @@ def UNet() -> mx.sym.Symbol:
     """
     x = mx.sym.Variable("x")
     x1 = double_conv(x, num_filter=16, name="inc")
-    x = mx.sym.Pooling(
-        x1, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name="down1_maxpool_conv_0"
-    )
-    x2 = double_conv(x, num_filter=32, name="down1_maxpool_conv_1")
-    x = mx.sym.Pooling(
-        x2, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name="down2_maxpool_conv_0"
-    )
-    x3 = double_conv(x, num_filter=64, name="down2_maxpool_conv_1")
-    x = mx.sym.Pooling(
-        x3, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name="down3_maxpool_conv_0"
-    )
-    x4 = double_conv(x, num_filter=128, name="down3_maxpool_conv_1")
-
-    # up1: Up
-    x4 = mx.sym.Deconvolution(
-        x4, kernel=(2, 2), stride=(2, 2), adj=(0, 0), num_filter=64, no_bias=False, name="up1_up"
-    )
-    x3 = mx.sym.Concat(x3, x4, dim=1, name="up1_cat")
-    x = double_conv(x3, num_filter=64, name="up1_conv")
+    x2 = down(x1, num_filter=32, name="down1")
+    x3 = down(x2, num_filter=64, name="down2")
+    x4 = down(x3, num_filter=128, name="down3")
+    x = up(x4, x3, num_filter=64, name="up1")
 
     # up2: Up
-    reduce = mx.sym.Convolution(x, kernel=(1, 1), num_filter=32, no_bias=False, name="up2_reduce")
-    interpolate = mx.sym.contrib.BilinearResize2D(
-        reduce, scale_height=2, scale_width=2, align_corners=False, name="up2_interpolate"
+    x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=32, no_bias=False, name="up2_reduce")
+    x = mx.sym.contrib.BilinearResize2D(
+        x, scale_height=2, scale_width=2, align_corners=False, name="up2_interpolate"
     )
-    x2 = mx.sym.Concat(x2, interpolate, dim=1, name="up2_cat")
-    x = double_conv(x2, num_filter=32, name="up2_conv")
+    cat = mx.sym.Concat(x2, x, dim=1, name="up2_cat")
+    x = double_conv(cat, num_filter=32, name="up2_conv")
 
-    # up3: Up
-    up = mx.sym.Deconvolution(
-        x, kernel=(2, 2), stride=(2, 2), adj=(0, 0), num_filter=16, no_bias=False, name="up3_up"
-    )
-    x1 = mx.sym.Concat(x1, up, dim=1, name="up3_cat")
-    x = double_conv(x1, num_filter=16, name="up3_conv")
-
+    x = up(x, x1, num_filter=16, name="up3")
     return mx.sym.Convolution(x, kernel=(1, 1), num_filter=2, no_bias=False, name="outc")

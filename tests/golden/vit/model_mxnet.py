@@ -28,17 +28,13 @@ def block(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     )
     qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, 3, 64), name=f"{name}_attn_qkv_reshape")
     qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name=f"{name}_attn_permute")
-    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=0, end=1, name=f"{name}_attn_qkv_getitem_slice")
-    getitem = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_qkv_getitem")
-    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=1, end=2, name=f"{name}_attn_qkv_getitem2_slice")
-    getitem2 = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_qkv_getitem2")
-    slice_ = mx.sym.slice_axis(qkv, axis=0, begin=2, end=3, name=f"{name}_attn_qkv_getitem3_slice")
-    getitem3 = mx.sym.squeeze(slice_, axis=0, name=f"{name}_attn_qkv_getitem3")
-    attn = mx.sym.SwapAxis(getitem2, dim1=2, dim2=3, name=f"{name}_attn_attn_transpose")
-    attn = mx.sym.linalg.gemm2(getitem, attn, name=f"{name}_attn_attn_matmul")
+    q, k, v = mx.sym.split(
+        qkv, num_outputs=3, axis=0, squeeze_axis=True, name=f"{name}_attn_qkv_split"
+    )
+    attn = mx.sym.linalg.gemm2(q, k, transpose_b=True, name=f"{name}_attn_attn_matmul")
     attn = named(attn * 0.125, name=f"{name}_attn_mul")
     attn = mx.sym.softmax(attn, name=f"{name}_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, getitem3, name=f"{name}_attn_attn_drop_matmul")
+    attn = mx.sym.linalg.gemm2(attn, v, name=f"{name}_attn_attn_drop_matmul")
     attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name=f"{name}_attn_attn_drop_transpose")
     attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name=f"{name}_attn_attn_drop_reshape")
     attn = mx.sym.FullyConnected(
