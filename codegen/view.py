@@ -34,6 +34,7 @@ from codegen.items import (
 )
 from codegen.names import RESERVED, identifier
 from codegen.program import Call, Leaf, Operand, Out, Program
+from tracer.author import SAYS_NOTHING
 from tracer.ir import Dim, Frame, Shape
 
 SYMBOL = "mx.sym.Symbol"
@@ -254,6 +255,7 @@ class _Body:
         self._holder: dict[Operand, str] = {}
         self._until: dict[str, int] = {}
         self._section = ""
+        self._first = ""
         self._forced: dict[Operand, str] = {}
         # Variables that a part gives another value, which it does not read itself: free until that op.
         self._replaced: dict[str, int] = {}
@@ -262,9 +264,12 @@ class _Body:
 
     def enter(self, given: Given, name: str) -> str:
         """Tell that a parameter of the function holds a value; its name, which may need another."""
-        return (
-            self._hold_list(given.items, name, -1) if isinstance(given, Many) else self._hold(given, name, -1)
-        )
+        if isinstance(given, Many):
+            held = self._hold_list(given.items, name, -1)
+        else:
+            held = self._hold(given, name, -1)
+        self._first = self._first or held
+        return held
 
     def text(self, operand: Operand) -> str:
         """The expression that gives a value."""
@@ -408,13 +413,15 @@ class _Body:
         return self._hold(operand, named[-1], index)
 
     def _dying(self, index: int, operands: Sequence[Operand]) -> str:
-        """The variable of an operand that nothing reads later: `x` in `x = f(x)`."""
-        for operand in operands:
-            if self._last_use.get(operand) == index and self._holder.get(operand, "") not in {
-                "",
-                *self._made_up,
-            }:
-                return self._holder[operand]
+        """The variable of an operand that nothing reads later: `x` in `x = f(x)`, and in `x = add(conv, x)`.
+
+        Other than the first operand, only one whose name says nothing: `sin` holds no `mul(cat, sin)`.
+        """
+        for place, operand in enumerate(operands):
+            holder = self._holder.get(operand, "")
+            fits = place == 0 or holder in SAYS_NOTHING or holder == self._first
+            if self._last_use.get(operand) == index and fits and holder not in {"", *self._made_up}:
+                return holder
         return ""
 
     # Statements ----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # Variables that authors give to whatever comes.
 SAYS_NOTHING = frozenset(["", "x", "y", "z", "h", "out", "output"])
@@ -15,12 +15,14 @@ SAYS_NOTHING = frozenset(["", "x", "y", "z", "h", "out", "output"])
 class Statement:
     """A statement of the author's: the local variable that it assigns ('' for none), and its code on one line.
 
-    `targets` are the variables of `q, k, v = ...` where the value gives them in that order.
+    `targets` are the variables of `q, k, v = ...` where the value gives them in that order. `is_argument` tells
+    of a target that is an argument of the function that it stands in.
     """
 
     target: str = ""
     text: str = ""
     targets: tuple[str, ...] = ()
+    is_argument: bool = False
 
 
 def statement_at(file: str, line: int) -> Statement:
@@ -41,6 +43,12 @@ def _statements(file: str) -> dict[int, Statement]:
             statement = Statement(_target(node), ast.unparse(node), _targets(node))
             for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
                 found[line] = statement
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            own = {a.arg for a in (*function.args.args, *function.args.kwonlyargs)}
+            for line in range(function.lineno, (function.end_lineno or function.lineno) + 1):
+                if line in found:
+                    found[line] = replace(found[line], is_argument=found[line].target in own)
     return found
 
 

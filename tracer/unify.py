@@ -66,17 +66,22 @@ class _Unifier:
     def __post_init__(self) -> None:
         object.__setattr__(self, "done", {})
         object.__setattr__(self, "parts", {})
+        object.__setattr__(self, "same", {})
+        object.__setattr__(self, "made", {})
 
     done: dict[str, Node] = None  # type: ignore[assignment]
     # Nodes that the captures do not have, and the one before which each stands.
     parts: dict[str, str] = None  # type: ignore[assignment]
+    # Constants made of the same buffers that are equal to an earlier one, and that one.
+    same: dict[str, str] = None  # type: ignore[assignment]
+    made: dict[tuple[Any, ...], str] = None  # type: ignore[assignment]
 
     def need(self, node: fx.Node) -> Ref:
         """The Ref of a node, after every node that it reads. No recursion: nets are deep."""
         stack = [node]
         while stack:
             current = self._maker(stack[-1])
-            if name_of(current) in self.done:
+            if name_of(current) in self.done or self._is_made(current):
                 stack.pop()
                 continue
             missing = [] if self._is_leaf(current) else self._unmade(current)
@@ -88,7 +93,28 @@ class _Unifier:
         return self._ref(node)
 
     def _unmade(self, node: fx.Node) -> list[fx.Node]:
-        return [n for n in node.all_input_nodes if name_of(self._maker(n)) not in self.done]
+        makers = {n: name_of(self._maker(n)) for n in node.all_input_nodes}
+        return [n for n, name in makers.items() if name not in self.done and name not in self.same]
+
+    def _is_made(self, node: fx.Node) -> bool:
+        """Whether a node makes of a buffer what another made of it: the cosines of each layer of a Llama.
+
+        The one that is kept is called after the module that has the buffer.
+        """
+        constant = self._constant(node)
+        keys = _keys_of(node) if constant is not None else set()
+        if constant is None or len(keys) != 1:
+            return False
+        array = _numpy(constant)
+        key = (*keys, str(array.dtype), array.shape, array.tobytes())
+        first = self.made.setdefault(key, node.name)
+        if first == node.name:
+            return False
+        self.same[node.name] = first
+        kept = self.done[first]
+        source = replace(kept.source, path=next(iter(keys)).rpartition(".")[0])
+        self.done[first] = replace(kept, source=source)
+        return True
 
     def _maker(self, node: fx.Node) -> fx.Node:
         """The call of which a node is an output; itself where its value is known."""
@@ -98,7 +124,8 @@ class _Unifier:
         if "item" in node.meta and self._constant(node) is None:
             maker, index = node.meta["item"]
             return Ref(maker.name, index)
-        return Ref(name_of(node))
+        name = name_of(node)
+        return Ref(self.same.get(name, name))
 
     def _is_leaf(self, node: fx.Node) -> bool:
         if node.op != "call_function" or self._constant(node) is not None:
@@ -165,16 +192,17 @@ class _Unifier:
         types = self._types(node)
         source: Source = node.meta["source"]
         statement = statement_at(source.file, source.line)
-        target = (
-            statement.target if statement.target not in SAYS_NOTHING else source.target or statement.target
-        )
+        # What a function that forward calls says of itself is less than what forward does with it.
+        is_weak = statement.target in SAYS_NOTHING or (statement.is_argument and bool(source.target))
+        target = source.target or statement.target if is_weak else statement.target
         source = replace(source, target=target, text=statement.text, targets=statement.targets)
         if node.op == "placeholder":
             return Node(name_of(node), "input", (), types, source)
         constant = self._constant(node)
         if constant is not None:
-            keys = _keys_of(node)
-            if len(keys) == 1:  # made of a buffer: called as that
+            keys, whole = _keys_of(node), _size_of_buffers(node)
+            larger = constant.numel() > whole and source.target not in SAYS_NOTHING
+            if len(keys) == 1 and not larger:  # the buffer or a part of it: called as that
                 source = replace(source, target=keys.pop().rpartition(".")[2])
             return Node(node.name, "constant", (), types, source, _numpy(constant))
         repeated = self._repeated(node)
@@ -259,17 +287,27 @@ class _Unifier:
 
 
 def _keys_of(node: fx.Node) -> set[str]:
+    """The keys of the buffers that a value is made of."""
+    return {key for buffer in _buffers_of(node) for key in buffer.meta["keys"][:1]}
+
+
+def _buffers_of(node: fx.Node) -> list[fx.Node]:
     """The buffers that a value is made of."""
-    keys: set[str] = set()
     stack, seen = [node], {node}
+    found = []
     while stack:
         current = stack.pop()
         if current.op == "get_attr":
-            keys |= set(current.meta["keys"][:1])
+            found.append(current)
         fresh = [n for n in current.all_input_nodes if n not in seen]
         seen.update(fresh)
         stack += fresh
-    return keys
+    return found
+
+
+def _size_of_buffers(node: fx.Node) -> int:
+    """How many elements the buffers have that a value is made of."""
+    return sum(n.meta["value"][0].numel() for n in _buffers_of(node))
 
 
 def _target(node: fx.Node) -> Any:

@@ -138,8 +138,8 @@ def swin_transformer_block(
         attn_attn_mask = mx.sym.Variable(
             f"{name}_attn_attn_mask", shape=mask_shape, dtype="float32"
         )
-        attn_attn_mask = mx.sym.broadcast_add(view, attn_attn_mask, name=f"{name}_attn_attn_add2")
-        attn = mx.sym.Reshape(attn_attn_mask, shape=(-3, 0, 0, 0), name=f"{name}_attn_attn_view2")
+        add2 = mx.sym.broadcast_add(view, attn_attn_mask, name=f"{name}_attn_attn_add2")
+        attn = mx.sym.Reshape(add2, shape=(-3, 0, 0, 0), name=f"{name}_attn_attn_view2")
 
     # attn: WindowAttention
     attn = mx.sym.softmax(attn, name=f"{name}_attn_softmax")
