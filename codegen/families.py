@@ -21,6 +21,8 @@ SMALLEST_GUARDED = 5
 SMALLEST_HELPER = 3
 # The parameters of a function that is written for its name alone.
 FEW = 3
+# The statements of a class that deserves a function though only one other function calls it.
+LARGE = 5
 
 
 @dataclass(eq=False)
@@ -172,6 +174,8 @@ class _Match:
     def operand(self, base: Given, own: Given) -> bool:
         """Whether `own` stands for `base`, or in its place where `base` is made by a lacking part."""
         known = self.to_base.get(own)
+        if isinstance(base, Many) != isinstance(own, Many):
+            return False
         if isinstance(base, Many) and isinstance(own, Many) and own not in self._inputs:
             alike = len(base.items) == len(own.items)
             return alike and all(map(self.operand, base.items, own.items))
@@ -193,6 +197,12 @@ class _Match:
 def is_helper(family: Family) -> bool:
     """Whether a family is an op or layer of torch that MXNet takes several ops for: it reads better under its name."""
     return family.base.block.frame.library and len(family.base.entries) >= SMALLEST_HELPER
+
+
+def is_named(family: Family, program: Program) -> bool:
+    """Whether a family reads better under its name, wherever it is called from."""
+    is_large = len(family.uses) > 1 and len(family.base.entries) >= LARGE
+    return is_helper(family) or (is_large and is_part(family, program))
 
 
 def is_part(family: Family, program: Program) -> bool:

@@ -20,7 +20,7 @@ from codegen.families import (
     aligned,
     compatible,
     flags_of,
-    is_helper,
+    is_named,
     is_part,
     plain,
     runs,
@@ -199,6 +199,11 @@ class _Folder:
     def _joined(self, index: int) -> tuple[Operand, ...]:
         return tuple(operand for _, operand in self.program.calls[index].inputs)
 
+    def _is_given(self, operand: Operand, inside: set[int]) -> bool:
+        if isinstance(operand, Leaf):
+            return self._variables[operand.name].kind == "input"
+        return operand.call not in inside
+
     def _find_joins(self) -> dict[int, int]:
         """The Concat of each block that joins what it is given, where blocks of its class are given unequal numbers."""
         by_class: dict[str, list[tuple[Block, int | None]]] = {}
@@ -219,7 +224,7 @@ class _Folder:
             return None
         joined = self._joined(join)
         alone = all([u for u in self._users[o] if u in inside] == [join] for o in joined)
-        outside = all(isinstance(o, Out) and o.call not in inside for o in joined)
+        outside = all(self._is_given(operand, inside) for operand in joined)
         return join if alone and outside and len(set(joined)) == len(joined) else None
 
     def _inputs(self, block: Block) -> tuple[Operand, ...]:
@@ -390,7 +395,8 @@ class _Folder:
                     family = self._family[id(entry.source)]
                     use = family.uses[family.use_of(entry.source)]
                     sites[id(family)].append(sum(e is not None for e in use.entries))
-        once = [f for f in families if len(sites[id(f)]) < 2 and not is_helper(f)]
+        named = {id(f) for f in families if is_named(f, self.program)}
+        once = [f for f in families if len(sites[id(f)]) < 2 and id(f) not in named]
         if once:
             return once
         gains = {
@@ -398,7 +404,7 @@ class _Folder:
             for f in families
         }
         least = {id(f): -2 if is_part(f, self.program) else 1 for f in families}
-        losing = [f for f in families if gains[id(f)] < least[id(f)] and not is_helper(f)]
+        losing = [f for f in families if gains[id(f)] < least[id(f)] and id(f) not in named]
         # The largest first: what stands inside it gets another place when it is inlined.
         return [max(losing, key=lambda f: len(f.base.entries))] if losing else []
 
@@ -485,7 +491,8 @@ class _Folder:
             ]
             first = together[0]
             assert first is not None
-            row = [(slot, table.place(slot, values, hint)) for slot, values, hint in slots(together)]
+            handed_on = isinstance(first, CallItem)
+            row = [(slot, table.place(slot, values, hint, handed_on)) for slot, values, hint in slots(together)]
             rows.append((first, row))
         chosen, parameters = table.settled()
         items = [

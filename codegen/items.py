@@ -35,10 +35,11 @@ MISSING = object()
 
 @dataclass(frozen=True)
 class Parameter:
-    """A function's parameter in the place of a value; `factor` writes `4 * num_filter`."""
+    """A function's parameter in the place of a value: `num_filter`, `4 * num_filter`, `num_filter // 4`."""
 
     name: str
     factor: int = 1
+    divisor: int = 1
 
 
 @dataclass(frozen=True)

@@ -25,60 +25,69 @@ class Parameters:
 
     def __init__(self, flags: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
         self._rows: list[tuple[str, tuple[Any, ...], str]] = []
+        self._handed_on: set[int] = set()
         self._flags = list(flags)
 
-    def place(self, slot: str, values: tuple[Any, ...], hint: str) -> Literal | int:
-        """A literal where all uses agree, else the number of a row to be settled."""
+    def place(
+        self, slot: str, values: tuple[Any, ...], hint: str, handed_on: bool = False
+    ) -> Literal | int:
+        """A literal where all uses agree, else the number of a row to be settled.
+
+        What is `handed_on` to another function is made of what the function's own ops take, if it can be.
+        """
         known = [v for v in values if v is not MISSING] or [MISSING]
         if len(known) == len(values) and _is_one(known):
             return Literal(known[0])
         self._rows.append((slot, values, hint))
+        if handed_on:
+            self._handed_on.add(len(self._rows) - 1)
         return len(self._rows) - 1
 
     def settled(self) -> tuple[dict[int, Any], list[tuple[str, tuple[Any, ...]]]]:
         """(row -> a Parameter or a tuple that holds some, parameters with their values at each use)."""
         chosen: dict[int, Any] = {}
-        names: dict[int, str] = {}
+        made: list[int] = []
         parameters: list[tuple[str, list[Any]]] = []
         for number in self._order():
             slot, values, hint = self._rows[number]
             known = [v for v in values if v is not MISSING]
             if MISSING in values and _is_one(known or [MISSING]):
                 # One value wherever the part is there: what gives it to the rest of the function, or a literal.
-                chosen[number] = self._of_slot(slot, values, parameters, names)
+                chosen[number] = self._of_slot(slot, values, chosen)
                 continue
             flag = next((n for n, given in self._flags if all(map(_agree, values, given))), None)
             chosen[number] = Parameter(flag) if flag is not None else _known(values, parameters, slot)
+            if chosen[number] is None and number in self._handed_on and "num_" in slot:
+                chosen[number] = _part(values, parameters)
             if chosen[number] is None:
-                names[number] = self._new_name(slot, hint, {*names.values()})
-                chosen[number] = Parameter(names[number])
-                parameters.append((names[number], list(values)))
-        given = dict(parameters)
-        in_order = [(names[number], tuple(given[names[number]])) for number in sorted(names)]
-        return chosen, [*in_order, *self._flags]
+                made.append(number)
+                parameters.append((f"num_{number}" if "num_" in slot else str(number), list(values)))
+                chosen[number] = Parameter(parameters[-1][0])
+        given = dict(zip(made, parameters, strict=True))
+        names: dict[str, str] = {}
+        for number in sorted(made):
+            slot, _, hint = self._rows[number]
+            names[given[number][0]] = self._new_name(slot, hint, {*names.values()})
+        in_order = [(names[given[number][0]], tuple(given[number][1])) for number in sorted(made)]
+        return {n: _renamed(choice, names) for n, choice in chosen.items()}, [*in_order, *self._flags]
 
-    def _of_slot(
-        self,
-        slot: str,
-        values: tuple[Any, ...],
-        parameters: Sequence[tuple[str, list[Any]]],
-        names: dict[int, str],
-    ) -> Any:
-        """The parameter of the same slot that gives these values, or the value itself."""
-        own = {name for number, name in names.items() if self._rows[number][0] == slot}
-        for name, other in parameters:
-            if name in own and MISSING not in other and all(map(_agree, values, other)):
-                return Parameter(name)
+    def _of_slot(self, slot: str, values: tuple[Any, ...], chosen: dict[int, Any]) -> Any:
+        """What gives these values to another op in the same slot, or the value itself."""
+        for number, choice in chosen.items():
+            own, other, _ = self._rows[number]
+            if own == slot and MISSING not in other and all(map(_agree, values, other)):
+                return choice
         return next((v for v in values if v is not MISSING), MISSING)
 
     def _order(self) -> list[int]:
         """Rows without gaps first, as others may fit one of them, and a row before its multiples."""
         rows = range(len(self._rows))
-        order = sorted(rows, key=lambda n: MISSING in self._rows[n][1])
+        order = sorted(rows, key=lambda n: (MISSING in self._rows[n][1], n in self._handed_on))
         placed: dict[int, None] = {}
         for number in order:
             values = self._rows[number][1]
-            divisors = [m for m in order if (_factor(values, self._rows[m][1]) or 0) > 1]
+            own = [m for m in order if m not in self._handed_on or number in self._handed_on]
+            divisors = [m for m in own if (_factor(values, self._rows[m][1]) or 0) > 1]
             placed.update(
                 dict.fromkeys(sorted(divisors, key=lambda m: -(_factor(values, self._rows[m][1]) or 0)))
             )
@@ -92,6 +101,12 @@ class Parameters:
         while name in taken:
             name, again = f"{name.rstrip('0123456789')}{again}", again + 1
         return name
+
+
+def _renamed(choice: Any, names: dict[str, str]) -> Any:
+    if isinstance(choice, tuple):
+        return tuple(_renamed(part, names) for part in choice)
+    return replace(choice, name=names.get(choice.name, choice.name)) if isinstance(choice, Parameter) else choice
 
 
 def _is_one(known: Sequence[Any]) -> bool:
@@ -122,6 +137,17 @@ def _sizes(values: tuple[Any, ...], known: Sequence[Any], parameters: Sequence[t
         alike = all(v[place] == size for v in known)
         sizes.append(size if alike else _known(column, parameters, ""))
     return None if None in sizes else tuple(sizes)
+
+
+def _part(values: tuple[Any, ...], parameters: Sequence[tuple[str, list[Any]]]) -> Parameter | None:
+    """A whole part of a parameter that gives these values."""
+    if MISSING in values:
+        return None
+    for name, other in parameters:
+        divisor = _factor(other, values) if "num_" in name and MISSING not in other else None
+        if divisor is not None:
+            return Parameter(name, divisor=divisor)
+    return None
 
 
 def _factor(values: Sequence[Any], other: Sequence[Any]) -> int | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from codegen.fold import LIST, fold
+from codegen.fold import GENERAL, LIST, fold
 from codegen.items import (
     MISSING,
     CallItem,
@@ -32,7 +32,7 @@ from codegen.items import (
     VariableItem,
     each,
 )
-from codegen.names import RESERVED, identifier
+from codegen.names import RESERVED, flat, identifier
 from codegen.program import Call, Leaf, Operand, Out, Program
 from tracer.author import SAYS_NOTHING
 from tracer.ir import Dim, Frame, Shape
@@ -78,7 +78,11 @@ COMMAND_LENGTH = 88
 # Names of variables are cut to their last word at this length.
 LONG_NAME = 25
 # Their result is no later state of one of their operands.
-JOINS = frozenset(["Concat", "stack"])
+MAKES_ANEW = frozenset(["Concat", "stack", "Embedding", "take"])
+# Their result is what their operand is.
+KEEPS = frozenset(["Dropout", "identity"])
+# Tuples of so many numbers have a type for each: strides, kernels.
+SHORT_TUPLE = 3
 # What a list of values is called where the net calls a tensor features.
 LIST_AGAIN = "outputs"
 # The same for `name="...",` at the depth of an argument in a loop.
@@ -192,6 +196,8 @@ def _given_type(given: Given) -> str:
 
 def _annotation(values: Sequence[Any]) -> str:
     kinds = dict.fromkeys(_type_text(v) for v in values)
+    if sum(kind.startswith("tuple") for kind in kinds) > 1:
+        kinds = dict.fromkeys("tuple[int, ...]" if k.startswith("tuple[int") else k for k in kinds)
     if set(kinds) == {"int", "float"}:
         return "float"
     return " | ".join(sorted(kinds, key=lambda k: (k == "None", k)))
@@ -201,6 +207,8 @@ def _type_text(value: Any) -> str:
     if value is None or value is MISSING:
         return "None"
     if isinstance(value, tuple):
+        if 0 < len(value) <= SHORT_TUPLE and all(type(v) is int for v in value):
+            return f"tuple[{', '.join(['int'] * len(value))}]"
         inner = dict.fromkeys(_type_text(v) for v in value)
         return f"tuple[{' | '.join(sorted(inner, key=lambda k: (k == 'None', k))) or 'int'}, ...]"
     return type(value).__name__
@@ -257,8 +265,8 @@ class _Body:
         self._section = ""
         self._first = ""
         self._forced: dict[Operand, str] = {}
-        # Variables that a part gives another value, which it does not read itself: free until that op.
-        self._replaced: dict[str, int] = {}
+        # Variables that a part gives another value: free from the last op that reads them until that one.
+        self._replaced: dict[str, tuple[int, int]] = {}
         # What the variables that hold lists hold.
         self._lists: dict[str, tuple[Operand, ...]] = {}
 
@@ -315,7 +323,11 @@ class _Body:
                 target = self._target(index, Leaf(f"merge {index}"), [author, "identity", "y"])
                 made.append(Line(f"{target} = {holder}"))
                 holder = target
-                self._replaced[holder] = _place_of(item, operand, index)
+                since = index
+            else:
+                since = max((p for p, i in _numbered(item, index) if instead in _reads(i)), default=index)
+            made_at = next((p for p, i in _numbered(item, index) if operand in _makes(i)), -1)
+            self._replaced[holder] = (since, made_at)
             self._forced[operand] = holder
             self._until[holder] = max(self._life(operand, index), end)
         section, self._section = self._section, ""
@@ -405,7 +417,10 @@ class _Body:
             return forced
         named = [wish for wish in wishes if wish.strip("_")] or ["x"]
         for wish in map(identifier, named):
-            if self._life(operand, index) <= self._replaced.get(wish, -1):
+            since, made_at = self._replaced.get(wish, (0, -1))
+            life = self._life(operand, index)
+            if since <= index and life <= made_at:
+                self._replaced[wish] = (life, made_at)
                 self._holder[operand] = wish
                 return wish
             if self._free(wish, index):
@@ -450,6 +465,7 @@ class _Body:
             comment, blank = self._heading(replace(reader.call, comment=""))
         tail = variable.name[len(self.prefix) :].strip("_")
         wish = tail if len(tail) < LONG_NAME else tail.rsplit("_", 1)[-1]
+        wish = "x" if variable.kind == "input" and wish in GENERAL else wish
         parts = [self._name(variable.name)]
         if variable.kind != "input":
             parts.append(f"shape={_value(item.shape)}")
@@ -463,12 +479,13 @@ class _Body:
         call = item.call
         text = self._expression(item)
         comment, blank = self._heading(call)
-        tail = self._tail(call.name)
-        wishes = [
-            self._authors(call.source.target, item.index, None),
-            "" if call.op in JOINS and len(call.inputs) > 1 else self._dying(index, list(call.operands())),
-            tail,
-        ]
+        tail = self._tail(call)
+        takes_over = call.op not in MAKES_ANEW or len(call.inputs) == 1
+        dying = self._dying(index, list(call.operands())) if takes_over else ""
+        author = self._authors(call.source.target, item.index, None)
+        wishes = [author, dying, self._inlined_module(call), tail]
+        if call.op in KEEPS and dying and self._is_on_the_way(item.index):
+            wishes = [dying, author]
         if self._is_op or self._is_inside_layer(item.index):
             wishes = [self._step(call)]
         if call.outputs == 1:
@@ -505,16 +522,36 @@ class _Body:
             return False
         return (layer.path, layer.call) in {(f.path, f.call) for f in calls[index + 1].source.frames}
 
-    def _tail(self, name: str) -> str:
-        """The last word of a name below the function's own."""
+    def _tail(self, call: Call) -> str:
+        """The name of a layer of torch's; else the last word of the op's name below the function's own."""
+        frame = next((f for f in reversed(call.source.frames) if not f.op), None)
+        layer = frame.path.rpartition(".")[2] if frame is not None and frame.library else ""
+        if layer and not layer[0].isdigit() and call.name.endswith(flat(layer)) and len(layer) < LONG_NAME:
+            return layer
+        name = call.name
         tail = name[len(self.prefix) :].rsplit("_", 1)[-1]
         return "x" if not tail or tail.isdigit() else tail
+
+    def _inlined_module(self, call: Call) -> str:
+        """The name of the innermost module of the author's whose forward is written out where the call stands."""
+        frame = next((f for f in reversed(call.source.frames) if not f.library), None)
+        if frame is None or len(frame.path) <= len(self.path):
+            return ""
+        name = frame.path.rpartition(".")[2]
+        return "" if name[:1].isdigit() else name
+
+    def _is_on_the_way(self, index: int) -> bool:
+        """Whether the author's statement goes on after a call."""
+        calls = self.program.calls
+        here = calls[index].source
+        after = calls[index + 1].source if index + 1 < len(calls) else None
+        return after is not None and bool(here.file) and (here.file, here.line) == (after.file, after.line)
 
     def _step(self, call: Call) -> str:
         """What a step inside a layer or an op of torch is called: its name below theirs."""
         frame = next((f for f in reversed(call.source.frames) if f.library), None)
         below = call.name[len(frame.prefix) :].strip("_") if frame is not None else ""
-        return below if 0 < len(below) < LONG_NAME and not below[0].isdigit() else self._tail(call.name)
+        return below if 0 < len(below) < LONG_NAME and not below[0].isdigit() else self._tail(call)
 
     def _unpacked(self, index: int, item: OpItem, tail: str) -> Iterator[str]:
         authors = item.call.source.targets
@@ -700,13 +737,11 @@ def _last_uses(items: Sequence[Item], outputs: Sequence[Operand]) -> dict[Operan
     return last
 
 
-def _place_of(part: GuardItem, made: Operand, index: int) -> int:
-    """The number of the item of a part, itself number `index`, that makes a value."""
+def _numbered(part: GuardItem, index: int) -> Iterator[tuple[int, Item]]:
+    """The items of a part, itself number `index`, with their numbers."""
     for item in part.items:
-        if made in _makes(item):
-            return index
+        yield index, item
         index += _length(item)
-    return -1
 
 
 def _makes(item: Item) -> tuple[Operand, ...]:
@@ -763,7 +798,8 @@ def _wrapped_comment(text: str) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, Parameter):
-        return value.name if value.factor == 1 else f"{value.factor} * {value.name}"
+        text = value.name if value.factor == 1 else f"{value.factor} * {value.name}"
+        return text if value.divisor == 1 else f"{text} // {value.divisor}"
     if isinstance(value, tuple) and any(isinstance(v, Parameter) for v in value):
         inner = ", ".join(_value(v) for v in value)
         return f"({inner},)" if len(value) == 1 else f"({inner})"

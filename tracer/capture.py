@@ -884,7 +884,8 @@ def _file_of(module: nn.Module) -> str:
 
 
 def _user_line(frame: FrameType | None) -> tuple[str, int]:
-    while frame is not None:
+    """The author's line that runs; none where only torch's own code does."""
+    while frame is not None and frame.f_code is not _Recorder.trace.__code__:
         if _is_user_file(frame.f_code.co_filename):
             return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back

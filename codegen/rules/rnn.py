@@ -43,11 +43,10 @@ def rnn(
 ) -> list[Value]:
     states = hx if isinstance(hx, tuple) else (hx,)
     if all(b.is_zeros(state) and b.is_own(state) for state in states):
-        axis = 0 if batch_first else 1
         begin: dict[Shape, Value] = {}
         for state, what in zip(states, ("state", "cell"), strict=False):
             if state.sizes not in begin:
-                begin[state.sizes] = _begin_state(b, state.sizes, input, axis, what)
+                begin[state.sizes] = _begin_state(b, state.sizes, what)
         states = tuple(begin[state.sizes] for state in states)
     elif len(states) > 1 and all(map(b.is_zeros, states)) and states[0].shape == states[1].shape:
         states = (states[0], states[0])
@@ -81,16 +80,13 @@ def rnn(
     return results
 
 
-def _begin_state(b: Builder, shape: Shape, input: Value, axis: int, what: str) -> Value:
-    """Zeros (layers, N, size), which torch's layer makes where it is given no state."""
-    layers, batch, size = shape
-    if not isinstance(batch, Dim):
-        return b.op("zeros", shape=shape, hint=f"begin_{what}", gives=shape)
-    one = (layers, 1, size)
-    zeros = b.op("zeros", shape=one, hint=f"zero_{what}", comment=f"the {what} begins as zeros", gives=one)
-    return b.op(
-        "broadcast_like", zeros, input, lhs_axes=(1,), rhs_axes=(axis,), hint=f"begin_{what}", gives=shape
-    )
+def _begin_state(b: Builder, shape: Shape, what: str) -> Value:
+    """Zeros (layers, N, size), which torch's layer makes where it is given no state.
+
+    MXNet infers a size of 0 from what reads them, as in its own cells (mxnet/rnn/rnn_cell.py, begin_state).
+    """
+    sizes = tuple(0 if isinstance(size, Dim) else size for size in shape)
+    return b.op("zeros", shape=sizes, hint=f"begin_{what}", gives=shape)
 
 
 def _layers(params: Sequence[Value], count: int, has_biases: bool) -> list[_Layer]:

@@ -22,6 +22,43 @@ def named(symbol: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     return symbol
 
 
+def bert_self_attention(
+    hidden_states: mx.sym.Symbol, attention_mask: mx.sym.Symbol, name: str
+) -> mx.sym.Symbol:
+    """BertSelfAttention of model.py."""
+    query_layer = mx.sym.FullyConnected(
+        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_query"
+    )
+    query_layer = mx.sym.Reshape(query_layer, shape=(0, 0, 4, 24), name=f"{name}_query_view")
+    query_layer = mx.sym.transpose(
+        query_layer, axes=(0, 2, 1, 3), name=f"{name}_query_layer_permute"
+    )
+    key_layer = mx.sym.FullyConnected(
+        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_key"
+    )
+    key_layer = mx.sym.Reshape(key_layer, shape=(0, 0, 4, 24), name=f"{name}_key_view")
+    key_layer = mx.sym.transpose(key_layer, axes=(0, 2, 1, 3), name=f"{name}_key_layer_permute")
+    value_layer = mx.sym.FullyConnected(
+        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_value"
+    )
+    value_layer = mx.sym.Reshape(value_layer, shape=(0, 0, 4, 24), name=f"{name}_value_view")
+    value_layer = mx.sym.transpose(
+        value_layer, axes=(0, 2, 1, 3), name=f"{name}_value_layer_permute"
+    )
+    attention_scores = mx.sym.linalg.gemm2(
+        query_layer, key_layer, transpose_b=True, name=f"{name}_attention_scores_matmul"
+    )
+    attention_scores = named(attention_scores / 24**0.5, name=f"{name}_div")
+    attention_scores = mx.sym.broadcast_add(attention_scores, attention_mask, name=f"{name}_add")
+    attention_probs = mx.sym.softmax(attention_scores, name=f"{name}_softmax")
+    attention_probs = mx.sym.Dropout(attention_probs, p=0.1, name=f"{name}_dropout")
+    context_layer = mx.sym.linalg.gemm2(attention_probs, value_layer, name=f"{name}_dropout_matmul")
+    context_layer = mx.sym.transpose(
+        context_layer, axes=(0, 2, 1, 3), name=f"{name}_context_layer_permute"
+    )
+    return mx.sym.Reshape(context_layer, shape=(0, 0, -1), name=f"{name}_dropout_view")
+
+
 def bert_self_output(
     hidden_states: mx.sym.Symbol, input_tensor: mx.sym.Symbol, name: str
 ) -> mx.sym.Symbol:
@@ -38,69 +75,7 @@ def bert_layer(
     hidden_states: mx.sym.Symbol, attention_mask: mx.sym.Symbol, name: str
 ) -> mx.sym.Symbol:
     """BertLayer of model.py."""
-    # attention.self: BertSelfAttention
-    query_layer = mx.sym.FullyConnected(
-        hidden_states,
-        num_hidden=96,
-        no_bias=False,
-        flatten=False,
-        name=f"{name}_attention_self_query",
-    )
-    query_layer = mx.sym.Reshape(
-        query_layer, shape=(0, 0, 4, 24), name=f"{name}_attention_self_query_view"
-    )
-    query_layer = mx.sym.transpose(
-        query_layer, axes=(0, 2, 1, 3), name=f"{name}_attention_self_query_layer_permute"
-    )
-    key_layer = mx.sym.FullyConnected(
-        hidden_states,
-        num_hidden=96,
-        no_bias=False,
-        flatten=False,
-        name=f"{name}_attention_self_key",
-    )
-    key_layer = mx.sym.Reshape(
-        key_layer, shape=(0, 0, 4, 24), name=f"{name}_attention_self_key_view"
-    )
-    key_layer = mx.sym.transpose(
-        key_layer, axes=(0, 2, 1, 3), name=f"{name}_attention_self_key_layer_permute"
-    )
-    value_layer = mx.sym.FullyConnected(
-        hidden_states,
-        num_hidden=96,
-        no_bias=False,
-        flatten=False,
-        name=f"{name}_attention_self_value",
-    )
-    value_layer = mx.sym.Reshape(
-        value_layer, shape=(0, 0, 4, 24), name=f"{name}_attention_self_value_view"
-    )
-    value_layer = mx.sym.transpose(
-        value_layer, axes=(0, 2, 1, 3), name=f"{name}_attention_self_value_layer_permute"
-    )
-    attention_scores = mx.sym.linalg.gemm2(
-        query_layer,
-        key_layer,
-        transpose_b=True,
-        name=f"{name}_attention_self_attention_scores_matmul",
-    )
-    attention_scores = named(attention_scores / 24**0.5, name=f"{name}_attention_self_div")
-    attention_scores = mx.sym.broadcast_add(
-        attention_scores, attention_mask, name=f"{name}_attention_self_add"
-    )
-    attention_probs = mx.sym.softmax(attention_scores, name=f"{name}_attention_self_softmax")
-    attention_probs = mx.sym.Dropout(attention_probs, p=0.1, name=f"{name}_attention_self_dropout")
-    context_layer = mx.sym.linalg.gemm2(
-        attention_probs, value_layer, name=f"{name}_attention_self_dropout_matmul"
-    )
-    context_layer = mx.sym.transpose(
-        context_layer, axes=(0, 2, 1, 3), name=f"{name}_attention_self_context_layer_permute"
-    )
-    self_outputs = mx.sym.Reshape(
-        context_layer, shape=(0, 0, -1), name=f"{name}_attention_self_dropout_view"
-    )
-
-    # attention: BertAttention
+    self_outputs = bert_self_attention(hidden_states, attention_mask, name=f"{name}_attention_self")
     attention_output = bert_self_output(
         self_outputs, hidden_states, name=f"{name}_attention_output"
     )
@@ -137,20 +112,20 @@ def BertForSequenceClassification() -> mx.sym.Symbol:
     embeddings = mx.sym.Embedding(
         input_ids, input_dim=500, output_dim=96, name="embeddings_word_embeddings"
     )
-    token_type_ids = mx.sym.Embedding(
+    token_type_embeddings = mx.sym.Embedding(
         token_type_ids, input_dim=2, output_dim=96, name="embeddings_token_type_embeddings"
     )
     embeddings = mx.sym.elemwise_add(
-        embeddings, token_type_ids, name="embeddings_word_embeddings_add"
+        embeddings, token_type_embeddings, name="embeddings_word_embeddings_add"
     )
     embeddings_position_ids = mx.sym.Variable(
         "embeddings_position_ids", shape=(1, 16), dtype="int64"
     )
-    embeddings_position_ids = mx.sym.Embedding(
+    position_embeddings = mx.sym.Embedding(
         embeddings_position_ids, input_dim=64, output_dim=96, name="embeddings_position_embeddings"
     )
     embeddings = mx.sym.broadcast_add(
-        embeddings, embeddings_position_ids, name="embeddings_embeddings_add"
+        embeddings, position_embeddings, name="embeddings_embeddings_add"
     )
     embeddings = mx.sym.LayerNorm(embeddings, eps=1e-12, name="embeddings_LayerNorm")
     embedding_output = mx.sym.Dropout(embeddings, p=0.1, name="embeddings_dropout")

@@ -14,9 +14,9 @@ DATA_SHAPES = {
 
 def basic_conv2d(
     x: mx.sym.Symbol,
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    pad: tuple[int, ...],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    pad: tuple[int, int],
     num_filter: int,
     name: str,
 ) -> mx.sym.Symbol:

@@ -13,7 +13,7 @@ DATA_SHAPES = {
 
 
 def i_basic_block(
-    x: mx.sym.Symbol, num_filter: int, stride: tuple[int, ...], with_downsample: bool, name: str
+    x: mx.sym.Symbol, num_filter: int, stride: tuple[int, int], with_downsample: bool, name: str
 ) -> mx.sym.Symbol:
     """IBasicBlock of model.py."""
     out = mx.sym.BatchNorm(x, eps=2e-5, momentum=0.1, fix_gamma=False, name=f"{name}_bn1")

@@ -21,11 +21,8 @@ def LSTMTagger() -> mx.sym.Symbol:
     sentence = mx.sym.Variable("sentence", dtype="int64")
     embeds = mx.sym.Embedding(sentence, input_dim=200, output_dim=32, name="word_embeddings")
 
-    # lstm_out, _ = self.lstm(embeds); the state begins as zeros
-    zero_state = mx.sym.zeros(shape=(4, 1, 48), name="lstm_zero_state")
-    begin_state = mx.sym.broadcast_like(
-        zero_state, embeds, lhs_axes=(1,), rhs_axes=(0,), name="lstm_begin_state"
-    )
+    # lstm_out, _ = self.lstm(embeds)
+    begin_state = mx.sym.zeros(shape=(4, 0, 48), name="lstm_begin_state")
     time_major = mx.sym.SwapAxis(embeds, dim2=1, name="lstm_time_major")
     lstm = mx.sym.RNN(
         time_major,
@@ -41,9 +38,9 @@ def LSTMTagger() -> mx.sym.Symbol:
     lstm_out = mx.sym.SwapAxis(lstm, dim2=1, name="lstm_batch_first")
 
     # tag_space = self.hidden2tag(self.dropout(lstm_out))
-    tag_space = mx.sym.Dropout(lstm_out, p=0.3, name="dropout")
+    lstm_out = mx.sym.Dropout(lstm_out, p=0.3, name="dropout")
     tag_space = mx.sym.FullyConnected(
-        tag_space, num_hidden=12, no_bias=False, flatten=False, name="hidden2tag"
+        lstm_out, num_hidden=12, no_bias=False, flatten=False, name="hidden2tag"
     )
 
     return mx.sym.log_softmax(tag_space, name="log_softmax")

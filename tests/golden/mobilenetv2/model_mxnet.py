@@ -14,9 +14,9 @@ DATA_SHAPES = {
 
 def conv_bn_re_lu(
     x: mx.sym.Symbol,
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    pad: tuple[int, ...],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    pad: tuple[int, int],
     num_filter: int,
     num_group: int,
     name: str,
@@ -39,7 +39,7 @@ def conv_bn_re_lu(
 def inverted_residual(
     x: mx.sym.Symbol,
     num_filter: int,
-    stride: tuple[int, ...],
+    stride: tuple[int, int],
     num_filter2: int,
     with_add: bool,
     name: str,

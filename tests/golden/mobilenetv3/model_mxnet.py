@@ -50,8 +50,8 @@ def se_module(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
 def block_hswish(
     x: mx.sym.Symbol,
     num_filter: int,
-    stride: tuple[int, ...],
-    se_num_filter: int,
+    stride: tuple[int, int],
+    conv3_num_filter: int,
     with_shortcut: bool,
     with_add: bool,
     name: str,
@@ -75,15 +75,15 @@ def block_hswish(
     out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn2")
     out = hswish(out, name=f"{name}_nolinear1_2")
     out = mx.sym.Convolution(
-        out, kernel=(1, 1), num_filter=4 * se_num_filter, no_bias=True, name=f"{name}_conv3"
+        out, kernel=(1, 1), num_filter=conv3_num_filter, no_bias=True, name=f"{name}_conv3"
     )
     out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn3")
-    out = se_module(out, num_filter=se_num_filter, name=f"{name}_se")
+    out = se_module(out, num_filter=conv3_num_filter // 4, name=f"{name}_se")
     if with_shortcut:
-        x2 = mx.sym.Convolution(
-            x, kernel=(1, 1), num_filter=48, no_bias=True, name=f"{name}_shortcut_0"
+        x = mx.sym.Convolution(
+            x, kernel=(1, 1), num_filter=conv3_num_filter, no_bias=True, name=f"{name}_shortcut_0"
         )
-        x = mx.sym.BatchNorm(x2, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_shortcut_1")
+        x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_shortcut_1")
     if with_add:
         out = mx.sym.elemwise_add(out, x, name=f"{name}_add")
     return out
@@ -159,7 +159,7 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
         out,
         num_filter=96,
         stride=(2, 2),
-        se_num_filter=10,
+        conv3_num_filter=40,
         with_shortcut=False,
         with_add=False,
         name="bneck_3",
@@ -169,7 +169,7 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
             out,
             num_filter=240,
             stride=(1, 1),
-            se_num_filter=10,
+            conv3_num_filter=40,
             with_shortcut=False,
             with_add=True,
             name=f"bneck_{i}",
@@ -178,7 +178,7 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
         out,
         num_filter=120,
         stride=(1, 1),
-        se_num_filter=12,
+        conv3_num_filter=48,
         with_shortcut=True,
         with_add=True,
         name="bneck_6",
@@ -187,7 +187,7 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
         out,
         num_filter=144,
         stride=(1, 1),
-        se_num_filter=12,
+        conv3_num_filter=48,
         with_shortcut=False,
         with_add=True,
         name="bneck_7",
@@ -196,7 +196,7 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
         out,
         num_filter=288,
         stride=(2, 2),
-        se_num_filter=24,
+        conv3_num_filter=96,
         with_shortcut=False,
         with_add=False,
         name="bneck_8",
@@ -206,7 +206,7 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
             out,
             num_filter=576,
             stride=(1, 1),
-            se_num_filter=24,
+            conv3_num_filter=96,
             with_shortcut=False,
             with_add=True,
             name=f"bneck_{i}",

@@ -13,7 +13,7 @@ DATA_SHAPES = {
 
 
 def basic_block(
-    x: mx.sym.Symbol, stride: tuple[int, ...], num_filter: int, with_downsample: bool, name: str
+    x: mx.sym.Symbol, stride: tuple[int, int], num_filter: int, with_downsample: bool, name: str
 ) -> mx.sym.Symbol:
     """BasicBlock of model.py."""
     out = mx.sym.Convolution(

@@ -73,9 +73,9 @@ def swin_transformer_block(
     x: mx.sym.Symbol,
     shape: tuple[int, ...],
     x_windows_shape: tuple[int, ...],
-    table_shape: tuple[int, ...],
-    index_shape: tuple[int, ...],
-    relative_position_bias_shape: tuple[int, ...],
+    table_shape: tuple[int, int],
+    index_shape: tuple[int],
+    relative_position_bias_shape: tuple[int, int, int],
     num_hidden: int,
     attn_windows_shape: tuple[int, ...],
     shifted_x_shape: tuple[int, ...],
@@ -134,12 +134,12 @@ def swin_transformer_block(
 
     if with_roll:
         # attn: WindowAttention
-        view = mx.sym.Reshape(attn, shape=attn_shape, name=f"{name}_attn_attn_view")
+        attn = mx.sym.Reshape(attn, shape=attn_shape, name=f"{name}_attn_attn_view")
         attn_attn_mask = mx.sym.Variable(
             f"{name}_attn_attn_mask", shape=mask_shape, dtype="float32"
         )
-        add2 = mx.sym.broadcast_add(view, attn_attn_mask, name=f"{name}_attn_attn_add2")
-        attn = mx.sym.Reshape(add2, shape=(-3, 0, 0, 0), name=f"{name}_attn_attn_view2")
+        attn = mx.sym.broadcast_add(attn, attn_attn_mask, name=f"{name}_attn_attn_add2")
+        attn = mx.sym.Reshape(attn, shape=(-3, 0, 0, 0), name=f"{name}_attn_attn_view2")
 
     # attn: WindowAttention
     attn = mx.sym.softmax(attn, name=f"{name}_attn_softmax")
@@ -165,15 +165,15 @@ def swin_transformer_block(
     norm2 = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm2")
 
     # mlp: Mlp
-    fc1 = mx.sym.FullyConnected(
+    mlp = mx.sym.FullyConnected(
         norm2, num_hidden=4 * num_hidden, no_bias=False, flatten=False, name=f"{name}_mlp_fc1"
     )
-    act = mx.sym.LeakyReLU(fc1, act_type="gelu", name=f"{name}_mlp_act")
-    fc2 = mx.sym.FullyConnected(
-        act, num_hidden=num_hidden, no_bias=False, flatten=False, name=f"{name}_mlp_fc2"
+    mlp = mx.sym.LeakyReLU(mlp, act_type="gelu", name=f"{name}_mlp_act")
+    mlp = mx.sym.FullyConnected(
+        mlp, num_hidden=num_hidden, no_bias=False, flatten=False, name=f"{name}_mlp_fc2"
     )
 
-    return mx.sym.elemwise_add(x, fc2, name=f"{name}_x_add2")
+    return mx.sym.elemwise_add(x, mlp, name=f"{name}_x_add2")
 
 
 def SwinTransformer() -> mx.sym.Symbol:

@@ -1,4 +1,4 @@
-"""U-Net (Ronneberger et al. 2015): one way up through ConvTranspose2d, one through bilinear interpolation."""
+"""U-Net (Ronneberger et al. 2015), with the way up through ConvTranspose2d or bilinear interpolation."""
 
 import torch
 import torch.nn as nn
@@ -55,15 +55,15 @@ class Up(nn.Module):
 
 
 class UNet(nn.Module):
-    def __init__(self, n_channels=3, n_classes=2, width=16):
+    def __init__(self, n_channels=3, n_classes=2, width=16, bilinear=False):
         super().__init__()
         self.inc = DoubleConv(n_channels, width)
         self.down1 = Down(width, width * 2)
         self.down2 = Down(width * 2, width * 4)
         self.down3 = Down(width * 4, width * 8)
-        self.up1 = Up(width * 8, width * 4, bilinear=False)
-        self.up2 = Up(width * 4, width * 2, bilinear=True)
-        self.up3 = Up(width * 2, width, bilinear=False)
+        self.up1 = Up(width * 8, width * 4, bilinear)
+        self.up2 = Up(width * 4, width * 2, bilinear)
+        self.up3 = Up(width * 2, width, bilinear)
         self.outc = nn.Conv2d(width, n_classes, kernel_size=1)
 
     def forward(self, x):

@@ -71,14 +71,6 @@ def UNet() -> mx.sym.Symbol:
     x3 = down(x2, num_filter=64, name="down2")
     x4 = down(x3, num_filter=128, name="down3")
     x = up(x4, x3, num_filter=64, name="up1")
-
-    # up2: Up
-    x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=32, no_bias=False, name="up2_reduce")
-    x = mx.sym.contrib.BilinearResize2D(
-        x, scale_height=2, scale_width=2, align_corners=False, name="up2_interpolate"
-    )
-    cat = mx.sym.Concat(x2, x, dim=1, name="up2_cat")
-    x = double_conv(cat, num_filter=32, name="up2_conv")
-
+    x = up(x, x2, num_filter=32, name="up2")
     x = up(x, x1, num_filter=16, name="up3")
     return mx.sym.Convolution(x, kernel=(1, 1), num_filter=2, no_bias=False, name="outc")

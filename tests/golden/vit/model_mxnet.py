@@ -18,42 +18,40 @@ def named(symbol: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     return symbol
 
 
+def attention(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
+    """Attention of model.py."""
+    qkv = mx.sym.FullyConnected(x, num_hidden=576, no_bias=False, flatten=False, name=f"{name}_qkv")
+    qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, 3, 64), name=f"{name}_qkv_reshape")
+    qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name=f"{name}_permute")
+    q, k, v = mx.sym.split(qkv, num_outputs=3, axis=0, squeeze_axis=True, name=f"{name}_qkv_split")
+    attn = mx.sym.linalg.gemm2(q, k, transpose_b=True, name=f"{name}_attn_matmul")
+    attn = named(attn * 0.125, name=f"{name}_mul")
+    attn = mx.sym.softmax(attn, name=f"{name}_softmax")
+    x = mx.sym.linalg.gemm2(attn, v, name=f"{name}_attn_drop_matmul")
+    x = mx.sym.SwapAxis(x, dim1=1, dim2=2, name=f"{name}_attn_drop_transpose")
+    x = mx.sym.Reshape(x, shape=(0, 0, -1), name=f"{name}_attn_drop_reshape")
+    return mx.sym.FullyConnected(
+        x, num_hidden=192, no_bias=False, flatten=False, name=f"{name}_proj"
+    )
+
+
 def block(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     """Block of model.py."""
     norm1 = mx.sym.LayerNorm(x, eps=1e-6, name=f"{name}_norm1")
-
-    # attn: Attention
-    qkv = mx.sym.FullyConnected(
-        norm1, num_hidden=576, no_bias=False, flatten=False, name=f"{name}_attn_qkv"
-    )
-    qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, 3, 64), name=f"{name}_attn_qkv_reshape")
-    qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name=f"{name}_attn_permute")
-    q, k, v = mx.sym.split(
-        qkv, num_outputs=3, axis=0, squeeze_axis=True, name=f"{name}_attn_qkv_split"
-    )
-    attn = mx.sym.linalg.gemm2(q, k, transpose_b=True, name=f"{name}_attn_attn_matmul")
-    attn = named(attn * 0.125, name=f"{name}_attn_mul")
-    attn = mx.sym.softmax(attn, name=f"{name}_attn_softmax")
-    attn = mx.sym.linalg.gemm2(attn, v, name=f"{name}_attn_attn_drop_matmul")
-    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name=f"{name}_attn_attn_drop_transpose")
-    attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name=f"{name}_attn_attn_drop_reshape")
-    attn = mx.sym.FullyConnected(
-        attn, num_hidden=192, no_bias=False, flatten=False, name=f"{name}_attn_proj"
-    )
-
+    attn = attention(norm1, name=f"{name}_attn")
     x = mx.sym.elemwise_add(x, attn, name=f"{name}_x_add")
     norm2 = mx.sym.LayerNorm(x, eps=1e-6, name=f"{name}_norm2")
 
     # mlp: Mlp
-    fc1 = mx.sym.FullyConnected(
+    mlp = mx.sym.FullyConnected(
         norm2, num_hidden=768, no_bias=False, flatten=False, name=f"{name}_mlp_fc1"
     )
-    act = mx.sym.LeakyReLU(fc1, act_type="gelu", name=f"{name}_mlp_act")
-    fc2 = mx.sym.FullyConnected(
-        act, num_hidden=192, no_bias=False, flatten=False, name=f"{name}_mlp_fc2"
+    mlp = mx.sym.LeakyReLU(mlp, act_type="gelu", name=f"{name}_mlp_act")
+    mlp = mx.sym.FullyConnected(
+        mlp, num_hidden=192, no_bias=False, flatten=False, name=f"{name}_mlp_fc2"
     )
 
-    return mx.sym.elemwise_add(x, fc2, name=f"{name}_x_add2")
+    return mx.sym.elemwise_add(x, mlp, name=f"{name}_x_add2")
 
 
 def VisionTransformer() -> mx.sym.Symbol:
@@ -65,17 +63,17 @@ def VisionTransformer() -> mx.sym.Symbol:
     x = mx.sym.Variable("x")
 
     # patch_embed: PatchEmbed
-    proj = mx.sym.Convolution(
+    patch_embed = mx.sym.Convolution(
         x, kernel=(16, 16), stride=(16, 16), num_filter=192, no_bias=False, name="patch_embed_proj"
     )
-    flatten = mx.sym.Reshape(proj, shape=(0, 0, -1), name="patch_embed_flatten")
-    transpose = mx.sym.SwapAxis(flatten, dim1=1, dim2=2, name="patch_embed_transpose")
+    patch_embed = mx.sym.Reshape(patch_embed, shape=(0, 0, -1), name="patch_embed_flatten")
+    patch_embed = mx.sym.SwapAxis(patch_embed, dim1=1, dim2=2, name="patch_embed_transpose")
 
     cls_token = mx.sym.Variable("cls_token", shape=(1, 1, 192), dtype="float32")
     cls_tokens = mx.sym.broadcast_like(
         cls_token, x, lhs_axes=(0,), rhs_axes=(0,), name="expand_batch"
     )
-    x = mx.sym.Concat(cls_tokens, transpose, dim=1, name="cat")
+    x = mx.sym.Concat(cls_tokens, patch_embed, dim=1, name="cat")
     pos_embed = mx.sym.Variable("pos_embed", shape=(1, 37, 192), dtype="float32")
     x = mx.sym.broadcast_add(x, pos_embed, name="add")
     x = mx.sym.Dropout(x, p=0.1, name="pos_drop")

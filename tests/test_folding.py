@@ -1,0 +1,188 @@
+"""Functions, lists and loops of small nets: the code that a reviewer reads, and the symbol that it gives."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from tracer.convert import convert
+
+
+def converted(model: nn.Module, *shape: int) -> str:
+    """The code of a net that folds and agrees with torch."""
+    torch.manual_seed(0)
+    conversion = convert(model.eval(), torch.randn(*shape))
+    assert conversion.folded, conversion.notes
+    assert conversion.verify().ok
+    return conversion.code
+
+
+class Rotated(nn.Module):
+    def __init__(self, width, turned):
+        super().__init__()
+        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
+        self.norm, self.turned = nn.LayerNorm(width), turned
+
+    def forward(self, x):
+        x = torch.tanh(self.norm(x))
+        q_embed, k_embed = torch.exp(torch.tanh(self.query(x))), torch.exp(torch.tanh(self.key(x)))
+        if self.turned:
+            q_embed = (q_embed * 2) + (torch.tanh(q_embed) * 3)
+            k_embed = (k_embed * 2) + (torch.tanh(k_embed) * 3)
+        return x + q_embed * k_embed
+
+
+def test_steps_of_a_part_do_not_take_the_variable_of_another():
+    code = converted(nn.Sequential(*(Rotated(8, i != 1) for i in range(4))), 2, 8)
+    assert code.count("if with_") == 1
+
+
+class Residual(nn.Module):
+    def __init__(self, width, out, add):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(width, out, 1), nn.Conv2d(out, out, 1)
+        self.norm, self.act = nn.BatchNorm2d(out), nn.ReLU()
+        self.add = add
+
+    def forward(self, inputs):
+        x = self.act(self.norm(self.conv1(inputs)))
+        squeezed = self.conv2(x)
+        if self.add:
+            x = squeezed + inputs
+            return x
+        return squeezed
+
+
+def test_a_part_reads_what_its_variable_held_before():
+    converted(nn.Sequential(Residual(3, 4, False), *(Residual(4, 4, True) for _ in range(3))), 2, 3, 5, 5)
+
+
+class DenseLayer(nn.Module):
+    def __init__(self, width, growth):
+        super().__init__()
+        self.norm, self.conv = nn.BatchNorm2d(width), nn.Conv2d(width, growth, 3, padding=1)
+
+    def forward(self, features):
+        return self.conv(torch.relu(self.norm(torch.cat(features, 1))))
+
+
+class Dense(nn.Module):
+    def __init__(self, counts, width=4, growth=2):
+        super().__init__()
+        self.blocks = nn.ModuleList()
+        for count in counts:
+            layers = [DenseLayer(width + i * growth, growth) for i in range(count)]
+            self.blocks.append(nn.ModuleList(layers))
+            width += count * growth
+
+    def forward(self, x):
+        for block in self.blocks:
+            features = [x]
+            for layer in block:
+                features.append(layer(features))
+            x = torch.cat(features, 1)
+        return x
+
+
+def test_a_list_of_all_earlier_results_grows_in_a_loop():
+    code = converted(Dense((5, 3, 1)), 2, 4, 6, 6)
+    assert "def dense_layer(features: list[mx.sym.Symbol], name: str)" in code
+    assert "    features = [x]\n    for i in range(5):\n        features.append(dense_layer(features," in code
+    assert 'x = mx.sym.Concat(*features, dim=1, name="x_cat")' in code
+    assert 'dense_layer([x], name="blocks_2_0")' in code
+
+
+class TwoLists(nn.Module):
+    """The earlier results are read one by one too."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(DenseLayer(4 + 2 * i, 2) for i in range(4))
+
+    def forward(self, x):
+        features = [x]
+        for layer in self.layers:
+            features.append(layer(features))
+        return torch.cat([features[1] * 2, *features, features[3]], 1)
+
+
+def test_one_of_a_list_is_read_by_its_place():
+    code = converted(TwoLists(), 2, 4, 6, 6)
+    assert "features[1] * 2" in code
+    assert "*features, features[3]" in code.replace("\n        ", " ")
+
+
+class Inner(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.one, self.two = nn.Linear(width, width), nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x):
+        return self.norm(x + self.two(torch.tanh(self.one(x))))
+
+
+class Repeated(nn.Module):
+    """ALBERT: one layer, called again and again."""
+
+    def __init__(self, width=8, times=6):
+        super().__init__()
+        self.layer, self.times = Inner(width), times
+
+    def forward(self, x):
+        for _ in range(self.times):
+            x = self.layer(x)
+        return x
+
+
+def test_a_layer_called_again_is_a_function_of_its_weights():
+    code = converted(Repeated(), 2, 8)
+    assert code.count("mx.sym.FullyConnected(") == 2
+    assert "one_weight: mx.sym.Symbol" in code
+    assert "for i in range(2, 7):" in code
+
+
+class Swish(nn.Module):
+    def forward(self, x):
+        gate = torch.sigmoid(x * 1.5)
+        return x * gate + 0.1
+
+
+class SharedActivation(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.fc2, self.act = nn.Linear(4, 4), nn.Linear(4, 4), Swish()
+
+    def forward(self, x):
+        x = self.act(self.fc1(x))
+        return self.act(self.fc2(x))
+
+
+def test_an_activation_called_twice_is_one_function():
+    code = converted(SharedActivation(), 2, 4)
+    assert 'swish(x, name="act")' in code
+    assert 'swish(x, name="act2")' in code
+
+
+class Attention(nn.Module):
+    def __init__(self, order):
+        super().__init__()
+        self.qkv, self.order = nn.Linear(8, 24), order
+
+    def forward(self, x):
+        n, t, _ = x.shape
+        qkv = self.qkv(x).reshape(n, t, 3, 8).permute(2, 0, 1, 3)
+        q, k, v = qkv[0], qkv[1], qkv[self.order]
+        return torch.softmax(q @ k.transpose(-2, -1), -1) @ v
+
+
+def test_all_places_of_an_axis_are_one_split():
+    code = converted(Attention(-1), 2, 5, 8)
+    assert "split = " not in code
+    assert "mx.sym.split(" in code
+    assert "transpose_b=True" in code
+    assert "SwapAxis" not in code
+
+
+def test_some_places_of_an_axis_are_slices():
+    assert "mx.sym.split(" not in converted(Attention(0), 2, 5, 8)
