@@ -19,6 +19,7 @@ from tracer.ir import Frame
 MAX_FLAGS = 2
 SMALLEST_GUARDED = 5
 SMALLEST_HELPER = 3
+LONG_WORD = 20
 # The parameters of a function that is written for its name alone.
 FEW = 3
 # The statements of a class that deserves a function though only one other function calls it.
@@ -279,7 +280,8 @@ def flags_of(family: Family, program: Program) -> dict[frozenset[int], str]:
 def _word(entry: Entry, block: Block, program: Program) -> str:
     """What an entry is called in short: the submodule that it stands in, or the op of torch."""
     if isinstance(entry.source, Variable):
-        return ""
+        name = entry.source.name[len(block.prefix) :].strip("_")
+        return name if len(name) < LONG_WORD else ""
     inner = entry.source if isinstance(entry.source, Block) else None
     call = program.calls[next(inner.calls()) if inner else entry.source]  # type: ignore[index]
     if inner is not None and inner.frame.op:

@@ -492,7 +492,9 @@ class _Folder:
             first = together[0]
             assert first is not None
             handed_on = isinstance(first, CallItem)
-            row = [(slot, table.place(slot, values, hint, handed_on)) for slot, values, hint in slots(together)]
+            row = [
+                (slot, table.place(slot, values, hint, handed_on)) for slot, values, hint in slots(together)
+            ]
             rows.append((first, row))
         chosen, parameters = table.settled()
         items = [

@@ -450,7 +450,7 @@ class Builder:
         self._namer.release(call.name for call, hint in zip(made, hints, strict=True) if hint)
         stem = plain[-1] if plain else self._namer.call(node.source, None, "", node.op, self._feeder(node))
         around = node.source.frames[-1].prefix if node.source.frames else ""
-        path = f"{node.source.path}.{stem[len(around) + 1 :]}" if around else stem
+        path = f"{node.source.frames[-1].path}.{stem[len(around) + 1 :]}" if around else stem
         given = tuple((key, arg.name, arg.index) for key, arg in node.args if isinstance(arg, Ref))
         frame = Frame(path, node.op, library=True, op=True, arguments=given, prefix=stem)
         source = replace(node.source, frames=(*node.source.frames, frame))

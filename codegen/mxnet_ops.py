@@ -129,7 +129,7 @@ OPS: dict[str, OpSpec] = {
     # Shape
     "Reshape": _op(shape=REQUIRED, reverse=False),
     "Flatten": _op(),
-    "SwapAxis": _op(dim1=0, dim2=0),
+    "SwapAxis": _op("dim1 dim2", dim1=0, dim2=0),  # of which torch has no default
     "transpose": _op(axes=REQUIRED),
     "expand_dims": _op(axis=REQUIRED),
     "squeeze": _op(axis=None),

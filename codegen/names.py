@@ -12,9 +12,10 @@ import builtins
 import keyword
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from tracer.author import SAYS_NOTHING
 from tracer.ir import Frame, Graph, Node, Source
 
 # What generated code calls by these names.
@@ -45,12 +46,16 @@ class Namer:
         frame = source.frames[-1] if source.frames else None
         path = owner if owner is not None else source.path
         own_name = owner is not None or (frame is not None and frame.library)
-        parts = [_placed(path, source)] if path else []
+        start = (
+            frame.prefix if owner is None and frame is not None and frame.helper else _placed(path, source)
+        )
+        parts = [start] if start else []
         if hint or not own_name or not path:
             # Inside a layer of torch's own the author has no variables.
             target = "" if frame is not None and frame.library else source.target
-            if (feeder or target) and (_class_of(frame), op) in self._repeated:
-                parts.append(flat(feeder or target))
+            teller = source.local if frame is not None and frame.helper else feeder or target
+            if teller and (_class_of(frame), op) in self._repeated:
+                parts.append(flat(teller))
             parts.append(hint or op)
         return "_".join(parts)
 
@@ -109,6 +114,8 @@ def prefixed(graph: Graph) -> Graph:
     weights are called after their ops, so that MXNet makes them by itself.
     """
     with_weights = _calls_with_weights(graph)
+    called_again = _functions_called_again(graph)
+    modules = {flat(f.path) for node in graph.nodes for f in node.source.frames if not f.helper}
     prefixes: dict[tuple[str, int], str] = {}
     counts: Counter[str] = Counter()
     nodes = []
@@ -118,11 +125,29 @@ def prefixed(graph: Graph) -> Graph:
             key = (frame.path, frame.call)
             if key not in prefixes:
                 stem = _placed(frame.path, Source(frames=tuple(frames)))
+                if frame.helper and frame.target not in SAYS_NOTHING and _use(frame, frames) in called_again:
+                    told = "_".join(p for p in (frames[-1].prefix, frame.target) if p)
+                    stem = stem if told in modules else told
                 counts[stem] += 1
                 prefixes[key] = stem if not stem or key in with_weights else _numbered(stem, counts[stem])
             frames.append(replace(frame, prefix=prefixes[key]))
         nodes.append(replace(node, source=replace(node.source, frames=tuple(frames))))
     return replace(graph, nodes=tuple(nodes))
+
+
+def _use(frame: Frame, around: Sequence[Frame]) -> tuple[str, str]:
+    """A function of the author's in a class of modules."""
+    return _class_of(around[-1] if around else None), frame.cls
+
+
+def _functions_called_again(graph: Graph) -> frozenset[tuple[str, str]]:
+    """The functions that some call of a module of a class calls more than once: told apart by what they give."""
+    calls: dict[tuple[tuple[Frame, ...], str], set[int]] = {}
+    for node in graph.nodes:
+        for depth, frame in enumerate(node.source.frames):
+            if frame.helper:
+                calls.setdefault((node.source.frames[:depth], frame.cls), set()).add(frame.call)
+    return frozenset((_class_of(around[-1]), cls) for (around, cls), made in calls.items() if len(made) > 1)
 
 
 def _calls_with_weights(graph: Graph) -> frozenset[tuple[str, int]]:

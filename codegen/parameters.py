@@ -28,9 +28,7 @@ class Parameters:
         self._handed_on: set[int] = set()
         self._flags = list(flags)
 
-    def place(
-        self, slot: str, values: tuple[Any, ...], hint: str, handed_on: bool = False
-    ) -> Literal | int:
+    def place(self, slot: str, values: tuple[Any, ...], hint: str, handed_on: bool = False) -> Literal | int:
         """A literal where all uses agree, else the number of a row to be settled.
 
         What is `handed_on` to another function is made of what the function's own ops take, if it can be.
@@ -106,7 +104,9 @@ class Parameters:
 def _renamed(choice: Any, names: dict[str, str]) -> Any:
     if isinstance(choice, tuple):
         return tuple(_renamed(part, names) for part in choice)
-    return replace(choice, name=names.get(choice.name, choice.name)) if isinstance(choice, Parameter) else choice
+    return (
+        replace(choice, name=names.get(choice.name, choice.name)) if isinstance(choice, Parameter) else choice
+    )
 
 
 def _is_one(known: Sequence[Any]) -> bool:

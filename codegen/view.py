@@ -252,12 +252,13 @@ class _Body:
         self.prefix = prefix
         self.path = frame.path
         self._is_op = frame.op
+        self._is_helper = frame.helper
         self._functions = functions
         self._made_up: set[str] = set()
         nodes = {(f.path, call.node) for call in _inlined(program, items) for f in call.source.frames}
         self._sizes = Counter(path for path, _ in nodes)
         # A net without hierarchy is read line by line.
-        self._is_flat = all(f.library for c in program.calls for f in c.source.frames[1:])
+        self._is_flat = all(f.library or f.helper for c in program.calls for f in c.source.frames[1:])
         self._lines = Counter(call.source.text for call in _inlined(program, items) if call.source.text)
         self._last_use = _last_uses(items, outputs)
         self._holder: dict[Operand, str] = {}
@@ -482,7 +483,8 @@ class _Body:
         tail = self._tail(call)
         takes_over = call.op not in MAKES_ANEW or len(call.inputs) == 1
         dying = self._dying(index, list(call.operands())) if takes_over else ""
-        author = self._authors(call.source.target, item.index, None)
+        own = call.source.local if self._is_helper else call.source.target
+        author = self._authors(own, item.index, None)
         wishes = [author, dying, self._inlined_module(call), tail]
         if call.op in KEEPS and dying and self._is_on_the_way(item.index):
             wishes = [dying, author]
@@ -567,7 +569,7 @@ class _Body:
         section = ""
         for frame in reversed(call.source.frames):
             own = frame.path == self.path
-            if own or (not frame.library and self._sizes[frame.path] > 1):
+            if own or (not frame.library and not frame.helper and self._sizes[frame.path] > 1):
                 section = "" if own else f"{frame.path[len(self.path) :].lstrip('.')}: {frame.cls}"
                 break
         if not section and self._is_flat and self._lines[call.source.text] > 1:
@@ -616,7 +618,13 @@ class _Body:
             target = self._target(index, outputs[0], [author, self._dying(index, inputs), tail])
             self._made_up |= {target} if target == identifier(tail) else set()
             return [target]
-        return [self._target(index, o, [f"{tail}{i}"]) for i, o in enumerate(outputs)]
+        return [self._target(index, o, [self._called_inside(o), f"{tail}{i}"]) for i, o in enumerate(outputs)]
+
+    def _called_inside(self, operand: Operand) -> str:
+        """The author's variable for one of several results, where it is made."""
+        source = self.program.calls[operand.call].source if isinstance(operand, Out) else None
+        local = (source.local or source.target) if source is not None else ""
+        return "" if local in SAYS_NOTHING else local
 
     def _loop(self, index: int, item: LoopItem) -> list[Line]:
         if item.listed is not None:

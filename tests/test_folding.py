@@ -164,6 +164,44 @@ def test_an_activation_called_twice_is_one_function():
     assert 'swish(x, name="act2")' in code
 
 
+def turned(x):
+    x1, x2 = x[..., ::2], x[..., 1::2]
+    return torch.cat((-x2, x1), -1)
+
+
+def rotary(q, k, angle):
+    q_embed = q * angle + turned(q)
+    k_embed = k * angle + turned(k)
+    return q_embed, k_embed
+
+
+class RotaryAttention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.query, self.key = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.angle = nn.Parameter(torch.randn(8))
+
+    def scores(self, q, k):
+        return torch.sigmoid(q * k)
+
+    def project(self, x):
+        return self.query(x), self.key(x)
+
+    def forward(self, x):
+        q, k = self.project(x)
+        q, k = rotary(q, k, self.angle)
+        weights = self.scores(q, k)
+        return x + weights * self.scores(k, q)
+
+
+def test_the_authors_functions_are_functions():
+    code = converted(nn.Sequential(RotaryAttention(), RotaryAttention()), 2, 5, 8)
+    assert "def turned(x: mx.sym.Symbol, name: str)" in code
+    assert "q_embed, k_embed = rotary(" in code
+    assert "def scores(q: mx.sym.Symbol, k: mx.sym.Symbol, name: str)" in code
+    assert "def project(" not in code, "a function that calls modules is no helper"
+
+
 class Attention(nn.Module):
     def __init__(self, order):
         super().__init__()

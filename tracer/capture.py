@@ -41,6 +41,7 @@ from tracer.author import statement_at
 from tracer.canonical import call_arguments, op_name
 from tracer.composites import Composite, NotWritten, composites
 from tracer.copies import module_copy
+from tracer.helpers import Helpers
 from tracer.ir import Frame, Source
 from tracer.plugins import close_modules
 from tracer.problems import ConversionError, Problem, RequestError, UserModelError
@@ -363,6 +364,7 @@ class _Recorder(TorchFunctionMode):
         self._modules: list[nn.Module] = []
         self._calls: dict[int, int] = {}
         self._paths = {id(m): path for path, m in model.named_modules()}
+        self._helpers = Helpers(_is_user_file, _Recorder.trace.__code__)
         self._attributes = dict(_attribute_tensors(model))
         self._keys: dict[int, list[str]] = {}
         for key, tensor in _state_tensors(model):
@@ -401,6 +403,9 @@ class _Recorder(TorchFunctionMode):
         tensors, left_out = flatten_outputs(result)
         outputs = tuple(_in_order(caught, taps) if taps else [self._lookup(tensor) for _, tensor in tensors])
         self.graph.output(outputs)
+        for node in self.graph.nodes:
+            if "source" in node.meta:
+                node.meta["source"] = self._helpers.without_callers(node.meta["source"])
         return Capture(self.graph, outputs, () if taps else tuple(left_out))
 
     def _enter(self, module: nn.Module, _args: Any) -> None:
@@ -410,6 +415,7 @@ class _Recorder(TorchFunctionMode):
         path = self._paths.get(id(module), unnamed)
         call = self._calls.get(id(module), 0)
         self._calls[id(module)] = call + 1
+        self._helpers.calls_module(sys._getframe(1))
         target = statement_at(*_user_line(sys._getframe(1))).target if self._frames else ""
         frame = Frame(path, cls.__name__, call, _is_library(cls), _file_of(module), target=target)
         self._frames.append(frame)
@@ -420,10 +426,13 @@ class _Recorder(TorchFunctionMode):
             bound = inspect.signature(module.forward).bind(*args, **kwargs).arguments
         except (TypeError, ValueError):  # the call itself raises, with the better message
             return
+        self._frames[-1] = replace(self._frames[-1], arguments=self._given(bound))
+
+    def _given(self, bound: Mapping[str, Any]) -> tuple[tuple[str, str, int], ...]:
+        """The traced tensors among arguments: the name of each, and what made it."""
         tensors = [(k, t) for k, v in bound.items() for t in (v if isinstance(v, list | tuple) else [v])]
         nodes = [(k, self._node_of.get(id(t))) for k, t in tensors if isinstance(t, torch.Tensor)]
-        given = tuple((k, *_output_of(node)) for k, node in nodes if node is not None)
-        self._frames[-1] = replace(self._frames[-1], arguments=given)
+        return tuple((k, *_output_of(node)) for k, node in nodes if node is not None)
 
     def _leave(self, module: nn.Module, _args: Any, output: Any) -> None:
         frame = self._frames.pop()
@@ -781,7 +790,8 @@ class _Recorder(TorchFunctionMode):
         frame = sys._getframe(1)
         file, line = _user_line(frame)
         path = self._frames[-1].path if self._frames else ""
-        return Source(path, file, line, tuple(self._frames), statement_at(*_forward_line(frame)).target)
+        frames = (*self._frames, *self._helpers.running(frame, path, self._given))
+        return Source(path, file, line, frames, statement_at(*_forward_line(frame)).target)
 
     def _data_dependent(self, name: str, traceback: Any) -> Refusal:
         source = self._source()

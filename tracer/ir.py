@@ -81,7 +81,7 @@ class Frame:
     around an op of torch that takes several of MXNet's: `cls` is then the op's name. `arguments` are the
     tensors that the call is given: (the parameter of forward, the node's name, its output). `target` is the
     local variable to which the caller assigns what the call returns. `prefix` begins the names of what the call
-    makes: lowering sets it.
+    makes: lowering sets it. `helper` marks a function of the author's: `cls` is then its name.
     """
 
     path: str
@@ -93,6 +93,7 @@ class Frame:
     arguments: tuple[tuple[str, str, int], ...] = ()
     target: str = ""
     prefix: str = ""
+    helper: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Source:
     """Where in the user's code a node comes from; survives every stage.
 
     `target` is the local variable that the author's statement assigns, `targets` are those of `q, k, v = ...`,
-    `text` its code.
+    `text` its code. `local` is the variable in a function that forward calls, where `target` is forward's.
     """
 
     path: str = ""
@@ -110,6 +111,7 @@ class Source:
     target: str = ""
     text: str = ""
     targets: tuple[str, ...] = ()
+    local: str = ""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.file else "(no source)"

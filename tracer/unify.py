@@ -195,7 +195,9 @@ class _Unifier:
         # What a function that forward calls says of itself is less than what forward does with it.
         is_weak = statement.target in SAYS_NOTHING or (statement.is_argument and bool(source.target))
         target = source.target or statement.target if is_weak else statement.target
-        source = replace(source, target=target, text=statement.text, targets=statement.targets)
+        source = replace(
+            source, target=target, text=statement.text, targets=statement.targets, local=statement.target
+        )
         if node.op == "placeholder":
             return Node(name_of(node), "input", (), types, source)
         constant = self._constant(node)

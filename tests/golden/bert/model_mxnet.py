@@ -22,41 +22,10 @@ def named(symbol: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     return symbol
 
 
-def bert_self_attention(
-    hidden_states: mx.sym.Symbol, attention_mask: mx.sym.Symbol, name: str
-) -> mx.sym.Symbol:
-    """BertSelfAttention of model.py."""
-    query_layer = mx.sym.FullyConnected(
-        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_query"
-    )
-    query_layer = mx.sym.Reshape(query_layer, shape=(0, 0, 4, 24), name=f"{name}_query_view")
-    query_layer = mx.sym.transpose(
-        query_layer, axes=(0, 2, 1, 3), name=f"{name}_query_layer_permute"
-    )
-    key_layer = mx.sym.FullyConnected(
-        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_key"
-    )
-    key_layer = mx.sym.Reshape(key_layer, shape=(0, 0, 4, 24), name=f"{name}_key_view")
-    key_layer = mx.sym.transpose(key_layer, axes=(0, 2, 1, 3), name=f"{name}_key_layer_permute")
-    value_layer = mx.sym.FullyConnected(
-        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_value"
-    )
-    value_layer = mx.sym.Reshape(value_layer, shape=(0, 0, 4, 24), name=f"{name}_value_view")
-    value_layer = mx.sym.transpose(
-        value_layer, axes=(0, 2, 1, 3), name=f"{name}_value_layer_permute"
-    )
-    attention_scores = mx.sym.linalg.gemm2(
-        query_layer, key_layer, transpose_b=True, name=f"{name}_attention_scores_matmul"
-    )
-    attention_scores = named(attention_scores / 24**0.5, name=f"{name}_div")
-    attention_scores = mx.sym.broadcast_add(attention_scores, attention_mask, name=f"{name}_add")
-    attention_probs = mx.sym.softmax(attention_scores, name=f"{name}_softmax")
-    attention_probs = mx.sym.Dropout(attention_probs, p=0.1, name=f"{name}_dropout")
-    context_layer = mx.sym.linalg.gemm2(attention_probs, value_layer, name=f"{name}_dropout_matmul")
-    context_layer = mx.sym.transpose(
-        context_layer, axes=(0, 2, 1, 3), name=f"{name}_context_layer_permute"
-    )
-    return mx.sym.Reshape(context_layer, shape=(0, 0, -1), name=f"{name}_dropout_view")
+def transpose_for_scores(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
+    """transpose_for_scores of model.py."""
+    x = mx.sym.Reshape(x, shape=(0, 0, 4, 24), name=f"{name}_view")
+    return mx.sym.transpose(x, axes=(0, 2, 1, 3), name=f"{name}_permute")
 
 
 def bert_self_output(
@@ -69,6 +38,34 @@ def bert_self_output(
     hidden_states = mx.sym.Dropout(hidden_states, p=0.1, name=f"{name}_dropout")
     hidden_states = mx.sym.elemwise_add(hidden_states, input_tensor, name=f"{name}_add")
     return mx.sym.LayerNorm(hidden_states, eps=1e-12, name=f"{name}_LayerNorm")
+
+
+def bert_self_attention(
+    hidden_states: mx.sym.Symbol, attention_mask: mx.sym.Symbol, name: str
+) -> mx.sym.Symbol:
+    """BertSelfAttention of model.py."""
+    query_layer = mx.sym.FullyConnected(
+        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_query"
+    )
+    query_layer = transpose_for_scores(query_layer, name=f"{name}_query_layer")
+    key_layer = mx.sym.FullyConnected(
+        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_key"
+    )
+    key_layer = transpose_for_scores(key_layer, name=f"{name}_key_layer")
+    value_layer = mx.sym.FullyConnected(
+        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_value"
+    )
+    value_layer = transpose_for_scores(value_layer, name=f"{name}_value_layer")
+    attention_scores = mx.sym.linalg.gemm2(
+        query_layer, key_layer, transpose_b=True, name=f"{name}_attention_scores_matmul"
+    )
+    attention_scores = named(attention_scores / 24**0.5, name=f"{name}_div")
+    attention_scores = mx.sym.broadcast_add(attention_scores, attention_mask, name=f"{name}_add")
+    attention_probs = mx.sym.softmax(attention_scores, name=f"{name}_softmax")
+    attention_probs = mx.sym.Dropout(attention_probs, p=0.1, name=f"{name}_dropout")
+    context_layer = mx.sym.linalg.gemm2(attention_probs, value_layer, name=f"{name}_dropout_matmul")
+    context_layer = mx.sym.transpose(context_layer, axes=(0, 2, 1, 3), name=f"{name}_permute")
+    return mx.sym.Reshape(context_layer, shape=(0, 0, -1), name=f"{name}_view")
 
 
 def bert_layer(

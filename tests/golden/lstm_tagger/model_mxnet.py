@@ -21,9 +21,10 @@ def LSTMTagger() -> mx.sym.Symbol:
     sentence = mx.sym.Variable("sentence", dtype="int64")
     embeds = mx.sym.Embedding(sentence, input_dim=200, output_dim=32, name="word_embeddings")
 
-    # lstm_out, _ = self.lstm(embeds)
+    # lstm_out, _ = self.lstm(embeds); the state begins as zeros, for as many samples as there
+    # are: 0 is inferred
     begin_state = mx.sym.zeros(shape=(4, 0, 48), name="lstm_begin_state")
-    time_major = mx.sym.SwapAxis(embeds, dim2=1, name="lstm_time_major")
+    time_major = mx.sym.SwapAxis(embeds, dim1=0, dim2=1, name="lstm_time_major")
     lstm = mx.sym.RNN(
         time_major,
         state=begin_state,
@@ -35,7 +36,7 @@ def LSTMTagger() -> mx.sym.Symbol:
         p=0.3,
         name="lstm",
     )
-    lstm_out = mx.sym.SwapAxis(lstm, dim2=1, name="lstm_batch_first")
+    lstm_out = mx.sym.SwapAxis(lstm, dim1=0, dim2=1, name="lstm_batch_first")
 
     # tag_space = self.hidden2tag(self.dropout(lstm_out))
     lstm_out = mx.sym.Dropout(lstm_out, p=0.3, name="dropout")

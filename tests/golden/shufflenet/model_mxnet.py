@@ -12,6 +12,13 @@ DATA_SHAPES = {
 }
 
 
+def channel_shuffle(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
+    """channel_shuffle of model.py."""
+    x = mx.sym.Reshape(x, shape=(0, -4, 2, -1, 0, 0), name=f"{name}_x_view")
+    x = mx.sym.SwapAxis(x, dim1=1, dim2=2, name=f"{name}_transpose")
+    return mx.sym.Reshape(x, shape=(0, -3, 0, 0), name=f"{name}_x_view2")
+
+
 def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     """InvertedResidual of model.py, with branch1."""
     x2 = mx.sym.Convolution(
@@ -52,9 +59,7 @@ def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> m
     x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch2_6")
     x = mx.sym.Activation(x, act_type="relu", name=f"{name}_branch2_7")
     cat = mx.sym.Concat(x2, x, dim=1, name=f"{name}_cat")
-    out = mx.sym.Reshape(cat, shape=(0, -4, 2, -1, 0, 0), name=f"{name}_branch1_4_view")
-    out = mx.sym.SwapAxis(out, dim1=1, dim2=2, name=f"{name}_transpose")
-    return mx.sym.Reshape(out, shape=(0, -3, 0, 0), name=f"{name}_branch1_4_view2")
+    return channel_shuffle(cat, name=f"{name}_channel_shuffle")
 
 
 def inverted_residual(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
@@ -81,9 +86,7 @@ def inverted_residual(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Sy
     out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch2_6")
     out = mx.sym.Activation(out, act_type="relu", name=f"{name}_branch2_7")
     out = mx.sym.Concat(x1, out, dim=1, name=f"{name}_cat")
-    out = mx.sym.Reshape(out, shape=(0, -4, 2, -1, 0, 0), name=f"{name}_out_view")
-    out = mx.sym.SwapAxis(out, dim1=1, dim2=2, name=f"{name}_transpose")
-    return mx.sym.Reshape(out, shape=(0, -3, 0, 0), name=f"{name}_out_view2")
+    return channel_shuffle(out, name=f"{name}_channel_shuffle")
 
 
 def shufflenet_v2_x0_5() -> mx.sym.Symbol:

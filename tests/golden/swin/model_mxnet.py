@@ -90,14 +90,16 @@ def swin_transformer_block(
     shifted_x = view
     if with_roll:
         shifted_x = roll(view, begin=2, name=f"{name}_shifted_x_roll")
-    x_windows = mx.sym.Reshape(shifted_x, shape=x_windows_shape, name=f"{name}_x_windows_view")
+    x_windows = mx.sym.Reshape(
+        shifted_x, shape=x_windows_shape, name=f"{name}_window_partition_x_view"
+    )
     x_windows = mx.sym.transpose(
-        x_windows, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_x_windows_permute"
+        x_windows, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_window_partition_permute"
     )
     x_windows = mx.sym.Reshape(
-        x_windows, shape=(-1, 0, 0, 0), reverse=True, name=f"{name}_x_windows_view2"
+        x_windows, shape=(-1, 0, 0, 0), reverse=True, name=f"{name}_window_partition_view"
     )
-    x_windows = mx.sym.Reshape(x_windows, shape=(0, -3, 0), name=f"{name}_x_windows_view3")
+    x_windows = mx.sym.Reshape(x_windows, shape=(0, -3, 0), name=f"{name}_x_windows_view")
 
     # attn: WindowAttention
     qkv = mx.sym.FullyConnected(
@@ -153,11 +155,13 @@ def swin_transformer_block(
     attn_windows = mx.sym.Reshape(
         attn, shape=attn_windows_shape, name=f"{name}_attn_proj_drop_view"
     )
-    shifted_x = mx.sym.Reshape(attn_windows, shape=shifted_x_shape, name=f"{name}_shifted_x_view")
-    shifted_x = mx.sym.transpose(
-        shifted_x, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_shifted_x_permute"
+    shifted_x = mx.sym.Reshape(
+        attn_windows, shape=shifted_x_shape, name=f"{name}_window_reverse_x_view"
     )
-    shifted_x = mx.sym.Reshape(shifted_x, shape=(0, -3, -3, 0), name=f"{name}_shifted_x_view2")
+    shifted_x = mx.sym.transpose(
+        shifted_x, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_window_reverse_permute"
+    )
+    shifted_x = mx.sym.Reshape(shifted_x, shape=(0, -3, -3, 0), name=f"{name}_window_reverse_view")
     if with_roll:
         shifted_x = roll(shifted_x, begin=-2, name=f"{name}_attn_proj_drop_roll")
     shifted_x = mx.sym.Reshape(shifted_x, shape=(0, -3, 0), name=f"{name}_attn_proj_drop_view2")
