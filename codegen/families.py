@@ -124,7 +124,7 @@ def aligned(
     lacking = places.count(None)
     if position < len(entries) or (lacking and 2 * lacking > len(places)):
         return None
-    if lacking and len(places) < SMALLEST_GUARDED:
+    if lacking and (len(places) < SMALLEST_GUARDED or is_sequence(block.frame)):
         return None
     match = _Match(base, places, inputs)
     for entry, own in zip(base.entries, places, strict=True):
@@ -197,7 +197,13 @@ class _Match:
 
 def is_helper(family: Family) -> bool:
     """Whether a family is an op or layer of torch that MXNet takes several ops for: it reads better under its name."""
-    return family.base.block.frame.library and len(family.base.entries) >= SMALLEST_HELPER
+    frame = family.base.block.frame
+    return frame.library and not is_sequence(frame) and len(family.base.entries) >= SMALLEST_HELPER
+
+
+def is_sequence(frame: Frame) -> bool:
+    """Whether a call is one of torch's own Sequential, whose class says nothing of what it does."""
+    return frame.library and frame.cls == "Sequential"
 
 
 def is_named(family: Family, program: Program) -> bool:

@@ -8,6 +8,7 @@ the very symbol that the flat program gives.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from codegen.families import (
     flags_of,
     is_named,
     is_part,
+    is_sequence,
     plain,
     runs,
     segments,
@@ -36,6 +38,10 @@ from tracer.ir import Frame
 
 # Parameters of forward that say no more than x.
 GENERAL = frozenset(["input", "self", "inputs"])
+# The ops of a Sequential that may be a function, the classes in its name, and how they are called there.
+SMALLEST_SEQUENCE = 3
+MOST_WORDS = 4
+SHORT = {"batch_norm": "bn", "conv_transpose": "deconv", "linear": "fc", "max_pool": "pool", "avg_pool": "pool"}
 # The last words of parameters' names.
 SUFFIXES = frozenset(["weight", "bias", "gamma", "beta", "moving", "mean", "var", ""])
 # What a list of values is called.
@@ -147,10 +153,17 @@ class _Folder:
             for f in c.source.frames
             if not _is_below(c.name, f.prefix)
         }
+        # A Sequential of the author's modules is a stage: what repeats stands inside it.
+        bad |= {
+            (frame.path, frame.call)
+            for call in self.program.calls
+            for depth, frame in enumerate(call.source.frames)
+            if is_sequence(frame) and not all(inner.library for inner in call.source.frames[depth:])
+        }
         return {
             key
             for key, frame in frames.items()
-            if frame.cls not in CONTAINERS and key not in bad and (not frame.library or sizes[key] >= 2)
+            if key not in bad and sizes[key] >= _least_size(frame)
         }
 
     def _find_owners(self) -> dict[str, Block]:
@@ -414,8 +427,8 @@ class _Folder:
             self.reserved.add(family.name)
 
     def _function_name(self, family: Family, families: Sequence[Family]) -> str:
-        base = identifier(snake(family.cls))
-        others = [f for f in families if f is not family and snake(f.cls) == snake(family.cls)]
+        base = identifier(self._stem(family))
+        others = [f for f in families if f is not family and self._stem(f) == self._stem(family)]
         trait = self._trait(family, others) if others else ""
         family.trait = trait
         name = identifier("_".join([base, *([trait.lower()] if trait else [])]))
@@ -423,6 +436,27 @@ class _Folder:
         while name in self.reserved:
             name, number = f"{base}_{number}", number + 1
         return name
+
+    def _stem(self, family: Family) -> str:
+        """What a function is called after: its class, or of a Sequential what it holds."""
+        frame = family.base.block.frame
+        if not is_sequence(frame):
+            return snake(family.cls)
+        held = self._held(family)
+        plainly = (re.sub(r"[A-Z][A-Za-z]?LU", lambda m: m.group().capitalize(), cls) for cls in held)
+        words = [SHORT.get(word, word) for word in (snake(re.sub(r"\dd$", "", cls)) for cls in plainly)]
+        if len(words) <= MOST_WORDS:
+            return "_".join(words)
+        place = frame.path.rpartition(".")[2]
+        return "sequence" if place[:1].isdigit() else snake(place)
+
+    def _held(self, family: Family) -> list[str]:
+        """The classes that a Sequential holds, in order, of those alike one after another one."""
+        block = family.base.block
+        frames = [self.program.calls[index].source.frames for index in block.calls()]
+        depth = next(i for i, frame in enumerate(frames[0]) if frame == block.frame) + 1
+        held = [own[depth].cls for own in frames if len(own) > depth]
+        return [cls for cls, before in zip(held, ["", *held], strict=False) if cls != before]
 
     def _trait(self, family: Family, others: Sequence[Family]) -> str:
         """A class, an op or a submodule that this family has and others of its class have not; the plainest has none."""
@@ -517,6 +551,7 @@ class _Folder:
             base.outputs,
             base.block.prefix,
             family.trait,
+            tuple(self._held(family)) if is_sequence(base.block.frame) else (),
         )
 
     def _guarded(self, family: Family, items: Sequence[Item], flags: dict[frozenset[int], str]) -> list[Item]:
@@ -564,6 +599,13 @@ class _Folder:
             operand = self._values.get((node, index), Leaf(node))
             found.setdefault(operand, "x" if name in GENERAL else identifier(name))
         return found
+
+
+def _least_size(frame: Frame) -> int:
+    """The ops from which a call of a module can be a function."""
+    if is_sequence(frame):
+        return SMALLEST_SEQUENCE
+    return 2 if frame.library else 1
 
 
 def _last_words(name: str) -> str:

@@ -124,7 +124,7 @@ class Function:
 
     `prefix` is the path of the use that the body was taken from: names in it are relative.
     `parameters` are names with the values that the uses give, `optional` the numbers of inputs that some
-    uses do not give. `trait` tells it from other functions of its class.
+    uses do not give. `trait` tells it from other functions of its class, `held` are the classes in a Sequential.
     """
 
     name: str
@@ -137,6 +137,7 @@ class Function:
     outputs: tuple[Operand, ...]
     prefix: str
     trait: str = ""
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

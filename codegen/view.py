@@ -167,7 +167,7 @@ def _function(program: Program, function: Function, functions: frozenset[str]) -
         function.name,
         ", ".join([*parts, "name: str", *optional]),
         returns,
-        (_function_doc(function.frame, function.trait),),
+        (_function_doc(function.frame, function.trait, function.held),),
         _returning(lines, texts),
     )
 
@@ -180,11 +180,13 @@ def _returning(lines: list[Line], texts: Sequence[str], result: str = "") -> tup
     return (*lines, Line(f"return {result or ', '.join(texts)}"))
 
 
-def _function_doc(frame: Frame, trait: str) -> str:
+def _function_doc(frame: Frame, trait: str, held: Sequence[str]) -> str:
     where = f" of {_words(frame.file)}" if frame.file else ""
     with_trait = f", with {_words(trait)}" if trait else ""
     if frame.op:
         return f"torch's {frame.cls}{with_trait}, for which MXNet needs several ops."
+    if held:
+        return f"A Sequential of {_words(', '.join(held))}{with_trait}."
     if frame.library:
         return f"torch.nn.{_words(frame.cls)}{with_trait}."
     return f"{_words(frame.cls)}{where}{with_trait}."
@@ -572,7 +574,7 @@ class _Body:
             if own or (not frame.library and not frame.helper and self._sizes[frame.path] > 1):
                 section = "" if own else f"{frame.path[len(self.path) :].lstrip('.')}: {frame.cls}"
                 break
-        if not section and self._is_flat and self._lines[call.source.text] > 1:
+        if not section and self._is_flat and not self.path and self._lines[call.source.text] > 1:
             section = call.source.text if len(call.source.text) <= COMMAND_LENGTH else ""
         changed = section != self._section
         self._section = section

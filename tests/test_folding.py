@@ -224,3 +224,27 @@ def test_all_places_of_an_axis_are_one_split():
 
 def test_some_places_of_an_axis_are_slices():
     assert "mx.sym.split(" not in converted(Attention(0), 2, 5, 8)
+
+
+def conv_unit(width, out):
+    return nn.Sequential(nn.Conv2d(width, out, 3, padding=1), nn.BatchNorm2d(out), nn.LeakyReLU(0.1))
+
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = conv_unit(3, 8)
+        self.blocks = nn.ModuleList(conv_unit(8, 8) for _ in range(5))
+
+    def forward(self, x):
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+def test_a_sequential_that_repeats_is_a_function():
+    code = converted(Plain(), 2, 3, 6, 6)
+    assert "def conv_bn_leaky_relu(x: mx.sym.Symbol, name: str)" in code
+    assert "for i in range(5):\n        x = conv_bn_leaky_relu(x," in code
+    assert '"""A Sequential of Conv2d, BatchNorm2d, LeakyReLU."""' in code

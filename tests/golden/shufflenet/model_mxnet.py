@@ -12,6 +12,27 @@ DATA_SHAPES = {
 }
 
 
+def branch2(x: mx.sym.Symbol, num_filter: int, stride: tuple[int, int], name: str) -> mx.sym.Symbol:
+    """A Sequential of Conv2d, BatchNorm2d, ReLU, Conv2d, BatchNorm2d, Conv2d, BatchNorm2d, ReLU."""
+    x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_0")
+    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_1")
+    x = mx.sym.Activation(x, act_type="relu", name=f"{name}_2")
+    x = mx.sym.Convolution(
+        x,
+        kernel=(3, 3),
+        stride=stride,
+        pad=(1, 1),
+        num_filter=num_filter,
+        num_group=num_filter,
+        no_bias=True,
+        name=f"{name}_3",
+    )
+    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_4")
+    x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_5")
+    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_6")
+    return mx.sym.Activation(x, act_type="relu", name=f"{name}_7")
+
+
 def channel_shuffle(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     """channel_shuffle of model.py."""
     x = mx.sym.Reshape(x, shape=(0, -4, 2, -1, 0, 0), name=f"{name}_x_view")
@@ -37,27 +58,7 @@ def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> m
     )
     x2 = mx.sym.BatchNorm(x2, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch1_3")
     x2 = mx.sym.Activation(x2, act_type="relu", name=f"{name}_branch1_4")
-    x = mx.sym.Convolution(
-        x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_branch2_0"
-    )
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch2_1")
-    x = mx.sym.Activation(x, act_type="relu", name=f"{name}_branch2_2")
-    x = mx.sym.Convolution(
-        x,
-        kernel=(3, 3),
-        stride=(2, 2),
-        pad=(1, 1),
-        num_filter=num_filter,
-        num_group=num_filter,
-        no_bias=True,
-        name=f"{name}_branch2_3",
-    )
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch2_4")
-    x = mx.sym.Convolution(
-        x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_branch2_5"
-    )
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch2_6")
-    x = mx.sym.Activation(x, act_type="relu", name=f"{name}_branch2_7")
+    x = branch2(x, num_filter=num_filter, stride=(2, 2), name=f"{name}_branch2")
     cat = mx.sym.Concat(x2, x, dim=1, name=f"{name}_cat")
     return channel_shuffle(cat, name=f"{name}_channel_shuffle")
 
@@ -65,26 +66,7 @@ def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> m
 def inverted_residual(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     """InvertedResidual of model.py."""
     x1, x2 = mx.sym.split(x, num_outputs=2, name=f"{name}_chunk")
-    out = mx.sym.Convolution(
-        x2, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_branch2_0"
-    )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch2_1")
-    out = mx.sym.Activation(out, act_type="relu", name=f"{name}_branch2_2")
-    out = mx.sym.Convolution(
-        out,
-        kernel=(3, 3),
-        pad=(1, 1),
-        num_filter=num_filter,
-        num_group=num_filter,
-        no_bias=True,
-        name=f"{name}_branch2_3",
-    )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch2_4")
-    out = mx.sym.Convolution(
-        out, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_branch2_5"
-    )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch2_6")
-    out = mx.sym.Activation(out, act_type="relu", name=f"{name}_branch2_7")
+    out = branch2(x2, num_filter=num_filter, stride=(1, 1), name=f"{name}_branch2")
     out = mx.sym.Concat(x1, out, dim=1, name=f"{name}_cat")
     return channel_shuffle(out, name=f"{name}_channel_shuffle")
 
