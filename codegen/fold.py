@@ -41,7 +41,13 @@ GENERAL = frozenset(["input", "self", "inputs"])
 # The ops of a Sequential that may be a function, the classes in its name, and how they are called there.
 SMALLEST_SEQUENCE = 3
 MOST_WORDS = 4
-SHORT = {"batch_norm": "bn", "conv_transpose": "deconv", "linear": "fc", "max_pool": "pool", "avg_pool": "pool"}
+SHORT = {
+    "batch_norm": "bn",
+    "conv_transpose": "deconv",
+    "linear": "fc",
+    "max_pool": "pool",
+    "avg_pool": "pool",
+}
 # The last words of parameters' names.
 SUFFIXES = frozenset(["weight", "bias", "gamma", "beta", "moving", "mean", "var", ""])
 # What a list of values is called.
@@ -160,11 +166,7 @@ class _Folder:
             for depth, frame in enumerate(call.source.frames)
             if is_sequence(frame) and not all(inner.library for inner in call.source.frames[depth:])
         }
-        return {
-            key
-            for key, frame in frames.items()
-            if key not in bad and sizes[key] >= _least_size(frame)
-        }
+        return {key for key, frame in frames.items() if key not in bad and sizes[key] >= _least_size(frame)}
 
     def _find_owners(self) -> dict[str, Block]:
         """For each Variable that the code makes, the innermost block around all its uses."""

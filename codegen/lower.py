@@ -205,11 +205,13 @@ class Builder:
     def like_batch(self, size: Size, dtype: str = "") -> tuple[Value, int] | None:
         """An earlier value that has `size` along some axis, and the axis: for *_like ops.
 
-        The nearest: one that the same module made, or the one around it; an input of the net; any. A module that
+        The nearest: one that the node reads, or that the same module made, or the one around it; an input of the
+        net; the latest. A module that
         reads no more than its own inputs reads better as a function. Values of `dtype` come first.
         """
+        own = [ref.name for ref in self.node.refs() if ref.index == 0]
         near = [self._made_in.get((f.path, f.call), []) for f in reversed(self.node.source.frames[1:])]
-        for names in (*near, self.graph.inputs, [name for name, _ in self._values]):
+        for names in (own, *near, self.graph.inputs, [name for name, _ in reversed(self._values)]):
             found = self._along(size, names, dtype)
             if found is not None:
                 return found
@@ -363,10 +365,16 @@ class Builder:
         for slot, value in inputs:
             node = self.graph.by_name.get(value.node)
             if slot in PARAMETER_SLOTS and node is not None and node.op == "param":
-                path, _, last = str(node.kwargs["key"]).rpartition(".")
+                path, _, last = self._key_here(node).rpartition(".")
                 if path and last in {"weight", "bias", "running_mean"}:
                     return path
         return None
+
+    def _key_here(self, param: Node) -> str:
+        """The key of a parameter; of tied ones, that of the layer that the node stands in."""
+        key, frames = str(param.kwargs["key"]), self.node.source.frames
+        here = f"{frames[-1].path}." if frames else ""
+        return next((k for k in (key, *param.kwargs.get("tied", ())) if here and k.startswith(here)), key)
 
     def _operand(self, value: Value, slot: str | None) -> Operand:
         node = self.graph.by_name.get(value.node)

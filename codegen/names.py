@@ -45,7 +45,7 @@ class Namer:
     def _stem(self, source: Source, owner: str | None, hint: str, op: str, feeder: str) -> str:
         frame = source.frames[-1] if source.frames else None
         path = owner if owner is not None else source.path
-        own_name = owner is not None or (frame is not None and frame.library)
+        own_name = owner is not None or (frame is not None and frame.library and not source.is_step)
         start = (
             frame.prefix if owner is None and frame is not None and frame.helper else _placed(path, source)
         )
@@ -115,6 +115,7 @@ def prefixed(graph: Graph) -> Graph:
     """
     with_weights = _calls_with_weights(graph)
     called_again = _functions_called_again(graph)
+    last = {(f.path, f.call): node.name for node in graph.nodes for f in node.source.frames}
     modules = {flat(f.path) for node in graph.nodes for f in node.source.frames if not f.helper}
     prefixes: dict[tuple[str, int], str] = {}
     counts: Counter[str] = Counter()
@@ -131,7 +132,8 @@ def prefixed(graph: Graph) -> Graph:
                 counts[stem] += 1
                 prefixes[key] = stem if not stem or key in with_weights else _numbered(stem, counts[stem])
             frames.append(replace(frame, prefix=prefixes[key]))
-        nodes.append(replace(node, source=replace(node.source, frames=tuple(frames))))
+        is_step = bool(frames) and frames[-1].library and last[frames[-1].path, frames[-1].call] != node.name
+        nodes.append(replace(node, source=replace(node.source, frames=tuple(frames), is_step=is_step)))
     return replace(graph, nodes=tuple(nodes))
 
 

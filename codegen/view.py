@@ -487,14 +487,15 @@ class _Body:
         dying = self._dying(index, list(call.operands())) if takes_over else ""
         own = call.source.local if self._is_helper else call.source.target
         author = self._authors(own, item.index, None)
-        wishes = [author, dying, self._inlined_module(call), tail]
+        made_up = [self._inlined_module(call), tail]
+        wishes = [author, dying, *made_up]
         if call.op in KEEPS and dying and self._is_on_the_way(item.index):
             wishes = [dying, author]
         if self._is_op or self._is_inside_layer(item.index):
-            wishes = [self._step(call)]
+            made_up = wishes = [self._step(call)]
         if call.outputs == 1:
             target = self._target(index, Out(item.index), wishes)
-            self._made_up |= {target} if target == identifier(wishes[-1]) else set()
+            self._made_up |= {target} if target in map(identifier, filter(None, made_up)) else set()
         elif call.outputs <= 6:
             target = ", ".join(self._unpacked(index, item, tail))
         else:

@@ -47,6 +47,13 @@ from tracer.plugins import close_modules
 from tracer.problems import ConversionError, Problem, RequestError, UserModelError
 from tracer.user_code import user_traceback
 
+# What makes a tensor of the same dtype as another, and what makes it without that.
+NEW: dict[str, Callable[..., Any]] = {
+    "new_zeros": torch.zeros,
+    "new_ones": torch.ones,
+    "new_empty": torch.zeros,
+    "new_full": torch.full,
+}
 DATA_DEPENDENT = frozenset(
     [
         "item",
@@ -469,6 +476,9 @@ class _Recorder(TorchFunctionMode):
         if name == "getitem":
             args = (args[0], self._without_masks(args[1]))
         tensors = list(tensors_in((args, kwargs)))
+        if name in NEW and not any(self._is_traced(t) for t in tensors[1:]):
+            name, func, args, kwargs = _made_anew(name, *args, **kwargs)
+            tensors = tensors[1:]
         if name in DATA_DEPENDENT and any(self._is_traced(t) for t in tensors):
             raise self._data_dependent(name, None)
         if name in composites() and not is_added(name) and not hasattr(func, "is_user_op"):
@@ -811,6 +821,17 @@ class _Recorder(TorchFunctionMode):
                 "of forward",
             )
         )
+
+
+def _made_anew(
+    name: str, like: torch.Tensor, *given: Any, dtype: torch.dtype | None = None, **kwargs: Any
+) -> tuple[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """`x.new_zeros(size)` as torch.zeros: of `x` it takes the dtype alone, and so it may be a constant."""
+    if name != "new_full" and given and isinstance(given[0], int):
+        given = (given,)  # new_zeros(2, 3)
+    kept = {k: v for k, v in kwargs.items() if k in {"size", "fill_value"}}
+    kept["dtype"] = like.dtype if dtype is None else dtype
+    return NEW[name].__name__, NEW[name], given, kept
 
 
 def _is_library(cls: type) -> bool:

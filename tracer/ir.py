@@ -102,6 +102,7 @@ class Source:
 
     `target` is the local variable that the author's statement assigns, `targets` are those of `q, k, v = ...`,
     `text` its code. `local` is the variable in a function that forward calls, where `target` is forward's.
+    `is_step` marks what a layer of torch's computes on the way to its result: lowering sets it.
     """
 
     path: str = ""
@@ -112,6 +113,7 @@ class Source:
     text: str = ""
     targets: tuple[str, ...] = ()
     local: str = ""
+    is_step: bool = False
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.file else "(no source)"

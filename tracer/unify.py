@@ -205,7 +205,9 @@ class _Unifier:
             keys, whole = _keys_of(node), _size_of_buffers(node)
             larger = constant.numel() > whole and source.target not in SAYS_NOTHING
             if len(keys) == 1 and not larger:  # the buffer or a part of it: called as that
-                source = replace(source, target=keys.pop().rpartition(".")[2])
+                buffer = keys.pop().rpartition(".")[2]
+                is_mask = constant.dtype is torch.bool and _buffers_of(node)[0].meta["types"][0][1] != "bool"
+                source = replace(source, target=f"{buffer}_mask" if is_mask else buffer)
             return Node(node.name, "constant", (), types, source, _numpy(constant))
         repeated = self._repeated(node)
         if repeated is not None:

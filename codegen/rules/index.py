@@ -539,19 +539,17 @@ def made(b: Builder, number: float) -> Value:
 
 
 # The shape and the dtype of a tensor made in forward are those of the node.
-@lowers(
-    "zeros", "zeros_like", "new_zeros", "empty", "empty_like", "new_empty", ignores=("size", "dtype", "input")
-)
+@lowers("zeros", "zeros_like", "empty", "empty_like", ignores=("size", "dtype", "input"))
 def zeros(b: Builder) -> Value:
     return made(b, 0)
 
 
-@lowers("ones", "ones_like", "new_ones", ignores=("size", "dtype", "input"))
+@lowers("ones", "ones_like", ignores=("size", "dtype", "input"))
 def ones(b: Builder) -> Value:
     return made(b, 1)
 
 
-@lowers("full", "full_like", "new_full", ignores=("size", "dtype", "input"))
+@lowers("full", "full_like", ignores=("size", "dtype", "input"))
 def full(b: Builder, fill_value: Operand) -> Value:
     number = number_of(fill_value)
     if number is None:

@@ -102,6 +102,7 @@ for name, op in {
     "new_zeros": lambda x: torch.cat([x.new_zeros(x.size(0), 1, 4, 6), x], 1),
     "new_ones": lambda x: x.new_ones(x.size(0), 5),
     "new_full": lambda x: x.new_full((x.size(0), 5), -2.0),
+    "new_full with a 0-d tensor": lambda x: x.new_full((x.size(0), 5), torch.tensor(2.5)),
     "empty then filled": lambda x: _filled(x),
     "zeros constant": lambda x: x + torch.zeros(6) + torch.ones(4, 1),
     "eye": lambda x: x @ torch.eye(6),
