@@ -369,7 +369,8 @@ def randomise(model: nn.Module, inputs: Mapping[str, Any], seed: int = 0) -> Non
             for module in model.modules()
             if isinstance(getattr(module, "running_mean", None), torch.Tensor)
         ]
-        model(**inputs)
+        if hooks:
+            model(**inputs)
         for hook in hooks:
             hook.remove()
 

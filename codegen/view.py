@@ -263,6 +263,9 @@ class _Body:
         self._is_flat = all(f.library or f.helper for c in program.calls for f in c.source.frames[1:])
         self._lines = Counter(call.source.text for call in _inlined(program, items) if call.source.text)
         self._last_use = _last_uses(items, outputs)
+        self._assigned: dict[str, list[int]] = {}
+        for name, index in self._assignments(items):
+            self._assigned.setdefault(name, []).append(index)
         self._holder: dict[Operand, str] = {}
         self._until: dict[str, int] = {}
         self._section = ""
@@ -419,6 +422,7 @@ class _Body:
             self._until[forced] = self._life(operand, index)
             return forced
         named = [wish for wish in wishes if wish.strip("_")] or ["x"]
+        named = [wish for wish in named if not self._comes_again(wish, operand, index)] or named[-1:]
         for wish in map(identifier, named):
             since, made_at = self._replaced.get(wish, (0, -1))
             life = self._life(operand, index)
@@ -429,6 +433,37 @@ class _Body:
             if self._free(wish, index):
                 return self._hold(operand, wish, index)
         return self._hold(operand, named[-1], index)
+
+    def _comes_again(self, name: str, operand: Operand, index: int) -> bool:
+        """Whether the author's `x` holds something else while a value is still read: a skip connection's, say."""
+        life = self._life(operand, index)
+        return name in SAYS_NOTHING and any(index < later < life for later in self._assigned.get(name, ()))
+
+    def _assignments(self, items: Sequence[Item]) -> Iterator[tuple[str, int]]:
+        """The author's variables in the order of their assignments, with the number of the item that ends each."""
+        statements = list(self._statements(items, 0))
+        for (key, index), (after, _) in zip(statements, [*statements[1:], (None, 0)], strict=False):
+            if key != after:
+                yield key[0], index
+
+    def _statements(self, items: Sequence[Item], index: int) -> Iterator[tuple[tuple[str, int], int]]:
+        """The author's statement of each item, and the item's number."""
+        for item in items:
+            if isinstance(item, OpItem):
+                yield self._statement(item.call), index
+            elif isinstance(item, CallItem):
+                yield self._statement(self.program.calls[item.span[1]]), index
+            elif isinstance(item, GuardItem):
+                yield from self._statements(item.items, index)
+            index += _length(item)
+
+    def _statement(self, call: Call) -> tuple[str, int]:
+        """(the variable that it assigns, its line) of the statement of the function's own author that a call is part of."""
+        frames = call.source.frames
+        depth = next((i for i, frame in enumerate(frames) if frame.path == self.path), len(frames) - 1)
+        if depth + 1 < len(frames) and not frames[depth + 1].op:
+            return frames[depth + 1].target, frames[depth + 1].line
+        return call.source.local if self._is_helper else call.source.target, call.source.line
 
     def _dying(self, index: int, operands: Sequence[Operand]) -> str:
         """The variable of an operand that nothing reads later: `x` in `x = f(x)`, and in `x = add(conv, x)`.

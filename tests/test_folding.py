@@ -248,3 +248,30 @@ def test_a_sequential_that_repeats_is_a_function():
     assert "def conv_bn_leaky_relu(x: mx.sym.Symbol, name: str)" in code
     assert "for i in range(5):\n        x = conv_bn_leaky_relu(x," in code
     assert '"""A Sequential of Conv2d, BatchNorm2d, LeakyReLU."""' in code
+
+
+class SkipConnections(nn.Module):
+    """As many write a U-Net: `x` is one thing after another, and the list keeps what it was."""
+
+    def __init__(self):
+        super().__init__()
+        self.downs = nn.ModuleList(Inner(8) for _ in range(3))
+        self.ups = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
+        self.pool = nn.Tanh()
+
+    def forward(self, x):
+        skips = []
+        for down in self.downs:
+            x = down(x)
+            skips.append(x)
+            x = self.pool(x)
+        for up, skip in zip(self.ups, skips[::-1]):
+            x = up(x) * skip
+        return x
+
+
+def test_x_stays_what_comes_next():
+    code = converted(SkipConnections(), 2, 8)
+    assert "downs3 = inner(x, " in code
+    assert "x = mx.sym.Activation(downs3, " in code
+    assert "x = mx.sym.elemwise_mul(x, downs2, " in code

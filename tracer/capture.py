@@ -19,6 +19,7 @@ import inspect
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import CodeType, FrameType
@@ -47,6 +48,12 @@ from tracer.plugins import close_modules
 from tracer.problems import ConversionError, Problem, RequestError, UserModelError
 from tracer.user_code import user_traceback
 
+WAY_OUT = (
+    "compute with torch.where or a mask instead of Python control flow, or move this step out of forward"
+)
+WAYS_OUT = {
+    "pack_padded_sequence()": "call the layer on the padded sequences: all of one length, or with a mask after it"
+}
 # What makes a tensor of the same dtype as another, and what makes it without that.
 NEW: dict[str, Callable[..., Any]] = {
     "new_zeros": torch.zeros,
@@ -195,7 +202,7 @@ def run(model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()) -
     copied = _copied(model, None)
     caught: dict[str, list[torch.Tensor]] = {}
     hooks = [_tap_hook(copied, tap, caught, torch.Tensor.clone) for tap in taps]
-    with _traced_settings():
+    with _quiet_torch(), _traced_settings():
         result = copied(**_own_copies(inputs))
     for hook in hooks:
         hook.remove()
@@ -252,11 +259,14 @@ def _copied(model: nn.Module, fake: _Fake | None) -> nn.Module:
 
 @contextlib.contextmanager
 def _quiet_torch() -> Iterator[None]:
+    """Without torch's notes on prototypes of its own, which it uses inside: of these nothing is kept."""
     logger = logging.getLogger("torch._subclasses.fake_tensor")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The PyTorch API of nested tensors", UserWarning)
+            yield
     finally:
         logger.setLevel(level)
 
@@ -423,8 +433,9 @@ class _Recorder(TorchFunctionMode):
         call = self._calls.get(id(module), 0)
         self._calls[id(module)] = call + 1
         self._helpers.calls_module(sys._getframe(1))
-        target = statement_at(*_user_line(sys._getframe(1))).target if self._frames else ""
-        frame = Frame(path, cls.__name__, call, _is_library(cls), _file_of(module), target=target)
+        file, line = _user_line(sys._getframe(1)) if self._frames else ("", 0)
+        target = statement_at(file, line).target
+        frame = Frame(path, cls.__name__, call, _is_library(cls), _file_of(module), target=target, line=line)
         self._frames.append(frame)
         self._modules.append(module)
 
@@ -817,8 +828,7 @@ class _Recorder(TorchFunctionMode):
                 "data-dependent",
                 f"the net looks at the values of a tensor ({what}): a symbol has one graph for all inputs",
                 source,
-                "compute with torch.where or a mask instead of Python control flow, or move this step out "
-                "of forward",
+                WAYS_OUT.get(what, WAY_OUT),
             )
         )
 

@@ -96,11 +96,13 @@ class Helpers:
         given: Callable[[Mapping[str, Any]], Arguments],
     ) -> Frame:
         code = function.f_code
-        target = statement_at(caller.f_code.co_filename, caller.f_lineno).target
+        line = caller.f_lineno
+        target = statement_at(caller.f_code.co_filename, line).target
         own = f"{path}.{code.co_name}".lstrip(".")
         call = self._calls[own]
         self._calls[own] += 1
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         arguments = given({name: function.f_locals[name] for name in names if name in function.f_locals})
         file = os.path.basename(code.co_filename)
-        return Frame(own, code.co_name, call, file=file, arguments=arguments, target=target, helper=True)
+        made = Frame(own, code.co_name, call, file=file, arguments=arguments, target=target, line=line)
+        return replace(made, helper=True)

@@ -80,7 +80,7 @@ class Frame:
     classes, `file` is the name of the file that defines the class. `op` marks a frame that lowering adds
     around an op of torch that takes several of MXNet's: `cls` is then the op's name. `arguments` are the
     tensors that the call is given: (the parameter of forward, the node's name, its output). `target` is the
-    local variable to which the caller assigns what the call returns. `prefix` begins the names of what the call
+    local variable to which the caller assigns what the call returns, `line` where it does. `prefix` begins the names of what the call
     makes: lowering sets it. `helper` marks a function of the author's: `cls` is then its name.
     """
 
@@ -92,6 +92,7 @@ class Frame:
     op: bool = False
     arguments: tuple[tuple[str, str, int], ...] = ()
     target: str = ""
+    line: int = 0
     prefix: str = ""
     helper: bool = False
 
