@@ -275,3 +275,19 @@ def test_x_stays_what_comes_next():
     assert "downs3 = inner(x, " in code
     assert "x = mx.sym.Activation(downs3, " in code
     assert "x = mx.sym.elemwise_mul(x, downs2, " in code
+
+
+class OneBuffer(nn.Module):
+    """Made twice of one buffer, as each layer of a Llama makes its cosines."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("freq", torch.rand(8))
+
+    def forward(self, x):
+        left = x * torch.sin(self.freq * 2)
+        return left + torch.tanh(x) * torch.sin(self.freq * 2)
+
+
+def test_what_is_made_of_a_buffer_twice_is_one_variable():
+    assert converted(OneBuffer(), 2, 8).count("mx.sym.Variable(") == 2

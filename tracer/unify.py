@@ -49,6 +49,8 @@ def unify(captures: Sequence[Capture], batches: Sequence[int]) -> Graph:
             builder.need(nodes[0])
     outputs = tuple(builder.need(node) for node in captures[0].outputs)
     order = {name_of(nodes[0]): i for i, nodes in enumerate(together)}
+    for name, kept in builder.same.items():
+        order[kept] = min(order[kept], order[name])
     whole = builder.parts
     nodes_in_order = tuple(
         sorted(builder.done.values(), key=lambda n: (order[whole.get(n.name, n.name)], n.name not in whole))
