@@ -42,7 +42,7 @@ from tracer.author import statement_at
 from tracer.canonical import call_arguments, op_name
 from tracer.composites import Composite, NotWritten, composites
 from tracer.copies import module_copy
-from tracer.helpers import Helpers
+from tracer.helpers import Helpers, without
 from tracer.ir import Frame, Source
 from tracer.plugins import close_modules
 from tracer.problems import ConversionError, Problem, RequestError, UserModelError
@@ -420,9 +420,10 @@ class _Recorder(TorchFunctionMode):
         tensors, left_out = flatten_outputs(result)
         outputs = tuple(_in_order(caught, taps) if taps else [self._lookup(tensor) for _, tensor in tensors])
         self.graph.output(outputs)
+        callers = self._helpers.callers()
         for node in self.graph.nodes:
             if "source" in node.meta:
-                node.meta["source"] = self._helpers.without_callers(node.meta["source"])
+                node.meta["source"] = without(node.meta["source"], callers)
         return Capture(self.graph, outputs, () if taps else tuple(left_out))
 
     def _enter(self, module: nn.Module, _args: Any) -> None:

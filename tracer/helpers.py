@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
@@ -17,6 +17,14 @@ from tracer.ir import Frame, Source
 
 Arguments: TypeAlias = tuple[tuple[str, str, int], ...]
 MODULE_CALLS = frozenset(["_call_impl", "_wrapped_call_impl"])
+
+
+def without(source: Source, gone: Collection[tuple[str, int]]) -> Source:
+    """The place of an op without some of the functions that it stands in."""
+    if not any(f.helper for f in source.frames):
+        return source
+    frames = tuple(f for f in source.frames if not (f.helper and (f.path, f.call) in gone))
+    return replace(source, frames=frames)
 
 
 class Helpers:
@@ -54,11 +62,9 @@ class Helpers:
                 self._alive[id(current)] = current
                 self._callers.add(id(current))
 
-    def without_callers(self, source: Source) -> Source:
-        """The place of an op without the functions that call modules."""
-        gone = {(f.path, f.call) for key, f in self._known.items() if key in self._callers}
-        frames = tuple(f for f in source.frames if not (f.helper and (f.path, f.call) in gone))
-        return replace(source, frames=frames)
+    def callers(self) -> frozenset[tuple[str, int]]:
+        """(path, call) of the functions that call modules."""
+        return frozenset((f.path, f.call) for key, f in self._known.items() if key in self._callers)
 
     def _up(self, frame: FrameType | None) -> Iterator[FrameType]:
         while frame is not None and frame.f_code is not self._end:
