@@ -524,8 +524,9 @@ class _Body:
         author = self._authors(own, item.index, None)
         made_up = [self._inlined_module(call), tail]
         wishes = [author, dying, *made_up]
-        if call.op in KEEPS and dying and self._is_on_the_way(item.index):
-            wishes = [dying, author]
+        if call.op in KEEPS and self._is_on_the_way(item.index):
+            # Neither what the statement assigns, nor what it reads under a name of its own.
+            wishes = [dying if dying in SAYS_NOTHING else "", tail]
         if self._is_op or self._is_inside_layer(item.index):
             made_up = wishes = [self._step(call)]
         if call.outputs == 1:
@@ -615,7 +616,7 @@ class _Body:
         changed = section != self._section
         self._section = section
         parts = [section if changed else "", call.comment]
-        return _wrapped_comment("; ".join(p for p in parts if p)), changed
+        return "\n    # ".join(_wrapped_comment(p) for p in parts if p), changed
 
     def _expression(self, item: OpItem) -> str:
         call = item.call

@@ -86,7 +86,7 @@ def _begin_state(b: Builder, shape: Shape, what: str) -> Value:
     MXNet infers a size of 0 from what reads them, as in its own cells (mxnet/rnn/rnn_cell.py, begin_state).
     """
     sizes = tuple(0 if isinstance(size, Dim) else size for size in shape)
-    comment = f"the {what} begins as zeros, for as many samples as there are: 0 is inferred"
+    comment = f"the {what} begins as zeros; the 0 is the batch, which is inferred"
     return b.op("zeros", shape=sizes, hint=f"begin_{what}", comment=comment, gives=shape)
 
 

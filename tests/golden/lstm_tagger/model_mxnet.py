@@ -21,8 +21,8 @@ def LSTMTagger() -> mx.sym.Symbol:
     sentence = mx.sym.Variable("sentence", dtype="int64")
     embeds = mx.sym.Embedding(sentence, input_dim=200, output_dim=32, name="word_embeddings")
 
-    # lstm_out, _ = self.lstm(embeds); the state begins as zeros, for as many samples as there
-    # are: 0 is inferred
+    # lstm_out, _ = self.lstm(embeds)
+    # the state begins as zeros; the 0 is the batch, which is inferred
     begin_state = mx.sym.zeros(shape=(4, 0, 48), name="lstm_begin_state")
     time_major = mx.sym.SwapAxis(embeds, dim1=0, dim2=1, name="lstm_time_major")
     lstm = mx.sym.RNN(
@@ -39,9 +39,9 @@ def LSTMTagger() -> mx.sym.Symbol:
     lstm_out = mx.sym.SwapAxis(lstm, dim1=0, dim2=1, name="lstm_batch_first")
 
     # tag_space = self.hidden2tag(self.dropout(lstm_out))
-    lstm_out = mx.sym.Dropout(lstm_out, p=0.3, name="dropout")
+    dropout = mx.sym.Dropout(lstm_out, p=0.3, name="dropout")
     tag_space = mx.sym.FullyConnected(
-        lstm_out, num_hidden=12, no_bias=False, flatten=False, name="hidden2tag"
+        dropout, num_hidden=12, no_bias=False, flatten=False, name="hidden2tag"
     )
 
     return mx.sym.log_softmax(tag_space, name="log_softmax")
