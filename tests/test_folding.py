@@ -291,3 +291,45 @@ class OneBuffer(nn.Module):
 
 def test_what_is_made_of_a_buffer_twice_is_one_variable():
     assert converted(OneBuffer(), 2, 8).count("mx.sym.Variable(") == 2
+
+
+class Up(nn.Module):
+    def __init__(self, width, bilinear):
+        super().__init__()
+        self.bilinear, self.conv = bilinear, nn.Conv2d(2 * width, width, 3, padding=1)
+        self.up = nn.ConvTranspose2d(width, width, 2, 2)
+
+    def forward(self, x, skip):
+        x = nn.functional.interpolate(x, scale_factor=2, mode="bilinear") if self.bilinear else self.up(x)
+        return torch.relu(self.conv(torch.cat([skip, x], 1)))
+
+
+class TwoWaysUp(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.pool = nn.MaxPool2d(2)
+        self.up1, self.up2, self.up3 = Up(4, False), Up(4, True), Up(4, False)
+
+    def forward(self, x):
+        x1 = self.pool(x)
+        x2 = self.pool(x1)
+        return self.up3(self.up2(self.up1(self.pool(x2), x2), x1), x)
+
+
+def test_a_use_that_takes_another_branch_is_written_out_under_its_path():
+    code = converted(TwoWaysUp(), 2, 4, 16, 16)
+    assert "# up2: Up" in code
+    assert code.count(" = up(") + code.count("return up(") == 2
+
+
+class Doubles(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(3, 4, batch_first=True).double()
+
+    def forward(self, x):
+        return self.lstm(x.double())[0]
+
+
+def test_the_begin_state_has_the_layers_dtype():
+    assert 'dtype="float64"' in converted(Doubles(), 2, 5, 3)

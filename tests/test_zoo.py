@@ -7,8 +7,9 @@ import time
 import pytest
 
 from tests.zoo.__main__ import PAGE, Progress, read_page, summary
+from tests.zoo.__main__ import main as zoo
 from tests.zoo.nets import TIMEOUT
-from tests.zoo.run import run_net
+from tests.zoo.run import Result, run_net
 from tests.zoo.table import SAMPLE, nets
 
 
@@ -54,3 +55,10 @@ def test_a_process_that_ends_is_a_row(seconds: float, status: str, capsys):
     )
     assert (progress.found[name].status, progress.bad) == (status, 1)
     assert f"[1/1 0.0 min, 1 not OK] {name} {status}" in capsys.readouterr().out
+
+
+def test_no_nets_are_no_run(capsys, monkeypatch):
+    known = {name: Result(name, "a collection", "OK") for name in nets()}
+    monkeypatch.setattr("tests.zoo.__main__.read_page", lambda: known)
+    assert zoo(["--rest"]) == 0
+    assert capsys.readouterr().out == "every net is OK\n"

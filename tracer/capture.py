@@ -936,7 +936,7 @@ def _user_line(frame: FrameType | None) -> tuple[str, int]:
 
 def _forward_line(frame: FrameType | None) -> tuple[str, int]:
     """The line of the author's forward that runs: not that of a function that it calls."""
-    while frame is not None:
+    while frame is not None and frame.f_code is not _Recorder.trace.__code__:
         if frame.f_code.co_name == "forward" and _is_user_file(frame.f_code.co_filename):
             return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back

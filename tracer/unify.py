@@ -108,7 +108,7 @@ class _Unifier:
         if constant is None or len(keys) != 1:
             return False
         array = _numpy(constant)
-        key = (*keys, str(array.dtype), array.shape, array.tobytes())
+        key = (*keys, node.meta["types"], str(array.dtype), array.tobytes())
         first = self.made.setdefault(key, node.name)
         if first == node.name:
             return False

@@ -46,7 +46,7 @@ def rnn(
         begin: dict[Shape, Value] = {}
         for state, what in zip(states, ("state", "cell"), strict=False):
             if state.sizes not in begin:
-                begin[state.sizes] = _begin_state(b, state.sizes, what)
+                begin[state.sizes] = _begin_state(b, state, what)
         states = tuple(begin[state.sizes] for state in states)
     elif len(states) > 1 and all(map(b.is_zeros, states)) and states[0].shape == states[1].shape:
         states = (states[0], states[0])
@@ -80,14 +80,16 @@ def rnn(
     return results
 
 
-def _begin_state(b: Builder, shape: Shape, what: str) -> Value:
+def _begin_state(b: Builder, state: Value, what: str) -> Value:
     """Zeros (layers, N, size), which torch's layer makes where it is given no state.
 
     MXNet infers a size of 0 from what reads them, as in its own cells (mxnet/rnn/rnn_cell.py, begin_state).
     """
-    sizes = tuple(0 if isinstance(size, Dim) else size for size in shape)
+    sizes = tuple(0 if isinstance(size, Dim) else size for size in state.sizes)
     comment = f"the {what} begins as zeros; the 0 is the batch, which is inferred"
-    return b.op("zeros", shape=sizes, hint=f"begin_{what}", comment=comment, gives=shape)
+    return b.op(
+        "zeros", shape=sizes, dtype=state.dtype, hint=f"begin_{what}", comment=comment, gives=state.sizes
+    )
 
 
 def _layers(params: Sequence[Value], count: int, has_biases: bool) -> list[_Layer]:

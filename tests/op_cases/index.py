@@ -209,3 +209,11 @@ fn("index by a list", lambda x: x[[1, 0]], torch.arange(12.0).reshape(3, 4))
 fn("index by a list of lists", lambda x: x[:, [[1, 0], [2, 3]]], (2, 4))
 fn("take_along_dim that broadcasts", lambda x: torch.take_along_dim(x, torch.tensor([[1, -1]]), 1), (2, 4))
 fn("index_select of a number", lambda x: x.sum().index_select(0, torch.tensor([0])), (2, 3))
+fn(
+    "new_full with a computed value",
+    lambda x: x.new_full((2, 5), x.sum()),
+    (2, 3),
+    refuses="the net looks at the values of a tensor (item() or bool()): a symbol has one graph for all inputs",
+    hint="compute with torch.where or a mask instead of Python control flow, or move this step out of forward",
+    why="torch reads the number out of the tensor to fill with it; expand() fills with a tensor",
+)
