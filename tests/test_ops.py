@@ -11,7 +11,7 @@ import pytest
 
 from codegen.registry import rule_table
 from tests.op_cases import Case, all_cases
-from tracer.convert import convert_specs, trace
+from tracer.convert import trace
 from tracer.problems import ConversionError
 
 CASES = all_cases()
@@ -22,7 +22,7 @@ def test_case(case: Case):
     if case.refuses:
         _check_refusal(case)
         return
-    conversion = convert_specs(case.module, case.specs(), "Net")
+    conversion = case.conversion()
     assert conversion.graph.free_batch is not case.frozen, conversion.graph.frozen_because
     fresh = any(True for _ in case.module.parameters()) or any(True for _ in case.module.buffers())
     agreement = conversion.verify(tolerance=case.tolerance, fresh=fresh, layers=False)
@@ -39,7 +39,7 @@ def test_case(case: Case):
 def _check_refusal(case: Case) -> None:
     assert case.why, "a refusal says what MXNet lacks"
     with pytest.raises(ConversionError) as caught:
-        convert_specs(case.module, case.specs(), "Net")
+        case.conversion()
     problems = caught.value.problems
     assert [p.what for p in problems] == [case.refuses]
     assert problems[0].hint == case.hint

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from tracer.convert import Conversion, convert_specs
 from tracer.inputs import InputSpec, inputs_from_tensors
 
 Input = Any  # a shape (seeded normal floats), an `Ints`, a `Bools` or a tensor
@@ -47,6 +48,10 @@ class Case:
         """The inputs as tracer.convert_specs takes them."""
         names = list(inspect.signature(self.module.forward).parameters)
         return tuple(self._spec(n, i) for n, i in zip(names, self.inputs, strict=False))
+
+    def conversion(self) -> Conversion:
+        """The case converted; raises what `convert_specs` raises."""
+        return convert_specs(self.module, self.specs(), "Net")
 
     def _spec(self, name: str, given: Input) -> InputSpec:
         if isinstance(given, torch.Tensor):

@@ -12,11 +12,18 @@ import time
 import traceback
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import black
 
 from tests.zoo import cv
 from tests.zoo.net import Net
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from tracer.convert import Conversion
+    from tracer.inputs import InputSpec
 
 LINE_LENGTH = 100
 # Statuses, the best first. FOLD: the folded code gives another symbol than the flat program.
@@ -79,20 +86,33 @@ def _place(file: str) -> str:
     return "/".join(file.split("/")[-2:])
 
 
-def _run(net: Net) -> Result:
-    import torch
+def converted(net: Net) -> Conversion:
+    """The net under seed 0, converted; Conversion.model is the net."""
+    return _convert(*_built(net))
 
-    from codegen.view import Origin
-    from tracer.convert import convert_specs
+
+def _built(net: Net) -> tuple[nn.Module, tuple[InputSpec, ...], Net]:
+    import torch
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = net.build().eval()
-    specs = net.inputs or cv.input_of(model)
-    start = time.monotonic()
+    return model, net.inputs or cv.input_of(model), net
+
+
+def _convert(model: nn.Module, specs: tuple[InputSpec, ...], net: Net) -> Conversion:
+    from codegen.view import Origin
+    from tracer.convert import convert_specs
+
     # The nets have no file of their own: the head of the code names the collection.
     origin = Origin(f"{net.collection}:{net.name}", f"python -m tests.zoo {net.name}")
-    conversion = convert_specs(model, specs, net.name, origin=origin)
+    return convert_specs(model, specs, net.name, origin=origin)
+
+
+def _run(net: Net) -> Result:
+    built = _built(net)
+    start = time.monotonic()
+    conversion = _convert(*built)
     seconds = time.monotonic() - start
     agreement = conversion.verify(layers=False)
     status, why = "OK", conversion.graph.frozen_because
