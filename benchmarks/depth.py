@@ -19,9 +19,10 @@ import torch
 from torch import nn
 
 from codegen.lower import lower
-from codegen.view import view
-from tracer.convert import Origin, convert_specs, trace
+from codegen.write.file import view
+from tracer.conversion import Origin, convert_specs
 from tracer.inputs import InputSpec
+from tracer.trace import trace
 
 DEPTHS = (1, 2, 4, 8)
 IMAGE = (InputSpec("x", (1, 3, 224, 224)),)

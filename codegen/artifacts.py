@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.problems import RequestError
+from codegen.problems import RequestError
 
 if TYPE_CHECKING:
     import mxnet as mx

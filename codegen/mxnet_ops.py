@@ -10,6 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+# The inputs that MXNet makes by itself, under the op's name and these suffixes.
+AUTOMATIC = {
+    "Convolution": ("weight", "bias"),
+    "Deconvolution": ("weight", "bias"),
+    "FullyConnected": ("weight", "bias"),
+    "BatchNorm": ("gamma", "beta", "moving_mean", "moving_var"),
+    "LayerNorm": ("gamma", "beta"),
+    "InstanceNorm": ("gamma", "beta"),
+    "Embedding": ("weight",),
+    "LeakyReLU": ("gamma",),
+    "RNN": ("parameters",),
+    "SoftmaxOutput": ("label",),
+}
 REQUIRED = "required"
 ONES = "ones"
 ZEROS = "zeros"
@@ -44,7 +57,6 @@ def _op(always: str = "", **attrs: Any) -> OpSpec:
 
 
 _AXIS: dict[str, Any] = {"axis": None, "keepdims": False}
-
 OPS: dict[str, OpSpec] = {
     # Layers
     "Convolution": _op(
@@ -185,6 +197,8 @@ OPS: dict[str, OpSpec] = {
     "add_n": _op(),
     "smooth_l1": _op(scalar=REQUIRED),
 }
+
+
 OPS.update(
     {
         name: _op()

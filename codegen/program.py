@@ -6,13 +6,52 @@ state-dict keys and the places in the user's code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy.typing as npt
 
-from tracer.ir import Shape, Source
+from codegen.ir import Shape, Source
+
+
+def live_calls(calls: Sequence[Call], roots: Sequence[Operand]) -> set[int]:
+    live: set[int] = set()
+    stack = [r.call for r in roots if isinstance(r, Out)]
+    while stack:
+        index = stack.pop()
+        if index in live:
+            continue
+        live.add(index)
+        stack += [o.call for o in calls[index].operands() if isinstance(o, Out)]
+    return live
+
+
+def compacted(program: Program, live: set[int]) -> Program:
+    """The program without calls that no output needs, and without their Variables."""
+    new_index = {old: new for new, old in enumerate(sorted(live))}
+
+    def moved(operand: Operand) -> Operand:
+        return Out(new_index[operand.call], operand.index) if isinstance(operand, Out) else operand
+
+    calls = tuple(
+        replace(c, inputs=tuple((k, moved(o)) for k, o in c.inputs))
+        for i, c in enumerate(program.calls)
+        if i in live
+    )
+    read = {o.name for c in calls for o in c.operands() if isinstance(o, Leaf)}
+    held = {k for v in program.variables if v.name in read for k in v.keys}
+    dropped = [k for v in program.variables if v.name not in read for k in v.keys if k not in held]
+    return replace(
+        program,
+        calls=calls,
+        variables=tuple(v for v in program.variables if v.name in read or v.kind == "input"),
+        outputs=tuple(replace(o, operand=moved(o.operand)) for o in program.outputs),
+        values=tuple(
+            (n, i, moved(o)) for n, i, o in program.values if not isinstance(o, Out) or o.call in live
+        ),
+        unused_keys=(*program.unused_keys, *(k for k in dropped if k not in program.unused_keys)),
+    )
 
 
 @dataclass(frozen=True)

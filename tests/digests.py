@@ -92,12 +92,16 @@ def digests(wanted: list[str], processes: int) -> Iterator[str]:
 def main() -> int:
     """The exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m tests.digests", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tests.digests",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("suites", nargs="*", metavar="SUITE", help="of golden, case, zoo; all without")
     parser.add_argument("--write", action="store_true", help="record what is generated now")
     parser.add_argument("--processes", type=int, default=2, help="how many nets at a time (2)")
-    parser.add_argument("--every", type=int, default=1, metavar="K", help="every K-th of them, for a quick look")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="K", help="every K-th of them, for a quick look"
+    )
     options = parser.parse_args()
     if unknown := set(options.suites) - set(SUITES):
         parser.error(f"no such suite: {', '.join(sorted(unknown))}")

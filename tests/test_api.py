@@ -12,7 +12,7 @@ import torch
 
 import tracer
 from tests.command import fx2mx
-from tracer.convert import convert_specs
+from tracer.conversion import convert_specs
 from tracer.inputs import InputSpec
 
 ROOT = Path(__file__).parent.parent
@@ -21,7 +21,7 @@ USE = "import torch, tracer\nc = tracer.convert(torch.nn.ReLU(), (torch.ones(1, 
 
 @pytest.mark.parametrize(
     "before",
-    ["", "import tracer.convert\n", "from tracer.convert import convert_specs\n", "import tracer.gen\n"],
+    ["", "import tracer.convert\n", "from tracer.conversion import convert_specs\n", "import tracer.gen\n"],
 )
 def test_convert_is_a_function_whatever_was_imported(before: str) -> None:
     done = subprocess.run(
@@ -108,7 +108,9 @@ def test_a_half_net_is_judged_by_its_own_rounding() -> None:
     assert all(o.double for o in agreement.outputs)
 
 
-def test_another_path_at_batch_one_is_not_called_fusion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_path_at_batch_one_is_not_called_fusion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.py").write_text("from tests.test_api import One\n")
     done = fx2mx("model.py:One", "--out", "model_mxnet.py", "--input", "1,4")

@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from codegen.problems import RequestError
 from tracer.checkpoint import load_weights, read_checkpoint
-from tracer.problems import RequestError
 
 RESAVE = 'torch.save(model.state_dict(), "weights.pth")'
 
@@ -267,7 +267,9 @@ def test_every_key_that_does_not_fit_is_listed(tmp_path: Path) -> None:
 
 
 def test_complex_values_lose_no_half(tmp_path: Path) -> None:
-    torch.save({**trained().state_dict(), "conv.bias": torch.ones(4, dtype=torch.complex64)}, tmp_path / "w.pth")
+    torch.save(
+        {**trained().state_dict(), "conv.bias": torch.ones(4, dtype=torch.complex64)}, tmp_path / "w.pth"
+    )
     text = refusal(tmp_path / "w.pth")
     assert text.endswith("  of another kind (1):\n    conv.bias: complex64, in the net float32")
 
@@ -294,9 +296,7 @@ def test_a_git_lfs_pointer(tmp_path: Path) -> None:
     assert refusal(path) == f"{path} is a Git LFS pointer, not the weights: run `git lfs pull`"
 
 
-@pytest.mark.parametrize(
-    "kind", ["cut zip", "cut legacy", "noise", "cut safetensors"]
-)
+@pytest.mark.parametrize("kind", ["cut zip", "cut legacy", "noise", "cut safetensors"])
 def test_corrupt_files(tmp_path: Path, kind: str) -> None:
     path = tmp_path / ("w.safetensors" if "safetensors" in kind else "w.pth")
     if kind == "cut safetensors":

@@ -16,11 +16,13 @@ import torch
 
 import codegen.artifacts
 from codegen.artifacts import write_all
+from codegen.problems import RequestError
 from tests.command import Done, fx2mx, snapshot
-from tracer.problems import RequestError
 
 ROOT = Path(__file__).parent.parent
-CLASSES = "XXNet, Needs, Raises, BuildRaises, Misfit, Unsupported, Dependent, TwoOutputs, Tapped, Block, Blocks"
+CLASSES = (
+    "XXNet, Needs, Raises, BuildRaises, Misfit, Unsupported, Dependent, TwoOutputs, Tapped, Block, Blocks"
+)
 IMAGE = ("--input", "1,3,8,8")
 ROW = ("--input", "1,4")
 
@@ -253,7 +255,7 @@ def test_old_files_survive_a_refusal() -> None:
 
 
 def test_the_tolerance_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codegen.agree.difference", lambda ours, theirs: 3e-3)
+    monkeypatch.setattr("codegen.proof.compare.difference", lambda ours, theirs: 3e-3)
     done = convert("XXNet", *IMAGE)
     assert done.status == 1
     where = f"(conv1, {Path('model.py').resolve()}:{line_of('self.conv1(x)')})"

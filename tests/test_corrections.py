@@ -22,9 +22,9 @@ from typing import Any
 
 import pytest
 
-import codegen.lower
-import codegen.rules.pool
-import tracer.convert
+import codegen.builder.builder
+import codegen.idioms.pooling
+import tracer.conversion
 from tests.command import fx2mx
 
 HEAD = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n\nclass Net(nn.Module):\n"
@@ -122,7 +122,7 @@ UNDONE = [
 
 def forget(monkeypatch: pytest.MonkeyPatch, op: str, attr: str) -> list[str]:
     """Let no call of `op` write `attr`; the list is filled where one would have."""
-    written = codegen.lower._written_attrs
+    written = codegen.builder.builder._written_attrs
     forgotten: list[str] = []
 
     def without(name: str, attrs: Any) -> tuple[tuple[str, Any], ...]:
@@ -132,7 +132,7 @@ def forget(monkeypatch: pytest.MonkeyPatch, op: str, attr: str) -> list[str]:
             found = tuple((k, v) for k, v in found if k != attr)
         return found
 
-    monkeypatch.setattr(codegen.lower, "_written_attrs", without)
+    monkeypatch.setattr(codegen.builder.builder, "_written_attrs", without)
     return forgotten
 
 
@@ -185,21 +185,21 @@ def test_ceil_modes_last_window_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
         span = size + 2 * pad - kernel
         return (-(-span // stride) if ceil_mode else span // stride) + 1
 
-    monkeypatch.setattr(codegen.rules.pool, "_windows", windows)
+    monkeypatch.setattr(codegen.idioms.pooling, "window_count", windows)
     refuse(tmp_path, CEIL.code(), CEIL.shape, "pool")
 
 
 def test_ceil_modes_last_window_not_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same where another axis needs "full"."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(codegen.rules.pool, "cut", lambda b, x, *args, **kwargs: x)
+    monkeypatch.setattr(codegen.idioms.pooling, "cut", lambda b, x, *args, **kwargs: x)
     refuse(tmp_path, BOTH.code(), BOTH.shape, "pool_full")
 
 
 def test_fusion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """oneDNN's pass gives an add the fused value. No single layer is at fault: none is named."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tracer.convert, "guarded", lambda program: program)
+    monkeypatch.setattr(tracer.conversion, "guarded", lambda program: program)
     (tmp_path / "model.py").write_text(FUSION.code())
     done = fx2mx("model.py:Net", "--out", "model_mxnet.py", "--input", FUSION.shape)
     assert done.status == 1
@@ -222,6 +222,6 @@ def weights_changed(change: Callable[[Any], Any]) -> Callable[..., Any]:
 def test_a_transposed_weight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not an attribute, but what a packing rule could get wrong: the layer is named all the same."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tracer.convert, "parameters", weights_changed(lambda v: v.T.copy()))
+    monkeypatch.setattr(tracer.conversion, "parameters", weights_changed(lambda v: v.T.copy()))
     net = Undone("", "", "fc = nn.Linear(6, 6); act = nn.ReLU()", "return self.act(self.fc(x))", "fc")
     refuse(tmp_path, net.code(), "1,6", "fc")

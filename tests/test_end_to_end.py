@@ -15,12 +15,13 @@ import pytest
 from pytorchcv.model_provider import get_model
 
 from codegen.artifacts import load_symbol
-from codegen.fold import unfolded
-from codegen.names import identifier
-from codegen.render import render
-from codegen.same import same_symbol
-from codegen.view import Origin, view
-from tracer.convert import convert_specs
+from codegen.fold.fold import unfolded
+from codegen.identifiers import identifier
+from codegen.proof.same_symbol import same_symbol
+from codegen.write.file import view
+from codegen.write.render import render
+from codegen.written import Origin
+from tracer.conversion import convert_specs
 from tracer.inputs import InputSpec
 
 ROOT = Path(__file__).parent.parent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from tracer.convert import convert
+from tracer.conversion import convert
 
 
 def converted(model: nn.Module, *shape: int) -> str:

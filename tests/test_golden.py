@@ -11,15 +11,16 @@ import mxnet as mx
 import pytest
 
 from codegen.artifacts import load_symbol
-from codegen.fold import unfolded
-from codegen.names import identifier
-from codegen.render import source
-from codegen.same import canonical
-from codegen.view import Origin, view
+from codegen.fold.fold import unfolded
+from codegen.identifiers import identifier
+from codegen.proof.same_symbol import canonical
+from codegen.write.file import view
+from codegen.write.render import source
+from codegen.written import Origin
 from tests.command import fx2mx, snapshot
 from tests.golden import CODE, GOLDENS, HERE, IR, Golden
 from tests.test_nets import Net, check
-from tracer.convert import Conversion
+from tracer.conversion import Conversion
 
 FILES = {"model.py", CODE, IR}
 
@@ -28,7 +29,9 @@ def compare(golden: Golden, name: str, text: str) -> None:
     """A file of a golden is `text`, byte for byte; the diff where it is not."""
     expected = (golden.path / name).read_bytes().decode()
     lines = difflib.unified_diff(expected.splitlines(), text.splitlines(), "golden", "generated", lineterm="")
-    assert text == expected, "\n".join([f"{golden.folder}/{name} is stale; `make golden` rewrites it", *lines])
+    assert text == expected, "\n".join(
+        [f"{golden.folder}/{name} is stale; `make golden` rewrites it", *lines]
+    )
 
 
 def flat_symbol(conversion: Conversion) -> mx.sym.Symbol:

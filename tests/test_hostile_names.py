@@ -15,7 +15,7 @@ from torch import nn
 
 from tests import test_clean
 from tests.command import fx2mx
-from tracer.convert import Conversion, convert
+from tracer.conversion import Conversion, convert
 
 PAYLOAD = 'open("pwned", "w")'
 

@@ -12,8 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tracer.inputs import DTYPES, InputSpec, find_inputs, inputs_from_tensors, make_inputs, parse_inputs
-from tracer.problems import RequestError
+from codegen.problems import RequestError
+from tracer.input_search import find_inputs
+from tracer.inputs import DTYPES, InputSpec, inputs_from_tensors, make_inputs, parse_inputs
 
 SIZE = "is no size, which is 1 or more (or N, the batch)"
 FORM = "write [NAME=]DIMS[:DTYPE] such as x=1,3,224,224 or ids=1,128:int64, or NAME=@FILE.npy"

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 import tracer
+from codegen.problems import RequestError, UserModelError
 from tracer.capture import capture
 from tracer.load import load_model
-from tracer.problems import RequestError, UserModelError
 
 NET = """
     import torch

@@ -9,10 +9,10 @@ from collections import Counter
 
 import pytest
 
-from codegen.registry import rule_table
+from codegen.problems import ConversionError
+from codegen.rules import rule_table
 from tests.op_cases import Case, all_cases
-from tracer.convert import trace
-from tracer.problems import ConversionError
+from tracer.trace import trace
 
 CASES = all_cases()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from codegen.items import MISSING, Parameter
-from codegen.parameters import Literal, Parameters
+from codegen.fold.arguments import Literal, Parameters
+from codegen.folded import MISSING, Parameter
 
 
 def test_sizes_of_a_shape_follow_a_parameter() -> None:

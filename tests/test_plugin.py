@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 import tracer
+from codegen.problems import ConversionError, RequestError
 from tracer.plugins import load_plugin
-from tracer.problems import ConversionError, RequestError
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "plugin"

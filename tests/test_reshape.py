@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codegen.reshape import Code, codes, gives, shared, simple
-from tracer.ir import Dim, Shape, shape_at
+from codegen.idioms.reshape_codes import Code, codes, gives, shared, simple
+from codegen.ir import Dim, Shape, shape_at
 
 N = Dim(Fraction(1))
 

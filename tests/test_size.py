@@ -11,7 +11,7 @@ from torch import nn
 
 from tests.zoo import cv
 from tests.zoo.run import LINE_LENGTH, statements
-from tracer.convert import convert_specs
+from tracer.conversion import convert_specs
 from tracer.inputs import InputSpec
 
 IMAGE = (InputSpec("pixel_values", (1, 3, 224, 224)),)

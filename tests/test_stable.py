@@ -88,7 +88,9 @@ def started(machine: Machine, place: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(machine.seconds), machine.torch, *lines],
         cwd=place,
-        env=os.environ | dict(machine.environment) | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        env=os.environ
+        | dict(machine.environment)
+        | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

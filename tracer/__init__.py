@@ -11,12 +11,12 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tracer.problems import ConversionError, Problem, RequestError, UserModelError
-
 if TYPE_CHECKING:
-    from codegen.agree import Agreement
-    from tracer.convert import Conversion, convert
-    from tracer.plugins import op, rule
+    from codegen.decompositions import op
+    from codegen.problems import ConversionError, Problem, RequestError, UserModelError
+    from codegen.proof.compare import Agreement
+    from tracer.conversion import Conversion, convert
+    from tracer.plugins import rule
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,6 +30,17 @@ __all__ = [
     "op",
     "rule",
 ]
+# Where the public names are defined.
+_HOMES = {
+    "Agreement": "codegen.proof.compare",
+    "Conversion": "tracer.conversion",
+    "ConversionError": "codegen.problems",
+    "Problem": "codegen.problems",
+    "RequestError": "codegen.problems",
+    "UserModelError": "codegen.problems",
+    "op": "codegen.decompositions",
+    "rule": "tracer.plugins",
+}
 
 
 def _claim_codegen() -> None:
@@ -55,14 +66,9 @@ _claim_codegen()
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"convert", "Conversion"}:
-        # The submodule can be called: what is imported first does not change what `tracer.convert` does.
-        module = importlib.import_module("tracer.convert")
-        return module if name == "convert" else module.Conversion
-    if name in {"op", "rule"}:
-        return getattr(importlib.import_module("tracer.plugins"), name)
-    if name == "Agreement":
-        from codegen.agree import Agreement
-
-        return Agreement
+    if name == "convert":
+        # By way of the module of that name, which can be called: what is imported first changes nothing.
+        return importlib.import_module("tracer.convert")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'tracer' has no attribute {name!r}")

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx
 
-from tracer.ir import Dim, Ref
+from codegen.ir import Dim, Ref
 
 ALIASES = {
     "absolute": "abs",

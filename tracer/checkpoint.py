@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tracer.problems import RequestError
+from codegen.problems import RequestError
 
 WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "ema")
 PREFIXES = ("module.", "_orig_mod.", "model.")
@@ -70,9 +70,6 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> str:
     parts += _conversions(state, expected)
     parts += [f"not tensors and left out: {', '.join(content.left_out)}"] if content.left_out else []
     return ", ".join(parts)
-
-
-# Reading -----------------------------------------------------------------------------------------
 
 
 def _read(path: str) -> _Content:
@@ -201,9 +198,6 @@ def _unwrapped(loaded: Any, name: str) -> _Content:
             f"{name} holds no tensors (its keys: {keys}): give a state dict, or one under {wrappers}"
         )
     return _Content(tensors, ".".join(under), tuple(str(k) for k in loaded if str(k) not in tensors))
-
-
-# Fitting -----------------------------------------------------------------------------------------
 
 
 def _state_of(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+
+
+def full_state(model: nn.Module) -> Mapping[str, torch.Tensor]:
+    """Every parameter and buffer by key, persistent or not, tied ones under each name, computed ones too."""
+    state: dict[str, torch.Tensor] = dict(model.named_parameters(remove_duplicate=False))
+    state.update(model.named_buffers(remove_duplicate=False))
+    for path, module in model.named_modules():
+        for name, tensor in _computed(module):
+            state[f"{path}.{name}" if path else name] = tensor
+    return state
+
+
+def _computed(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """The parameters that a module computes from others: parametrizations, the old norm hooks."""
+    with torch.no_grad():
+        for name in getattr(module, "parametrizations", {}):
+            yield name, getattr(module, name)
+        for hook in module._forward_pre_hooks.values():
+            if isinstance(hook, WeightNorm):
+                yield hook.name, hook.compute_weight(module)
+            elif isinstance(hook, SpectralNorm):
+                yield hook.name, hook.compute_weight(module, do_power_iteration=False)
+
 
 Copier = Callable[[str, torch.Tensor], Any]
 """(the tensor's own name in its module, the tensor) -> what the copy holds in its place."""

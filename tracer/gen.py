@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import sys
@@ -13,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tracer.problems import ConversionError, RequestError
+from codegen.problems import ConversionError, RequestError
+from tracer.report import agreement_text, disagreement_text, print_diff, say, say_error
 
 if TYPE_CHECKING:
-    from codegen.agree import Agreement
-    from tracer.convert import Conversion
+    from tracer.conversion import Conversion
     from tracer.load import LoadedModel
+
 
 EPILOG = """\b
 Examples:
@@ -173,10 +173,10 @@ def run(options: Options) -> int:
     try:
         return _run(options)
     except ConversionError as error:
-        _say_error(f"{error}\nnothing was written")
+        say_error(f"{error}\nnothing was written")
         return 1
     except RequestError as error:
-        _say_error(str(error))
+        say_error(str(error))
         return 2
 
 
@@ -225,21 +225,21 @@ def _load(options: Options) -> LoadedModel:
         from tracer.plugins import load_plugin
 
         load_plugin(plugin)
-    _say(f"loading {options.spec}")
+    say(f"loading {options.spec}")
     loaded = load_model(options.spec, options.kwargs)
     # A check of the code alone goes without the checkpoint, which CI need not have.
     if options.weights is not None and (options.write_weights or not options.check):
         from tracer.checkpoint import load_weights
 
-        _say(load_weights(loaded.model, options.weights))
+        say(load_weights(loaded.model, options.weights))
     elif options.write_weights:
-        _say("no --weights: the module's own values are converted (built under seed 0)")
+        say("no --weights: the module's own values are converted (built under seed 0)")
     return loaded
 
 
 def _convert(options: Options, loaded: LoadedModel) -> Conversion:
-    from codegen.view import Origin
-    from tracer.convert import convert, convert_specs
+    from codegen.written import Origin
+    from tracer.conversion import convert, convert_specs
     from tracer.inputs import parse_inputs
 
     origin = Origin(loaded.origin, _command_line(options, loaded))
@@ -251,16 +251,16 @@ def _convert(options: Options, loaded: LoadedModel) -> Conversion:
         "origin": origin,
         "proved": proved,
     }
-    _say(f"tracing {loaded.name}")
+    say(f"tracing {loaded.name}")
     if options.inputs:
         specs = parse_inputs(options.inputs, loaded.model)
         conversion = convert_specs(loaded.model, specs, loaded.name, **settings)
     else:
         conversion = convert(loaded.model, None, loaded.name, **settings)
     for note in conversion.notes:
-        _say(note)
+        say(note)
     sizes = "any batch size" if conversion.graph.free_batch else f"batch size {conversion.graph.batch} only"
-    _say(f"{loaded.name}: {len(conversion.program.calls)} MXNet ops; {sizes}, other sizes as in DATA_SHAPES")
+    say(f"{loaded.name}: {len(conversion.program.calls)} MXNet ops; {sizes}, other sizes as in DATA_SHAPES")
     return conversion
 
 
@@ -300,52 +300,14 @@ def _dry_run(options: Options, loaded: LoadedModel) -> int:
 
 
 def _verified(options: Options, conversion: Conversion) -> bool:
-    _say("comparing with torch")
+    say("comparing with torch")
     agreement = conversion.verify(tolerance=options.tolerance, fresh=options.weights is None, layers=False)
     if agreement.ok:
-        _say(_agreement_text(agreement))
+        say(agreement_text(agreement))
         return True
     layered = conversion.verify(tolerance=options.tolerance, fresh=options.weights is None)
-    _say_error(_disagreement_text(agreement, layered))
+    say_error(disagreement_text(agreement, layered))
     return False
-
-
-def _agreement_text(agreement: Agreement) -> str:
-    batches = " and ".join(str(n) for n in dict.fromkeys(o.batch for o in agreement.outputs))
-    kinds = " and ".join(dict.fromkeys(o.parameters for o in agreement.outputs))
-    wide = (
-        "; in float64, since float32 rounds this net too coarsely"
-        if any(o.double for o in agreement.outputs)
-        else ""
-    )
-    return (
-        f"agrees with torch: largest relative difference {agreement.difference:.1e} "
-        f"(tolerance {agreement.tolerance:g}; batch {batches}; {kinds}{wide})"
-    )
-
-
-def _disagreement_text(agreement: Agreement, layered: Agreement) -> str:
-    worst = max(agreement.outputs, key=lambda o: (o.difference != o.difference, o.difference))
-    lines = [
-        f"the MXNet net differs from torch: output {worst.name} by {worst.difference:.1e}, relative "
-        f"(tolerance {agreement.tolerance:g}; batch {worst.batch}; {worst.parameters})"
-    ]
-    first = layered.first_divergence
-    if first is not None:
-        lines.append(
-            f"the first layer at which they diverge is {first.name} ({first.source}), by {first.difference:.1e}"
-        )
-    elif others := {o.batch for o in agreement.outputs if o.within(agreement.tolerance)} - {worst.batch}:
-        lines.append(
-            f"at batch {max(others)} they agree: does forward do something else at batch {worst.batch}, where each "
-            "layer alone agrees?"
-        )
-    elif layered.layers:
-        lines.append(
-            "each layer alone agrees, the fused whole does not: MXNET_SUBGRAPH_BACKEND=NONE turns fusion off"
-        )
-    lines.append("nothing was written")
-    return "\n".join(lines)
 
 
 def _write(options: Options, conversion: Conversion) -> int:
@@ -356,7 +318,7 @@ def _write(options: Options, conversion: Conversion) -> int:
         click.echo(f"wrote {path}")
     old = Paths(options.out).params
     if not options.write_weights and old.exists():
-        _say(f"note: {old} is from an earlier run and was not changed (--no-weights)")
+        say(f"note: {old} is from an earlier run and was not changed (--no-weights)")
     return 0
 
 
@@ -370,31 +332,12 @@ def _check(options: Options, conversion: Conversion) -> int:
     if options.diff:
         for path in stale:
             if isinstance(files[path], str) and path != paths.symbol:
-                _print_diff(path, files[path])
+                print_diff(path, files[path])
     for path, how in stale.items():
-        _say_error(f"{path} is {how}")
+        say_error(f"{path} is {how}")
     if not stale:
-        _say("fresh: the files on disk are what would be generated")
+        say("fresh: the files on disk are what would be generated")
     return 1 if stale else 0
-
-
-def _print_diff(path: Path, text: str) -> None:
-    old = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    lines = difflib.unified_diff(
-        old.splitlines(keepends=True), text.splitlines(keepends=True), str(path), f"{path} (generated)"
-    )
-    colors = {"+": "green", "-": "red"}
-    for line in lines:
-        ended = line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-        click.echo(click.style(ended, fg=colors.get(line[0])), nl=False)
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _say_error(text: str) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {text}", err=True)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import importlib
-import importlib.machinery
 import importlib.util
 import inspect
 import json
@@ -26,7 +24,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tracer.problems import RequestError, UserModelError
+from codegen.problems import RequestError, UserModelError
 from tracer.user_code import user_traceback
 
 OWN_PACKAGES = ("tracer", "codegen", "templates")
@@ -74,9 +72,6 @@ def load_model(spec: str, kwargs: Mapping[str, Any]) -> LoadedModel:
     return LoadedModel(model.eval(), name.rpartition(".")[2], origin)
 
 
-# The SPEC ----------------------------------------------------------------------------------------
-
-
 def _split_spec(spec: str) -> tuple[str, str]:
     place, colon, name = spec.rpartition(":")
     if not colon:
@@ -115,9 +110,6 @@ def _module_target(place: str) -> _Target:
     if not all(part.isidentifier() for part in place.split(".")):
         raise RequestError(f"{place!r} is neither a Python file nor a module's name: write SPEC as {FORMS}")
     return _Target(place, place, None, (os.getcwd(),))
-
-
-# The import --------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -260,9 +252,6 @@ def _import_headline(error: BaseException, shown: str) -> str:
     return f"{shown} raised when it was imported"
 
 
-# The name ----------------------------------------------------------------------------------------
-
-
 def _find(module: ModuleType, name: str, shown: str) -> Any:
     """The object that a dotted name stands for: a module, or what builds one."""
     try:
@@ -302,9 +291,6 @@ def _module_classes(module: ModuleType) -> list[str]:
         for name, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, nn.Module) and value.__module__ == module.__name__
     ]
-
-
-# The module --------------------------------------------------------------------------------------
 
 
 def _build(found: Any, name: str, shown: str, kwargs: Mapping[str, Any]) -> nn.Module:

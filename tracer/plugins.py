@@ -9,43 +9,30 @@
     @tracer.rule("Scale", module=True)  # every module of that class is one op, its code untouched
     def scale(b, x, weight, power): ...
 
-A rule's first argument is the `codegen.lower.Builder`; the others are the function's arguments by name, or
+A rule's first argument is the `codegen.builder.builder.Builder`; the others are the function's arguments by name, or
 those of the module's forward and, after them, any parameter, buffer or plain attribute of the module.
 """
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import nn
 from torch.overrides import handle_torch_function
 
-from codegen.registry import RuleEntry, add_rule
-from tracer.problems import RequestError
+from codegen.builder.rule import RuleEntry
+from codegen.decompositions import _F
+from codegen.problems import RequestError
+from codegen.rules import add_rule
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 _MODULES: dict[str, RuleEntry] = {}
-
-
-def op(function: _F) -> _F:
-    """Mark a function as one op of the function's name: fx2mx does not look inside."""
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if torch._C._is_torch_function_mode_enabled():
-            return handle_torch_function(call, (), *args, **kwargs)
-        return function(*args, **kwargs)
-
-    call.is_user_op = True  # type: ignore[attr-defined]
-    return call  # type: ignore[return-value]
 
 
 def rule(name: str, *, module: bool = False, ignores: tuple[str, ...] = ()) -> Callable[[_F], _F]:

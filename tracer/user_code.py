@@ -2,15 +2,84 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import sys
 import traceback
+from types import CodeType, FrameType
+from typing import Any
+
+import torch
+from torch import nn
+
+import codegen.problems
+from codegen.problems import Problem
+
+_TORCH_DIR = os.path.dirname(torch.__file__) + os.sep
+# This project's: what a decomposition calls stands on no line of the author's.
+_OWN_DIRS = tuple(
+    os.path.dirname(os.path.abspath(file)) + os.sep for file in (__file__, codegen.problems.__file__)
+)
+
+
+class Refusal(Exception):
+    """Raised inside the user's forward to stop a trace that cannot go on."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.what)
+        self.problem = problem
+
+
+def is_user_file(file: str) -> bool:
+    return not file.startswith((_TORCH_DIR, *_OWN_DIRS)) and not file.startswith("<")
+
+
+def file_of(module: nn.Module) -> str:
+    """The name of the file that defines a module's class.
+
+    Not by way of sys.modules, where a file of the user's that is called like one of ours is not found.
+    """
+    cls = type(module)
+    for name in ("forward", "__init__"):
+        function = vars(cls).get(name)
+        code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+        if isinstance(code, CodeType) and not code.co_filename.startswith("<"):
+            return os.path.basename(code.co_filename)
+    return os.path.basename(getattr(sys.modules.get(cls.__module__), "__file__", None) or "")
+
+
+def user_line(frame: FrameType | None, end: CodeType) -> tuple[str, int]:
+    """The author's line that runs; none where only torch's own code does."""
+    while frame is not None and frame.f_code is not end:
+        if is_user_file(frame.f_code.co_filename):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return "", 0
+
+
+def forward_line(frame: FrameType | None, end: CodeType) -> tuple[str, int]:
+    """The line of the author's forward that runs: not that of a function that it calls."""
+    while frame is not None and frame.f_code is not end:
+        if frame.f_code.co_name == "forward" and is_user_file(frame.f_code.co_filename):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return "", 0
+
+
+def deepest_user_line(traceback: Any) -> tuple[str, int]:
+    found = ("", 0)
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if is_user_file(file):
+            found = (file, traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return found
 
 
 def user_traceback(error: BaseException, headline: str) -> str:
     """`headline`, then a traceback cut to the user's own frames, then the error itself."""
-    own = os.path.dirname(os.path.abspath(__file__)) + os.sep
     frames = traceback.extract_tb(error.__traceback__)
-    user = [f for f in frames if not f.filename.startswith((own, "<")) and not _is_library(f.filename)]
+    user = [f for f in frames if not f.filename.startswith((*_OWN_DIRS, "<")) and not _is_library(f.filename)]
     lines = [f"{headline}:"]
     if user:
         lines.append("Traceback (most recent call last):")
@@ -20,6 +89,4 @@ def user_traceback(error: BaseException, headline: str) -> str:
 
 
 def _is_library(file: str) -> bool:
-    import torch
-
     return file.startswith(os.path.dirname(torch.__file__) + os.sep) or "/importlib/" in file

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from codegen.lower import Builder, Refused, Value
-from codegen.registry import lowers
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Refused, Value
 
 
 @lowers("relu")

@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from codegen.lower import Builder, Refused, Value
-from codegen.registry import lowers
-from codegen.rules.arithmetic import same_rank
-from codegen.rules.layout import cut, reshape_to
-from codegen.rules.linear import product_of, spread
-from tracer.ir import Dim, Shape, Size
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Refused, Value
+from codegen.idioms.elementwise import same_rank
+from codegen.idioms.products import product_of
+from codegen.idioms.shapes import cut, reshape_to, spread
+from codegen.ir import Dim, Shape, Size
 
 # exp() of it is exactly zero in float32, and it stays finite where several masks are added.
 MASKED = -1e30

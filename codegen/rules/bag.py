@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from codegen.lower import Builder, Value
-from codegen.registry import lowers
-from codegen.rules.linear import bounded_rows
-from codegen.rules.pool import LOWEST
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Value
+from codegen.idioms.products import bounded_rows
+from codegen.idioms.windows import LOWEST
 
 
 # scale_grad_by_freq and sparse speak of gradients only.

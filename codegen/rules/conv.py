@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from codegen.lower import Builder, Value
-from codegen.registry import lowers
-from tracer.ir import product as sizes_product
-
-Sizes = int | tuple[int, ...]
-
-
-def each(sizes: Sizes, axes: int) -> tuple[int, ...]:
-    """One number for each axis, from torch's number or tuple."""
-    if isinstance(sizes, int):
-        return (sizes,) * axes
-    return tuple(sizes) * axes if len(sizes) == 1 else tuple(sizes)
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Value
+from codegen.idioms.shapes import cut, reshape_to
+from codegen.idioms.windows import Sizes, each, pad_zeros
+from codegen.ir import product as sizes_product
 
 
 def _batched(b: Builder, input: Value, axes: int) -> Value:
@@ -78,20 +72,6 @@ def conv(
     return _unbatched(b, input, output, axes)
 
 
-def pad_zeros(b: Builder, x: Value, sides: tuple[tuple[int, int], ...], value: float = 0.0) -> Value:
-    """`x` (N, C, ...) padded with a constant; MXNet's Pad wants 4 or 5 axes."""
-    widths = [(0, 0), (0, 0), *sides]
-    sizes = x.sizes
-    if x.rank == 3:
-        x = b.op("expand_dims", x, axis=2, hint="row", gives=(*sizes[:2], 1, *sizes[2:]))
-        widths.insert(2, (0, 0))
-    flat = tuple(n for side in widths for n in side)
-    x = b.op("Pad", x, mode="constant", pad_width=flat, constant_value=value, hint="pad")
-    if len(sizes) == 3:
-        x = b.op("squeeze", x, axis=2, hint="unrow")
-    return x
-
-
 @lowers("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 def conv_transpose(
     b: Builder,
@@ -145,8 +125,6 @@ def _with_wide_padding(
     b: Builder, whole: Value, bias: Value | None, pad: tuple[int, ...], extra: tuple[int, ...]
 ) -> Value:
     """MXNet's adj must be below the stride: the output is cut out of the unpadded one, zeros beyond."""
-    from codegen.rules.layout import cut, reshape_to
-
     beyond = []
     for axis, (p, e) in enumerate(zip(pad, extra, strict=True), start=2):
         size = whole.sizes[axis]
@@ -164,8 +142,6 @@ def _with_wide_padding(
 
 def _stretched(b: Builder, weight: Value, kernel: tuple[int, ...], dilate: tuple[int, ...]) -> Value:
     """The weight with zeros between its cells: MXNet's Deconvolution has no dilation in three dimensions."""
-    from codegen.rules.layout import cut, reshape_to
-
     for axis, (k, d) in enumerate(zip(kernel, dilate, strict=True), start=2):
         if d == 1 or k == 1:
             continue

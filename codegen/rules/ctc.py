@@ -8,12 +8,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from codegen.lower import Builder, Value
-from codegen.registry import lowers
-from codegen.rules.arithmetic import binary, full_like
-from codegen.rules.layout import cut, reshape_to
-from codegen.rules.reduce import reduction as reduced
-from tracer.ir import Dim
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Value
+from codegen.idioms.elementwise import binary, full_like
+from codegen.idioms.reductions import reduction as reduced
+from codegen.idioms.shapes import cut, reshape_to, take
+from codegen.ir import Dim
 
 Lengths: TypeAlias = "Value | tuple[int, ...] | int"
 
@@ -83,8 +84,6 @@ def _labels(b: Builder, targets: Value, counts: Value, batch: int) -> Value:
         raise b.refuse(
             "ctc_loss() of joined targets whose lengths are computed", "give a row for each sample"
         )
-    from codegen.rules.index import take
-
     numbers = counts.const.astype(np.int64)
     starts = np.concatenate([[0], np.cumsum(numbers)[:-1]])
     places = starts[:, None] + np.arange(max(int(numbers.max()), 1))

@@ -7,11 +7,12 @@ import string
 from collections.abc import Sequence
 from dataclasses import replace
 
-from codegen.lower import Builder, Value
-from codegen.registry import lowers
-from codegen.rules.layout import permute, reshape_to
-from codegen.rules.linear import product_of
-from tracer.ir import Shape, Size, product
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Value
+from codegen.idioms.products import product_of
+from codegen.idioms.shapes import permuted, reshape_to
+from codegen.ir import Shape, Size, product
 
 Labels = str
 
@@ -27,7 +28,7 @@ def einsum(b: Builder, equation: str, operands: Sequence[Value]) -> Value:
             b, left, labels, right, names, set(later) | set(result), f"pair{i}" if i < len(rest) - 1 else ""
         )
     left, labels = _summed(b, left, labels, set(result), "sum")
-    return permute(b, left, [labels.index(c) for c in result])
+    return permuted(b, left, [labels.index(c) for c in result])
 
 
 def _parsed(b: Builder, equation: str, operands: Sequence[Value]) -> tuple[list[Labels], Labels]:

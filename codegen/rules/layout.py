@@ -7,20 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from codegen.lower import Builder, Value
-from codegen.registry import lowers
-from codegen.reshape import Code, shared, simple
-from tracer.ir import Dim, Shape, Size
-
-
-def reshape_to(b: Builder, value: Value, shape: Shape, hint: str = "") -> Value:
-    """`value` in `shape`, by a Reshape whose code holds at any batch size."""
-    if value.sizes == shape:
-        return value
-    code = simple(value.sizes, shape)
-    if code is None:
-        raise b.refuse("a reshape in which several sizes follow the batch", "fix the batch size with --input")
-    return b.op("Reshape", value, shape=code.shape, hint=hint, gives=shape)
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Value
+from codegen.idioms.reshape_codes import Code, shared
+from codegen.idioms.shapes import (
+    as_bool,
+    flat_shape,
+    permuted,
+    reshape_to,
+    spread,
+    spread_batch,
+    swapped_axes,
+    take,
+)
+from codegen.ir import Dim, Shape, Size
 
 
 # The shape that torch computed from its arguments is the node's.
@@ -82,13 +83,8 @@ def unsqueeze(b: Builder, input: Value, dim: int) -> Value:
 
 
 @lowers("transpose")
-def transpose(b: Builder, input: Value, dim0: int, dim1: int, hint: str = "") -> Value:
-    if input.rank < 2 or dim0 % input.rank == dim1 % input.rank:
-        return input
-    first, second = sorted((dim0 % input.rank, dim1 % input.rank))
-    sizes = list(input.sizes)
-    sizes[first], sizes[second] = sizes[second], sizes[first]
-    return b.op("SwapAxis", input, dim1=first, dim2=second, hint=hint, gives=tuple(sizes))
+def transpose(b: Builder, input: Value, dim0: int, dim1: int) -> Value:
+    return swapped_axes(b, input, dim0, dim1)
 
 
 @lowers("t", "T", "mT", "H", "mH", "adjoint")
@@ -96,16 +92,13 @@ def reverse_axes(b: Builder, input: Value) -> Value:
     if input.rank < 2:
         return input
     if b.node.op == "T":
-        return permute(b, input, tuple(reversed(range(input.rank))))
-    return transpose(b, input, -2, -1)
+        return permuted(b, input, tuple(reversed(range(input.rank))))
+    return swapped_axes(b, input, -2, -1)
 
 
 @lowers("permute")
 def permute(b: Builder, input: Value, dims: Sequence[int]) -> Value:
-    axes = tuple(d % input.rank for d in dims)
-    if axes == tuple(range(input.rank)):
-        return input
-    return b.op("transpose", input, axes=axes, gives=tuple(input.sizes[a] for a in axes))
+    return permuted(b, input, dims)
 
 
 @lowers("movedim")
@@ -116,7 +109,7 @@ def movedim(
     places = [d % input.rank for d in ((destination,) if isinstance(destination, int) else destination)]
     rest = iter(d for d in range(input.rank) if d not in sources)
     target = dict(zip(places, sources, strict=True))
-    return permute(b, input, [target[i] if i in target else next(rest) for i in range(input.rank)])
+    return permuted(b, input, [target[i] if i in target else next(rest) for i in range(input.rank)])
 
 
 @lowers("alias", "contiguous", "clone", "detach", "data", "to")
@@ -140,131 +133,10 @@ def _rounded(b: Builder, x: Value) -> Value:
     return x
 
 
-def as_bool(b: Builder, value: Value) -> Value:
-    """0 and 1 for any number, as torch's bool()."""
-    return b.with_number("x != c", value, 0, hint="bool")
-
-
 # The shape that torch computed from its arguments is the node's.
 @lowers("expand", "expand_as", "broadcast_to", ignores=("size", "other"))
 def expand(b: Builder, input: Value) -> Value:
-    from codegen.rules.linear import spread
-
     return spread(b, input, b.out.shape, "expand")
-
-
-@lowers("cat")
-def cat(b: Builder, tensors: Sequence[Value], dim: int = 0) -> Value:
-    # Empty tensors join nothing, and torch lets one of shape (0,) join anything; MXNet has none.
-    kept = [t for t in tensors if 0 not in t.sizes] or list(tensors)
-    dtype = _common_dtype(b, kept)
-    kept = [b.cast(t, dtype) for t in kept]
-    # Where the author's line joins more elsewhere (DenseNet's first layer), all uses of it are alike.
-    if len(kept) == 1 and all(len(list(node.refs())) == 1 for node in b.siblings()):
-        return kept[0]
-    return b.op("Concat", kept, dim=dim % kept[0].rank)
-
-
-def _common_dtype(b: Builder, values: Sequence[Value]) -> str:
-    from codegen.lower import MX_DTYPES
-
-    dtype = MX_DTYPES[b.out.dtype]
-    return values[0].dtype if dtype == "bool" else dtype
-
-
-@lowers("stack")
-def stack(b: Builder, tensors: Sequence[Value], dim: int = 0) -> Value:
-    dtype = _common_dtype(b, tensors)
-    rank = tensors[0].rank
-    if rank == 0:
-        return b.op("Concat", [b.cast(t, dtype) for t in tensors], dim=0)
-    return b.op("stack", [b.cast(t, dtype) for t in tensors], axis=dim % (rank + 1))
-
-
-@lowers("hstack", "vstack", "dstack", "column_stack")
-def numpy_stack(b: Builder, tensors: Sequence[Value]) -> Value:
-    op = b.node.op
-    if op == "vstack":
-        return cat(b, [_at_least(b, t, 2) for t in tensors], 0)
-    if op == "dstack":
-        return cat(b, [_at_least(b, t, 3) for t in tensors], 2)
-    if op == "column_stack":
-        columns = [
-            reshape_to(b, t, (*(t.sizes or (1,)), 1), hint="column") if t.rank < 2 else t for t in tensors
-        ]
-        return cat(b, columns, 1)
-    tensors = [_at_least(b, t, 1) for t in tensors]
-    return cat(b, tensors, 0 if tensors[0].rank == 1 else 1)
-
-
-def _at_least(b: Builder, value: Value, rank: int) -> Value:
-    if value.rank >= rank:
-        return value
-    sizes = value.sizes
-    shape = {1: (1,), 2: (1, *(sizes or (1,)))}.get(rank)
-    if shape is None:
-        shape = (*((1, *sizes) if len(sizes) == 1 else sizes or (1, 1)), 1)
-    return reshape_to(b, value, shape, hint="axes")
-
-
-def cut(b: Builder, value: Value, axis: int, begin: int, end: int | None, hint: str = "") -> Value:
-    """`value` from `begin` to `end` (None: to the end) along an axis."""
-    size = value.sizes[axis]
-    length: Size = end - begin if end is not None else size - begin if isinstance(size, int) else size
-    gives = (*value.sizes[:axis], length, *value.sizes[axis + 1 :])
-    return b.op("slice_axis", value, axis=axis, begin=begin, end=end, hint=hint, gives=gives)
-
-
-def pieces(b: Builder, value: Value, dim: int) -> list[Value]:
-    """The node's outputs cut from `value` one after the other along `dim`."""
-    axis = dim % value.rank
-    sizes = [kind.shape[axis] for kind in b.node.outputs]
-    shapes = [kind.shape for kind in b.node.outputs]
-    if len(sizes) == 1:
-        return [value]
-    if any(isinstance(s, Dim) for s in sizes):
-        raise b.refuse("cutting the batch axis into pieces", "fix the batch size with --input")
-    if len(set(sizes)) == 1:
-        return b.ops("split", value, num_outputs=len(sizes), axis=axis, gives=shapes)
-    results, start = [], 0
-    for i, size in enumerate(sizes):
-        assert isinstance(size, int)
-        results.append(_piece(b, value, axis, start, start + size, f"{b.node.op}{i}", shapes[i]))
-        start += size
-    return results
-
-
-def _piece(b: Builder, x: Value, axis: int, begin: int, end: int, hint: str, shape: Shape) -> Value:
-    """A cut, which MXNet cannot make where it holds nothing."""
-    if begin < end:
-        return cut(b, x, axis, begin, end, hint=hint)
-    return b.constant(np.zeros(tuple(0 if isinstance(s, Dim) else s for s in shape), x.dtype), hint)
-
-
-# The sizes that torch computed from its arguments are the outputs'.
-@lowers(
-    "split",
-    "split_with_sizes",
-    "chunk",
-    "tensor_split",
-    "unsafe_chunk",
-    "unsafe_split",
-    ignores=("split_size", "split_sizes", "chunks", "sections", "indices", "indices_or_sections"),
-)
-def split(b: Builder, input: Value, dim: int = 0) -> list[Value]:
-    return pieces(b, input, dim)
-
-
-@lowers("unbind")
-def unbind(b: Builder, input: Value, dim: int = 0) -> list[Value]:
-    axis = dim % input.rank
-    shapes = [kind.shape for kind in b.node.outputs]
-    if isinstance(input.sizes[axis], Dim):
-        raise b.refuse("iterating over the batch axis", "fix the batch size with --input")
-    if len(shapes) == 1:
-        return [reshape_to(b, input, shapes[0])]
-    squeezes = input.rank > 1  # a single number keeps its axis in MXNet
-    return b.ops("split", input, num_outputs=len(shapes), axis=axis, squeeze_axis=squeezes, gives=shapes)
 
 
 @lowers("flip", "fliplr", "flipud")
@@ -283,8 +155,6 @@ def repeat(b: Builder, input: Value, repeats: Sequence[Size] = (), dims: Sequenc
         lead = (1,) * (len(counts) - input.rank)
         input = reshape_to(b, input, (*lead, *input.sizes), hint="axes")
     counts = (1,) * (input.rank - len(counts)) + counts
-    from codegen.rules.linear import spread_batch
-
     for axis, count in enumerate(counts):
         if isinstance(count, Dim):
             size = input.sizes[axis]
@@ -305,26 +175,15 @@ def repeat(b: Builder, input: Value, repeats: Sequence[Size] = (), dims: Sequenc
 @lowers("repeat_interleave", ignores=("output_size",))
 def repeat_interleave(b: Builder, input: Value, repeats: int | Value, dim: int | None = None) -> Value:
     if dim is None:
-        input, dim = reshape_to(b, input, _flat(b, input), hint="flat"), 0
+        input, dim = reshape_to(b, input, flat_shape(b, input), hint="flat"), 0
     axis = dim % input.rank
     if not isinstance(repeats, Value):
         return b.op("repeat", input, repeats=repeats, axis=axis)
     size = input.sizes[axis]
     if repeats.const is None or isinstance(size, Dim):
         raise b.refuse("repeat_interleave() with repeats that are computed", "repeat by a number")
-    from codegen.rules.index import take
-
     places = np.repeat(np.arange(size), np.broadcast_to(repeats.const.reshape(-1), (size,)))
     return take(b, input, b.constant(places, "places"), axis)
-
-
-def _flat(b: Builder, value: Value) -> Shape:
-    from tracer.ir import product
-
-    size = product(value.sizes)
-    if size is None:
-        raise b.refuse("flattening a tensor in which several sizes follow the batch")
-    return (size,)
 
 
 @lowers("roll")
@@ -332,7 +191,7 @@ def roll(b: Builder, input: Value, shifts: int | Sequence[int], dims: int | Sequ
     steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
     axes = (dims,) if isinstance(dims, int) else tuple(dims)
     if not axes:
-        flat = reshape_to(b, input, _flat(b, input), hint="flat")
+        flat = reshape_to(b, input, flat_shape(b, input), hint="flat")
         return reshape_to(b, _rolled(b, flat, 0, steps[0]), input.sizes, hint="shaped")
     for step, axis in zip(steps, axes, strict=True):
         input = _rolled(b, input, axis % input.rank, step)
@@ -358,8 +217,6 @@ def _rolled(b: Builder, value: Value, axis: int, step: int) -> Value:
 @lowers("unfold")
 def unfold(b: Builder, input: Value, dimension: int, size: int, step: int) -> Value:
     """Windows of `size` along an axis, which become the last axis."""
-    from codegen.rules.index import take
-
     if input.rank == 0:
         return input
     axis = dimension % input.rank
@@ -368,7 +225,7 @@ def unfold(b: Builder, input: Value, dimension: int, size: int, step: int) -> Va
         raise b.refuse("unfold() along the batch axis", "fix the batch size with --input")
     places = np.arange(windows)[:, None] * step + np.arange(size)
     cut_out = take(b, input, b.constant(places, "windows"), axis, hint="windows")
-    return permute(b, cut_out, [a for a in range(input.rank + 1) if a != axis + 1] + [axis + 1])
+    return permuted(b, cut_out, [a for a in range(input.rank + 1) if a != axis + 1] + [axis + 1])
 
 
 @lowers("diagonal")
@@ -401,13 +258,11 @@ def rot90(b: Builder, input: Value, k: int = 1, dims: Sequence[int] = (0, 1)) ->
     if turns == 2:
         return b.op("flip", input, axis=(first, second), gives=input.shape)
     flipped = b.op("flip", input, axis=second if turns == 1 else first, hint="flipped", gives=input.shape)
-    return transpose(b, flipped, first, second)
+    return swapped_axes(b, flipped, first, second)
 
 
 @lowers("broadcast_tensors", "meshgrid")
 def broadcast_tensors(b: Builder, tensors: Sequence[Value], indexing: str | None = None) -> list[Value]:
-    from codegen.rules.linear import spread
-
     tensors = _listed(tensors)
     if b.node.op == "meshgrid":
         count = len(tensors)

@@ -1,9 +1,10 @@
-"""Linear algebra, of which MXNet has LAPACK's: the rest is written with these in tracer.composites."""
+"""Linear algebra, of which MXNet has LAPACK's: the rest is written with these in codegen.decompositions."""
 
 from __future__ import annotations
 
-from codegen.lower import Builder, Value
-from codegen.registry import lowers
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Value
 
 
 @lowers("linalg_inv")
@@ -77,7 +78,7 @@ def eigvalsh(b: Builder, input: Value, UPLO: str = "L") -> Value:  # noqa: N803
     return b.ops("linalg.syevd", matrix, gives=(input.shape, input.sizes[:-1]))[1]
 
 
-# Any vectors of either sign: for results in which the signs cancel (see tracer.composites.linalg).
+# Any vectors of either sign: for results in which the signs cancel (see codegen.decompositions.linalg).
 @lowers("fx2mx_eigh")
 def eigh(b: Builder, input: Value) -> list[Value]:
     rows, values = b.ops("linalg.syevd", input, gives=(input.shape, input.sizes[:-1]))

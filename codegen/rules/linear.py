@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
-from codegen.lower import EMPTY, Builder, Refused, Value
-from codegen.registry import lowers
-from codegen.rules.arithmetic import binary
-from codegen.rules.layout import reshape_to
-from tracer.ir import Dim, Shape, Size
-from tracer.ir import product as sizes_product
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Value
+from codegen.idioms.elementwise import binary
+from codegen.idioms.products import bounded_rows, product, sum_of_nothing
+from codegen.idioms.shapes import reshape_to
+from codegen.ir import product as sizes_product
 
 
 @lowers("linear")
@@ -19,7 +18,7 @@ def linear(b: Builder, input: Value, weight: Value, bias: Value | None = None) -
     if weight.rank == 1:
         return _vector_linear(b, input, weight, bias)
     if input.sizes[-1] == 0:
-        zeros = _sum_of_nothing(b, input, replace(weight, shape=(0, weight.sizes[0])), "float32")
+        zeros = sum_of_nothing(b, input, replace(weight, shape=(0, weight.sizes[0])), "float32")
         return zeros if bias is None else binary(b, "add", zeros, bias)
     if input.rank == 1:
         input = b.op("expand_dims", input, axis=0, hint="row", gives=(1, *input.sizes))
@@ -79,102 +78,6 @@ def outer(b: Builder, input: Value, vec2: Value) -> Value:
     return binary(b, "mul", column, row)
 
 
-def product(b: Builder, left: Value, right: Value, hint: str = "") -> Value:
-    """torch.matmul of any two ranks."""
-    dtype = b.out.dtype if b.out.dtype == "float64" else "float32"
-    left, right = b.cast(left, dtype), b.cast(right, dtype)
-    if left.sizes[-1] == 0:
-        return _sum_of_nothing(b, left, right, dtype)
-    if left.rank == 1:
-        left = b.op("expand_dims", left, axis=0, hint="row", gives=(1, *left.sizes))
-    if right.rank == 1:
-        right = b.op("expand_dims", right, axis=1, hint="column", gives=(*right.sizes, 1))
-    straight = b.before_transpose(right)
-    transpose_b = straight is not None
-    right = straight or right
-    columns = right.sizes[-2 if transpose_b else -1]
-    if right.rank == 2:
-        # Every row of `left` meets the same matrix: MXNet's dot contracts last with first.
-        gives = (*left.sizes[:-1], columns)
-        result = b.op("dot", left, right, transpose_b=transpose_b, hint=hint, gives=gives)
-    elif left.rank == right.rank == 3 and left.sizes[0] == right.sizes[0]:
-        # linalg.gemm2 takes any number of leading axes; batch_dot one.
-        gives = (left.sizes[0], left.sizes[1], columns)
-        result = b.op("batch_dot", left, right, transpose_b=transpose_b, hint=hint, gives=gives)
-    else:
-        result = product_of(b, left, right, hint=hint, transpose_b=transpose_b)
-    return result if len(b.out.shape) == result.rank else reshape_to(b, result, b.out.shape, hint="product")
-
-
-def _sum_of_nothing(b: Builder, left: Value, right: Value, dtype: str) -> Value:
-    """Zeros: a product over an axis without elements."""
-    columns = right.sizes[-1:] if right.rank > 1 else ()
-    shape = (*_broadcast(left.sizes[:-2], right.sizes[:-2]), *left.sizes[-2:-1], *columns)
-    if any(isinstance(s, Dim) or s == 0 for s in shape):
-        raise Refused(EMPTY, "leave it out where it holds nothing", "empty")
-    return b.constant(np.zeros(shape, dtype), "zeros")  # type: ignore[arg-type]
-
-
-def product_of(
-    b: Builder, left: Value, right: Value, hint: str = "", transpose_b: bool = False, alpha: float = 1.0
-) -> Value:
-    """alpha * left right (or right^T), for matrices with the same or broadcast leading axes."""
-    batch = _broadcast(left.sizes[:-2], right.sizes[:-2])
-    left = spread(b, left, (*batch, *left.sizes[-2:]), f"{hint}_lhs" if hint else "lhs")
-    right = spread(b, right, (*batch, *right.sizes[-2:]), f"{hint}_rhs" if hint else "rhs")
-    gives = (*batch, left.sizes[-2], right.sizes[-2 if transpose_b else -1])
-    return b.op("linalg.gemm2", left, right, transpose_b=transpose_b, alpha=alpha, hint=hint, gives=gives)
-
-
-def _broadcast(left: Shape, right: Shape) -> Shape:
-    rank = max(len(left), len(right))
-    pairs = zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right, strict=True)
-    return tuple(r if x == 1 else x for x, r in pairs)
-
-
-def spread(b: Builder, value: Value, shape: Shape, hint: str) -> Value:
-    """`value` broadcast to `shape`, whose sizes may follow the batch."""
-    if value.sizes == shape:
-        return value
-    if value.rank < len(shape):
-        lead = (1,) * (len(shape) - value.rank)
-        value = reshape_to(b, value, (*lead, *value.sizes), hint=f"{hint}_axes")
-    grown = [i for i, (old, new) in enumerate(zip(value.sizes, shape, strict=True)) if old != new]
-    fixed = [i for i in grown if isinstance(shape[i], int)]
-    if fixed:
-        sizes = tuple(shape[i] if i in fixed else s for i, s in enumerate(value.sizes))
-        value = b.op(
-            "broadcast_axis",
-            value,
-            axis=tuple(fixed),
-            size=tuple(shape[i] for i in fixed),
-            hint=hint,
-            gives=sizes,
-        )
-    for axis in [i for i in grown if i not in fixed]:
-        value = spread_batch(b, value, axis, shape[axis], hint)
-    return value
-
-
-def spread_batch(b: Builder, value: Value, axis: int, size: Size, hint: str) -> Value:
-    """`value` repeated along an axis of size 1 until it has the batch's size."""
-    found = b.like_batch(size, value.dtype)
-    if found is None:
-        raise b.refuse(f"a tensor of size {size}, which no earlier tensor has", "fix the batch size")
-    like, like_axis = found
-    like = b.cast(like, value.dtype)
-    sizes = (*value.sizes[:axis], size, *value.sizes[axis + 1 :])
-    return b.op(
-        "broadcast_like",
-        value,
-        like,
-        lhs_axes=(axis,),
-        rhs_axes=(like_axis,),
-        hint=f"{hint}_batch",
-        gives=sizes,
-    )
-
-
 @lowers("addmm")
 def addmm(b: Builder, input: Value, mat1: Value, mat2: Value, beta: float = 1, alpha: float = 1) -> Value:
     return _added_product(b, input, mat1, mat2, beta, alpha)
@@ -232,16 +135,6 @@ def embedding(
         gives=(*input.sizes, width),
     )
     return rows if max_norm is None else bounded_rows(b, rows, max_norm, norm_type)
-
-
-def bounded_rows(b: Builder, rows: Value, max_norm: float, norm_type: float) -> Value:
-    """Rows longer than `max_norm` cut to it. torch writes them back to the weight; the result is the same."""
-    from codegen.rules.reduce import vector_norm
-
-    length = vector_norm(b, rows, norm_type, (rows.rank - 1,), True, hint="length")
-    factor = b.with_number("c / x", b.with_number("x + c", length, 1e-7, hint="eps"), max_norm, hint="factor")
-    factor = b.with_number("minimum(x, c)", factor, 1.0, hint="bounded")
-    return b.op("broadcast_mul", rows, factor, gives=rows.shape)
 
 
 @lowers("bilinear")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codegen.lower import Builder, Value
-from codegen.registry import lowers
-from codegen.rules.arithmetic import binary
-from codegen.rules.layout import reshape_to
-from tracer.ir import Dim, Shape, Size
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Value
+from codegen.idioms.elementwise import binary
+from codegen.idioms.reductions import vector_norm
+from codegen.idioms.shapes import reshape_to
+from codegen.idioms.windows import pad_zeros
+from codegen.ir import Dim, Shape, Size
 
 
 def _rounded(number: float) -> float:
@@ -209,8 +212,6 @@ def local_response_norm(
 
 
 def _response_by_pooling(b: Builder, x: Value, size: int, alpha: float, beta: float, k: float) -> Value:
-    from codegen.rules.conv import pad_zeros
-
     batch, channels = x.sizes[:2]
     rest: Size = 1
     for s in x.sizes[2:]:
@@ -258,8 +259,6 @@ def rms_norm(
 
 @lowers("normalize")
 def normalize(b: Builder, input: Value, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Value:
-    from codegen.rules.reduce import vector_norm
-
     # torch divides by max(norm, eps); MXNet's L2Normalization by sqrt(sum + eps).
     norm = vector_norm(b, input, p, (dim % input.rank,), True, hint="norm")
     bounded = b.with_number("maximum(x, c)", norm, eps, hint="bounded")

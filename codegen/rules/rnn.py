@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codegen.lower import Builder, Value
-from codegen.registry import lowers
-from codegen.rules.layout import reshape_to, transpose
-from tracer.ir import Dim, Shape, Size, product
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Value
+from codegen.idioms.shapes import reshape_to, swapped_axes
+from codegen.ir import Dim, Shape, Size, product
 
 _MODES = {"lstm": "lstm", "gru": "gru", "rnn_tanh": "rnn_tanh", "rnn_relu": "rnn_relu"}
 
@@ -54,7 +55,7 @@ def rnn(
     layers = _layers(params, num_layers * directions, has_biases)
     gates = {"lstm": 4, "gru": 3}.get(b.node.op, 1)
     size, projection = _widths(layers[0], gates)
-    x = transpose(b, input, 0, 1, hint="time_major") if batch_first else input
+    x = swapped_axes(b, input, 0, 1, hint="time_major") if batch_first else input
     steps, batch = x.sizes[:2]
     output: Shape = (steps, batch, directions * (projection or size))
     last_states = [b.is_read(i) for i in range(1, len(b.node.outputs))]
@@ -76,7 +77,7 @@ def rnn(
     )
     results += [Value(None, kind.shape, kind.dtype) for kind in b.node.outputs[len(results) :]]
     if batch_first:
-        results[0] = transpose(b, results[0], 0, 1, hint="batch_first")
+        results[0] = swapped_axes(b, results[0], 0, 1, hint="batch_first")
     return results
 
 

@@ -4,10 +4,38 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codegen.lower import Builder, Value
-from codegen.registry import lowers
-from codegen.rules.layout import cut, reshape_to
-from tracer.ir import Dim, Shape
+import numpy as np
+
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Value
+from codegen.idioms.elementwise import Operand
+from codegen.idioms.reductions import prefixes
+from codegen.idioms.shapes import cut, reshape_to
+from codegen.ir import Dim, Shape
+
+
+@lowers("bucketize", "searchsorted", ignores=("out_int32",))
+def bucketize(
+    b: Builder,
+    input: Operand,
+    boundaries: Value | None = None,
+    sorted_sequence: Value | None = None,
+    right: bool = False,
+    side: str | None = None,
+) -> Value:
+    """How many boundaries lie below."""
+    sequence = boundaries if boundaries is not None else sorted_sequence
+    assert sequence is not None
+    if not isinstance(input, Value):
+        input = b.constant(np.asarray([input], np.float32), "value")
+    count, lead = sequence.sizes[-1], sequence.sizes[:-1] if sequence.rank > 1 else (1,) * input.rank
+    column = b.op("expand_dims", input, axis=input.rank, hint="column", gives=(*input.sizes, 1))
+    shape = (*lead, 1, count) if sequence.rank > 1 else (*lead, count)
+    line = reshape_to(b, sequence, shape, hint="line")
+    op = "broadcast_greater_equal" if right or side == "right" else "broadcast_greater"
+    below = b.op(op, column, line, hint="below", gives=(*input.sizes, count))
+    return b.op("sum", below, axis=input.rank, gives=input.shape)
 
 
 @lowers("topk", ignores=("sorted",))
@@ -82,8 +110,6 @@ def kthvalue(
 def cummax(b: Builder, input: Value, dim: int) -> list[Value]:
     """The extreme of each prefix, and its last place."""
     import numpy as np
-
-    from codegen.rules.reduce import prefixes
 
     axis = dim % input.rank
     size = input.sizes[axis]

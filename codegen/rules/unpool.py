@@ -7,20 +7,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from codegen.lower import Builder, Value
-from codegen.registry import lowers
-from codegen.rules.conv import Sizes, each
-from codegen.rules.layout import cut, reshape_to
-from codegen.rules.pool import (
-    adaptive_to,
-    max_pooled,
-    numbers_of,
-    strides_of,
-    window_cells,
-    with_batch,
-    without_batch,
-)
-from tracer.ir import Dim, Shape
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Value
+from codegen.idioms.pooling import adaptive_to, max_pooled, window_cells
+from codegen.idioms.shapes import cut, reshape_to
+from codegen.idioms.windows import Sizes, each, numbers_of, strides_of, with_batch, without_batch
+from codegen.ir import Dim, Shape
 
 
 # MXNet's Pooling gives no indices: the cells of all windows are stacked, and argmax chooses among them.

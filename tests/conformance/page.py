@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from codegen.lower import EMPTY
-from codegen.reasons import reasons
+from codegen.builder.value import EMPTY
+from codegen.refusals import reasons
 from tests.conformance.run import Result
 from tests.conformance.samples import MODULE_PREFIX, forms
 

@@ -153,10 +153,10 @@ def not_applicable(sample: Sample) -> str:
 
 
 def _run(sample: Sample) -> Result:
+    from codegen.problems import ConversionError
     from tracer.capture import run
-    from tracer.convert import convert_specs
+    from tracer.conversion import convert_specs
     from tracer.inputs import InputSpec
-    from tracer.problems import ConversionError
 
     reason = not_applicable(sample)
     if reason:
@@ -190,7 +190,7 @@ def _run(sample: Sample) -> Result:
 def _what_mxnet_says(conversion: Any, sample: Sample) -> str:
     import mxnet as mx
 
-    from codegen.agree import numpy_inputs, run_symbol, unknown_variables
+    from codegen.proof.run import numpy_inputs, run_symbol, unknown_variables
     from tracer.capture import run
 
     unknown = unknown_variables(conversion.symbol, conversion.program)

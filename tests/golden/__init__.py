@@ -10,8 +10,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from codegen.view import Origin
-from tracer.convert import Conversion, convert, convert_specs
+from codegen.written import Origin
+from tracer.conversion import Conversion, convert, convert_specs
 from tracer.inputs import parse_inputs
 from tracer.load import load_model
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tracer.convert import Conversion, convert_specs
+from tracer.conversion import Conversion, convert_specs
 from tracer.inputs import InputSpec, inputs_from_tensors
 
 Input = Any  # a shape (seeded normal floats), an `Ints`, a `Bools` or a tensor

@@ -22,7 +22,7 @@ from tests.zoo.net import Net
 if TYPE_CHECKING:
     from torch import nn
 
-    from tracer.convert import Conversion
+    from tracer.conversion import Conversion
     from tracer.inputs import InputSpec
 
 LINE_LENGTH = 100
@@ -63,7 +63,7 @@ def _cell(text: str) -> str:
 def run_net(net: Net) -> Result:
     """Convert and compare a net; never raises."""
     warnings.simplefilter("ignore")
-    from tracer.problems import ConversionError
+    from codegen.problems import ConversionError
 
     start = time.monotonic()
     try:
@@ -101,8 +101,8 @@ def _built(net: Net) -> tuple[nn.Module, tuple[InputSpec, ...], Net]:
 
 
 def _convert(model: nn.Module, specs: tuple[InputSpec, ...], net: Net) -> Conversion:
-    from codegen.view import Origin
-    from tracer.convert import convert_specs
+    from codegen.written import Origin
+    from tracer.conversion import convert_specs
 
     # The nets have no file of their own: the head of the code names the collection.
     origin = Origin(f"{net.collection}:{net.name}", f"python -m tests.zoo {net.name}")

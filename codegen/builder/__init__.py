@@ -1,0 +1,1 @@
+"""What a rule writes with."""

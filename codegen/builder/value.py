@@ -1,0 +1,67 @@
+"""A tensor while a rule is at work, and the refusal that a rule may raise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from codegen.ir import Shape
+from codegen.program import Operand
+
+# What MXNet computes in: half precision is widened, and the dtypes that its ops lack are too.
+MX_DTYPES = {
+    "float16": "float32",
+    "bfloat16": "float32",
+    "float32": "float32",
+    "float64": "float64",
+    "int64": "int64",
+    "int32": "int32",
+    "int16": "int32",
+    "int8": "int8",
+    "uint8": "uint8",
+    "bool": "bool",
+}
+EMPTY = (
+    "an empty tensor: MXNet's symbols read a size of 0 as unknown (neither zeros(shape=(0, 3)) nor what "
+    "contrib.boolean_mask leaves of nothing binds)"
+)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor while lowering.
+
+    `shape` is torch's (a 0-d tensor is () here and has shape (1,) in MXNet), None for a result between
+    a rule's ops whose shape no one asks for. `dtype` is MXNet's; `is_bool` marks torch's bool, which
+    MXNet keeps as 0 and 1 of whatever dtype computed it. `const` is the value where it is known.
+    """
+
+    operand: Operand | None
+    shape: Shape | None
+    dtype: str
+    is_bool: bool = False
+    const: npt.NDArray[Any] | None = None
+    node: str = ""
+
+    @property
+    def sizes(self) -> Shape:
+        """The shape, which must be known."""
+        assert self.shape is not None, "a rule needs the shape of a value that it left unknown"
+        return self.shape
+
+    @property
+    def rank(self) -> int:
+        """The number of torch's axes."""
+        return len(self.sizes)
+
+
+class Refused(Exception):
+    """Raised by a rule for a case that MXNet cannot express; `hint` is the way out."""
+
+    def __init__(self, what: str, hint: str = "", code: str = "unsupported-argument") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+        self.code = code

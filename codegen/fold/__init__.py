@@ -1,0 +1,1 @@
+"""The program becomes functions and loops, along the hierarchy of the source."""

@@ -1,0 +1,23 @@
+"""Names that Python and MXNet take."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+
+# What generated code calls by these names.
+RESERVED = frozenset({"mx", "named", "name", "DATA_SHAPES", "i", "range", "enumerate", "zip"})
+
+
+def flat(path: str) -> str:
+    """`layer1.0.bn1` as `layer1_0_bn1`; what cannot be printed, and ends MXNet's names or spoils its JSON, as `_`."""
+    return "".join(c if c.isprintable() else "_" for c in path.replace(".", "_"))
+
+
+def identifier(text: str) -> str:
+    """A Python identifier close to `text`."""
+    name = re.sub(r"\W", "_", text, flags=re.ASCII)
+    if not name or name[0].isdigit():
+        name = f"_{name}"
+    return f"{name}_" if keyword.iskeyword(name) or name in RESERVED or hasattr(builtins, name) else name

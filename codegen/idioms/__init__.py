@@ -1,0 +1,1 @@
+"""How MXNet says what several rules need."""

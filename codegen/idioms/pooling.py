@@ -1,0 +1,214 @@
+"""Pooling, with torch's count of windows."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+from codegen.builder.builder import Builder
+from codegen.builder.value import Value
+from codegen.idioms.shapes import cut
+from codegen.idioms.windows import LOWEST, numbers_of, pad_zeros, with_batch, without_batch
+
+
+def surplus(size: int, kernel: int, stride: int, pad: int) -> int:
+    """Cells that torch's ceil_mode adds on the right beyond the padding (0 where it adds no window)."""
+    span = size + 2 * pad - kernel
+    windows = -(-span // stride) + 1
+    if (windows - 1) * stride >= size + pad:
+        windows -= 1  # a last window that would start in the right padding is dropped
+    return max(0, (windows - 1) * stride + kernel - (size + 2 * pad))
+
+
+def window_count(size: int, kernel: int, stride: int, pad: int, ceil_mode: bool) -> int:
+    if not ceil_mode:
+        return (size + 2 * pad - kernel) // stride + 1
+    return (size + 2 * pad + surplus(size, kernel, stride, pad) - kernel) // stride + 1
+
+
+def _full_windows(size: int, kernel: int, stride: int, pad: int) -> int:
+    return -(-(size + 2 * pad - kernel) // stride) + 1
+
+
+def max_pooled(
+    b: Builder,
+    x: Value,
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    pads: tuple[int, ...],
+    dilation: tuple[int, ...],
+    ceil_mode: bool,
+) -> Value:
+    """Max pooling of (N, C, ...)."""
+    if any(d != 1 for d in dilation):
+        return _dilated_max(b, x, kernel, strides, pads, dilation)
+    return pool(b, x, "max", kernel_within(x, kernel, pads, b), strides, pads, ceil_mode, None)
+
+
+def pool(
+    b: Builder,
+    x: Value,
+    kind: str,
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    pads: tuple[int, ...],
+    ceil_mode: bool,
+    include_pad: bool | None,
+    hint: str = "",
+) -> Value:
+    sizes = numbers_of(x.sizes[2:], b)
+    grid = list(zip(sizes, kernel, strides, pads, strict=True))
+    wanted = tuple(window_count(*cell, ceil_mode) for cell in grid)
+    valid = tuple(window_count(*cell, False) for cell in grid)
+    full = tuple(_full_windows(*cell) for cell in grid)
+    convention = "full" if wanted != valid else "valid"
+    gives = (*x.sizes[:2], *(full if convention == "full" else valid))
+    trimmed = convention == "full" and full != wanted
+    pooled = b.op(
+        "Pooling",
+        x,
+        kernel=kernel,
+        pool_type=kind,
+        stride=strides,
+        pad=pads,
+        pooling_convention=convention,
+        count_include_pad=include_pad,
+        hint="full" if trimmed and not hint else hint,
+        gives=gives,
+    )
+    if not trimmed:
+        return pooled
+    # MXNet keeps a last window that starts in the right padding; torch drops it.
+    for axis, (have, want) in enumerate(zip(full, wanted, strict=True), start=2):
+        if have != want:
+            pooled = cut(b, pooled, axis, 0, want, hint=f"trim{axis}")
+    return pooled
+
+
+def _dilated_max(
+    b: Builder,
+    x: Value,
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    pads: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> Value:
+    """Max pooling with gaps: the maximum of the input shifted by each cell of the kernel."""
+    best: Value | None = None
+    for number, window in enumerate(window_cells(b, x, kernel, strides, pads, dilation)):
+        best = (
+            window
+            if best is None
+            else b.op("broadcast_maximum", best, window, hint=f"max{number}", gives=window.shape)
+        )
+    assert best is not None
+    return best
+
+
+def window_cells(
+    b: Builder,
+    x: Value,
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    pads: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> list[Value]:
+    """For each cell of the kernel, what all windows have there."""
+    outs = numbers_of(b.out.shape[-len(kernel) :], b)
+    x = _padded_for(b, x, kernel, strides, pads, dilation, outs)
+    cells = []
+    for cell in itertools.product(*(range(k) for k in kernel)):
+        begin = tuple(c * d for c, d in zip(cell, dilation, strict=True))
+        end = tuple(s + (o - 1) * t + 1 for s, o, t in zip(begin, outs, strides, strict=True))
+        name = "_".join(map(str, cell))
+        window = b.op(
+            "slice",
+            x,
+            begin=(None, None, *begin),
+            end=(None, None, *end),
+            step=(1, 1, *strides),
+            hint=f"cell{name}",
+            gives=(*x.sizes[:2], *outs),
+        )
+        cells.append(window)
+    return cells
+
+
+def _padded_for(
+    b: Builder,
+    x: Value,
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    pads: tuple[int, ...],
+    dilation: tuple[int, ...],
+    outs: tuple[int, ...],
+) -> Value:
+    sides = []
+    for size, k, s, p, d, o in zip(
+        numbers_of(x.sizes[2:], b), kernel, strides, pads, dilation, outs, strict=True
+    ):
+        reach = (o - 1) * s + d * (k - 1) + 1
+        sides.append((p, max(0, reach - size - p)))
+    if all(side == (0, 0) for side in sides):
+        return x
+    grown = tuple(s + a + z for s, (a, z) in zip(numbers_of(x.sizes[2:], b), sides, strict=True))
+    return replace(pad_zeros(b, x, tuple(sides), LOWEST), shape=(*x.sizes[:2], *grown))
+
+
+def kernel_within(x: Value, kernel: tuple[int, ...], pads: tuple[int, ...], b: Builder) -> tuple[int, ...]:
+    """With ceil_mode torch takes a window larger than the input, which covers all of it; MXNet does not."""
+    cells = zip(numbers_of(x.sizes[2:], b), kernel, pads, strict=True)
+    return tuple(min(k, size + 2 * pad) for size, k, pad in cells)
+
+
+def adaptive_average_to(b: Builder, input: Value, outs: tuple[int, ...]) -> Value:
+    """Adaptive average pooling to a size; torch's interpolate calls it `area`."""
+    return adaptive_to(b, input, "avg", outs)
+
+
+def adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> Value:
+    """Adaptive pooling to a size, of `kind` avg or max."""
+    axes = len(outs)
+    x = with_batch(b, input, axes)
+    include = False if kind == "avg" else None
+    if set(outs) == {1}:
+        # No kernel: global_pool takes the size of the input.
+        pooled = b.op(
+            "Pooling",
+            x,
+            pool_type=kind,
+            global_pool=True,
+            stride=None,
+            gives=(*x.sizes[:2], *outs),
+        )
+        return without_batch(b, input, pooled, axes)
+    sizes = numbers_of(x.sizes[2:], b)
+    if all(s % o == 0 for s, o in zip(sizes, outs, strict=True)):
+        kernel = tuple(s // o for s, o in zip(sizes, outs, strict=True))
+        if set(kernel) == {1}:
+            return input
+        pooled = pool(b, x, kind, kernel, kernel, (0,) * axes, False, include)
+    elif kind == "avg" and axes == 2:
+        pooled = b.op("contrib.AdaptiveAvgPooling2D", x, output_size=outs)
+    else:
+        pooled = _adaptive_by_axis(b, x, kind, outs)
+    return without_batch(b, input, pooled, axes)
+
+
+def _adaptive_by_axis(b: Builder, x: Value, kind: str, outs: tuple[int, ...]) -> Value:
+    """Windows of uneven size, one axis after the other: each is cut out and reduced."""
+    for axis, out in enumerate(outs, start=2):
+        size = x.sizes[axis]
+        assert isinstance(size, int)
+        if size == out:
+            continue
+        cells = []
+        for i in range(out):
+            begin, end = i * size // out, -(-(i + 1) * size // out)
+            window = cut(b, x, axis, begin, end, hint=f"window{axis}_{i}")
+            op = "mean" if kind == "avg" else "max"
+            gives = (*x.sizes[:axis], 1, *x.sizes[axis + 1 :])
+            cells.append(b.op(op, window, axis=axis, keepdims=True, hint=f"{op}{axis}_{i}", gives=gives))
+        gives = (*x.sizes[:axis], out, *x.sizes[axis + 1 :])
+        x = b.op("Concat", cells, dim=axis, hint=f"joined{axis}", gives=gives)
+    return x

@@ -1,0 +1,92 @@
+"""Reductions over axes, moments and norms."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from codegen.builder.builder import Builder
+from codegen.builder.value import Value
+from codegen.ir import Dim, Shape, product
+
+Axes = int | tuple[int, ...] | None
+
+
+def axes_of(dim: Axes, rank: int) -> tuple[int, ...]:
+    """The axes that torch's `dim` names: all of them for None and ()."""
+    if rank == 0:
+        return ()
+    if dim is None or dim == ():
+        return tuple(range(rank))
+    return tuple(sorted({d % rank for d in ((dim,) if isinstance(dim, int) else dim)}))
+
+
+def reduced(shape: Shape, axes: tuple[int, ...], keepdim: bool) -> Shape:
+    """The shape after a reduction."""
+    if keepdim:
+        return tuple(1 if i in axes else s for i, s in enumerate(shape))
+    return tuple(s for i, s in enumerate(shape) if i not in axes)
+
+
+def reduction(b: Builder, op: str, x: Value, dim: Axes, keepdim: bool, hint: str = "") -> Value:
+    """One of MXNet's reductions, in torch's shape."""
+    axes = axes_of(dim, x.rank)
+    gives = reduced(x.sizes, axes, keepdim)
+    if not axes:
+        return x
+    axis = axes[0] if len(axes) == 1 else axes
+    return b.op(op, x, axis=axis, keepdims=keepdim, hint=hint, gives=gives)
+
+
+def moments(b: Builder, x: Value, axes: tuple[int, ...], correction: float) -> tuple[Value, Value]:
+    """Mean and variance over `axes`, both with the axes kept."""
+    kept = reduced(x.sizes, axes, True)
+    count = product([x.sizes[a] for a in axes])
+    if not isinstance(count, int):
+        raise b.refuse("a variance over the batch axis", "fix the batch size with --input")
+    mean = b.op("mean", x, axis=axes, keepdims=True, hint="mean", gives=kept)
+    centred = b.op("broadcast_sub", x, mean, hint="centred", gives=x.shape)
+    squares = b.op("square", centred, hint="squares", gives=x.shape)
+    total = b.op("sum", squares, axis=axes, keepdims=True, hint="sum", gives=kept)
+    if count <= correction:
+        raise b.refuse(f"a variance of {count} numbers with correction {correction}, which is not a number")
+    return mean, b.with_number("x / c", total, count - correction, hint="var")
+
+
+def vector_norm(
+    b: Builder, x: Value, p: float | str, axes: tuple[int, ...], keepdim: bool, hint: str = ""
+) -> Value:
+    """The p-norm over axes, for any p."""
+    if p == "fro" or p == 2:
+        squares = b.op("square", x, hint="squares", gives=x.shape)
+        total = reduction(b, "sum", squares, axes, keepdim, hint="sum")
+        return b.op("sqrt", total, hint=hint, gives=total.shape)
+    if isinstance(p, str):
+        raise b.refuse(f"norm() with p={p!r}")
+    size = b.op("abs", x, hint="abs", gives=x.shape)
+    if math.isinf(p):
+        return reduction(b, "max" if p > 0 else "min", size, axes, keepdim, hint=hint)
+    if p == 0:
+        counted = b.with_number("x != c", x, 0, hint="counted")
+        return reduction(b, "sum", counted, axes, keepdim, hint=hint)
+    if p == 1:
+        return reduction(b, "sum", size, axes, keepdim, hint=hint)
+    powers = b.with_number("x ** c", size, p, hint="power")
+    total = reduction(b, "sum", powers, axes, keepdim, hint="sum")
+    return b.with_number("x ** c", total, 1 / p, hint=hint)
+
+
+def prefixes(b: Builder, x: Value, axis: int, filler: float) -> tuple[Value, int]:
+    """For each place along `axis` (the new last axis but one), the places up to it; others are `filler`."""
+    size = x.sizes[axis]
+    if isinstance(size, Dim):
+        raise b.refuse(f"{b.node.op}() along the batch axis", "fix the batch size with --input")
+    row_shape = (*x.sizes[:axis], 1, *x.sizes[axis:])
+    rows = b.op("expand_dims", x, axis=axis, hint="rows", gives=row_shape)
+    mask_shape = tuple(size if a in {axis, axis + 1} else 1 for a in range(x.rank + 1))
+    seen = b.constant(np.tril(np.ones((size, size), x.dtype)).reshape(mask_shape), "seen")
+    gives = (*x.sizes[:axis], size, *x.sizes[axis:])
+    kept = b.op("broadcast_mul", rows, seen, hint="kept", gives=gives)
+    unseen = b.constant(np.triu(np.full((size, size), filler, x.dtype), 1).reshape(mask_shape), "unseen")
+    return b.op("broadcast_add", kept, unseen, hint="filled", gives=gives), axis + 1

@@ -1,0 +1,116 @@
+"""Shapes: reshaping, axes, cutting, spreading."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from codegen.builder.builder import Builder
+from codegen.builder.value import Value
+from codegen.idioms.reshape_codes import simple
+from codegen.ir import Dim, Shape, Size, product
+
+
+def take(b: Builder, x: Value, index: Value, axis: int, hint: str = "") -> Value:
+    """`x` at the places `index` along `axis`; negative places count from the end."""
+    gives = (*x.sizes[:axis], *index.sizes, *x.sizes[axis + 1 :])
+    if index.const is not None and not isinstance(x.sizes[axis], Dim):
+        index = replace(index, const=index.const % x.sizes[axis], operand=None)
+    mode = "clip" if index.const is not None else "wrap"
+    return b.op("take", x, index, axis=axis, mode=mode, hint=hint, gives=gives)
+
+
+def reshape_to(b: Builder, value: Value, shape: Shape, hint: str = "") -> Value:
+    """`value` in `shape`, by a Reshape whose code holds at any batch size."""
+    if value.sizes == shape:
+        return value
+    code = simple(value.sizes, shape)
+    if code is None:
+        raise b.refuse("a reshape in which several sizes follow the batch", "fix the batch size with --input")
+    return b.op("Reshape", value, shape=code.shape, hint=hint, gives=shape)
+
+
+def as_bool(b: Builder, value: Value) -> Value:
+    """0 and 1 for any number, as torch's bool()."""
+    return b.with_number("x != c", value, 0, hint="bool")
+
+
+def cut(b: Builder, value: Value, axis: int, begin: int, end: int | None, hint: str = "") -> Value:
+    """`value` from `begin` to `end` (None: to the end) along an axis."""
+    size = value.sizes[axis]
+    length: Size = end - begin if end is not None else size - begin if isinstance(size, int) else size
+    gives = (*value.sizes[:axis], length, *value.sizes[axis + 1 :])
+    return b.op("slice_axis", value, axis=axis, begin=begin, end=end, hint=hint, gives=gives)
+
+
+def flat_shape(b: Builder, value: Value) -> Shape:
+    size = product(value.sizes)
+    if size is None:
+        raise b.refuse("flattening a tensor in which several sizes follow the batch")
+    return (size,)
+
+
+def spread(b: Builder, value: Value, shape: Shape, hint: str) -> Value:
+    """`value` broadcast to `shape`, whose sizes may follow the batch."""
+    if value.sizes == shape:
+        return value
+    if value.rank < len(shape):
+        lead = (1,) * (len(shape) - value.rank)
+        value = reshape_to(b, value, (*lead, *value.sizes), hint=f"{hint}_axes")
+    grown = [i for i, (old, new) in enumerate(zip(value.sizes, shape, strict=True)) if old != new]
+    fixed = [i for i in grown if isinstance(shape[i], int)]
+    if fixed:
+        sizes = tuple(shape[i] if i in fixed else s for i, s in enumerate(value.sizes))
+        value = b.op(
+            "broadcast_axis",
+            value,
+            axis=tuple(fixed),
+            size=tuple(shape[i] for i in fixed),
+            hint=hint,
+            gives=sizes,
+        )
+    for axis in [i for i in grown if i not in fixed]:
+        value = spread_batch(b, value, axis, shape[axis], hint)
+    return value
+
+
+def spread_batch(b: Builder, value: Value, axis: int, size: Size, hint: str) -> Value:
+    """`value` repeated along an axis of size 1 until it has the batch's size."""
+    found = b.like_batch(size, value.dtype)
+    if found is None:
+        raise b.refuse(f"a tensor of size {size}, which no earlier tensor has", "fix the batch size")
+    like, like_axis = found
+    like = b.cast(like, value.dtype)
+    sizes = (*value.sizes[:axis], size, *value.sizes[axis + 1 :])
+    return b.op(
+        "broadcast_like",
+        value,
+        like,
+        lhs_axes=(axis,),
+        rhs_axes=(like_axis,),
+        hint=f"{hint}_batch",
+        gives=sizes,
+    )
+
+
+def divided(size: Size, number: int) -> Size:
+    """A size divided by a number that it holds."""
+    return size // number if isinstance(size, int) else Dim(size.coef / number, size.const / number)
+
+
+def swapped_axes(b: Builder, input: Value, dim0: int, dim1: int, hint: str = "") -> Value:
+    """`input` with two axes exchanged."""
+    if input.rank < 2 or dim0 % input.rank == dim1 % input.rank:
+        return input
+    first, second = sorted((dim0 % input.rank, dim1 % input.rank))
+    sizes = list(input.sizes)
+    sizes[first], sizes[second] = sizes[second], sizes[first]
+    return b.op("SwapAxis", input, dim1=first, dim2=second, hint=hint, gives=tuple(sizes))
+
+
+def permuted(b: Builder, input: Value, dims: Sequence[int]) -> Value:
+    """`input` with its axes in the order `dims`."""
+    axes = tuple(d % input.rank for d in dims)
+    if axes == tuple(range(input.rank)):
+        return input
+    return b.op("transpose", input, axes=axes, gives=tuple(input.sizes[a] for a in axes))

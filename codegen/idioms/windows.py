@@ -1,0 +1,58 @@
+"""Windows that slide over an image: kernels, strides, padding."""
+
+from __future__ import annotations
+
+from codegen.builder.builder import Builder
+from codegen.builder.value import Value
+from codegen.ir import Dim, Shape
+
+Sizes = int | tuple[int, ...]
+
+
+def each(sizes: Sizes, axes: int) -> tuple[int, ...]:
+    """One number for each axis, from torch's number or tuple."""
+    if isinstance(sizes, int):
+        return (sizes,) * axes
+    return tuple(sizes) * axes if len(sizes) == 1 else tuple(sizes)
+
+
+def pad_zeros(b: Builder, x: Value, sides: tuple[tuple[int, int], ...], value: float = 0.0) -> Value:
+    """`x` (N, C, ...) padded with a constant; MXNet's Pad wants 4 or 5 axes."""
+    widths = [(0, 0), (0, 0), *sides]
+    sizes = x.sizes
+    if x.rank == 3:
+        x = b.op("expand_dims", x, axis=2, hint="row", gives=(*sizes[:2], 1, *sizes[2:]))
+        widths.insert(2, (0, 0))
+    flat = tuple(n for side in widths for n in side)
+    x = b.op("Pad", x, mode="constant", pad_width=flat, constant_value=value, hint="pad")
+    if len(sizes) == 3:
+        x = b.op("squeeze", x, axis=2, hint="unrow")
+    return x
+
+
+LOWEST = -3.4028234663852886e38  # float32's, which torch's max pooling pads with
+
+
+def numbers_of(shape: Shape, b: Builder) -> tuple[int, ...]:
+    if any(isinstance(s, Dim) for s in shape):
+        raise b.refuse("pooling over an axis that follows the batch", "fix the batch size with --input")
+    return tuple(s for s in shape if isinstance(s, int))
+
+
+def strides_of(stride: Sizes | None, kernel: tuple[int, ...]) -> tuple[int, ...]:
+    return kernel if stride is None or stride == () else each(stride, len(kernel))
+
+
+def with_batch(b: Builder, x: Value, axes: int) -> Value:
+    """torch lets the batch axis out: (C, H, W) is (1, C, H, W)."""
+    return x if x.rank == axes + 2 else b.op("expand_dims", x, axis=0, hint="batched", gives=(1, *x.sizes))
+
+
+def without_batch(b: Builder, x: Value, y: Value, axes: int) -> Value:
+    return y if x.rank == axes + 2 else b.op("squeeze", y, axis=0, hint="unbatched")
+
+
+def _numbers(shape: Shape, b: Builder) -> tuple[int, ...]:
+    if any(isinstance(s, Dim) for s in shape):
+        raise b.refuse("resizing an axis that follows the batch", "fix the batch size with --input")
+    return tuple(s for s in shape if isinstance(s, int))

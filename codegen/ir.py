@@ -1,0 +1,253 @@
+"""The IR between the two frameworks: a flat list of torch ops, each with its place in the net.
+
+Sizes that follow the batch are `Dim`s (coef * N + const); everything else is a plain int. A node's
+arguments are keyword arguments in the op's own names. `text` prints one line a node, and `check`
+states what every stage may rely on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+
+# Variables that authors give to whatever comes.
+SAYS_NOTHING = frozenset(["", "x", "y", "z", "h", "out", "output"])
+
+
+@dataclass(frozen=True)
+class Dim:
+    """A size that depends on the batch size N: coef * N + const, with coef != 0."""
+
+    coef: Fraction
+    const: Fraction = Fraction(0)
+
+    def at(self, batch: int) -> int:
+        """The size at a batch size; ValueError where it would not be whole."""
+        value = self.coef * batch + self.const
+        if value.denominator != 1:
+            raise ValueError(f"{self} is not whole at N={batch}")
+        return int(value)
+
+    def __str__(self) -> str:
+        text = "N" if self.coef == 1 else f"{self.coef}*N"
+        if self.const:
+            text += f"{'+' if self.const > 0 else '-'}{abs(self.const)}"
+        return text
+
+    __repr__ = __str__
+
+
+Size: TypeAlias = "int | Dim"
+Shape: TypeAlias = tuple[Size, ...]
+
+
+def shape_at(shape: Sequence[Size], batch: int) -> tuple[int, ...]:
+    """The shape in numbers at a batch size."""
+    return tuple(d.at(batch) if isinstance(d, Dim) else d for d in shape)
+
+
+def product(sizes: Sequence[Size]) -> Size | None:
+    """The product of sizes, or None where it is not linear in N."""
+    number = 1
+    dims = [d for d in sizes if isinstance(d, Dim)]
+    for size in sizes:
+        if isinstance(size, int):
+            number *= size
+    if not dims or number == 0:
+        return number
+    if len(dims) > 1:
+        return None
+    return Dim(dims[0].coef * number, dims[0].const * number)
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """Shape and torch dtype (`float32`, `int64`, `bool`, ...) of a tensor."""
+
+    shape: Shape
+    dtype: str
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One module call that a node stands in: an entry of torch.fx's nn_module_stack.
+
+    `call` counts the calls of the same module (0 for the first), `library` is True for torch.nn's own
+    classes, `file` is the name of the file that defines the class. `op` marks a frame that lowering adds
+    around an op of torch that takes several of MXNet's: `cls` is then the op's name. `arguments` are the
+    tensors that the call is given: (the parameter of forward, the node's name, its output). `target` is the
+    local variable to which the caller assigns what the call returns, `line` where it does. `prefix` begins the names of what the call
+    makes: lowering sets it. `helper` marks a function of the author's: `cls` is then its name.
+    """
+
+    path: str
+    cls: str
+    call: int = 0
+    library: bool = False
+    file: str = ""
+    op: bool = False
+    arguments: tuple[tuple[str, str, int], ...] = ()
+    target: str = ""
+    line: int = 0
+    prefix: str = ""
+    helper: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where in the user's code a node comes from; survives every stage.
+
+    `target` is the local variable that the author's statement assigns, `targets` are those of `q, k, v = ...`,
+    `text` its code. `local` is the variable in a function that forward calls, where `target` is forward's.
+    `is_step` marks what a layer of torch's computes on the way to its result: lowering sets it.
+    """
+
+    path: str = ""
+    file: str = ""
+    line: int = 0
+    frames: tuple[Frame, ...] = ()
+    target: str = ""
+    text: str = ""
+    targets: tuple[str, ...] = ()
+    local: str = ""
+    is_step: bool = False
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.file else "(no source)"
+        return f"{self.path or 'the net itself'}, {place}"
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A tensor: output `index` of the node called `name`."""
+
+    name: str
+    index: int = 0
+
+    def __str__(self) -> str:
+        return f"%{self.name}" + (f".{self.index}" if self.index else "")
+
+
+Arg: TypeAlias = Any
+"""Ref, Dim, int, float, bool, str, None, Ellipsis, slice of those, or a tuple of those."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One op. `input`, `param` and `constant` are the leaves; every other op is torch's.
+
+    A `param` names its state-dict `key` (and `tied` others); a `constant` holds `value`.
+    """
+
+    name: str
+    op: str
+    args: tuple[tuple[str, Arg], ...]
+    outputs: tuple[TensorType, ...]
+    source: Source
+    value: npt.NDArray[Any] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def kwargs(self) -> dict[str, Arg]:
+        """The arguments as a dict."""
+        return dict(self.args)
+
+    def refs(self) -> Iterator[Ref]:
+        """Every tensor that the node reads."""
+        for _, arg in self.args:
+            yield from refs_in(arg)
+
+
+def refs_in(arg: Arg) -> Iterator[Ref]:
+    """Every Ref inside an argument."""
+    if isinstance(arg, Ref):
+        yield arg
+    elif isinstance(arg, tuple):
+        for item in arg:
+            yield from refs_in(item)
+    elif isinstance(arg, slice):
+        for item in (arg.start, arg.stop, arg.step):
+            yield from refs_in(item)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A whole net. `outputs` stand in the order in which `forward` returns them.
+
+    `batch` is the size at which it was traced; `free_batch` tells whether other sizes work, and
+    `frozen_because` why not. `left_out` is what `forward` returns beside tensors, None apart.
+    """
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[Ref, ...]
+    batch: int
+    free_batch: bool = True
+    frozen_because: str = ""
+    left_out: tuple[str, ...] = ()
+    by_name: Mapping[str, Node] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {n.name: n for n in self.nodes})
+
+    def type_of(self, ref: Ref) -> TensorType:
+        """The type of a tensor."""
+        return self.by_name[ref.name].outputs[ref.index]
+
+    def text(self) -> str:
+        """The graph as text, one line a node."""
+        lines = [_node_text(node) for node in self.nodes]
+        lines.append("return " + ", ".join(map(str, self.outputs)))
+        return "\n".join(lines) + "\n"
+
+
+def _node_text(node: Node) -> str:
+    args = ", ".join(f"{key}={_arg_text(value)}" for key, value in node.args)
+    types = ", ".join(map(str, node.outputs))
+    return f"%{node.name} = {node.op}({args}) : {types}  # {node.source.path or '(net)'}"
+
+
+def _arg_text(arg: Arg) -> str:
+    if isinstance(arg, tuple):
+        return "(" + ", ".join(map(_arg_text, arg)) + ("," if len(arg) == 1 else "") + ")"
+    if isinstance(arg, slice):
+        parts = ["" if p is None else _arg_text(p) for p in (arg.start, arg.stop)]
+        step = "" if arg.step is None else ":" + _arg_text(arg.step)
+        return ":".join(parts) + step
+    if isinstance(arg, Ref):
+        return str(arg)
+    return "..." if arg is Ellipsis else repr(arg)
+
+
+def check(graph: Graph) -> Graph:
+    """Raise AssertionError unless the graph is legal; return it.
+
+    Legal: names are unique; every Ref names an output of an earlier node; a constant has a value of
+    its type's shape; leaves and only leaves have no Refs to give them.
+    """
+    seen: dict[str, Node] = {}
+    for node in graph.nodes:
+        assert node.name not in seen, f"{node.name} stands twice"
+        assert node.outputs, f"{node.name} has no outputs"
+        for ref in node.refs():
+            _check_ref(ref, seen, node.name)
+        if node.op == "constant":
+            assert node.value is not None, f"constant {node.name} has no value"
+            assert node.value.shape == node.outputs[0].shape, f"constant {node.name} has another shape"
+        seen[node.name] = node
+    for name in graph.inputs:
+        assert seen[name].op == "input", f"{name} is no input"
+    for ref in graph.outputs:
+        _check_ref(ref, seen, "return")
+    return graph
+
+
+def _check_ref(ref: Ref, seen: Mapping[str, Node], user: str) -> None:
+    assert ref.name in seen, f"{user} reads %{ref.name}, which does not come before it"
+    assert ref.index < len(seen[ref.name].outputs), f"{user} reads {ref}: no such output"

@@ -1,0 +1,1 @@
+"""Changes to a whole Program, each a function from Program to Program."""

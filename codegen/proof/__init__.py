@@ -1,0 +1,1 @@
+"""Both frameworks are run and compared."""

@@ -1,0 +1,161 @@
+"""A symbol is run in MXNet, in float32 or in float64."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from codegen.mxnet_ops import OPS
+from codegen.program import Program
+
+if TYPE_CHECKING:
+    import mxnet as mx
+    import torch
+
+
+def run_symbol(
+    symbol: mx.sym.Symbol,
+    arg_params: Mapping[str, mx.nd.NDArray],
+    aux_params: Mapping[str, mx.nd.NDArray],
+    inputs: Mapping[str, npt.NDArray[Any]],
+    fused: bool = True,
+    double: bool = False,
+) -> list[npt.NDArray[Any]]:
+    """The outputs of a symbol on the CPU, in inference.
+
+    `fused` lets the oneDNN pass fuse ops, as `mx.mod.Module` does; it cannot be had for internals.
+    `double` computes in float64: every float32 parameter and input is widened.
+    """
+
+    settings = {"MXNET_SUBGRAPH_VERBOSE": "0", **({} if fused else {"MXNET_SUBGRAPH_BACKEND": "NONE"})}
+    with _environment(**settings), _quiet():
+        if double:
+            executor = _bound_in_double(symbol, arg_params, aux_params, inputs)
+        else:
+            executor = _bound(symbol, arg_params, aux_params, inputs)
+        return [o.asnumpy() for o in executor.forward(is_train=False)]
+
+
+def _bound(
+    symbol: mx.sym.Symbol,
+    arg_params: Mapping[str, mx.nd.NDArray],
+    aux_params: Mapping[str, mx.nd.NDArray],
+    inputs: Mapping[str, npt.NDArray[Any]],
+) -> Any:
+    """An executor, bound as `mx.mod.Module` does it: from the inputs alone, which must do to infer the rest."""
+    import mxnet as mx
+
+    names = set(symbol.list_arguments())
+    read = {k: v for k, v in inputs.items() if k in names}
+    types = {k: v.dtype for k, v in read.items()}
+    shapes = {k: v.shape for k, v in read.items()}
+    try:
+        executor = symbol.simple_bind(mx.cpu(), grad_req="null", type_dict=types, **shapes)
+    except RuntimeError as error:  # MXNet's own error, wrapped
+        raise mx.base.MXNetError(str(error)) from None
+    # Copied, not shared: oneDNN reorders weights in place when it first runs, and these share torch's memory.
+    executor.copy_params_from(
+        {k: v for k, v in arg_params.items() if k in names}, aux_params, allow_extra_params=True
+    )
+    for name, value in read.items():
+        executor.arg_dict[name][:] = value
+    return executor
+
+
+def _bound_in_double(
+    symbol: mx.sym.Symbol,
+    arg_params: Mapping[str, mx.nd.NDArray],
+    aux_params: Mapping[str, mx.nd.NDArray],
+    inputs: Mapping[str, npt.NDArray[Any]],
+) -> Any:
+    import mxnet as mx
+
+    names = set(symbol.list_arguments())
+    arguments = {k: _widened(v) for k, v in arg_params.items() if k in names}
+    arguments |= {k: _widened(mx.nd.array(v, dtype=v.dtype)) for k, v in inputs.items() if k in names}
+    missing = names - set(arguments)
+    if missing:  # labels, which inference does not read
+        shapes, _, _ = symbol.infer_shape_partial(**{k: v.shape for k, v in inputs.items() if k in names})
+        known = dict(zip(symbol.list_arguments(), shapes, strict=True))
+        arguments |= {k: mx.nd.zeros(known[k], dtype="float64") for k in missing}
+    auxiliary = {k: _widened(aux_params[k]) for k in symbol.list_auxiliary_states()}
+    return _in_double(symbol).bind(mx.cpu(), arguments, grad_req="null", aux_states=auxiliary)
+
+
+def _in_double(symbol: mx.sym.Symbol) -> mx.sym.Symbol:
+    """The symbol whose ops make float64 where they make float32."""
+    import mxnet as mx
+
+    graph = json.loads(symbol.tojson())
+    for node in graph["nodes"]:
+        spec = OPS.get(node["op"].removeprefix("_contrib_").removeprefix("_"))
+        attrs = node.get("attrs", {})
+        made = spec.attrs.get("dtype") if spec is not None else None
+        if node["op"] != "null" and attrs.get("dtype", made) == "float32":
+            node["attrs"] = attrs | {"dtype": "float64"}
+    return mx.sym.load_json(json.dumps(graph))
+
+
+def _widened(array: Any) -> Any:
+    return array.astype("float64") if array.dtype == np.float32 else array
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what MXNet's C++ prints: that it does as it is told. Its errors are exceptions."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@contextlib.contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Environment variables for a while: MXNet reads them when it binds."""
+    before = {k: os.environ.get(k) for k in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+
+
+def numpy_inputs(program: Program, inputs: Mapping[str, torch.Tensor]) -> dict[str, npt.NDArray[Any]]:
+    """Torch inputs as MXNet's arrays, in the dtypes of the program's Variables."""
+    arrays = {}
+    for variable in program.inputs:
+        tensor = inputs[variable.name]
+        array = as_numpy(tensor)
+        arrays[variable.name] = array.astype(variable.dtype).reshape(array.shape or (1,))
+    return arrays
+
+
+def as_numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    """A tensor as an array; half precision, which numpy may lack, widened."""
+    tensor = tensor.detach()
+    if tensor.is_floating_point() and tensor.dtype.itemsize < 4:
+        tensor = tensor.float()
+    array: npt.NDArray[Any] = tensor.numpy()
+    return array
+
+
+def unknown_variables(symbol: mx.sym.Symbol, program: Program) -> list[str]:
+    """Variables that MXNet made by itself (a bias where no_bias was forgotten): no weights exist for them."""
+    known = {v.name for v in program.variables}
+    return [n for n in (*symbol.list_arguments(), *symbol.list_auxiliary_states()) if n not in known]

@@ -1,0 +1,88 @@
+"""Tensors made in forward."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Value
+from codegen.idioms.elementwise import Operand, batch_number, binary, made, made_dtype, number_of
+from codegen.idioms.shapes import spread
+from codegen.ir import Dim, Size
+
+
+# The shape and the dtype of a tensor made in forward are those of the node.
+@lowers("zeros", "zeros_like", "empty", "empty_like", ignores=("size", "dtype", "input"))
+def zeros(b: Builder) -> Value:
+    return made(b, 0)
+
+
+@lowers("ones", "ones_like", ignores=("size", "dtype", "input"))
+def ones(b: Builder) -> Value:
+    return made(b, 1)
+
+
+@lowers("full", "full_like", ignores=("size", "dtype", "input"))
+def full(b: Builder, fill_value: Operand) -> Value:
+    number = number_of(fill_value)
+    if number is None:
+        raise b.refuse("full() with a value that is computed", "use expand()")
+    return made(b, number)
+
+
+@lowers("arange", ignores=("dtype",))
+def arange(b: Builder, end: Size | float, start: Size | float = 0, step: Size | float = 1) -> Value:
+    if not isinstance(end, Dim) or isinstance(start, Dim) or isinstance(step, Dim):
+        raise b.refuse("arange() of a length that is not the batch size")
+    found = b.like_batch(b.out.shape[0])
+    if found is None:
+        raise b.refuse("arange() of a length that no tensor has")
+    like, axis = found
+    like = b.cast(like, "float32")
+    return b.op(
+        "contrib.arange_like", like, start=float(start), step=float(step), axis=axis, gives=b.out.shape
+    )
+
+
+@lowers("zero", ignores=("input",))
+def zero(b: Builder) -> Value:
+    return made(b, 0)
+
+
+@lowers("fill", ignores=("input",))
+def fill(b: Builder, value: Operand) -> Value:
+    number = number_of(value)
+    if number is not None:
+        return made(b, number)
+    assert isinstance(value, Value)
+    return spread(b, b.cast(value, made_dtype(b)), b.out.shape or (1,), "value")
+
+
+@lowers("copy", ignores=("input",))
+def copy(b: Builder, src: Value) -> Value:
+    return spread(b, b.cast(src, made_dtype(b)), b.out.shape or (1,), "copy")
+
+
+@lowers("tensor", "as_tensor", "scalar_tensor", ignores=("dtype",))
+def tensor(b: Builder, t: Any = None, data: Any = None, s: Any = None) -> Value:
+    """A tensor of numbers, of which some follow the batch."""
+    data = next(v for v in (t, data, s) if v is not None)  # torch's name differs by op
+    if isinstance(data, Value):
+        return b.cast(data, made_dtype(b))
+
+    def part(item: Any, of: Any) -> Any:
+        return [part(i, of) for i in item] if isinstance(item, tuple) else of(item)
+
+    dtype = made_dtype(b)
+    coefs = np.asarray(part(data, lambda i: float(i.coef) if isinstance(i, Dim) else 0.0), dtype)
+    consts = np.asarray(part(data, lambda i: float(i.const) if isinstance(i, Dim) else i), dtype)
+    batch = batch_number(b, Dim(Fraction(1)), dtype)
+    if not coefs.shape:
+        scaled = b.with_number("x * c", batch, float(coefs), hint="scaled") if coefs != 1 else batch
+        return b.with_number("x + c", scaled, float(consts)) if consts else scaled
+    scaled = binary(b, "mul", b.constant(coefs, "factors"), batch, hint="scaled")
+    return binary(b, "add", scaled, b.constant(consts, "numbers"))

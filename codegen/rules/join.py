@@ -1,0 +1,117 @@
+"""Joining, cutting into pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import MX_DTYPES, Value
+from codegen.idioms.shapes import cut, reshape_to
+from codegen.ir import Dim, Shape
+
+
+@lowers("cat")
+def cat(b: Builder, tensors: Sequence[Value], dim: int = 0) -> Value:
+    # Empty tensors join nothing, and torch lets one of shape (0,) join anything; MXNet has none.
+    kept = [t for t in tensors if 0 not in t.sizes] or list(tensors)
+    dtype = _common_dtype(b, kept)
+    kept = [b.cast(t, dtype) for t in kept]
+    # Where the author's line joins more elsewhere (DenseNet's first layer), all uses of it are alike.
+    if len(kept) == 1 and all(len(list(node.refs())) == 1 for node in b.siblings()):
+        return kept[0]
+    return b.op("Concat", kept, dim=dim % kept[0].rank)
+
+
+def _common_dtype(b: Builder, values: Sequence[Value]) -> str:
+    dtype = MX_DTYPES[b.out.dtype]
+    return values[0].dtype if dtype == "bool" else dtype
+
+
+@lowers("stack")
+def stack(b: Builder, tensors: Sequence[Value], dim: int = 0) -> Value:
+    dtype = _common_dtype(b, tensors)
+    rank = tensors[0].rank
+    if rank == 0:
+        return b.op("Concat", [b.cast(t, dtype) for t in tensors], dim=0)
+    return b.op("stack", [b.cast(t, dtype) for t in tensors], axis=dim % (rank + 1))
+
+
+@lowers("hstack", "vstack", "dstack", "column_stack")
+def numpy_stack(b: Builder, tensors: Sequence[Value]) -> Value:
+    op = b.node.op
+    if op == "vstack":
+        return cat(b, [_at_least(b, t, 2) for t in tensors], 0)
+    if op == "dstack":
+        return cat(b, [_at_least(b, t, 3) for t in tensors], 2)
+    if op == "column_stack":
+        columns = [
+            reshape_to(b, t, (*(t.sizes or (1,)), 1), hint="column") if t.rank < 2 else t for t in tensors
+        ]
+        return cat(b, columns, 1)
+    tensors = [_at_least(b, t, 1) for t in tensors]
+    return cat(b, tensors, 0 if tensors[0].rank == 1 else 1)
+
+
+def _at_least(b: Builder, value: Value, rank: int) -> Value:
+    if value.rank >= rank:
+        return value
+    sizes = value.sizes
+    shape = {1: (1,), 2: (1, *(sizes or (1,)))}.get(rank)
+    if shape is None:
+        shape = (*((1, *sizes) if len(sizes) == 1 else sizes or (1, 1)), 1)
+    return reshape_to(b, value, shape, hint="axes")
+
+
+def pieces(b: Builder, value: Value, dim: int) -> list[Value]:
+    """The node's outputs cut from `value` one after the other along `dim`."""
+    axis = dim % value.rank
+    sizes = [kind.shape[axis] for kind in b.node.outputs]
+    shapes = [kind.shape for kind in b.node.outputs]
+    if len(sizes) == 1:
+        return [value]
+    if any(isinstance(s, Dim) for s in sizes):
+        raise b.refuse("cutting the batch axis into pieces", "fix the batch size with --input")
+    if len(set(sizes)) == 1:
+        return b.ops("split", value, num_outputs=len(sizes), axis=axis, gives=shapes)
+    results, start = [], 0
+    for i, size in enumerate(sizes):
+        assert isinstance(size, int)
+        results.append(_piece(b, value, axis, start, start + size, f"{b.node.op}{i}", shapes[i]))
+        start += size
+    return results
+
+
+def _piece(b: Builder, x: Value, axis: int, begin: int, end: int, hint: str, shape: Shape) -> Value:
+    """A cut, which MXNet cannot make where it holds nothing."""
+    if begin < end:
+        return cut(b, x, axis, begin, end, hint=hint)
+    return b.constant(np.zeros(tuple(0 if isinstance(s, Dim) else s for s in shape), x.dtype), hint)
+
+
+# The sizes that torch computed from its arguments are the outputs'.
+@lowers(
+    "split",
+    "split_with_sizes",
+    "chunk",
+    "tensor_split",
+    "unsafe_chunk",
+    "unsafe_split",
+    ignores=("split_size", "split_sizes", "chunks", "sections", "indices", "indices_or_sections"),
+)
+def split(b: Builder, input: Value, dim: int = 0) -> list[Value]:
+    return pieces(b, input, dim)
+
+
+@lowers("unbind")
+def unbind(b: Builder, input: Value, dim: int = 0) -> list[Value]:
+    axis = dim % input.rank
+    shapes = [kind.shape for kind in b.node.outputs]
+    if isinstance(input.sizes[axis], Dim):
+        raise b.refuse("iterating over the batch axis", "fix the batch size with --input")
+    if len(shapes) == 1:
+        return [reshape_to(b, input, shapes[0])]
+    squeezes = input.rank > 1  # a single number keeps its axis in MXNet
+    return b.ops("split", input, num_outputs=len(shapes), axis=axis, squeeze_axis=squeezes, gives=shapes)

@@ -1,0 +1,162 @@
+"""Comparisons, logic, choices and limits."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Value
+from codegen.idioms.elementwise import (
+    FLOAT_MAX,
+    Number,
+    Operand,
+    binary,
+    bounded,
+    full_like,
+    number_of,
+    result_dtype,
+    same_rank,
+    select,
+    where_of,
+)
+
+
+@lowers("maximum", "fmax")
+def maximum(b: Builder, input: Operand, other: Operand) -> Value:
+    return binary(b, "maximum", input, other)
+
+
+@lowers("minimum", "fmin")
+def minimum(b: Builder, input: Operand, other: Operand) -> Value:
+    return binary(b, "minimum", input, other)
+
+
+def _finite_limit(limit: Operand | None) -> Operand | None:
+    number = None if limit is None else number_of(limit)
+    return None if number is not None and math.isinf(number) else limit
+
+
+def _clips(low: Number, high: Number) -> bool:
+    """Whether MXNet's clip takes the limits: it reads the ends of float32 as infinities."""
+    return abs(low) < 3.4e38 and abs(high) < 3.4e38
+
+
+@lowers("clamp", "clamp_min", "clamp_max")
+def clamp(b: Builder, input: Value, min: Operand | None = None, max: Operand | None = None) -> Value:
+    min, max = (_finite_limit(limit) for limit in (min, max))
+    low, high = (None if limit is None else number_of(limit) for limit in (min, max))
+    dtype = result_dtype(b)
+    if low is not None and high is not None and dtype.startswith("float") and _clips(low, high):
+        if low > high:
+            low = high
+        return b.op("clip", b.cast(input, dtype), a_min=low, a_max=high)
+    value = b.cast(input, dtype)
+    if min is not None:
+        value = binary(b, "maximum", value, min, hint="" if max is None else "low")
+    return value if max is None else binary(b, "minimum", value, max)
+
+
+_COMPARISONS = {
+    "eq": "equal",
+    "ne": "not_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "lt": "lesser",
+    "le": "lesser_equal",
+}
+
+
+@lowers(*_COMPARISONS)
+def compare(b: Builder, input: Operand, other: Operand) -> Value:
+    return binary(b, _COMPARISONS[b.node.op], input, other, dtype=_common(input, other))
+
+
+def _common(left: Operand, right: Operand) -> str:
+    """The dtype in which two operands are compared, as torch promotes them."""
+    dtypes = [v.dtype for v in (left, right) if isinstance(v, Value)]
+    if any(isinstance(v, float) for v in (left, right)):
+        dtypes.append("float32")
+    if "float64" in dtypes:
+        return "float64"
+    whole = [d for d in dtypes if not d.startswith("float")]
+    if len(whole) == len(dtypes):
+        return "int64" if len(set(whole)) > 1 else whole[0]
+    return "float32"
+
+
+@lowers("logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor")
+def logic(b: Builder, input: Operand, other: Operand) -> Value:
+    kind = b.node.op.rpartition("_")[2]
+    if b.node.op.startswith("bitwise") and b.out.dtype != "bool":
+        raise b.refuse(
+            f"{b.node.op}() on whole numbers: MXNet has no bitwise ops", "compute the mask with comparisons"
+        )
+    left, right = (_truth(b, v) for v in (input, other))
+    left, right = same_rank(b, left, right)
+    gives = tuple(r if x == 1 else x for x, r in zip(left.sizes, right.sizes, strict=True))
+    return b.op(f"broadcast_logical_{kind}", left, right, gives=gives)
+
+
+def _truth(b: Builder, operand: Operand) -> Value:
+    if isinstance(operand, Value):
+        return b.cast(operand, "float32")
+    return b.constant(np.asarray([float(bool(operand))], np.float32), "flag")
+
+
+@lowers("logical_not", "bitwise_not")
+def logical_not(b: Builder, input: Value) -> Value:
+    if b.out.dtype != "bool":
+        if b.node.op == "logical_not":
+            return b.op("logical_not", input, gives=input.shape)
+        return binary(b, "sub", -1, input)  # ~x is -x - 1
+    return b.op("logical_not", b.cast(input, "float32"), gives=input.shape)
+
+
+@lowers("where")
+def where(b: Builder, condition: Value, input: Operand, other: Operand) -> Value:
+    return where_of(b, condition, input, other)
+
+
+@lowers("masked_fill")
+def masked_fill(b: Builder, input: Value, mask: Value, value: Operand) -> Value:
+    return where_of(b, mask, value, input)
+
+
+@lowers("isnan")
+def isnan(b: Builder, input: Value) -> Value:
+    return b.op("broadcast_not_equal", input, input, gives=input.shape)
+
+
+@lowers("isinf", "isfinite", "isposinf", "isneginf")
+def isinf(b: Builder, input: Value) -> Value:
+    kind = b.node.op
+    if kind in {"isposinf", "isneginf"}:
+        sign = 1 if kind == "isposinf" else -1
+        return b.with_number("x > c" if sign > 0 else "x < c", input, sign * FLOAT_MAX)
+    size = b.op("abs", input, hint="abs", gives=input.shape)
+    return b.with_number("x > c" if kind == "isinf" else "x <= c", size, FLOAT_MAX)
+
+
+@lowers("signbit")
+def signbit(b: Builder, input: Value) -> Value:
+    return b.with_number("x < c", input, 0)
+
+
+@lowers("nan_to_num")
+def nan_to_num(
+    b: Builder,
+    input: Value,
+    nan: float | None = None,
+    posinf: float | None = None,
+    neginf: float | None = None,
+) -> Value:
+    x = input
+    for limit, sign, name in ((posinf, 1, "posinf"), (neginf, -1, "neginf")):
+        if limit is not None:
+            beyond = b.with_number("x > c" if sign > 0 else "x < c", x, sign * FLOAT_MAX, hint=f"is_{name}")
+            x = select(b, beyond, full_like(b, x, limit, x.dtype, name), x, hint=f"without_{name}")
+    known = b.op("broadcast_equal", input, input, hint="known", gives=input.shape)
+    return select(b, known, bounded(b, x, "bounded"), full_like(b, input, nan or 0, input.dtype, "nan"))

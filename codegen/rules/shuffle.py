@@ -1,0 +1,85 @@
+"""Pixels and channels put into another order; windows as columns and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Value
+from codegen.idioms.shapes import divided, reshape_to
+from codegen.idioms.windows import Sizes, each
+
+
+@lowers("pixel_shuffle")
+def pixel_shuffle(b: Builder, input: Value, upscale_factor: int) -> Value:
+    # torch's channel is (c, r, r), the depth_to_space of MXNet has (r, r, c): axes by hand.
+    *lead, channels, height, width = input.sizes
+    assert isinstance(height, int)
+    assert isinstance(width, int)
+    r, c = upscale_factor, divided(channels, upscale_factor**2)
+    x = reshape_to(b, input, (*lead, c, r, r, height, width), hint="cells")
+    k = len(lead)
+    axes = (*range(k), k, k + 3, k + 1, k + 4, k + 2)
+    gives = (*lead, c, height, r, width, r)
+    x = b.op("transpose", x, axes=axes, hint="rows", gives=gives)
+    return reshape_to(b, x, (*lead, c, height * r, width * r))
+
+
+@lowers("pixel_unshuffle")
+def pixel_unshuffle(b: Builder, input: Value, downscale_factor: int) -> Value:
+    *lead, channels, height, width = input.sizes
+    assert isinstance(channels, int)
+    assert isinstance(height, int)
+    assert isinstance(width, int)
+    r = downscale_factor
+    x = reshape_to(b, input, (*lead, channels, height // r, r, width // r, r), hint="cells")
+    k = len(lead)
+    axes = (*range(k), k, k + 2, k + 4, k + 1, k + 3)
+    gives = (*lead, channels, r, r, height // r, width // r)
+    x = b.op("transpose", x, axes=axes, hint="channels", gives=gives)
+    return reshape_to(b, x, (*lead, channels * r * r, height // r, width // r))
+
+
+@lowers("channel_shuffle", "native_channel_shuffle")
+def channel_shuffle(b: Builder, input: Value, groups: int) -> Value:
+    batch, channels, *rest = input.sizes
+    assert isinstance(channels, int)
+    x = reshape_to(b, input, (batch, groups, channels // groups, *rest), hint="groups")
+    x = b.op("SwapAxis", x, dim1=1, dim2=2, hint="swapped", gives=(batch, channels // groups, groups, *rest))
+    return reshape_to(b, replace(x), input.sizes)
+
+
+@lowers("im2col")
+def im2col(
+    b: Builder, input: Value, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
+) -> Value:
+    return b.op(
+        "im2col",
+        input,
+        kernel=each(kernel_size, 2),
+        stride=each(stride, 2),
+        dilate=each(dilation, 2),
+        pad=each(padding, 2),
+    )
+
+
+@lowers("col2im")
+def col2im(
+    b: Builder,
+    input: Value,
+    output_size: Sizes,
+    kernel_size: Sizes,
+    dilation: Sizes = 1,
+    padding: Sizes = 0,
+    stride: Sizes = 1,
+) -> Value:
+    return b.op(
+        "col2im",
+        input,
+        output_size=each(output_size, 2),
+        kernel=each(kernel_size, 2),
+        stride=each(stride, 2),
+        dilate=each(dilation, 2),
+        pad=each(padding, 2),
+    )

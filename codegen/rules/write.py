@@ -1,0 +1,230 @@
+"""Writes into a tensor: the result is a new one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from codegen.builder.builder import Builder
+from codegen.builder.rule import lowers
+from codegen.builder.value import Value
+from codegen.idioms.cuts import Cut, cut_of, expanded_index, length_of, plain_cuts, sliced
+from codegen.idioms.elementwise import Operand, binary, full_like, made_dtype, number_of, where_of
+from codegen.idioms.products import apply_along
+from codegen.idioms.shapes import cut, reshape_to, spread, take
+from codegen.ir import Dim, Shape, Size
+
+
+@lowers("setitem")
+def setitem(b: Builder, input: Value, index: Any, value: Operand) -> Value:
+    if isinstance(index, Value) and index.is_bool:
+        if isinstance(value, Value) and value.rank and index.rank != input.rank:
+            raise b.refuse("writing a tensor through a mask", "use torch.where")
+        mask = index
+        if index.rank < input.rank:
+            mask = reshape_to(b, index, (*index.sizes, *(1,) * (input.rank - index.rank)), hint="mask")
+        if isinstance(value, Value) and value.rank:
+            raise b.refuse("writing a tensor through a mask", "use torch.where")
+        return where_of(b, mask, value, input)
+    items = [plain_cuts(b, i) for i in expanded_index(index, input.rank) if i is not None]
+    tensors = [i for i in items if isinstance(i, Value)]
+    if len(tensors) > 1 or any(t.const is None or t.rank != 1 for t in tensors):
+        raise b.refuse("writing to places that a tensor names", "use torch.where or torch.scatter")
+    if (
+        tensors
+        or any(isinstance(i, slice) and i.step not in {None, 1} for i in items)
+        or _parts_batch(input, items)
+    ):
+        return _placed(b, input, items, value)
+    cuts = [cut_of(b, i, s) for i, s in zip(items, input.sizes, strict=True)]
+    kept = tuple(length_of(b, s, c) for s, c in zip(input.sizes, cuts, strict=True))
+    return _written(b, input, cuts, 0, _block(b, input, cuts, kept, value))
+
+
+def _parts_batch(x: Value, items: list[Any]) -> bool:
+    """Whether an index takes a part of an axis that follows the batch."""
+    return any(isinstance(s, Dim) and i != slice(None) for i, s in zip(items, x.sizes, strict=True))
+
+
+def _placed(b: Builder, x: Value, items: list[Any], value: Operand) -> Value:
+    """A write to single places along each axis: a mask keeps the rest."""
+    places = [_places(b, item, size) for item, size in zip(items, x.sizes, strict=True)]
+    mask = _mask(b, x, places)
+    number = number_of(value)
+    if number is not None:
+        return where_of(b, mask, number, x)
+    kept = tuple(s if p is None else len(p) for s, p in zip(x.sizes, places, strict=True))
+    cuts = [Cut(0, None, 1, drop=isinstance(item, int)) for item in items]
+    block = _block(b, x, cuts, kept, value)
+    for axis, (size, found) in enumerate(zip(x.sizes, places, strict=True)):
+        if found is None or len(found) == 1:
+            continue
+        if isinstance(size, Dim):
+            raise b.refuse("writing several samples of the batch", "fix the batch size with --input")
+        source = np.zeros(size, np.int64)
+        source[found] = np.arange(len(found))
+        block = take(b, block, b.constant(source, f"source{axis}"), axis, hint=f"placed{axis}")
+    return where_of(b, mask, block, x)
+
+
+def _places(b: Builder, item: Any, size: Size) -> npt.NDArray[np.int64] | None:
+    """The places that an index names along one axis, None for all of them."""
+    if item == slice(None):
+        return None
+    if isinstance(item, Value):
+        assert item.const is not None
+        return item.const % size if isinstance(size, int) else item.const
+    c = cut_of(b, item, size)
+    end = size if c.end is None else c.end
+    if isinstance(end, Dim) or c.begin < 0 or end < 0:
+        raise b.refuse(
+            "writing to a part of the batch counted from its end", "fix the batch size with --input"
+        )
+    return np.arange(c.begin, end, c.step)
+
+
+def _mask(b: Builder, x: Value, places: list[npt.NDArray[np.int64] | None]) -> Value:
+    shape = tuple(1 if isinstance(s, Dim) else s for s in x.sizes)
+    mask = np.zeros(shape, np.float32)
+    fixed = [None if isinstance(s, Dim) else p for s, p in zip(x.sizes, places, strict=True)]
+    mask[np.ix_(*(np.arange(s) if p is None else p for s, p in zip(shape, fixed, strict=True)))] = 1.0
+    result = b.constant(mask, "mask")
+    for axis, (size, found) in enumerate(zip(x.sizes, places, strict=True)):
+        if isinstance(size, Dim) and found is not None:
+            count = b.op("contrib.arange_like", b.cast(x, "float32"), axis=axis, hint="sample", gives=(size,))
+            chosen = [b.with_number("x == c", count, float(p), hint=f"is{p}") for p in found]
+            rows = chosen[0] if len(chosen) == 1 else b.op("add_n", chosen, hint="chosen", gives=(size,))
+            rows = reshape_to(b, rows, tuple(size if a == axis else 1 for a in range(x.rank)), hint="rows")
+            gives = tuple(size if a == axis else s for a, s in enumerate(result.sizes))
+            result = b.op("broadcast_mul", rows, result, hint="mask", gives=gives)
+    return result
+
+
+def _block(b: Builder, x: Value, cuts: list[Cut], kept: Shape, value: Operand) -> Value:
+    """The written value in the shape of the region, with every axis."""
+    number = number_of(value)
+    if number is not None:
+        region = sliced(b, x, [replace(c, drop=False) for c in cuts])
+        return full_like(b, replace(region, shape=kept), number, x.dtype, "value")
+    assert isinstance(value, Value)
+    value = b.cast(value, x.dtype)
+    inner = tuple(s for s, c in zip(kept, cuts, strict=True) if not c.drop)
+    sizes = value.sizes[max(0, value.rank - len(inner)) :]
+    sizes = (1,) * (len(inner) - len(sizes)) + sizes
+    places = iter(sizes)
+    full = tuple(1 if c.drop else next(places) for c in cuts)
+    return spread(b, reshape_to(b, value, full, hint="value"), kept, "value")
+
+
+def _written(b: Builder, x: Value, cuts: list[Cut], axis: int, block: Value) -> Value:
+    """`x` with `block` in the region that `cuts` name: the axis is cut, written and joined again."""
+    if all(c.whole for c in cuts[axis:]):
+        return block
+    c = cuts[axis]
+    if c.whole:
+        return _written(b, x, cuts, axis + 1, block)
+    size = x.sizes[axis]
+    if isinstance(size, Dim):
+        raise b.refuse("writing to a part of the batch", "fix the batch size with --input")
+    end = size if c.end is None else c.end
+    middle = block
+    if not all(r.whole for r in cuts[axis + 1 :]):
+        middle = _written(b, cut(b, x, axis, c.begin, end, hint=f"inner{axis}"), cuts, axis + 1, block)
+    parts = [middle]
+    if c.begin > 0:
+        parts.insert(0, cut(b, x, axis, 0, c.begin, hint=f"before{axis}"))
+    if end < size:
+        parts.append(cut(b, x, axis, end, size, hint=f"after{axis}"))
+    if len(parts) == 1:
+        return middle
+    return b.op("Concat", parts, dim=axis, hint=f"joined{axis}", gives=x.shape)
+
+
+# The number of classes is the node's last size.
+@lowers("one_hot", ignores=("num_classes",))
+def one_hot(b: Builder, input: Value) -> Value:
+    return b.op("one_hot", input, depth=b.out.shape[-1], dtype=made_dtype(b), gives=b.out.shape)
+
+
+def _hot(b: Builder, index: Value, depth: Size, dtype: str) -> Value:
+    if isinstance(depth, Dim):
+        raise b.refuse(f"{b.node.op}() along the batch axis", "fix the batch size with --input")
+    return b.op("one_hot", index, depth=depth, dtype=dtype, hint="places", gives=(*index.sizes, depth))
+
+
+# torch gives no rule for what happens where two values fall on one place, but for scatter_add.
+@lowers("scatter", "scatter_add")
+def scatter(
+    b: Builder,
+    input: Value,
+    dim: int,
+    index: Value,
+    src: Value | None = None,
+    value: float | None = None,
+    reduce: str | None = None,
+) -> Value:
+    axis = dim % input.rank
+    if any(a != axis and s != index.sizes[a] for a, s in enumerate(input.sizes)):
+        raise b.refuse(
+            f"{b.node.op}() with an index that leaves rows out", "scatter along the other axes too"
+        )
+    if reduce not in {None, "add"}:
+        raise b.refuse(f"{b.node.op}() with reduce={reduce!r}", "use torch.where")
+    places = _hot(b, index, input.sizes[axis], input.dtype)
+    order = [*range(axis), input.rank - 1, *range(axis, input.rank - 1)]
+    rest = (*index.sizes[:axis], *index.sizes[axis + 1 :], input.sizes[axis])
+
+    def onto(op: str, x: Value) -> Value:
+        flat = b.op(op, x, axis=axis, hint=op, gives=rest)
+        return flat if axis == input.rank - 1 else _permuted(b, flat, order, op)
+
+    adds = b.node.op == "scatter_add" or reduce == "add"
+    if src is None:
+        assert value is not None
+        if adds:
+            return b.op(
+                "elemwise_add", input, b.with_number("x * c", onto("sum", places), value, hint="value")
+            )
+        return where_of(b, onto("max", places), value, input)
+    for a, size in enumerate(index.sizes):
+        if src.sizes[a] != size:
+            assert isinstance(size, int)
+            src = cut(b, src, a, 0, size, hint=f"source{a}")
+    column = b.op("expand_dims", src, axis=input.rank, hint="column", gives=(*index.sizes, 1))
+    values = onto("sum", b.op("broadcast_mul", places, column, hint="values", gives=places.shape))
+    if adds:
+        return b.op("elemwise_add", input, values, gives=input.shape)
+    return where_of(b, onto("max", places), values, input)
+
+
+def _permuted(b: Builder, x: Value, order: list[int], hint: str) -> Value:
+    gives = tuple(x.sizes[a] for a in order)
+    return b.op("transpose", x, axes=tuple(order), hint=f"{hint}_axes", gives=gives)
+
+
+@lowers("index_add", "index_copy")
+def index_add(b: Builder, input: Value, dim: int, index: Value, source: Value, alpha: float = 1) -> Value:
+    axis = dim % input.rank
+    places = _hot(b, index, input.sizes[axis], "float32")
+    values = apply_along(b, source, axis, places, input.sizes[axis], "values")
+    if b.node.op == "index_add":
+        values = b.with_number("x * c", values, alpha, hint="alpha") if alpha != 1 else values
+        return binary(b, "add", input, values)
+    return where_of(b, _covered(b, places, axis, input), values, input)
+
+
+def _covered(b: Builder, places: Value, axis: int, x: Value) -> Value:
+    """1 where an index names a place along the axis."""
+    flat = b.op("max", places, axis=0, hint="covered", gives=places.sizes[1:])
+    shape = tuple(s if a == axis else 1 for a, s in enumerate(x.sizes))
+    return reshape_to(b, flat, shape, hint="mask")
+
+
+@lowers("index_fill")
+def index_fill(b: Builder, input: Value, dim: int, index: Value, value: Operand) -> Value:
+    axis = dim % input.rank
+    places = _hot(b, index, input.sizes[axis], "float32")
+    return where_of(b, _covered(b, places, axis, input), value, input)

@@ -1,0 +1,1 @@
+"""The folded program becomes the text of model_mxnet.py."""

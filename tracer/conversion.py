@@ -1,0 +1,272 @@
+"""The pipeline, as a recipe: a module and inputs in, a Conversion out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from codegen.artifacts import Paths, load_symbol, write_all
+from codegen.fold.fold import unfolded
+from codegen.identifiers import identifier
+from codegen.ir import Graph
+from codegen.lower import lower
+from codegen.passes.fusion import guarded
+from codegen.passes.softmax import with_softmax
+from codegen.problems import RequestError
+from codegen.program import Program
+from codegen.proof.compare import (
+    TOLERANCE,
+    Agreement,
+    OutputAgreement,
+    compare_layers,
+    compare_outputs,
+    difference,
+)
+from codegen.proof.randomise import randomise
+from codegen.proof.same_symbol import same_symbol
+from codegen.weights import contrast, parameters
+from codegen.write.file import view
+from codegen.write.render import render, source
+from codegen.written import Origin
+from tracer.capture import recorded_values, run
+from tracer.copies import full_state, module_copy
+from tracer.input_search import find_inputs
+from tracer.inputs import InputSpec, inputs_from_tensors, make_inputs
+from tracer.trace import check_taps, runs, trace
+from tracer.verify import nudged
+
+if TYPE_CHECKING:
+    import mxnet as mx
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted net: the IR, the target program, the generated code, and on demand symbol, weights, proof."""
+
+    model: nn.Module
+    inputs: tuple[InputSpec, ...]
+    graph: Graph
+    program: Program
+    code: str
+    taps: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    folded: bool = True
+
+    @functools.cached_property
+    def symbol(self) -> mx.sym.Symbol:
+        """What the generated code returns, so that what was reviewed is what ships."""
+        return load_symbol(self.code, identifier(self.program.name))
+
+    @functools.cached_property
+    def _shared(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return parameters(self.program, full_state(self.model))
+
+    @functools.cached_property
+    def arg_params(self) -> dict[str, mx.nd.NDArray]:
+        """Name -> NDArray of the parameters: copies, which may be bound and trained."""
+        return {k: v.copy() for k, v in self._shared[0].items()}
+
+    @functools.cached_property
+    def aux_params(self) -> dict[str, mx.nd.NDArray]:
+        """Name -> NDArray of the auxiliary states (BatchNorm's moving statistics): copies."""
+        return {k: v.copy() for k, v in self._shared[1].items()}
+
+    @property
+    def contrast(self) -> str:
+        """The text of layer_contrast.txt."""
+        return contrast(self.program, full_state(self.model), tuple(self.model.state_dict()))
+
+    def verify(
+        self, *, tolerance: float = TOLERANCE, fresh: bool = True, layers: bool = True, seed: int = 1
+    ) -> Agreement:
+        """Run torch and MXNet on seeded inputs at two batch sizes, and compare; raises nothing.
+
+        With `fresh` a copy with random parameters and statistics is compared as well, since fresh
+        ones hide errors. With `layers` every op is compared too, on the last copy.
+        """
+        models = [("its own parameters", self.model)]
+        if fresh:
+            models.append(("random parameters", self._randomised(seed)))
+        outputs: list[OutputAgreement] = []
+        found: tuple[Any, ...] = ()
+        for label, model in models:
+            params = self._shared if model is self.model else parameters(self.program, full_state(model))
+            for batch in self._batches():
+                inputs = make_inputs(self.inputs, batch, seed)
+                outputs += self._compared(model, params, inputs, batch, label, tolerance)
+            if layers and (model is models[-1][1] or not all(o.within(tolerance) for o in outputs)):
+                inputs = make_inputs(self.inputs, None, seed)
+                values = recorded_values(model, inputs, self.taps)
+                found = compare_layers(self.symbol, params, self.program, inputs, values)
+                if not all(o.within(tolerance) for o in outputs):
+                    break
+        return Agreement(tuple(outputs), found, tolerance)
+
+    def _randomised(self, seed: int) -> nn.Module:
+        copied = module_copy(self.model)
+        # Other inputs than those compared: statistics of these very signals would cancel them.
+        randomise(copied, make_inputs(self.inputs, None, seed + 1))
+        return copied
+
+    def _compared(
+        self,
+        model: nn.Module,
+        params: Any,
+        inputs: dict[str, torch.Tensor],
+        batch: int,
+        label: str,
+        tolerance: float,
+    ) -> list[OutputAgreement]:
+        expected = self._expected(model, inputs)
+        found = list(compare_outputs(self.symbol, params, self.program, inputs, expected, batch, label))
+        if all(o.within(tolerance) for o in found):
+            return found
+        return self._compared_in_double(model, params, inputs, batch, label, tolerance, expected) or found
+
+    def _compared_in_double(
+        self,
+        model: nn.Module,
+        params: Any,
+        inputs: dict[str, torch.Tensor],
+        batch: int,
+        label: str,
+        tolerance: float,
+        single: list[torch.Tensor],
+    ) -> list[OutputAgreement] | None:
+        """The comparison in float64, None unless torch's own float32 rounding is above the usual tolerance.
+
+        Not above a smaller one that was asked for: then float32 is what is asked about.
+
+        Rounding shows as the distance to float64, and where a net chooses (the place of a maximum) as what
+        inputs do that differ in their last bits.
+        """
+        wide = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
+        try:
+            double = self._expected(module_copy(model).double(), wide)
+            others = [double, *(self._expected(model, nudged(inputs, seed)) for seed in range(4))]
+            noise = max(
+                difference(s.double().numpy(), o.double().numpy())
+                for other in others
+                for s, o in zip(single, other, strict=True)
+            )
+            if noise < max(tolerance, TOLERANCE) / 4:
+                return None
+            return list(
+                compare_outputs(self.symbol, params, self.program, wide, double, batch, label, double=True)
+            )
+        except Exception:  # noqa: BLE001 - a net that cannot be run in float64 is judged in float32
+            return None
+
+    def _expected(self, model: nn.Module, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+        expected = run(model, inputs, self.taps)
+        if self.program.calls[-1].op == "SoftmaxOutput":
+            return [torch.softmax(expected[0], 1)]
+        return expected
+
+    def _batches(self) -> tuple[int, ...]:
+        batch = self.graph.batch
+        return (batch, 2 * batch) if self.graph.free_batch else (batch,)
+
+    def files(self, path: Path, weights: bool = True) -> dict[Path, Any]:
+        """What `save` writes, by path."""
+        paths = Paths(path)
+        files: dict[Path, Any] = {paths.code: self.code, paths.symbol: self.symbol.tojson()}
+        if weights:
+            arg = {f"arg:{k}": v for k, v in self._shared[0].items()}
+            aux = {f"aux:{k}": v for k, v in self._shared[1].items()}
+            files[paths.params] = arg | aux
+            files[paths.contrast] = self.contrast
+        return files
+
+    def save(self, path: str | Path, *, weights: bool = True) -> None:
+        """Write the code, the symbol, the weights and the contrast table, all named after `path`."""
+        write_all(self.files(Path(path), weights))
+
+
+def convert(
+    model: nn.Module,
+    inputs: tuple[Any, ...] | None = None,
+    name: str | None = None,
+    *,
+    taps: Sequence[str] = (),
+    softmax: bool = False,
+    origin: Origin | None = None,
+    proved: bool = True,
+) -> Conversion:
+    """Convert a module to MXNet.
+
+    `inputs` are example tensors, one for each argument of `forward`, axis 0 the batch; None finds them.
+    The module is left as it was; it is converted in eval mode. Without `proved` mxnet is not imported, and the
+    folded code is not held against the flat one.
+
+    Raises ConversionError with every refusal, RequestError where the request itself is wrong.
+    """
+    if not isinstance(model, nn.Module):
+        raise RequestError(f"convert() takes an nn.Module, not {type(model).__name__}")
+    if inputs is None:
+        specs, note = find_inputs(model, functools.partial(runs, model))
+        notes: tuple[str, ...] = (note,)
+    else:
+        specs, notes = inputs_from_tensors(model, inputs), ()
+    return convert_specs(
+        model, specs, name, taps=taps, softmax=softmax, origin=origin, notes=notes, proved=proved
+    )
+
+
+def convert_specs(
+    model: nn.Module,
+    specs: tuple[InputSpec, ...],
+    name: str | None = None,
+    *,
+    taps: Sequence[str] = (),
+    softmax: bool = False,
+    origin: Origin | None = None,
+    notes: tuple[str, ...] = (),
+    proved: bool = True,
+) -> Conversion:
+    """Convert a module whose inputs are specified. Raises as `convert` does."""
+    name = name or type(model).__name__
+    check_taps(model, taps)
+    graph = trace(model, specs, taps)
+    if not graph.outputs:
+        raise RequestError(f"forward of {type(model).__name__} returns no tensor: a symbol needs an output")
+    program = guarded(lower(graph, name, tuple(model.state_dict())))
+    if softmax:
+        program = with_softmax(program)
+    shapes = [(s.name, s.shape) for s in specs if s.name in graph.inputs]
+    code, fold_fault = _code(program, origin or _default_origin(model, name), shapes, proved)
+    frozen = (
+        () if graph.free_batch else (f"the batch size is frozen at {graph.batch}: {graph.frozen_because}",)
+    )
+    left_out = (f"not tensors and left out of the outputs: {', '.join(graph.left_out)}",)
+    unfolded_note = (f"the code stands as one flat function: {fold_fault}",) if fold_fault else ()
+    notes = (*notes, *frozen, *(left_out if graph.left_out else ()), *program.notes, *unfolded_note)
+    return Conversion(model, specs, graph, program, code, tuple(taps), notes, folded=not fold_fault)
+
+
+def _code(
+    program: Program, origin: Origin, shapes: Sequence[tuple[str, tuple[int, ...]]], proved: bool
+) -> tuple[str, str]:
+    """The code, folded where that gives the very symbol of the flat program, and else what is at fault."""
+    function = identifier(program.name)
+    flat = view(program, origin, shapes, unfolded(program))
+    try:
+        code = render(view(program, origin, shapes))
+        same = not proved or same_symbol(load_symbol(code, function), load_symbol(source(flat), function))
+        fault = "" if same else "folded, it gives another symbol (a defect of fx2mx; please report it)"
+    except RequestError:
+        raise  # there is no mxnet
+    except Exception as error:  # noqa: BLE001 - a net must not fail for a matter of style
+        fault = f"folding failed with {type(error).__name__}: {error} (a defect of fx2mx; please report it)"
+    return (render(flat), fault) if fault else (code, "")
+
+
+def _default_origin(model: nn.Module, name: str) -> Origin:
+    spec = f"{type(model).__module__}:{name}"
+    return Origin(spec, f"python -m tracer.gen {spec} --out model_mxnet.py")

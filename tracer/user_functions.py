@@ -1,0 +1,114 @@
+"""The author's functions that forward calls (`channel_shuffle(x, 2)`), as frames beside those of modules.
+
+Only functions that call no module: what a larger one does belongs to its module.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from types import CodeType, FrameType
+from typing import Any, TypeAlias
+
+from codegen.ir import Frame, Source
+from tracer.statements import statement_at
+
+Arguments: TypeAlias = tuple[tuple[str, str, int], ...]
+MODULE_CALLS = frozenset(["_call_impl", "_wrapped_call_impl"])
+
+
+def without(source: Source, gone: Collection[tuple[str, int]]) -> Source:
+    """The place of an op without some of the functions that it stands in."""
+    if not any(f.helper for f in source.frames):
+        return source
+    frames = tuple(f for f in source.frames if not (f.helper and (f.path, f.call) in gone))
+    return replace(source, frames=frames)
+
+
+class Helpers:
+    """Knows the running functions again from one op to the next."""
+
+    def __init__(self, is_user_file: Callable[[str], bool], end: CodeType) -> None:
+        self._is_user_file = is_user_file
+        self._end = end
+        self._known: dict[int, Frame] = {}
+        self._callers: set[int] = set()
+        # Python's frames by their ids, which are not given again while these live.
+        self._alive: dict[int, FrameType] = {}
+        self._calls: Counter[str] = Counter()
+
+    def running(
+        self, frame: FrameType, path: str, given: Callable[[Mapping[str, Any]], Arguments]
+    ) -> tuple[Frame, ...]:
+        """The functions between forward of the module at `path` and an op, the outermost first."""
+        found: list[FrameType] = []
+        for current in self._up(frame):
+            if current.f_code.co_name in MODULE_CALLS:
+                return ()
+            if self._is_forward(current):
+                return self._frames([*reversed(found)], current, path, given)
+            if self._is_function(current):
+                found.append(current)
+        return ()
+
+    def calls_module(self, frame: FrameType) -> None:
+        """Tell that the running functions call a module."""
+        for current in self._up(frame):
+            if self._is_forward(current):
+                return
+            if self._is_function(current):
+                self._alive[id(current)] = current
+                self._callers.add(id(current))
+
+    def callers(self) -> frozenset[tuple[str, int]]:
+        """(path, call) of the functions that call modules."""
+        return frozenset((f.path, f.call) for key, f in self._known.items() if key in self._callers)
+
+    def _up(self, frame: FrameType | None) -> Iterator[FrameType]:
+        while frame is not None and frame.f_code is not self._end:
+            yield frame
+            frame = frame.f_back
+
+    def _is_forward(self, frame: FrameType) -> bool:
+        return frame.f_code.co_name == "forward" and self._is_user_file(frame.f_code.co_filename)
+
+    def _is_function(self, frame: FrameType) -> bool:
+        code = frame.f_code
+        return not code.co_name.startswith("<") and self._is_user_file(code.co_filename)
+
+    def _frames(
+        self,
+        running: list[FrameType],
+        caller: FrameType,
+        path: str,
+        given: Callable[[Mapping[str, Any]], Arguments],
+    ) -> tuple[Frame, ...]:
+        frames = []
+        for current in running:
+            if id(current) not in self._known:
+                self._alive[id(current)] = current
+                self._known[id(current)] = self._frame(current, caller, path, given)
+            frames.append(self._known[id(current)])
+            caller, path = current, frames[-1].path
+        return tuple(frames)
+
+    def _frame(
+        self,
+        function: FrameType,
+        caller: FrameType,
+        path: str,
+        given: Callable[[Mapping[str, Any]], Arguments],
+    ) -> Frame:
+        code = function.f_code
+        line = caller.f_lineno
+        target = statement_at(caller.f_code.co_filename, line).target
+        own = f"{path}.{code.co_name}".lstrip(".")
+        call = self._calls[own]
+        self._calls[own] += 1
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        arguments = given({name: function.f_locals[name] for name in names if name in function.f_locals})
+        file = os.path.basename(code.co_filename)
+        made = Frame(own, code.co_name, call, file=file, arguments=arguments, target=target, line=line)
+        return replace(made, helper=True)
