@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from codegen.ir import Frame
-from codegen.program import Call, Operand, Variable
+from codegen.program import Call, Operand, Scope, Variable
 
 # Parameters of forward that say no more than x.
 GENERAL = frozenset(["input", "self", "inputs"])
@@ -73,7 +72,7 @@ class CallItem:
     """
 
     function: str
-    frame: Frame
+    frame: Scope
     inputs: tuple[Given | None, ...]
     outputs: tuple[Operand, ...]
     args: tuple[tuple[str, Any], ...]
@@ -133,7 +132,7 @@ class Function:
     """
 
     name: str
-    frame: Frame
+    frame: Scope
     inputs: tuple[Given, ...]
     input_names: tuple[str, ...]
     optional: frozenset[int]

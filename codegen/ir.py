@@ -50,8 +50,8 @@ def shape_at(shape: Sequence[Size], batch: int) -> tuple[int, ...]:
     return tuple(d.at(batch) if isinstance(d, Dim) else d for d in shape)
 
 
-def product(sizes: Sequence[Size]) -> Size | None:
-    """The product of sizes, or None where it is not linear in N."""
+def elements_in(sizes: Sequence[Size]) -> Size | None:
+    """How many elements a tensor of these sizes has; None where that is not linear in N."""
     number = 1
     dims = [d for d in sizes if isinstance(d, Dim)]
     for size in sizes:
@@ -80,11 +80,10 @@ class Frame:
     """One module call that a node stands in: an entry of torch.fx's nn_module_stack.
 
     `call` counts the calls of the same module (0 for the first), `library` is True for torch.nn's own
-    classes, `file` is the name of the file that defines the class. `op` marks a frame that lowering adds
-    around an op of torch that takes several of MXNet's: `cls` is then the op's name. `arguments` are the
-    tensors that the call is given: (the parameter of forward, the node's name, its output). `target` is the
-    local variable to which the caller assigns what the call returns, `line` where it does. `prefix` begins the names of what the call
-    makes: lowering sets it. `helper` marks a function of the author's: `cls` is then its name.
+    classes, `file` is the name of the file that defines the class. `arguments` are the tensors that the call is
+    given: (the argument of forward, the node's name, its output). `target` is the local variable to which the
+    caller assigns what the call returns, `line` where it does. `helper` marks a function of the author's that
+    forward calls: `cls` is then its name.
     """
 
     path: str
@@ -92,11 +91,9 @@ class Frame:
     call: int = 0
     library: bool = False
     file: str = ""
-    op: bool = False
     arguments: tuple[tuple[str, str, int], ...] = ()
     target: str = ""
     line: int = 0
-    prefix: str = ""
     helper: bool = False
 
 
@@ -106,7 +103,6 @@ class Source:
 
     `target` is the local variable that the author's statement assigns, `targets` are those of `q, k, v = ...`,
     `text` its code. `local` is the variable in a function that forward calls, where `target` is forward's.
-    `is_step` marks what a layer of torch's computes on the way to its result: lowering sets it.
     """
 
     path: str = ""
@@ -117,7 +113,6 @@ class Source:
     text: str = ""
     targets: tuple[str, ...] = ()
     local: str = ""
-    is_step: bool = False
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.file else "(no source)"

@@ -7,7 +7,8 @@ default is left out. A test holds this table against `mx.sym.<Op>.__doc__` of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 # The inputs that MXNet makes by itself, under the op's name and these suffixes.
@@ -33,11 +34,14 @@ class OpSpec:
     """One op: its attributes in the order in which they are written, with MXNet's defaults.
 
     A default of `ONES` or `ZEROS` is MXNet's empty shape, which means one (stride) or zero (pad) for
-    each axis.
+    each axis. `auxiliary` are the inputs that MXNet keeps as auxiliary states, `result_dtype` is what the op
+    gives whatever it reads.
     """
 
     attrs: dict[str, Any]
     always: frozenset[str]
+    auxiliary: frozenset[str] = frozenset()
+    result_dtype: str = ""
 
     @staticmethod
     def is_default(name: str, value: Any, default: Any) -> bool:
@@ -283,3 +287,28 @@ OPS.update(
         ]
     }
 )
+
+
+def automatic_inputs(op: str) -> tuple[str, ...]:
+    """The inputs of an op that MXNet makes by itself."""
+    return AUTOMATIC.get(op, ())
+
+
+def written_attrs(op: str, attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """The attributes to write, in the table's order: not at MXNet's default, or always written."""
+    if op not in OPS:
+        assert set(attrs) <= {"c"}, f"{op} is not in the table of MXNet ops"
+        return tuple(attrs.items())
+    spec = OPS[op]
+    unknown = set(attrs) - set(spec.attrs)
+    assert not unknown, f"{op} has no {unknown}"
+    return tuple(
+        (name, attrs[name])
+        for name, default in spec.attrs.items()
+        if name in attrs and (name in spec.always or not spec.is_default(name, attrs[name], default))
+    )
+
+
+OPS["BatchNorm"] = replace(OPS["BatchNorm"], auxiliary=frozenset(["moving_mean", "moving_var"]))
+for _name in ("argmax", "argmin"):
+    OPS[_name] = replace(OPS[_name], result_dtype="float32")

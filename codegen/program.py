@@ -12,10 +12,32 @@ from typing import Any, Literal, TypeAlias
 
 import numpy.typing as npt
 
-from codegen.ir import Shape, Source
+from codegen.ir import Frame, Shape, Source
 
 
-def live_calls(calls: Sequence[Call], roots: Sequence[Operand]) -> set[int]:
+@dataclass(frozen=True)
+class Scope(Frame):
+    """A call that an op stands in, as the names have it.
+
+    `prefix` begins the names of what the call makes. `op` marks a call that stands around an op of torch for
+    which MXNet needs several: `cls` is then the op's name.
+    """
+
+    prefix: str = ""
+    op: bool = False
+
+
+@dataclass(frozen=True)
+class Place(Source):
+    """Where in the user's code an op comes from; `is_step` marks what a layer of torch's computes on the way to
+    its result.
+    """
+
+    frames: tuple[Scope, ...] = ()
+    is_step: bool = False
+
+
+def _live_calls(calls: Sequence[Call], roots: Sequence[Operand]) -> set[int]:
     live: set[int] = set()
     stack = [r.call for r in roots if isinstance(r, Out)]
     while stack:
@@ -27,8 +49,9 @@ def live_calls(calls: Sequence[Call], roots: Sequence[Operand]) -> set[int]:
     return live
 
 
-def compacted(program: Program, live: set[int]) -> Program:
+def compacted(program: Program) -> Program:
     """The program without calls that no output needs, and without their Variables."""
+    live = _live_calls(program.calls, [o.operand for o in program.outputs])
     new_index = {old: new for new, old in enumerate(sorted(live))}
 
     def moved(operand: Operand) -> Operand:
@@ -107,7 +130,7 @@ class Call:
     name: str
     outputs: int
     node: str
-    source: Source
+    source: Place
     shapes: tuple[Shape | None, ...] = ()
     comment: str = ""
 

@@ -122,7 +122,7 @@ UNDONE = [
 
 def forget(monkeypatch: pytest.MonkeyPatch, op: str, attr: str) -> list[str]:
     """Let no call of `op` write `attr`; the list is filled where one would have."""
-    written = codegen.builder.builder._written_attrs
+    written = codegen.builder.builder.written_attrs
     forgotten: list[str] = []
 
     def without(name: str, attrs: Any) -> tuple[tuple[str, Any], ...]:
@@ -132,7 +132,7 @@ def forget(monkeypatch: pytest.MonkeyPatch, op: str, attr: str) -> list[str]:
             found = tuple((k, v) for k, v in found if k != attr)
         return found
 
-    monkeypatch.setattr(codegen.builder.builder, "_written_attrs", without)
+    monkeypatch.setattr(codegen.builder.builder, "written_attrs", without)
     return forgotten
 
 

@@ -61,7 +61,7 @@ def _rules() -> list:
     return list({entry.rule: entry for entry in rule_table().values()}.values())
 
 
-@pytest.mark.parametrize("entry", [pytest.param(e, id=e.ops[0]) for e in _rules()])
+@pytest.mark.parametrize("entry", [pytest.param(e, id=e.op) for e in _rules()])
 def test_every_argument_is_read(entry):
     """A parameter that the body never reads would be an argument lost in silence."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(entry.rule)))

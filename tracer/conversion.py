@@ -15,7 +15,7 @@ from codegen.artifacts import Paths, load_symbol, write_all
 from codegen.fold.fold import unfolded
 from codegen.identifiers import identifier
 from codegen.ir import Graph
-from codegen.lower import lower
+from codegen.lower.graph import lower
 from codegen.passes.fusion import guarded
 from codegen.passes.softmax import with_softmax
 from codegen.problems import RequestError

@@ -1,5 +1,87 @@
-"""Variables: inputs, parameters and constants."""
+"""Variables of a draft: inputs, parameters and constants, each made once."""
 
 from __future__ import annotations
 
-PARAMETER_SLOTS = frozenset(["weight", "bias", "gamma", "beta", "moving_mean", "moving_var", "parameters"])
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from codegen.builder.value import EMPTY, Refused, Value, stored_dtype
+from codegen.draft import DraftVariable, OfInput, OfKey, OfModule, OfNode, Unnamed, Wish
+from codegen.ir import Graph, Node, Shape
+from codegen.program import Variable
+
+Kind = Literal["arg", "aux"]
+
+
+class Leaves:
+    """The Variables so far. What asks for one that is there already gets it again."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.variables: list[DraftVariable] = []
+        self._graph = graph
+        self._parameters: dict[str, Unnamed] = {}
+        self._constants: dict[tuple[Any, ...], Unnamed] = {}
+
+    def of(self, value: Value, slot: str | None, kind: Kind) -> Unnamed:
+        """The Variable that holds a parameter of the net or a constant, for an op that calls it `slot`."""
+        node = self._graph.by_name.get(value.node)
+        if node is not None and node.op == "param":
+            return self._parameter(node, slot, kind)
+        return self._constant(value, kind)
+
+    def input(self, node: Node) -> Unnamed:
+        """An input of the net."""
+        kind = node.outputs[0]
+        variable = Variable("", "input", kind.shape or (1,), stored_dtype(kind.dtype))
+        return self._add(variable, OfInput(node.name))
+
+    def filled(self, path: str, suffix: str, shape: Shape, fill: float) -> Unnamed:
+        """A parameter of one value that torch does not have, below the module at `path`."""
+        return self._add(Variable("", "arg", shape, fill=fill), OfModule(path, suffix))
+
+    def packed(self, path: str, suffix: str, values: Sequence[Value], size: int) -> Unnamed:
+        """Several parameters of the net, flattened and joined into one of `size` elements."""
+        keys = tuple(self._key(value) for value in values)
+        return self._add(Variable("", "arg", (size,), keys=keys), OfModule(path, suffix))
+
+    def _add(self, variable: Variable, wish: Wish) -> Unnamed:
+        self.variables.append(DraftVariable(variable, wish))
+        return Unnamed(len(self.variables) - 1)
+
+    def _key(self, value: Value) -> str:
+        node = self._graph.by_name.get(value.node)
+        if node is None or node.op != "param":
+            raise Refused("weights that are computed in forward", "store them as a parameter of the module")
+        return str(node.kwargs["key"])
+
+    def _parameter(self, node: Node, slot: str | None, kind: Kind) -> Unnamed:
+        known = self._parameters.get(node.name)
+        if known is not None:
+            return known
+        key, given = str(node.kwargs["key"]), node.outputs[0]
+        variable = Variable(
+            "",
+            kind,
+            given.shape or (1,),
+            stored_dtype(given.dtype),
+            (key,),
+            tuple(node.kwargs.get("tied", ())),
+            tuple(node.kwargs.get("derived", ())),
+        )
+        self._parameters[node.name] = self._add(variable, OfKey(key, slot))
+        return self._parameters[node.name]
+
+    def _constant(self, value: Value, kind: Kind) -> Unnamed:
+        assert value.const is not None, "a value without an operand is a constant"
+        array = value.const
+        if not array.size:
+            raise Refused(EMPTY, "leave it out where it holds nothing", "empty")
+        dtype = "float32" if array.dtype == np.bool_ else str(array.dtype)
+        stored = array.astype(dtype).reshape(array.shape or (1,))
+        wish = value.wish or OfNode(value.node)
+        key = (wish, kind, dtype, stored.shape, stored.tobytes())
+        if key not in self._constants:
+            self._constants[key] = self._add(Variable("", kind, stored.shape, dtype, value=stored), wish)
+        return self._constants[key]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy.typing as npt
 
+from codegen.draft import DraftOperand, Wish
 from codegen.ir import Shape
-from codegen.program import Operand
 
 # What MXNet computes in: half precision is widened, and the dtypes that its ops lack are too.
 MX_DTYPES = {
@@ -29,21 +29,29 @@ EMPTY = (
 )
 
 
+def stored_dtype(torch_dtype: str) -> str:
+    """The dtype in which MXNet holds a tensor of a torch dtype: bools are 0 and 1 in float32."""
+    dtype = MX_DTYPES[torch_dtype]
+    return "float32" if dtype == "bool" else dtype
+
+
 @dataclass(frozen=True)
 class Value:
     """A tensor while lowering.
 
     `shape` is torch's (a 0-d tensor is () here and has shape (1,) in MXNet), None for a result between
     a rule's ops whose shape no one asks for. `dtype` is MXNet's; `is_bool` marks torch's bool, which
-    MXNet keeps as 0 and 1 of whatever dtype computed it. `const` is the value where it is known.
+    MXNet keeps as 0 and 1 of whatever dtype computed it. `const` is the value where it is known. `node` is
+    the IR node that it is the result of, `wish` what a constant that a rule makes is called after.
     """
 
-    operand: Operand | None
+    operand: DraftOperand | None
     shape: Shape | None
     dtype: str
     is_bool: bool = False
     const: npt.NDArray[Any] | None = None
     node: str = ""
+    wish: Wish | None = None
 
     @property
     def sizes(self) -> Shape:

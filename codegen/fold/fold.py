@@ -35,9 +35,8 @@ from codegen.folded import (
     each,
 )
 from codegen.identifiers import identifier
-from codegen.ir import Frame
 from codegen.mxnet_ops import AUTOMATIC
-from codegen.program import Leaf, Operand, Out, Program, Variable
+from codegen.program import Leaf, Operand, Out, Program, Scope, Variable
 
 # Classes that hold each other have no common level: their blocks are then matched where they stand.
 MAX_DEPTH = 60
@@ -102,7 +101,7 @@ class _Folder:
 
     def _tree(self) -> Block:
         composite = self._composite()
-        root = Block(Frame("", self.program.name))
+        root = Block(Scope("", self.program.name))
         stack = [root]
         for index, call in enumerate(self.program.calls):
             frames = [f for f in call.source.frames[1:] if (f.path, f.call) in composite]
@@ -120,7 +119,7 @@ class _Folder:
     def _composite(self) -> set[tuple[str, int]]:
         """The module calls that count as blocks: the user's own, and torch's large ones."""
         sizes: dict[tuple[str, int], int] = {}
-        frames: dict[tuple[str, int], Frame] = {}
+        frames: dict[tuple[str, int], Scope] = {}
         for call in self.program.calls:
             for frame in call.source.frames:
                 key = (frame.path, frame.call)
@@ -567,7 +566,7 @@ class _Folder:
             names.append(name)
         return tuple(names)
 
-    def _argument_names(self, frame: Frame) -> dict[Operand, str]:
+    def _argument_names(self, frame: Scope) -> dict[Operand, str]:
         """What a call is given, by the names that its forward has for it, in that order."""
         found: dict[Operand, str] = {}
         for name, node, index in frame.arguments:

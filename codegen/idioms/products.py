@@ -6,6 +6,7 @@ import numpy as np
 
 from codegen.builder.builder import Builder
 from codegen.builder.value import EMPTY, Refused, Value
+from codegen.idioms.around import before_transpose
 from codegen.idioms.reductions import vector_norm
 from codegen.idioms.shapes import reshape_to, spread
 from codegen.ir import Dim, Shape, Size
@@ -21,7 +22,7 @@ def product(b: Builder, left: Value, right: Value, hint: str = "") -> Value:
         left = b.op("expand_dims", left, axis=0, hint="row", gives=(1, *left.sizes))
     if right.rank == 1:
         right = b.op("expand_dims", right, axis=1, hint="column", gives=(*right.sizes, 1))
-    straight = b.before_transpose(right)
+    straight = before_transpose(b, right)
     transpose_b = straight is not None
     right = straight or right
     columns = right.sizes[-2 if transpose_b else -1]

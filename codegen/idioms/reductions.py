@@ -8,7 +8,7 @@ import numpy as np
 
 from codegen.builder.builder import Builder
 from codegen.builder.value import Value
-from codegen.ir import Dim, Shape, product
+from codegen.ir import Dim, Shape, elements_in
 
 Axes = int | tuple[int, ...] | None
 
@@ -42,7 +42,7 @@ def reduction(b: Builder, op: str, x: Value, dim: Axes, keepdim: bool, hint: str
 def moments(b: Builder, x: Value, axes: tuple[int, ...], correction: float) -> tuple[Value, Value]:
     """Mean and variance over `axes`, both with the axes kept."""
     kept = reduced(x.sizes, axes, True)
-    count = product([x.sizes[a] for a in axes])
+    count = elements_in([x.sizes[a] for a in axes])
     if not isinstance(count, int):
         raise b.refuse("a variance over the batch axis", "fix the batch size with --input")
     mean = b.op("mean", x, axis=axes, keepdims=True, hint="mean", gives=kept)

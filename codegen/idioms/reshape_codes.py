@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from codegen.ir import Dim, Shape, Size, product
+from codegen.ir import Dim, Shape, Size, elements_in
 
 INFER, JOIN, CUT = -1, -3, -4
 
@@ -78,7 +78,7 @@ def gives(code: Code, old: Shape) -> Shape | None:
         if token == CUT:
             found += _halves(taken[0], wanted.pop(0), wanted.pop(0))
         elif token == JOIN:
-            found.append(product(taken))
+            found.append(elements_in(taken))
         else:
             found.append(taken[0] if token == 0 else None if token == INFER else token)
     return _completed(found[::-1] if code.reverse else found, old)
@@ -87,13 +87,13 @@ def gives(code: Code, old: Shape) -> Shape | None:
 def _completed(found: list[Size | None], old: Shape) -> Shape | None:
     """The sizes with the one that is left to be inferred; None unless they hold as many elements."""
     holes = [i for i, size in enumerate(found) if size is None]
-    total = product(old)
+    total = elements_in(old)
     if len(holes) > 1 or total is None:
         return None
     for hole in holes:
-        found[hole] = _quotient(total, product([s for s in found if s is not None]))
+        found[hole] = _quotient(total, elements_in([s for s in found if s is not None]))
     shape = tuple(s for s in found if s is not None)
-    return shape if len(shape) == len(found) and product(shape) == total else None
+    return shape if len(shape) == len(found) and elements_in(shape) == total else None
 
 
 def _halves(size: Size, first: int, second: int) -> list[Size | None]:
@@ -174,7 +174,7 @@ def _groups(old: Shape, new: Shape) -> list[tuple[Shape, Shape]]:
     while i < len(old) and j < len(new):
         start, other = i, j
         i, j = i + 1, j + 1
-        while (left := product(old[start:i])) != (right := product(new[other:j])):
+        while (left := elements_in(old[start:i])) != (right := elements_in(new[other:j])):
             if left is None or right is None or max(i, j) > max(len(old), len(new)):
                 return []
             if _at_two(left) < _at_two(right) and i < len(old):

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from codegen.builder.builder import Builder
 from codegen.builder.value import Value
+from codegen.idioms.around import like_batch
 from codegen.idioms.reshape_codes import simple
-from codegen.ir import Dim, Shape, Size, product
+from codegen.ir import Dim, Shape, Size, elements_in
 
 
 def take(b: Builder, x: Value, index: Value, axis: int, hint: str = "") -> Value:
@@ -44,7 +45,7 @@ def cut(b: Builder, value: Value, axis: int, begin: int, end: int | None, hint: 
 
 
 def flat_shape(b: Builder, value: Value) -> Shape:
-    size = product(value.sizes)
+    size = elements_in(value.sizes)
     if size is None:
         raise b.refuse("flattening a tensor in which several sizes follow the batch")
     return (size,)
@@ -76,7 +77,7 @@ def spread(b: Builder, value: Value, shape: Shape, hint: str) -> Value:
 
 def spread_batch(b: Builder, value: Value, axis: int, size: Size, hint: str) -> Value:
     """`value` repeated along an axis of size 1 until it has the batch's size."""
-    found = b.like_batch(size, value.dtype)
+    found = like_batch(b, size, value.dtype)
     if found is None:
         raise b.refuse(f"a tensor of size {size}, which no earlier tensor has", "fix the batch size")
     like, like_axis = found

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codegen.ir import Source
 from codegen.problems import RequestError
-from codegen.program import Call, Leaf, Out, Output, Program, Variable
+from codegen.program import Call, Leaf, Out, Output, Place, Program, Variable
 
 
 def with_softmax(program: Program) -> Program:
@@ -28,7 +27,7 @@ def with_softmax(program: Program) -> Program:
         "softmax",
         1,
         "softmax",
-        Source(),
+        Place(),
         (output.shape,),
     )
     label = Variable("softmax_label", "label", output.shape[:1])

@@ -6,24 +6,17 @@ import functools
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from codegen.builder.rule import Rule, RuleEntry
 
 
-def collect(module: Any) -> dict[str, RuleEntry]:
-    """The rules that a module defines, by op. ValueError where an op has two."""
-    table: dict[str, RuleEntry] = {}
+def collect(module: Any) -> Iterator[RuleEntry]:
+    """The rules that a module defines."""
     for value in vars(module).values():
-        entry = getattr(value, "__lowers__", None)
-        if entry is None or value.__module__ != module.__name__:
-            continue
-        for op in entry.ops:
-            if op in table:
-                raise ValueError(f"two rules for {op}: {table[op].rule.__name__} and {value.__name__}")
-            table[op] = entry
-    return table
+        if getattr(value, "__module__", "") == module.__name__:
+            yield from getattr(value, "__lowers__", ())
 
 
 _ADDED: dict[str, RuleEntry] = {}
@@ -33,7 +26,7 @@ def add_rule(op: str, rule: Rule, ignores: tuple[str, ...] = ()) -> RuleEntry:
     """Add a user's rule. ValueError where the op has one of fx2mx's; the user's own is replaced."""
     if op in own_rules():
         raise ValueError(f"fx2mx has a rule for {op}: give the op another name")
-    _ADDED[op] = RuleEntry((op,), rule, inspect.signature(rule), ignores)
+    _ADDED[op] = RuleEntry(op, rule, inspect.signature(rule), ignores)
     return _ADDED[op]
 
 
@@ -52,8 +45,10 @@ def own_rules() -> Mapping[str, RuleEntry]:
     """Every rule of codegen.rules, by op. ValueError where an op has two."""
     table: dict[str, RuleEntry] = {}
     for info in pkgutil.iter_modules(__path__):
-        for op, entry in collect(importlib.import_module(f"codegen.rules.{info.name}")).items():
-            if op in table:
-                raise ValueError(f"two rules for {op}: in {table[op].rule.__module__} and {info.name}")
-            table[op] = entry
+        for entry in collect(importlib.import_module(f"{__name__}.{info.name}")):
+            if entry.op in table:
+                raise ValueError(
+                    f"two rules for {entry.op}: in {table[entry.op].rule.__module__} and {info.name}"
+                )
+            table[entry.op] = entry
     return table

@@ -102,7 +102,7 @@ def _grouped(b: Builder, query: Value, shared: Value, name: str) -> Value:
 
 
 # `embed_dim_to_check` changes no number; `is_causal` says that `attn_mask` is a causal one.
-@lowers("multi_head_attention_forward", ignores=("embed_dim_to_check", "is_causal"))
+@lowers("multi_head_attention_forward", ignores=("embed_dim_to_check", "is_causal"), takes_empty=True)
 def multi_head_attention(
     b: Builder,
     query: Value,

@@ -7,7 +7,7 @@ from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.shapes import cut, reshape_to
 from codegen.idioms.windows import Sizes, each, pad_zeros
-from codegen.ir import product as sizes_product
+from codegen.ir import elements_in
 
 
 def _batched(b: Builder, input: Value, axes: int) -> Value:
@@ -145,7 +145,7 @@ def _stretched(b: Builder, weight: Value, kernel: tuple[int, ...], dilate: tuple
     for axis, (k, d) in enumerate(zip(kernel, dilate, strict=True), start=2):
         if d == 1 or k == 1:
             continue
-        lead, rest = sizes_product(weight.sizes[:axis]), sizes_product(weight.sizes[axis + 1 :])
+        lead, rest = elements_in(weight.sizes[:axis]), elements_in(weight.sizes[axis + 1 :])
         assert isinstance(lead, int)
         assert isinstance(rest, int)
         cells = reshape_to(b, weight, (lead, k, 1, rest), hint=f"cells{axis}")

@@ -10,6 +10,7 @@ import numpy as np
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
+from codegen.idioms.around import like_batch
 from codegen.idioms.elementwise import Operand, batch_number, binary, made, made_dtype, number_of
 from codegen.idioms.shapes import spread
 from codegen.ir import Dim, Size
@@ -34,11 +35,11 @@ def full(b: Builder, fill_value: Operand) -> Value:
     return made(b, number)
 
 
-@lowers("arange", ignores=("dtype",))
+@lowers("arange", ignores=("dtype",), whole_as_floats=True)
 def arange(b: Builder, end: Size | float, start: Size | float = 0, step: Size | float = 1) -> Value:
     if not isinstance(end, Dim) or isinstance(start, Dim) or isinstance(step, Dim):
         raise b.refuse("arange() of a length that is not the batch size")
-    found = b.like_batch(b.out.shape[0])
+    found = like_batch(b, b.out.shape[0])
     if found is None:
         raise b.refuse("arange() of a length that no tensor has")
     like, axis = found

@@ -12,7 +12,7 @@ from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.products import product_of
 from codegen.idioms.shapes import permuted, reshape_to
-from codegen.ir import Shape, Size, product
+from codegen.ir import Shape, Size, elements_in
 
 Labels = str
 
@@ -113,7 +113,7 @@ def _matrix(
     lead: Shape = tuple(sizes[c] for c in groups[0])
     flat = []
     for group in groups[1:]:
-        size = product([sizes[c] for c in group])
+        size = elements_in([sizes[c] for c in group])
         if size is None:
             raise b.refuse(
                 "einsum() in which several joined axes follow the batch", "fix the batch size with --input"

@@ -10,6 +10,7 @@ import numpy as np
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
+from codegen.idioms.around import all_along, counts_up, like_batch, readers
 from codegen.idioms.cuts import basic_index, cut_of, expanded_index, length_of, plain_cuts
 from codegen.idioms.shapes import cut, permuted, reshape_to, spread, take
 from codegen.ir import Dim, Ref, Shape, Size
@@ -23,7 +24,7 @@ def getitem(b: Builder, input: Value, index: Any) -> Value:
     one_of_all = _one_of_all(b, input)
     if one_of_all is not None:
         axis, place = one_of_all
-        return b.all_along(input, axis, b.out.shape)[place]
+        return all_along(b, input, axis, b.out.shape)[place]
     if not tensors:
         return basic_index(b, input, items, b.out.shape)
     if len(tensors) == 1 and tensors[0].is_bool:
@@ -34,7 +35,7 @@ def getitem(b: Builder, input: Value, index: Any) -> Value:
 def _one_of_all(b: Builder, x: Value) -> tuple[int, int] | None:
     """(axis, place) where the module takes each place of an axis: `q, k, v = qkv[0], qkv[1], qkv[2]`."""
     places = {}
-    for node in b.readers("input"):
+    for node in readers(b, "input"):
         if node.op == "getitem" and node.source.frames == b.node.source.frames:
             places[node.name] = _single(dict(node.args)["index"], x.rank)
     own = places[b.node.name]
@@ -67,7 +68,7 @@ def _first_of_batch(b: Builder, x: Value, items: list[Any]) -> tuple[Value, list
         item = items[place]
         if not isinstance(item, slice) or not isinstance(item.stop, Dim) or item.start or item.step:
             continue
-        like = b.like_batch(item.stop)
+        like = like_batch(b, item.stop)
         if (
             item.stop == x.sizes[axis]
             or not isinstance(x.sizes[axis], Dim)
@@ -130,7 +131,7 @@ def _counted_axis(b: Builder, index: Value, size: Size, rank: int) -> int | None
     if index.const is not None:
         counts = np.array_equal(index.const.reshape(-1), np.arange(index.const.size))
     else:
-        counts = b.counts_up(index)
+        counts = counts_up(b, index)
     return rank - index.rank + axes[0] if counts else None
 
 
@@ -149,7 +150,7 @@ def _gathered(b: Builder, x: Value, tensors: dict[int, Value]) -> Value:
             if value.const is not None and isinstance(size, int)
             else value
         )
-        if value.const is None and not b.counts_up(value):
+        if value.const is None and not counts_up(b, value):
             if isinstance(size, Dim):
                 raise b.refuse("indexing the batch axis by a tensor", "fix the batch size with --input")
             value = b.with_number("x % c", b.cast(value, "float32"), float(size), hint=f"wrapped{axis}")
@@ -188,12 +189,12 @@ def narrow(b: Builder, input: Value, dim: int, start: int, length: int) -> Value
     return cut(b, input, axis, start % size if size else 0, start % size + length if size else 0)
 
 
-@lowers("index_select")
+@lowers("index_select", takes_numbers=True)
 def index_select(b: Builder, input: Value, dim: int, index: Value) -> Value:
     return take(b, input, index, dim % input.rank)
 
 
-@lowers("gather", ignores=("sparse_grad",))
+@lowers("gather", ignores=("sparse_grad",), takes_numbers=True)
 def gather(b: Builder, input: Value, dim: int, index: Value) -> Value:
     axis = dim % input.rank
     others = tuple(s for a, s in enumerate(index.sizes) if a != axis)

@@ -9,18 +9,19 @@ import numpy as np
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import MX_DTYPES, Value
+from codegen.idioms.around import siblings
 from codegen.idioms.shapes import cut, reshape_to
 from codegen.ir import Dim, Shape
 
 
-@lowers("cat")
+@lowers("cat", takes_empty=True)
 def cat(b: Builder, tensors: Sequence[Value], dim: int = 0) -> Value:
     # Empty tensors join nothing, and torch lets one of shape (0,) join anything; MXNet has none.
     kept = [t for t in tensors if 0 not in t.sizes] or list(tensors)
     dtype = _common_dtype(b, kept)
     kept = [b.cast(t, dtype) for t in kept]
     # Where the author's line joins more elsewhere (DenseNet's first layer), all uses of it are alike.
-    if len(kept) == 1 and all(len(list(node.refs())) == 1 for node in b.siblings()):
+    if len(kept) == 1 and all(len(list(node.refs())) == 1 for node in siblings(b)):
         return kept[0]
     return b.op("Concat", kept, dim=dim % kept[0].rank)
 

@@ -10,6 +10,7 @@ import numpy as np
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
+from codegen.idioms.around import siblings
 from codegen.idioms.reshape_codes import Code, shared
 from codegen.idioms.shapes import (
     as_bool,
@@ -49,7 +50,7 @@ def reshape(b: Builder, input: Value) -> Value:
 def _code_of_the_line(b: Builder, old: Shape) -> Code | None:
     """A code that holds wherever the author's line is run: sizes that differ between blocks drop out."""
     pairs = [(old, b.out.shape)]
-    for node in b.siblings():
+    for node in siblings(b):
         before, after = b.graph.type_of(next(iter(node.refs()))).shape, node.outputs[0].shape
         if before != after:
             pairs.append((before, after))

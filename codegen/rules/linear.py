@@ -10,10 +10,10 @@ from codegen.builder.value import Value
 from codegen.idioms.elementwise import binary
 from codegen.idioms.products import bounded_rows, product, sum_of_nothing
 from codegen.idioms.shapes import reshape_to
-from codegen.ir import product as sizes_product
+from codegen.ir import elements_in
 
 
-@lowers("linear")
+@lowers("linear", takes_empty=True)
 def linear(b: Builder, input: Value, weight: Value, bias: Value | None = None) -> Value:
     if weight.rank == 1:
         return _vector_linear(b, input, weight, bias)
@@ -44,7 +44,8 @@ def _vector_linear(b: Builder, input: Value, weight: Value, bias: Value | None) 
     return output if bias is None else binary(b, "add", output, bias)
 
 
-@lowers("matmul", "dot", "vdot", "mm", "bmm", "mv")
+@lowers("matmul", "dot", "mm", "bmm", "mv", takes_empty=True)
+@lowers("vdot")
 def matmul(
     b: Builder,
     input: Value,
@@ -63,7 +64,7 @@ def inner(b: Builder, input: Value, other: Value) -> Value:
         return binary(b, "mul", input, other)
     width = other.sizes[-1]
     left = reshape_to(b, input, (1, width), hint="row") if input.rank == 1 else input
-    count = sizes_product(other.sizes[:-1])
+    count = elements_in(other.sizes[:-1])
     if count is None:
         raise b.refuse("inner() of a tensor in which several sizes follow the batch")
     right = reshape_to(b, other, (count, width), hint="rows")
@@ -78,12 +79,12 @@ def outer(b: Builder, input: Value, vec2: Value) -> Value:
     return binary(b, "mul", column, row)
 
 
-@lowers("addmm")
+@lowers("addmm", takes_empty=True)
 def addmm(b: Builder, input: Value, mat1: Value, mat2: Value, beta: float = 1, alpha: float = 1) -> Value:
     return _added_product(b, input, mat1, mat2, beta, alpha)
 
 
-@lowers("baddbmm", "addbmm")
+@lowers("baddbmm", "addbmm", takes_empty=True)
 def baddbmm(
     b: Builder, input: Value, batch1: Value, batch2: Value, beta: float = 1, alpha: float = 1
 ) -> Value:
@@ -95,7 +96,7 @@ def baddbmm(
     return _added_product(b, input, batch1, batch2, beta, alpha)
 
 
-@lowers("addmv")
+@lowers("addmv", takes_empty=True)
 def addmv(b: Builder, input: Value, mat: Value, vec: Value, beta: float = 1, alpha: float = 1) -> Value:
     return _added_product(b, input, mat, vec, beta, alpha)
 
@@ -140,7 +141,7 @@ def embedding(
 @lowers("bilinear")
 def bilinear(b: Builder, input1: Value, input2: Value, weight: Value, bias: Value | None = None) -> Value:
     out, left, right = (int(s) for s in weight.sizes)  # type: ignore[arg-type]
-    rows = sizes_product(input1.sizes[:-1])
+    rows = elements_in(input1.sizes[:-1])
     if rows is None:
         raise b.refuse("bilinear() of tensors in which several sizes follow the batch")
     lead = (rows,)

@@ -52,7 +52,7 @@ def smooth_l1_loss(
     return finished(b, as_float(b, "mul", loss, weight, "weighted"), reduction, weight)
 
 
-@lowers("kl_div", ignores=LEGACY)
+@lowers("kl_div", ignores=LEGACY, takes_numbers=True)
 def kl_div(
     b: Builder, input: Value, target: Value, reduction: str = "mean", log_target: bool = False
 ) -> Value:

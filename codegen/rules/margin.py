@@ -11,7 +11,7 @@ from codegen.idioms.losses import LEGACY, as_float, finished, relu_of, softplus_
 from codegen.idioms.reductions import reduction as reduced
 from codegen.idioms.reductions import vector_norm
 from codegen.idioms.shapes import reshape_to
-from codegen.ir import Dim, product
+from codegen.ir import Dim, elements_in
 
 
 @lowers("hinge_embedding_loss", ignores=LEGACY)
@@ -75,7 +75,7 @@ def multilabel_soft_margin_loss(
     return finished(b, reduced(b, "mean", each, input.rank - 1, False, hint="loss"), reduction)
 
 
-@lowers("multi_margin_loss", ignores=LEGACY)
+@lowers("multi_margin_loss", ignores=LEGACY, takes_numbers=True)
 def multi_margin_loss(
     b: Builder,
     input: Value,
@@ -87,7 +87,7 @@ def multi_margin_loss(
 ) -> Value:
     axis = input.rank - 1
     classes = input.sizes[axis]
-    if isinstance(classes, Dim) or product(target.sizes) is None:
+    if isinstance(classes, Dim) or elements_in(target.sizes) is None:
         raise b.refuse("multi_margin_loss() over the batch axis")
     place = b.cast(target, "float32")
     kept = (*input.sizes[:axis], 1)

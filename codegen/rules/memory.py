@@ -12,14 +12,14 @@ from codegen.builder.value import Value
 from codegen.idioms.cuts import Ints
 from codegen.idioms.elementwise import made, made_dtype
 from codegen.idioms.shapes import cut, reshape_to, take
-from codegen.ir import Dim, Shape, product, shape_at
+from codegen.ir import Dim, Shape, elements_in, shape_at
 
 
 # The size is the node's.
-@lowers("resize", "resize_as", ignores=("size", "the_template", "memory_format"))
+@lowers("resize", "resize_as", ignores=("size", "the_template", "memory_format"), takes_empty=True)
 def resize(b: Builder, input: Value, input_stride: Shape = ()) -> Value:
     """The first elements, as they lie in memory. Legacy layers make an empty tensor and then its size."""
-    count, wanted = product(input.sizes), product(b.out.shape)
+    count, wanted = elements_in(input.sizes), elements_in(b.out.shape)
     if input.sizes == b.out.shape:
         return input
     if count == 0:

@@ -44,8 +44,8 @@ def batch_norm(
     channels = (input.sizes[1],)
     plain = weight is None and bias is None
     comment = "affine=False: gamma is one and beta is zero" if plain else ""
-    gamma = weight if weight is not None else b.parameter("gamma", "arg", channels, 1.0)
-    beta = bias if bias is not None else b.parameter("beta", "arg", channels, 0.0)
+    gamma = weight if weight is not None else b.parameter("gamma", channels, 1.0)
+    beta = bias if bias is not None else b.parameter("beta", channels, 0.0)
     return b.op(
         "BatchNorm",
         input,
@@ -137,8 +137,8 @@ def _layer_norm(b: Builder, x: Value, weight: Value | None, bias: Value | None, 
     comment = (
         "" if weight is not None or bias is not None else "without affine: gamma is one and beta is zero"
     )
-    gamma = weight if weight is not None else b.parameter("gamma", "arg", width, 1.0)
-    beta = bias if bias is not None else b.parameter("beta", "arg", width, 0.0)
+    gamma = weight if weight is not None else b.parameter("gamma", width, 1.0)
+    beta = bias if bias is not None else b.parameter("beta", width, 0.0)
     return b.op("LayerNorm", x, gamma=gamma, beta=beta, eps=eps, comment=comment, gives=x.shape)
 
 
@@ -173,8 +173,8 @@ def _rest(b: Builder, shape: Shape, groups: int) -> int:
 
 
 def _instance_norm(b: Builder, x: Value, channels: Size, eps: float, hint: str) -> Value:
-    gamma = b.parameter("ones", "arg", (channels,), 1.0)
-    beta = b.parameter("zeros", "arg", (channels,), 0.0)
+    gamma = b.parameter("ones", (channels,), 1.0)
+    beta = b.parameter("zeros", (channels,), 0.0)
     comment = "plain normalisation: gamma is one and beta is zero"
     return b.op("InstanceNorm", x, gamma=gamma, beta=beta, eps=eps, hint=hint, comment=comment, gives=x.shape)
 
@@ -196,8 +196,8 @@ def instance_norm(
         return batch_norm(b, x, running_mean, running_var, weight, bias, eps=eps)
     channels = (x.sizes[1],)
     comment = "" if weight is not None else "without affine: gamma is one and beta is zero"
-    gamma = weight if weight is not None else b.parameter("gamma", "arg", channels, 1.0)
-    beta = bias if bias is not None else b.parameter("beta", "arg", channels, 0.0)
+    gamma = weight if weight is not None else b.parameter("gamma", channels, 1.0)
+    beta = bias if bias is not None else b.parameter("beta", channels, 0.0)
     return b.op("InstanceNorm", x, gamma=gamma, beta=beta, eps=eps, comment=comment, gives=x.shape)
 
 
@@ -257,7 +257,7 @@ def rms_norm(
     return normed if weight is None else binary(b, "mul", normed, weight)
 
 
-@lowers("normalize")
+@lowers("normalize", takes_numbers=True)
 def normalize(b: Builder, input: Value, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Value:
     # torch divides by max(norm, eps); MXNet's L2Normalization by sqrt(sum + eps).
     norm = vector_norm(b, input, p, (dim % input.rank,), True, hint="norm")

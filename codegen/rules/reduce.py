@@ -10,7 +10,7 @@ from codegen.builder.value import MX_DTYPES, Refused, Value
 from codegen.idioms.elementwise import binary, bounded, same_rank
 from codegen.idioms.reductions import Axes, axes_of, moments, prefixes, reduction, vector_norm
 from codegen.idioms.shapes import cut, reshape_to, spread
-from codegen.ir import Dim, Shape, product
+from codegen.ir import Dim, Shape, elements_in
 
 
 def _computed_in(b: Builder, value: Value) -> Value:
@@ -34,7 +34,7 @@ def amax(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False) -> V
     return reduction(b, b.node.op[1:], input, dim, keepdim)
 
 
-@lowers("max", "min")
+@lowers("max", "min", whole_as_floats=True)
 def extreme(
     b: Builder, input: Value, dim: Axes = None, keepdim: bool = False, other: Value | None = None
 ) -> Value | list[Value]:
@@ -60,18 +60,18 @@ def _ordered(b: Builder, value: Value) -> Value:
 def position(b: Builder, op: str, value: Value, dim: int | None, keepdim: bool, hint: str = "") -> Value:
     """argmax or argmin: MXNet gives float32, which is exact up to 2^24 places."""
     value = b.cast(value, value.dtype if value.dtype.startswith("float") else "float32")
-    size = product(value.sizes) if dim is None else value.sizes[dim] if value.rank else 1
+    size = elements_in(value.sizes) if dim is None else value.sizes[dim] if value.rank else 1
     if isinstance(size, int) and size > 2**24:
         raise Refused(f"{op}() over {size} places: MXNet gives float32, exact up to 2^24")
     if dim is None:
-        if product(value.sizes) is None or isinstance(product(value.sizes), Dim):
+        if elements_in(value.sizes) is None or isinstance(elements_in(value.sizes), Dim):
             raise Refused(f"{op}() over the batch axis", "give a dim")
-        flat = reshape_to(b, value, (product(value.sizes) or 0,), hint="flat")
+        flat = reshape_to(b, value, (elements_in(value.sizes) or 0,), hint="flat")
         return b.op(op, flat, axis=0, hint=hint)
     return b.op(op, value, axis=dim % max(value.rank, 1), keepdims=keepdim, hint=hint)
 
 
-@lowers("argmax", "argmin")
+@lowers("argmax", "argmin", whole_as_floats=True)
 def argmax(b: Builder, input: Value, dim: int | None = None, keepdim: bool = False) -> Value:
     return position(b, b.node.op, input, dim, keepdim)
 
@@ -250,7 +250,7 @@ def _sized(shape: Shape, axis: int, size: int) -> Shape:
     return (*shape[:axis], size, *shape[axis + 1 :])
 
 
-@lowers("cosine_similarity")
+@lowers("cosine_similarity", takes_numbers=True)
 def cosine_similarity(b: Builder, x1: Value, x2: Value, dim: int = 1, eps: float = 1e-8) -> Value:
     axis = (dim % (len(b.out.shape) + 1),)
     products = binary(b, "mul", x1, x2, hint="products")

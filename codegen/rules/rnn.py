@@ -15,8 +15,9 @@ import numpy as np
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
+from codegen.idioms.around import is_own, is_zeros
 from codegen.idioms.shapes import reshape_to, swapped_axes
-from codegen.ir import Dim, Shape, Size, product
+from codegen.ir import Dim, Shape, Size, elements_in
 
 _MODES = {"lstm": "lstm", "gru": "gru", "rnn_tanh": "rnn_tanh", "rnn_relu": "rnn_relu"}
 
@@ -43,13 +44,15 @@ def rnn(
     batch_first: bool = False,
 ) -> list[Value]:
     states = hx if isinstance(hx, tuple) else (hx,)
-    if all(b.is_zeros(state) and b.is_own(state) for state in states):
+    if all(is_zeros(b, state) and is_own(b, state) for state in states):
         begin: dict[Shape, Value] = {}
         for state, what in zip(states, ("state", "cell"), strict=False):
             if state.sizes not in begin:
                 begin[state.sizes] = _begin_state(b, state, what)
         states = tuple(begin[state.sizes] for state in states)
-    elif len(states) > 1 and all(map(b.is_zeros, states)) and states[0].shape == states[1].shape:
+    elif (
+        len(states) > 1 and all(is_zeros(b, state) for state in states) and states[0].shape == states[1].shape
+    ):
         states = (states[0], states[0])
     directions = 2 if bidirectional else 1
     layers = _layers(params, num_layers * directions, has_biases)
@@ -116,7 +119,7 @@ def _widths(layer: _Layer, gates: int) -> tuple[int, int | None]:
 def _parameters(b: Builder, layers: Sequence[_Layer], width: int) -> Value:
     """All weights, then all biases, as one vector: a parameter of its own where they are parameters."""
     parts = [w for layer in layers for w in layer.weights] + [v for layer in layers for v in layer.biases]
-    sizes = [product(v.sizes) for v in parts]
+    sizes = [elements_in(v.sizes) for v in parts]
     total = sum(s for s in sizes if isinstance(s, int))
     if all(b.is_parameter(v) for v in parts) and layers[0].biases:
         return b.packed(parts, "parameters", total)

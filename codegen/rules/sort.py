@@ -15,7 +15,7 @@ from codegen.idioms.shapes import cut, reshape_to
 from codegen.ir import Dim, Shape
 
 
-@lowers("bucketize", "searchsorted", ignores=("out_int32",))
+@lowers("bucketize", "searchsorted", ignores=("out_int32",), takes_numbers=True)
 def bucketize(
     b: Builder,
     input: Operand,
@@ -38,7 +38,7 @@ def bucketize(
     return b.op("sum", below, axis=input.rank, gives=input.shape)
 
 
-@lowers("topk", ignores=("sorted",))
+@lowers("topk", ignores=("sorted",), whole_as_floats=True)
 def topk(b: Builder, input: Value, k: int, dim: int = -1, largest: bool = True) -> list[Value]:
     if input.rank == 0:
         return [input, b.op("zeros_like", input, hint="indices", gives=())]
@@ -63,14 +63,22 @@ def _both(b: Builder, x: Value, k: int, axis: int, ascend: bool, shape: Shape, h
 
 
 # The order of equal numbers is torch's business, unless it is asked to be stable: MXNet's is.
-@lowers("sort", "msort", ignores=("stable",))
+@lowers("sort", ignores=("stable",), whole_as_floats=True)
 def sort(b: Builder, input: Value, dim: int = -1, descending: bool = False) -> list[Value]:
-    axis = 0 if b.node.op == "msort" else dim % max(input.rank, 1)
+    return _sorted(b, input, dim % max(input.rank, 1), descending)
+
+
+@lowers("msort")
+def msort(b: Builder, input: Value) -> list[Value]:
+    return _sorted(b, input, 0, False)
+
+
+def _sorted(b: Builder, input: Value, axis: int, descending: bool) -> list[Value]:
     values = b.op("sort", input, axis=axis, is_ascend=not descending, gives=input.shape)
     return [values, _order(b, input, axis, descending, "indices")][: len(b.node.outputs)]
 
 
-@lowers("argsort", ignores=("stable",))
+@lowers("argsort", ignores=("stable",), whole_as_floats=True)
 def argsort(b: Builder, input: Value, dim: int = -1, descending: bool = False) -> Value:
     return _order(b, input, dim % max(input.rank, 1), descending, "")
 
@@ -79,7 +87,7 @@ def _order(b: Builder, x: Value, axis: int, descending: bool, hint: str) -> Valu
     return b.op("argsort", x, axis=axis, is_ascend=not descending, dtype="int64", hint=hint, gives=x.shape)
 
 
-@lowers("kthvalue", "median")
+@lowers("kthvalue", "median", takes_numbers=True)
 def kthvalue(
     b: Builder, input: Value, k: int | None = None, dim: int | None = None, keepdim: bool = False
 ) -> Value | list[Value]:
@@ -106,7 +114,7 @@ def kthvalue(
     return results if len(b.node.outputs) > 1 else results[0]
 
 
-@lowers("cummax", "cummin")
+@lowers("cummax", "cummin", takes_numbers=True)
 def cummax(b: Builder, input: Value, dim: int) -> list[Value]:
     """The extreme of each prefix, and its last place."""
     import numpy as np

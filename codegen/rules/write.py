@@ -156,7 +156,7 @@ def _hot(b: Builder, index: Value, depth: Size, dtype: str) -> Value:
 
 
 # torch gives no rule for what happens where two values fall on one place, but for scatter_add.
-@lowers("scatter", "scatter_add")
+@lowers("scatter", "scatter_add", takes_numbers=True)
 def scatter(
     b: Builder,
     input: Value,
@@ -205,7 +205,7 @@ def _permuted(b: Builder, x: Value, order: list[int], hint: str) -> Value:
     return b.op("transpose", x, axes=tuple(order), hint=f"{hint}_axes", gives=gives)
 
 
-@lowers("index_add", "index_copy")
+@lowers("index_add", "index_copy", takes_numbers=True)
 def index_add(b: Builder, input: Value, dim: int, index: Value, source: Value, alpha: float = 1) -> Value:
     axis = dim % input.rank
     places = _hot(b, index, input.sizes[axis], "float32")
@@ -223,7 +223,7 @@ def _covered(b: Builder, places: Value, axis: int, x: Value) -> Value:
     return reshape_to(b, flat, shape, hint="mask")
 
 
-@lowers("index_fill")
+@lowers("index_fill", takes_numbers=True)
 def index_fill(b: Builder, input: Value, dim: int, index: Value, value: Operand) -> Value:
     axis = dim % input.rank
     places = _hot(b, index, input.sizes[axis], "float32")

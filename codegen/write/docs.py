@@ -6,7 +6,8 @@ import re
 import textwrap
 from collections.abc import Sequence
 
-from codegen.ir import Frame, Shape
+from codegen.ir import Shape
+from codegen.program import Scope
 
 # A line of 100 characters less the indentation and the backslash.
 COMMAND_LENGTH = 88
@@ -25,7 +26,7 @@ def wrapped_command(command: str) -> str:
     return " \\\n        ".join(lines)
 
 
-def function_doc(frame: Frame, trait: str, held: Sequence[str]) -> str:
+def function_doc(frame: Scope, trait: str, held: Sequence[str]) -> str:
     where = f" of {safe_words(frame.file)}" if frame.file else ""
     with_trait = f", with {safe_words(trait)}" if trait else ""
     if frame.op:

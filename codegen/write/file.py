@@ -8,8 +8,7 @@ from dataclasses import replace
 from codegen.fold.fold import fold
 from codegen.folded import MISSING, Function, Given, Many, Module
 from codegen.identifiers import RESERVED, identifier
-from codegen.ir import Frame
-from codegen.program import Program
+from codegen.program import Program, Scope
 from codegen.write.docs import (
     function_doc,
     in_docstring,
@@ -50,7 +49,7 @@ def _main(
     program: Program, module: Module, main: str, origin: Origin, functions: frozenset[str]
 ) -> FunctionView:
     outputs = tuple(o.operand for o in program.outputs)
-    body = Body(program, module.items, outputs, "", Frame("", program.name), functions)
+    body = Body(program, module.items, outputs, "", Scope("", program.name), functions)
     lines = body.lines()
     texts = [body.text(o) for o in outputs]
     result = "" if len(texts) == 1 else f"mx.sym.Group([{', '.join(texts)}])"

@@ -25,8 +25,8 @@ from codegen.folded import (
     VariableItem,
 )
 from codegen.identifiers import flat, identifier
-from codegen.ir import SAYS_NOTHING, Frame
-from codegen.program import Call, Leaf, Operand, Out, Program
+from codegen.ir import SAYS_NOTHING
+from codegen.program import Call, Leaf, Operand, Out, Program, Scope
 from codegen.write.docs import COMMAND_LENGTH, wrapped_comment
 from codegen.write.literals import Raw, in_pieces, quoted, value_text
 from codegen.write.liveness import (
@@ -63,7 +63,7 @@ class Body:
         items: Sequence[Item],
         outputs: Sequence[Operand],
         prefix: str,
-        frame: Frame,
+        frame: Scope,
         functions: frozenset[str],
     ) -> None:
         self.program = program
@@ -357,7 +357,7 @@ class Body:
             target = self._target(index, Out(item.index, -1), ["parts"])
         return Line(f"{target} = {text}", 0, comment, blank)
 
-    def _authors(self, target: str, last: int, own: Frame | None) -> str:
+    def _authors(self, target: str, last: int, own: Scope | None) -> str:
         """The author's variable; for what an inlined module returns, the one that its caller assigns it to.
 
         `last` is the number of the last call, `own` the frame of the item itself, if it is a call of a module.

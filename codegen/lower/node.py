@@ -1,0 +1,154 @@
+"""Lowering one node: its rule is called with its arguments, and what it gives is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from codegen.builder.builder import Builder
+from codegen.builder.rule import RuleEntry
+from codegen.builder.value import EMPTY, MX_DTYPES, Refused, Value, stored_dtype
+from codegen.draft import Unnamed
+from codegen.ir import Dim, Node, Ref, Shape, TensorType
+from codegen.program import Out
+from codegen.refusals import RANDOM, way_out
+
+MAX_ELEMENTS = 2**31
+
+
+def lower_node(b: Builder, node: Node, rules: Mapping[str, RuleEntry]) -> None:
+    """Add a node's values to the builder. Raises Refused where MXNet cannot express it."""
+    _check_sizes(node)
+    b.node = node
+    if node.op in {"input", "param", "constant"}:
+        b.values[node.name, 0] = _leaf(b, node)
+        return
+    entry = rules.get(node.op)
+    if entry is None and node.op in RANDOM:
+        way = "pass the random tensor in as an input of forward"
+        raise Refused(f"{node.op}() draws random numbers in forward", way, "random")
+    if entry is None:
+        raise Refused(f"{node.op}() has no rule", way_out(node.op), "no-rule")
+    if all(0 in kind.shape for kind in node.outputs):
+        _give(b, [_empty(kind) for kind in node.outputs])
+        return
+    results = _called(b, node, entry)
+    assert len(results) == len(node.outputs), f"the rule of {node.op} gives {len(results)} outputs"
+    finished = [_finished(b, v, kind, entry) for v, kind in zip(results, node.outputs, strict=True)]
+    _give(b, finished)
+    for frame in node.source.frames:
+        b.made_in.setdefault((frame.path, frame.call), []).append(node.name)
+
+
+def poison(b: Builder, node: Node) -> None:
+    """Stand-ins for the outputs of a refused node, so that later nodes can be looked at too."""
+    for index, kind in enumerate(node.outputs):
+        dtype = MX_DTYPES.get(kind.dtype, "float32")
+        b.values[node.name, index] = Value(Unnamed(-1), kind.shape, dtype, kind.dtype == "bool")
+
+
+def _check_sizes(node: Node) -> None:
+    for kind in node.outputs:
+        elements = int(np.prod([_of_one_sample(size) for size in kind.shape], dtype=object))
+        if elements >= MAX_ELEMENTS:
+            what = f"a tensor of {kind}: MXNet 1.9.1 from PyPI has fewer than 2^31 elements each"
+            raise Refused(what, code="too-large")
+
+
+def _of_one_sample(size: int | Dim) -> int:
+    if not isinstance(size, Dim):
+        return size
+    return size.at(1) if size.coef.denominator == 1 else 1
+
+
+def _give(b: Builder, values: Sequence[Value]) -> None:
+    for index, value in enumerate(values):
+        b.values[b.node.name, index] = value
+
+
+def _leaf(b: Builder, node: Node) -> Value:
+    """The value of an input, a parameter or a constant."""
+    kind = node.outputs[0]
+    if kind.dtype not in MX_DTYPES:
+        raise Refused(f"a tensor of {kind.dtype}, which MXNet does not have")
+    dtype, is_bool = stored_dtype(kind.dtype), kind.dtype == "bool"
+    value = Value(None, kind.shape, dtype, is_bool, node=node.name)
+    if 0 in kind.shape:
+        value = replace(value, const=np.zeros(_without_batch(kind.shape), dtype))
+    if node.op == "input":
+        operand = b.leaves.input(node)
+        return value if value.const is not None else replace(value, operand=operand)
+    if node.op == "constant":
+        assert node.value is not None
+        array = node.value.astype(dtype) if str(node.value.dtype) != dtype and not is_bool else node.value
+        return replace(value, const=array)
+    return value
+
+
+def _without_batch(shape: Shape) -> tuple[int, ...]:
+    """A shape without elements as one of whole numbers."""
+    return tuple(0 if isinstance(s, Dim) else s for s in shape)
+
+
+def _empty(kind: TensorType) -> Value:
+    """A result without elements, whatever made it: MXNet has none, and what reads it may not need it."""
+    dtype = stored_dtype(kind.dtype) if kind.dtype in MX_DTYPES else "float32"
+    return Value(None, kind.shape, dtype, const=np.zeros(_without_batch(kind.shape), dtype))
+
+
+def _called(b: Builder, node: Node, entry: RuleEntry) -> list[Value]:
+    """What the rule gives for the node's arguments."""
+    arguments = {key: _argument(b, arg) for key, arg in node.args}
+    if entry.takes_numbers:
+        arguments = {key: _as_line(value) for key, value in arguments.items()}
+    if not entry.takes_empty and any(0 in b.graph.type_of(r).shape for r in node.refs()):
+        raise Refused(f"{node.op}() of {EMPTY}", "leave it out where it holds nothing", "empty")
+    unread = entry.unread(arguments)
+    if unread:
+        shown = ", ".join(f"{key}={_shown(arguments[key])}" for key in unread)
+        raise Refused(f"{node.op}() with {shown}", code="unsupported-argument")
+    for key in entry.ignores:
+        arguments.pop(key, None)
+    try:
+        bound = entry.signature.bind(b, **arguments, **entry.constants)
+    except TypeError as error:
+        raise Refused(f"{node.op}() called in a form that no rule reads ({error})") from None
+    result = entry.rule(*bound.args, **bound.kwargs)
+    return [result] if isinstance(result, Value) else list(result)
+
+
+def _finished(b: Builder, value: Value, kind: TensorType, entry: RuleEntry) -> Value:
+    """A rule's result with the node's shape, in its dtype."""
+    if kind.dtype not in MX_DTYPES:
+        raise Refused(f"{b.node.op}() gives {kind.dtype}, which MXNet does not have")
+    dtype = MX_DTYPES[kind.dtype]
+    lazy = entry.whole_as_floats and dtype.startswith("int")
+    if dtype != "bool" and value.dtype != dtype and value.const is None and not lazy:
+        value = b.op("cast", value, dtype=dtype, hint="cast", gives=kind.shape)
+    made_by = b.node.name if isinstance(value.operand, Out) else value.node
+    return replace(value, shape=kind.shape, is_bool=dtype == "bool", node=made_by)
+
+
+def _argument(b: Builder, arg: Any) -> Any:
+    if isinstance(arg, Ref):
+        return b.values[arg.name, arg.index]
+    if isinstance(arg, tuple):
+        return tuple(_argument(b, a) for a in arg)
+    if isinstance(arg, slice):
+        return slice(*(_argument(b, a) for a in (arg.start, arg.stop, arg.step)))
+    return arg
+
+
+def _as_line(argument: Any) -> Any:
+    """A 0-d tensor as one of one element along one axis."""
+    if not isinstance(argument, Value) or argument.shape != ():
+        return argument
+    const = argument.const
+    return replace(argument, shape=(1,), const=None if const is None else const.reshape(1))
+
+
+def _shown(value: Any) -> str:
+    return "a tensor" if isinstance(value, Value) else repr(value)

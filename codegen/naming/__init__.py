@@ -1,0 +1,1 @@
+"""Names, given once: a Draft becomes a Program."""

@@ -1,0 +1,111 @@
+"""The start of the names in each call of a module: its path, with a number where it is called again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+
+from codegen.identifiers import flat
+from codegen.ir import SAYS_NOTHING, Frame, Graph, Node, Source
+from codegen.program import Place, Scope
+
+LEAVES = frozenset(["input", "param", "constant"])
+
+
+def places_of(graph: Graph) -> Mapping[str, Place]:
+    """Where each node stands, with the start of the names in each call around it.
+
+    The calls of a module are counted in each call of the module around. One that has weights of its own has no
+    number: the weights are called after their ops, so that MXNet makes them by itself.
+    """
+    with_weights = _calls_with_weights(graph)
+    called_again = _functions_called_again(graph)
+    last = {(f.path, f.call): node.name for node in graph.nodes for f in node.source.frames}
+    modules = {flat(f.path) for node in graph.nodes for f in node.source.frames if not f.helper}
+    prefixes: dict[tuple[str, int], str] = {}
+    counts: Counter[str] = Counter()
+    places = {}
+    for node in graph.nodes:
+        scopes: list[Scope] = []
+        for frame in node.source.frames:
+            key = (frame.path, frame.call)
+            if key not in prefixes:
+                stem = placed(frame.path, scopes)
+                if frame.helper and frame.target not in SAYS_NOTHING and _use(frame, scopes) in called_again:
+                    told = "_".join(p for p in (scopes[-1].prefix, frame.target) if p)
+                    stem = stem if told in modules else told
+                counts[stem] += 1
+                prefixes[key] = stem if not stem or key in with_weights else numbered(stem, counts[stem])
+            scopes.append(scope_of(frame, prefixes[key]))
+        is_step = bool(scopes) and scopes[-1].library and last[scopes[-1].path, scopes[-1].call] != node.name
+        places[node.name] = _place(node.source, tuple(scopes), is_step)
+    return places
+
+
+def scope_of(frame: Frame, prefix: str) -> Scope:
+    """A call of a module or function, with the start of its names."""
+    return Scope(**{f.name: getattr(frame, f.name) for f in fields(Frame)}, prefix=prefix)
+
+
+def _place(source: Source, scopes: tuple[Scope, ...], is_step: bool) -> Place:
+    kept = {f.name: getattr(source, f.name) for f in fields(Source) if f.name != "frames"}
+    return Place(**kept, frames=scopes, is_step=is_step)
+
+
+def placed(path: str, scopes: Sequence[Scope]) -> str:
+    """A module's path as the start of a name, in the calls that stand around it."""
+    for scope in reversed(scopes):
+        if path == scope.path or (scope.path and path.startswith(f"{scope.path}.")):
+            return scope.prefix + flat(path[len(scope.path) :])
+    return flat(path)
+
+
+def numbered(name: str, number: int) -> str:
+    """A name for the second of its kind and those after it: `add2`, `conv1_2`."""
+    if number == 1:
+        return name
+    return f"{name}_{number}" if name[-1:].isdigit() else f"{name}{number}"
+
+
+def class_of(frame: Frame | None) -> str:
+    """The class of a module, with its file."""
+    return f"{frame.file}:{frame.cls}" if frame is not None else ""
+
+
+def _use(frame: Frame, around: Sequence[Frame]) -> tuple[str, str]:
+    """A function of the author's in a class of modules."""
+    return class_of(around[-1] if around else None), frame.cls
+
+
+def _functions_called_again(graph: Graph) -> frozenset[tuple[str, str]]:
+    """The functions that some call of a module of a class calls more than once: told apart by what they give."""
+    calls: dict[tuple[tuple[Frame, ...], str], set[int]] = {}
+    for node in graph.nodes:
+        for depth, frame in enumerate(node.source.frames):
+            if frame.helper:
+                calls.setdefault((node.source.frames[:depth], frame.cls), set()).add(frame.call)
+    return frozenset((class_of(around[-1]), cls) for (around, cls), made in calls.items() if len(made) > 1)
+
+
+def _calls_with_weights(graph: Graph) -> frozenset[tuple[str, int]]:
+    """The calls of modules in which a parameter or buffer is read that nothing else reads."""
+    readers: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        for ref in node.refs():
+            readers.setdefault(ref.name, []).append(node)
+    alone = [readers[n.name][0] for n in graph.nodes if n.op == "param" and len(readers.get(n.name, ())) == 1]
+    return frozenset((frame.path, frame.call) for node in alone for frame in node.source.frames)
+
+
+def repeated_ops(graph: Graph) -> frozenset[tuple[str, str]]:
+    """(class of the module, op) of what some call of a module of the class does more than once.
+
+    By class, so that the ops of modules of one class are called alike, whatever a flag of theirs leaves out.
+    """
+    counts: Counter[tuple[str, int, str, str]] = Counter()
+    for node in graph.nodes:
+        if node.op not in LEAVES:
+            frame = node.source.frames[-1] if node.source.frames else None
+            counts[node.source.path, frame.call if frame else 0, class_of(frame), node.op] += 1
+    return frozenset((cls, op) for (_, _, cls, op), count in counts.items() if count > 1)
