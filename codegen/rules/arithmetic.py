@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from codegen.builder.builder import Builder
-from codegen.builder.rule import lowers
+from codegen.builder.rule import lowers, lowers_each
 from codegen.builder.value import Value
 from codegen.idioms.elementwise import (
     Number,
@@ -132,9 +132,9 @@ _UNARY = {
 }
 
 
-@lowers(*_UNARY)
-def unary(b: Builder, input: Value) -> Value:
-    return b.op(_UNARY[b.node.op], b.cast(input, result_dtype(b)), gives=input.shape)
+@lowers_each("op", _UNARY)
+def unary(b: Builder, input: Value, *, op: str) -> Value:
+    return b.op(op, b.cast(input, result_dtype(b)), gives=input.shape)
 
 
 @lowers("exp2")
@@ -152,9 +152,11 @@ def frac(b: Builder, input: Value) -> Value:
     return binary(b, "sub", input, b.op("trunc", input, hint="whole", gives=input.shape))
 
 
-@lowers("addcmul", "addcdiv")
-def addcmul(b: Builder, input: Value, tensor1: Value, tensor2: Value, value: Number = 1) -> Value:
-    kind = "mul" if b.node.op == "addcmul" else "div"
+@lowers("addcmul", kind="mul")
+@lowers("addcdiv", kind="div")
+def addcmul(
+    b: Builder, input: Value, tensor1: Value, tensor2: Value, value: Number = 1, *, kind: str
+) -> Value:
     inner = binary(b, kind, tensor1, tensor2, hint=kind)
     return binary(b, "add", input, _times(b, inner, value))
 

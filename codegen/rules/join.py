@@ -40,18 +40,20 @@ def stack(b: Builder, tensors: Sequence[Value], dim: int = 0) -> Value:
     return b.op("stack", [b.cast(t, dtype) for t in tensors], axis=dim % (rank + 1))
 
 
-@lowers("hstack", "vstack", "dstack", "column_stack")
-def numpy_stack(b: Builder, tensors: Sequence[Value]) -> Value:
-    op = b.node.op
-    if op == "vstack":
-        return cat(b, [_at_least(b, t, 2) for t in tensors], 0)
-    if op == "dstack":
-        return cat(b, [_at_least(b, t, 3) for t in tensors], 2)
-    if op == "column_stack":
-        columns = [
-            reshape_to(b, t, (*(t.sizes or (1,)), 1), hint="column") if t.rank < 2 else t for t in tensors
-        ]
-        return cat(b, columns, 1)
+@lowers("vstack", rank=2, dim=0)
+@lowers("dstack", rank=3, dim=2)
+def vstack(b: Builder, tensors: Sequence[Value], *, rank: int, dim: int) -> Value:
+    return cat(b, [_at_least(b, t, rank) for t in tensors], dim)
+
+
+@lowers("column_stack")
+def column_stack(b: Builder, tensors: Sequence[Value]) -> Value:
+    columns = [reshape_to(b, t, (*(t.sizes or (1,)), 1), hint="column") if t.rank < 2 else t for t in tensors]
+    return cat(b, columns, 1)
+
+
+@lowers("hstack")
+def hstack(b: Builder, tensors: Sequence[Value]) -> Value:
     tensors = [_at_least(b, t, 1) for t in tensors]
     return cat(b, tensors, 0 if tensors[0].rank == 1 else 1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,6 @@ from codegen.ir import Dim, Shape, Size
 @lowers(
     "view",
     "reshape",
-    "flatten",
     "unflatten",
     "ravel",
     "view_as",
@@ -37,14 +36,21 @@ from codegen.ir import Dim, Shape, Size
     ignores=("size", "shape", "start_dim", "end_dim", "dim", "sizes", "other"),
 )
 def reshape(b: Builder, input: Value) -> Value:
-    if _is_flatten(b, input):
-        return b.op("Flatten", input)
     if input.sizes == b.out.shape:
         return input
     code = _code_of_the_line(b, input.sizes)
     if code is None:
         return reshape_to(b, input, b.out.shape)
     return b.op("Reshape", input, shape=code.shape, reverse=code.reverse, gives=b.out.shape)
+
+
+# The shape that torch computed from its arguments is the node's.
+@lowers("flatten", ignores=("start_dim", "end_dim"))
+def flatten(b: Builder, input: Value) -> Value:
+    shape = b.out.shape
+    if len(shape) == 2 and input.rank > 2 and input.sizes[0] == shape[0] and isinstance(shape[0], Dim):
+        return b.op("Flatten", input)  # all axes but the first
+    return reshape(b, input)
 
 
 def _code_of_the_line(b: Builder, old: Shape) -> Code | None:
@@ -55,14 +61,6 @@ def _code_of_the_line(b: Builder, old: Shape) -> Code | None:
         if before != after:
             pairs.append((before, after))
     return shared(pairs)
-
-
-def _is_flatten(b: Builder, value: Value) -> bool:
-    """Whether MXNet's Flatten (all axes but the first) is the same."""
-    shape = b.out.shape
-    if b.node.op != "flatten" or len(shape) != 2 or value.rank < 3:
-        return False
-    return value.sizes[0] == shape[0] and isinstance(shape[0], Dim)
 
 
 @lowers("squeeze")
@@ -88,13 +86,16 @@ def transpose(b: Builder, input: Value, dim0: int, dim1: int) -> Value:
     return swapped_axes(b, input, dim0, dim1)
 
 
-@lowers("t", "T", "mT", "H", "mH", "adjoint")
+@lowers("T")
 def reverse_axes(b: Builder, input: Value) -> Value:
-    if input.rank < 2:
-        return input
-    if b.node.op == "T":
-        return permuted(b, input, tuple(reversed(range(input.rank))))
-    return swapped_axes(b, input, -2, -1)
+    if input.rank <= 2:
+        return adjoint(b, input)
+    return permuted(b, input, tuple(reversed(range(input.rank))))
+
+
+@lowers("t", "mT", "H", "mH", "adjoint")
+def adjoint(b: Builder, input: Value) -> Value:
+    return input if input.rank < 2 else swapped_axes(b, input, -2, -1)
 
 
 @lowers("permute")
@@ -140,10 +141,11 @@ def expand(b: Builder, input: Value) -> Value:
     return spread(b, input, b.out.shape, "expand")
 
 
-@lowers("flip", "fliplr", "flipud")
+@lowers("fliplr", dims=(1,))
+@lowers("flipud", dims=(0,))
+@lowers("flip")
 def flip(b: Builder, input: Value, dims: Sequence[int] | int = ()) -> Value:
     wanted = (dims,) if isinstance(dims, int) else tuple(dims)
-    wanted = {"fliplr": (1,), "flipud": (0,)}.get(b.node.op, wanted)
     if not wanted:
         return input
     return b.op("flip", input, axis=tuple(d % input.rank for d in wanted), gives=input.shape)
@@ -240,12 +242,13 @@ def trace(b: Builder, input: Value) -> Value:
     return b.op("sum", b.op("diag", input, hint="diagonal"))
 
 
-@lowers("tril", "triu")
-def triangle(b: Builder, input: Value, diagonal: int = 0) -> Value:
+@lowers("tril", kept=np.tril)
+@lowers("triu", kept=np.triu)
+def triangle(b: Builder, input: Value, diagonal: int = 0, *, kept: Callable[..., Any]) -> Value:
     rows, columns = input.sizes[-2:]
     if isinstance(rows, Dim) or isinstance(columns, Dim):
         raise b.refuse(f"{b.node.op}() over the batch axis", "fix the batch size with --input")
-    keep = getattr(np, b.node.op)(np.ones((rows, columns), input.dtype), diagonal)
+    keep = kept(np.ones((rows, columns), input.dtype), diagonal)
     mask = b.constant(keep.reshape((1,) * (input.rank - 2) + keep.shape), "mask")
     return b.op("broadcast_mul", input, mask, gives=input.shape)
 
@@ -262,24 +265,26 @@ def rot90(b: Builder, input: Value, k: int = 1, dims: Sequence[int] = (0, 1)) ->
     return swapped_axes(b, flipped, first, second)
 
 
-@lowers("broadcast_tensors", "meshgrid")
-def broadcast_tensors(b: Builder, tensors: Sequence[Value], indexing: str | None = None) -> list[Value]:
-    tensors = _listed(tensors)
-    if b.node.op == "meshgrid":
-        count = len(tensors)
-        order = [1, 0, *range(2, count)] if indexing == "xy" and count > 1 else list(range(count))
-        tensors = [
-            reshape_to(
-                b,
-                t,
-                tuple(t.sizes[0] if t.rank and a == order[i] else 1 for a in range(count)),
-                hint=f"axis{i}",
-            )
-            for i, t in enumerate(tensors)
-        ]
+@lowers("meshgrid")
+def meshgrid(b: Builder, tensors: Sequence[Value], indexing: str | None = None) -> list[Value]:
+    lines = _listed(tensors)
+    count = len(lines)
+    order = [1, 0, *range(2, count)] if indexing == "xy" and count > 1 else list(range(count))
+    shapes = [
+        tuple(t.sizes[0] if t.rank and a == own else 1 for a in range(count))
+        for t, own in zip(lines, order, strict=True)
+    ]
+    placed = [
+        reshape_to(b, t, s, hint=f"axis{i}") for i, (t, s) in enumerate(zip(lines, shapes, strict=True))
+    ]
+    return broadcast_tensors(b, placed)
+
+
+@lowers("broadcast_tensors")
+def broadcast_tensors(b: Builder, tensors: Sequence[Value]) -> list[Value]:
     return [
         spread(b, t, kind.shape, f"wide{i}")
-        for i, (t, kind) in enumerate(zip(tensors, b.node.outputs, strict=True))
+        for i, (t, kind) in enumerate(zip(_listed(tensors), b.node.outputs, strict=True))
     ]
 
 

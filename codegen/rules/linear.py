@@ -44,18 +44,25 @@ def _vector_linear(b: Builder, input: Value, weight: Value, bias: Value | None) 
     return output if bias is None else binary(b, "add", output, bias)
 
 
-@lowers("matmul", "dot", "mm", "bmm", "mv", takes_empty=True)
+@lowers("matmul", takes_empty=True)
 @lowers("vdot")
-def matmul(
-    b: Builder,
-    input: Value,
-    other: Value | None = None,
-    mat2: Value | None = None,
-    vec: Value | None = None,
-    tensor: Value | None = None,
-) -> Value:
-    right = next(v for v in (other, mat2, vec, tensor) if v is not None)  # torch's name differs by op
-    return product(b, input, right)
+def matmul(b: Builder, input: Value, other: Value) -> Value:
+    return product(b, input, other)
+
+
+@lowers("dot", takes_empty=True)
+def dot(b: Builder, input: Value, tensor: Value) -> Value:
+    return product(b, input, tensor)
+
+
+@lowers("mm", "bmm", takes_empty=True)
+def mm(b: Builder, input: Value, mat2: Value) -> Value:
+    return product(b, input, mat2)
+
+
+@lowers("mv", takes_empty=True)
+def mv(b: Builder, input: Value, vec: Value) -> Value:
+    return product(b, input, vec)
 
 
 @lowers("inner")
@@ -84,15 +91,20 @@ def addmm(b: Builder, input: Value, mat1: Value, mat2: Value, beta: float = 1, a
     return _added_product(b, input, mat1, mat2, beta, alpha)
 
 
-@lowers("baddbmm", "addbmm", takes_empty=True)
+@lowers("addbmm", takes_empty=True)
+def addbmm(
+    b: Builder, input: Value, batch1: Value, batch2: Value, beta: float = 1, alpha: float = 1
+) -> Value:
+    gives = (batch1.sizes[0], batch1.sizes[1], batch2.sizes[2])
+    each = b.op("batch_dot", batch1, batch2, hint="products", gives=gives)
+    total = b.op("sum", each, axis=0, hint="product", gives=gives[1:])
+    return _blended(b, input, total, beta, alpha)
+
+
+@lowers("baddbmm", takes_empty=True)
 def baddbmm(
     b: Builder, input: Value, batch1: Value, batch2: Value, beta: float = 1, alpha: float = 1
 ) -> Value:
-    if b.node.op == "addbmm":
-        gives = (batch1.sizes[0], batch1.sizes[1], batch2.sizes[2])
-        each = b.op("batch_dot", batch1, batch2, hint="products", gives=gives)
-        total = b.op("sum", each, axis=0, hint="product", gives=gives[1:])
-        return _blended(b, input, total, beta, alpha)
     return _added_product(b, input, batch1, batch2, beta, alpha)
 
 

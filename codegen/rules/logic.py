@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from codegen.builder.builder import Builder
-from codegen.builder.rule import lowers
+from codegen.builder.rule import lowers, lowers_each
 from codegen.builder.value import Value
 from codegen.idioms.elementwise import (
     FLOAT_MAX,
@@ -69,9 +69,9 @@ _COMPARISONS = {
 }
 
 
-@lowers(*_COMPARISONS)
-def compare(b: Builder, input: Operand, other: Operand) -> Value:
-    return binary(b, _COMPARISONS[b.node.op], input, other, dtype=_common(input, other))
+@lowers_each("relation", _COMPARISONS)
+def compare(b: Builder, input: Operand, other: Operand, *, relation: str) -> Value:
+    return binary(b, relation, input, other, dtype=_common(input, other))
 
 
 def _common(left: Operand, right: Operand) -> str:
@@ -87,13 +87,17 @@ def _common(left: Operand, right: Operand) -> str:
     return "float32"
 
 
-@lowers("logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor")
-def logic(b: Builder, input: Operand, other: Operand) -> Value:
-    kind = b.node.op.rpartition("_")[2]
-    if b.node.op.startswith("bitwise") and b.out.dtype != "bool":
+@lowers_each("kind", {"bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor"})
+def bitwise(b: Builder, input: Operand, other: Operand, *, kind: str) -> Value:
+    if b.out.dtype != "bool":
         raise b.refuse(
             f"{b.node.op}() on whole numbers: MXNet has no bitwise ops", "compute the mask with comparisons"
         )
+    return logic(b, input, other, kind=kind)
+
+
+@lowers_each("kind", {"logical_and": "and", "logical_or": "or", "logical_xor": "xor"})
+def logic(b: Builder, input: Operand, other: Operand, *, kind: str) -> Value:
     left, right = (_truth(b, v) for v in (input, other))
     left, right = same_rank(b, left, right)
     gives = tuple(r if x == 1 else x for x, r in zip(left.sizes, right.sizes, strict=True))
@@ -106,12 +110,17 @@ def _truth(b: Builder, operand: Operand) -> Value:
     return b.constant(np.asarray([float(bool(operand))], np.float32), "flag")
 
 
-@lowers("logical_not", "bitwise_not")
+@lowers("bitwise_not")
+def bitwise_not(b: Builder, input: Value) -> Value:
+    if b.out.dtype != "bool":
+        return binary(b, "sub", -1, input)  # ~x is -x - 1
+    return logical_not(b, input)
+
+
+@lowers("logical_not")
 def logical_not(b: Builder, input: Value) -> Value:
     if b.out.dtype != "bool":
-        if b.node.op == "logical_not":
-            return b.op("logical_not", input, gives=input.shape)
-        return binary(b, "sub", -1, input)  # ~x is -x - 1
+        return b.op("logical_not", input, gives=input.shape)
     return b.op("logical_not", b.cast(input, "float32"), gives=input.shape)
 
 
@@ -130,14 +139,20 @@ def isnan(b: Builder, input: Value) -> Value:
     return b.op("broadcast_not_equal", input, input, gives=input.shape)
 
 
-@lowers("isinf", "isfinite", "isposinf", "isneginf")
-def isinf(b: Builder, input: Value) -> Value:
-    kind = b.node.op
-    if kind in {"isposinf", "isneginf"}:
-        sign = 1 if kind == "isposinf" else -1
-        return b.with_number("x > c" if sign > 0 else "x < c", input, sign * FLOAT_MAX)
+@lowers("isposinf")
+def isposinf(b: Builder, input: Value) -> Value:
+    return b.with_number("x > c", input, FLOAT_MAX)
+
+
+@lowers("isneginf")
+def isneginf(b: Builder, input: Value) -> Value:
+    return b.with_number("x < c", input, -FLOAT_MAX)
+
+
+@lowers_each("relation", {"isinf": "x > c", "isfinite": "x <= c"})
+def isinf(b: Builder, input: Value, *, relation: str) -> Value:
     size = b.op("abs", input, hint="abs", gives=input.shape)
-    return b.with_number("x > c" if kind == "isinf" else "x <= c", size, FLOAT_MAX)
+    return b.with_number(relation, size, FLOAT_MAX)
 
 
 @lowers("signbit")

@@ -13,29 +13,53 @@ from codegen.idioms.reductions import reduction as reduced
 from codegen.idioms.shapes import reshape_to
 
 
-@lowers("mse_loss", "l1_loss", ignores=LEGACY)
+@lowers("mse_loss", ignores=LEGACY, size="square")
+@lowers("l1_loss", ignores=LEGACY, size="abs")
 def mse_loss(
-    b: Builder, input: Value, target: Value, reduction: str = "mean", weight: Value | None = None
+    b: Builder,
+    input: Value,
+    target: Value,
+    reduction: str = "mean",
+    weight: Value | None = None,
+    *,
+    size: str,
 ) -> Value:
     gap = as_float(b, "sub", input, target, "difference")
-    loss = unary_of(b, "square" if b.node.op == "mse_loss" else "abs", gap, "loss")
+    loss = unary_of(b, size, gap, "loss")
     if weight is None:
         return finished(b, loss, reduction)
     return finished(b, as_float(b, "mul", loss, weight, "weighted"), reduction, weight)
 
 
-@lowers("smooth_l1_loss", "huber_loss", ignores=LEGACY)
+@lowers("smooth_l1_loss", ignores=LEGACY)
 def smooth_l1_loss(
+    b: Builder, input: Value, target: Value, reduction: str = "mean", beta: float = 1.0
+) -> Value:
+    return _bent_loss(b, input, target, reduction, beta, None, scaled=True)
+
+
+@lowers("huber_loss", ignores=LEGACY)
+def huber_loss(
     b: Builder,
     input: Value,
     target: Value,
     reduction: str = "mean",
-    beta: float = 1.0,
     delta: float = 1.0,
     weight: Value | None = None,
 ) -> Value:
-    """c (|d| - c/2) with c = min(|d|, bend), over the bend for smooth_l1."""
-    bend = beta if b.node.op == "smooth_l1_loss" else delta
+    return _bent_loss(b, input, target, reduction, delta, weight, scaled=False)
+
+
+def _bent_loss(
+    b: Builder,
+    input: Value,
+    target: Value,
+    reduction: str,
+    bend: float,
+    weight: Value | None,
+    scaled: bool,
+) -> Value:
+    """c (|d| - c/2) with c = min(|d|, bend); over the bend where `scaled`."""
     size = unary_of(b, "abs", as_float(b, "sub", input, target, "difference"), "abs")
     if bend == 0:
         loss = size
@@ -45,7 +69,7 @@ def smooth_l1_loss(
             "elemwise_sub", size, b.with_number("x * c", near, 0.5, hint="half"), hint="far", gives=size.shape
         )
         loss = b.op("elemwise_mul", near, far, hint="loss", gives=size.shape)
-        if b.node.op == "smooth_l1_loss" and bend != 1:
+        if scaled and bend != 1:
             loss = b.with_number("x / c", loss, bend, hint="scaled")
     if weight is None:
         return finished(b, loss, reduction)

@@ -12,7 +12,9 @@ from codegen.idioms.windows import Sizes, each, numbers_of, strides_of, with_bat
 
 
 # With indices the op has another name: see codegen.rules.unpool.
-@lowers("max_pool1d", "max_pool2d", "max_pool3d")
+@lowers("max_pool1d", axes=1)
+@lowers("max_pool2d", axes=2)
+@lowers("max_pool3d", axes=3)
 def max_pool(
     b: Builder,
     input: Value,
@@ -21,8 +23,9 @@ def max_pool(
     padding: Sizes = 0,
     dilation: Sizes = 1,
     ceil_mode: bool = False,
+    *,
+    axes: int,
 ) -> Value:
-    axes = int(b.node.op[-2])
     kernel = each(kernel_size, axes)
     strides, pads = strides_of(stride, kernel), each(padding, axes)
     x = with_batch(b, input, axes)
@@ -30,7 +33,9 @@ def max_pool(
     return without_batch(b, input, pooled, axes)
 
 
-@lowers("avg_pool1d", "avg_pool2d", "avg_pool3d")
+@lowers("avg_pool1d", axes=1)
+@lowers("avg_pool2d", axes=2)
+@lowers("avg_pool3d", axes=3)
 def avg_pool(
     b: Builder,
     input: Value,
@@ -40,8 +45,9 @@ def avg_pool(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
+    *,
+    axes: int,
 ) -> Value:
-    axes = int(b.node.op[-2])
     kernel = each(kernel_size, axes)
     strides, pads = strides_of(stride, kernel), each(padding, axes)
     x = with_batch(b, input, axes)
@@ -88,7 +94,9 @@ def _avg_ceil(
     return b.op("broadcast_div", sums, divisor, gives=sums.shape)
 
 
-@lowers("lp_pool1d", "lp_pool2d", "lp_pool3d")
+@lowers("lp_pool1d", axes=1)
+@lowers("lp_pool2d", axes=2)
+@lowers("lp_pool3d", axes=3)
 def lp_pool(
     b: Builder,
     input: Value,
@@ -96,8 +104,9 @@ def lp_pool(
     kernel_size: Sizes,
     stride: Sizes | None = None,
     ceil_mode: bool = False,
+    *,
+    axes: int,
 ) -> Value:
-    axes = int(b.node.op[-2])
     kernel = each(kernel_size, axes)
     x = with_batch(b, input, axes)
     strides, pads = strides_of(stride, kernel), (0,) * axes
@@ -123,16 +132,11 @@ def lp_pool(
 
 
 # The size that torch takes (None keeps an axis) is the node's.
-@lowers("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", ignores=("output_size",))
-def adaptive_avg_pool(b: Builder, input: Value) -> Value:
-    return _adaptive(b, input, "avg")
-
-
-@lowers("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", ignores=("output_size",))
-def adaptive_max_pool(b: Builder, input: Value) -> Value:
-    return _adaptive(b, input, "max")
-
-
-def _adaptive(b: Builder, input: Value, kind: str) -> Value:
-    axes = int(b.node.op[-2])
+@lowers("adaptive_avg_pool1d", ignores=("output_size",), kind="avg", axes=1)
+@lowers("adaptive_avg_pool2d", ignores=("output_size",), kind="avg", axes=2)
+@lowers("adaptive_avg_pool3d", ignores=("output_size",), kind="avg", axes=3)
+@lowers("adaptive_max_pool1d", ignores=("output_size",), kind="max", axes=1)
+@lowers("adaptive_max_pool2d", ignores=("output_size",), kind="max", axes=2)
+@lowers("adaptive_max_pool3d", ignores=("output_size",), kind="max", axes=3)
+def adaptive_pool(b: Builder, input: Value, *, kind: str, axes: int) -> Value:
     return adaptive_to(b, input, kind, numbers_of(b.out.shape[-axes:], b))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from codegen.builder.builder import Builder
-from codegen.builder.rule import lowers
+from codegen.builder.rule import lowers, lowers_each
 from codegen.builder.value import MX_DTYPES, Refused, Value
 from codegen.idioms.elementwise import binary, bounded, same_rank
 from codegen.idioms.reductions import Axes, axes_of, moments, prefixes, reduction, vector_norm
@@ -19,26 +19,28 @@ def _computed_in(b: Builder, value: Value) -> Value:
 
 
 # `dtype` is the dtype of the result, in which the rule computes.
-@lowers("mean", "sum", ignores=("dtype",))
-def mean(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False) -> Value:
-    return reduction(b, b.node.op, _computed_in(b, input), dim, keepdim)
+@lowers_each("op", {"mean": "mean", "sum": "sum", "prod": "prod"}, ignores=("dtype",))
+def total(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False, *, op: str) -> Value:
+    return reduction(b, op, _computed_in(b, input), dim, keepdim)
 
 
-@lowers("prod", ignores=("dtype",))
-def prod(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False) -> Value:
-    return reduction(b, "prod", _computed_in(b, input), dim, keepdim)
+@lowers("amax", op="max")
+@lowers("amin", op="min")
+def amax(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False, *, op: str) -> Value:
+    return reduction(b, op, input, dim, keepdim)
 
 
-@lowers("amax", "amin")
-def amax(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False) -> Value:
-    return reduction(b, b.node.op[1:], input, dim, keepdim)
-
-
-@lowers("max", "min", whole_as_floats=True)
+@lowers("max", whole_as_floats=True, op="max")
+@lowers("min", whole_as_floats=True, op="min")
 def extreme(
-    b: Builder, input: Value, dim: Axes = None, keepdim: bool = False, other: Value | None = None
+    b: Builder,
+    input: Value,
+    dim: Axes = None,
+    keepdim: bool = False,
+    other: Value | None = None,
+    *,
+    op: str,
 ) -> Value | list[Value]:
-    op = b.node.op
     if other is not None:
         return binary(b, f"{op}imum", input, other)
     value = reduction(b, op, _ordered(b, input), dim, keepdim)
@@ -71,15 +73,17 @@ def position(b: Builder, op: str, value: Value, dim: int | None, keepdim: bool, 
     return b.op(op, value, axis=dim % max(value.rank, 1), keepdims=keepdim, hint=hint)
 
 
-@lowers("argmax", "argmin", whole_as_floats=True)
-def argmax(b: Builder, input: Value, dim: int | None = None, keepdim: bool = False) -> Value:
-    return position(b, b.node.op, input, dim, keepdim)
+@lowers("argmax", whole_as_floats=True, op="argmax")
+@lowers("argmin", whole_as_floats=True, op="argmin")
+def argmax(b: Builder, input: Value, dim: int | None = None, keepdim: bool = False, *, op: str) -> Value:
+    return position(b, op, input, dim, keepdim)
 
 
-@lowers("any", "all")
-def any_all(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False) -> Value:
+@lowers("any", op="max")
+@lowers("all", op="min")
+def any_all(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False, *, op: str) -> Value:
     truth = b.with_number("x != c", b.cast(input, "float32"), 0, hint="truth")
-    return reduction(b, "max" if b.node.op == "any" else "min", truth, dim, keepdim)
+    return reduction(b, op, truth, dim, keepdim)
 
 
 @lowers("logsumexp")
@@ -95,13 +99,19 @@ def logsumexp(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False)
 
 
 # Whether the axes stay is the node's shape.
-@lowers("var", "std", "var_mean", "std_mean", ignores=("keepdim",))
+@lowers("var", ignores=("keepdim",))
+@lowers("std", ignores=("keepdim",), is_std=True)
+@lowers("var_mean", ignores=("keepdim",), with_mean=True)
+@lowers("std_mean", ignores=("keepdim",), is_std=True, with_mean=True)
 def variance(
     b: Builder,
     input: Value,
     dim: Axes | bool = None,
     unbiased: bool | None = None,
     correction: float | None = None,
+    *,
+    is_std: bool = False,
+    with_mean: bool = False,
 ) -> Value | list[Value]:
     if isinstance(dim, bool):
         dim, unbiased = None, dim
@@ -111,9 +121,9 @@ def variance(
     if not axes:
         raise b.refuse(f"{b.node.op}() of one number")
     mean_value, value = moments(b, input, axes, lost)
-    if b.node.op.startswith("std"):
+    if is_std:
         value = b.op("sqrt", value, hint="std", gives=value.shape)
-    results = [value, mean_value] if b.node.op.endswith("mean") else [value]
+    results = [value, mean_value] if with_mean else [value]
     shaped = [
         reshape_to(b, v, kind.shape, hint=f"shaped{i}")
         for i, (v, kind) in enumerate(zip(results, b.node.outputs, strict=True))
@@ -122,16 +132,21 @@ def variance(
 
 
 # `dtype` is the dtype of the result, in which the rule computes.
-@lowers("norm", "linalg_vector_norm", ignores=("dtype",))
+@lowers("norm", ignores=("dtype",))
 def norm(
-    b: Builder,
-    input: Value,
-    p: float | str | None = 2,
-    dim: Axes = None,
-    keepdim: bool = False,
-    ord: float = 2,
+    b: Builder, input: Value, p: float | str | None = 2, dim: Axes = None, keepdim: bool = False
 ) -> Value:
-    order = ord if b.node.op.startswith("linalg") else 2 if p is None else p
+    return _norm(b, input, 2 if p is None else p, dim, keepdim)
+
+
+@lowers("linalg_vector_norm", ignores=("dtype",))
+def linalg_vector_norm(
+    b: Builder, input: Value, ord: float = 2, dim: Axes = None, keepdim: bool = False
+) -> Value:
+    return _norm(b, input, ord, dim, keepdim)
+
+
+def _norm(b: Builder, input: Value, order: float | str, dim: Axes, keepdim: bool) -> Value:
     x = _computed_in(b, input)
     if x.rank == 0:
         return b.with_number("x != c", x, 0) if order == 0 else b.op("abs", x, gives=())
@@ -170,15 +185,17 @@ def _one(shape: Shape, axis: int) -> Shape:
     return (*shape[:axis], 1, *shape[axis + 1 :])
 
 
-@lowers("linalg_norm", "linalg_matrix_norm", ignores=("dtype",))
+@lowers("linalg_norm", ignores=("dtype",))
+@lowers("linalg_matrix_norm", ignores=("dtype",), matrix=True)
 def linalg_norm(
     b: Builder,
     input: Value,
     ord: float | str | None = None,
     dim: Axes = None,
     keepdim: bool = False,
+    *,
+    matrix: bool = False,
 ) -> Value:
-    matrix = b.node.op == "linalg_matrix_norm"
     axes = axes_of((-2, -1) if matrix and dim is None else dim, input.rank)
     if len(axes) == 1 or (ord is None and not matrix):
         return vector_norm(b, input, 2 if ord is None else ord, axes, keepdim)
@@ -207,13 +224,14 @@ def count_nonzero(b: Builder, input: Value, dim: Axes = None) -> Value:
     return reduction(b, "sum", truth, dim, False)
 
 
-@lowers("nansum", "nanmean", ignores=("dtype",))
-def nansum(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False) -> Value:
+@lowers("nansum", ignores=("dtype",), is_mean=False)
+@lowers("nanmean", ignores=("dtype",), is_mean=True)
+def nansum(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False, *, is_mean: bool) -> Value:
     x = _computed_in(b, input)
     known = b.op("broadcast_equal", x, x, hint="known", gives=x.shape)  # a NaN is not equal to itself
     zeros = b.op("zeros_like", x, hint="zeros", gives=x.shape)
     total = reduction(b, "sum", b.op("where", known, x=x, y=zeros, hint="kept", gives=x.shape), dim, keepdim)
-    if b.node.op == "nansum":
+    if not is_mean:
         return total
     return binary(b, "div", total, reduction(b, "sum", known, dim, keepdim, hint="count"))
 

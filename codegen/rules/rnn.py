@@ -19,8 +19,6 @@ from codegen.idioms.around import is_own, is_zeros
 from codegen.idioms.shapes import reshape_to, swapped_axes
 from codegen.ir import Dim, Shape, Size, elements_in
 
-_MODES = {"lstm": "lstm", "gru": "gru", "rnn_tanh": "rnn_tanh", "rnn_relu": "rnn_relu"}
-
 
 @dataclass(frozen=True)
 class _Layer:
@@ -31,7 +29,10 @@ class _Layer:
 
 
 # `training` is the mode of the trace; what `dropout` does between the layers, MXNet's p does.
-@lowers("lstm", "gru", "rnn_tanh", "rnn_relu", ignores=("training",))
+@lowers("lstm", ignores=("training",), mode="lstm", gates=4)
+@lowers("gru", ignores=("training",), mode="gru", gates=3)
+@lowers("rnn_tanh", ignores=("training",), mode="rnn_tanh", gates=1)
+@lowers("rnn_relu", ignores=("training",), mode="rnn_relu", gates=1)
 def rnn(
     b: Builder,
     input: Value,
@@ -42,6 +43,9 @@ def rnn(
     dropout: float = 0.0,
     bidirectional: bool = False,
     batch_first: bool = False,
+    *,
+    mode: str,
+    gates: int,
 ) -> list[Value]:
     states = hx if isinstance(hx, tuple) else (hx,)
     if all(is_zeros(b, state) and is_own(b, state) for state in states):
@@ -56,7 +60,6 @@ def rnn(
         states = (states[0], states[0])
     directions = 2 if bidirectional else 1
     layers = _layers(params, num_layers * directions, has_biases)
-    gates = {"lstm": 4, "gru": 3}.get(b.node.op, 1)
     size, projection = _widths(layers[0], gates)
     x = swapped_axes(b, input, 0, 1, hint="time_major") if batch_first else input
     steps, batch = x.sizes[:2]
@@ -72,7 +75,7 @@ def rnn(
         state_size=size,
         num_layers=num_layers,
         bidirectional=bidirectional,
-        mode=_MODES[b.node.op],
+        mode=mode,
         p=dropout,
         projection_size=projection,
         state_outputs=bool(kinds),
@@ -171,7 +174,8 @@ def _both(
     return _projected(b, x, w_ih, b_ih, "i2h"), _projected(b, h, w_hh, b_hh, "h2h")
 
 
-@lowers("rnn_tanh_cell", "rnn_relu_cell")
+@lowers("rnn_tanh_cell", act_type="tanh")
+@lowers("rnn_relu_cell", act_type="relu")
 def rnn_cell(
     b: Builder,
     input: Value,
@@ -180,10 +184,12 @@ def rnn_cell(
     w_hh: Value,
     b_ih: Value | None = None,
     b_hh: Value | None = None,
+    *,
+    act_type: str,
 ) -> Value:
     i2h, h2h = _both(b, input, hx, w_ih, w_hh, b_ih, b_hh)
     total = b.op("elemwise_add", i2h, h2h, hint="sum", gives=i2h.shape)
-    return _activation(b, total, b.node.op.split("_")[1], "")
+    return _activation(b, total, act_type, "")
 
 
 @lowers("lstm_cell")

@@ -37,19 +37,28 @@ _SAMPLING = ("bilinear", "nearest", "bicubic")
 _PADDING = ("zeros", "border", "reflection")
 
 
-@lowers("grid_sample", "grid_sampler")
+@lowers("grid_sampler")
+def grid_sampler(
+    b: Builder,
+    input: Value,
+    grid: Value,
+    interpolation_mode: int = 0,
+    padding_mode: int = 0,
+    align_corners: bool | None = None,
+) -> Value:
+    return grid_sample(b, input, grid, _SAMPLING[interpolation_mode], _PADDING[padding_mode], align_corners)
+
+
+@lowers("grid_sample")
 def grid_sample(
     b: Builder,
     input: Value,
     grid: Value,
-    mode: str | int = "bilinear",
-    padding_mode: str | int = "zeros",
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
     align_corners: bool | None = None,
-    interpolation_mode: int = 0,
 ) -> Value:
-    kind = _SAMPLING[mode or interpolation_mode] if isinstance(mode, int) else mode
-    kind = _SAMPLING[interpolation_mode] if b.node.op == "grid_sampler" else kind
-    padding = _PADDING[padding_mode] if isinstance(padding_mode, int) else padding_mode
+    kind, padding = mode, padding_mode
     if input.rank != 4:
         raise b.refuse(
             "grid_sample() of volumes: MXNet's BilinearSampler and GridGenerator take images",

@@ -87,12 +87,15 @@ def _order(b: Builder, x: Value, axis: int, descending: bool, hint: str) -> Valu
     return b.op("argsort", x, axis=axis, is_ascend=not descending, dtype="int64", hint=hint, gives=x.shape)
 
 
-@lowers("kthvalue", "median", takes_numbers=True)
-def kthvalue(
-    b: Builder, input: Value, k: int | None = None, dim: int | None = None, keepdim: bool = False
-) -> Value | list[Value]:
-    """The last of the k smallest; torch's median is the lower of two."""
-    if dim is None and b.node.op == "median":
+@lowers("kthvalue", takes_numbers=True)
+def kthvalue(b: Builder, input: Value, k: int, dim: int = -1, keepdim: bool = False) -> list[Value]:
+    return _smallest(b, input, k, dim, keepdim)
+
+
+@lowers("median", takes_numbers=True)
+def median(b: Builder, input: Value, dim: int | None = None, keepdim: bool = False) -> Value | list[Value]:
+    """The middle of the sorted numbers; torch's median is the lower of two."""
+    if dim is None:
         if any(isinstance(s, Dim) for s in input.sizes):
             raise b.refuse("median() over the batch axis", "give a dim")
         count = 1
@@ -100,7 +103,13 @@ def kthvalue(
             assert isinstance(s, int)
             count *= s
         input, dim = reshape_to(b, input, (count,), hint="flat"), 0
-    axis = (-1 if dim is None else dim) % max(input.rank, 1)
+    found = _smallest(b, input, None, dim, keepdim)
+    return found if len(b.node.outputs) > 1 else found[0]
+
+
+def _smallest(b: Builder, input: Value, k: int | None, dim: int, keepdim: bool) -> list[Value]:
+    """The last of the k smallest along an axis, and its place; half of all where k is None."""
+    axis = dim % max(input.rank, 1)
     size = input.sizes[axis]
     if isinstance(size, Dim):
         raise b.refuse(f"{b.node.op}() along the batch axis", "fix the batch size with --input")
@@ -111,17 +120,15 @@ def kthvalue(
     for name, value in zip(("", "indices"), found, strict=True):
         last = cut(b, value, axis, number - 1, number, hint=name if keepdim else f"{name or 'value'}_last")
         results.append(last if keepdim else b.op("squeeze", last, axis=axis, hint=name))
-    return results if len(b.node.outputs) > 1 else results[0]
+    return results
 
 
-@lowers("cummax", "cummin", takes_numbers=True)
-def cummax(b: Builder, input: Value, dim: int) -> list[Value]:
+@lowers("cummax", takes_numbers=True, best="max")
+@lowers("cummin", takes_numbers=True, best="min")
+def cummax(b: Builder, input: Value, dim: int, *, best: str) -> list[Value]:
     """The extreme of each prefix, and its last place."""
-    import numpy as np
-
     axis = dim % input.rank
     size = input.sizes[axis]
-    best = b.node.op[3:]
     limit = float(np.finfo(np.float32).max)
     table, inner = prefixes(b, input, axis, -limit if best == "max" else limit)
     kept = (*table.sizes[:inner], 1, *table.sizes[inner + 1 :])

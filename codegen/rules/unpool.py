@@ -17,12 +17,9 @@ from codegen.ir import Dim, Shape
 
 
 # MXNet's Pooling gives no indices: the cells of all windows are stacked, and argmax chooses among them.
-@lowers(
-    "max_pool1d_with_indices",
-    "max_pool2d_with_indices",
-    "max_pool3d_with_indices",
-    ignores=("return_indices",),
-)
+@lowers("max_pool1d_with_indices", ignores=("return_indices",), axes=1)
+@lowers("max_pool2d_with_indices", ignores=("return_indices",), axes=2)
+@lowers("max_pool3d_with_indices", ignores=("return_indices",), axes=3)
 def max_pool_with_indices(
     b: Builder,
     input: Value,
@@ -31,8 +28,9 @@ def max_pool_with_indices(
     padding: Sizes = 0,
     dilation: Sizes = 1,
     ceil_mode: bool = False,
+    *,
+    axes: int,
 ) -> list[Value]:
-    axes = int(b.node.op.partition("pool")[2][0])
     kernel = each(kernel_size, axes)
     steps, pads, gaps = strides_of(stride, kernel), each(padding, axes), each(dilation, axes)
     x = with_batch(b, input, axes)
@@ -70,14 +68,10 @@ def _places(
     return b.op("broadcast_add", moved, base, hint="indices", gives=gives)
 
 
-@lowers(
-    "adaptive_max_pool1d_with_indices",
-    "adaptive_max_pool2d_with_indices",
-    "adaptive_max_pool3d_with_indices",
-    ignores=("return_indices", "output_size"),
-)
-def adaptive_max_pool_with_indices(b: Builder, input: Value) -> list[Value]:
-    axes = int(b.node.op.partition("pool")[2][0])
+@lowers("adaptive_max_pool1d_with_indices", ignores=("return_indices", "output_size"), axes=1)
+@lowers("adaptive_max_pool2d_with_indices", ignores=("return_indices", "output_size"), axes=2)
+@lowers("adaptive_max_pool3d_with_indices", ignores=("return_indices", "output_size"), axes=3)
+def adaptive_max_pool_with_indices(b: Builder, input: Value, *, axes: int) -> list[Value]:
     x = with_batch(b, input, axes)
     outs = numbers_of(b.out.shape[-axes:], b)
     sizes = numbers_of(x.sizes[2:], b)
@@ -97,7 +91,9 @@ def adaptive_max_pool_with_indices(b: Builder, input: Value) -> list[Value]:
 
 
 # The size of the result is the node's.
-@lowers("max_unpool1d", "max_unpool2d", "max_unpool3d", ignores=("output_size",))
+@lowers("max_unpool1d", ignores=("output_size",), axes=1)
+@lowers("max_unpool2d", ignores=("output_size",), axes=2)
+@lowers("max_unpool3d", ignores=("output_size",), axes=3)
 def max_unpool(
     b: Builder,
     input: Value,
@@ -105,8 +101,9 @@ def max_unpool(
     kernel_size: Sizes,
     stride: Sizes | None = None,
     padding: Sizes = 0,
+    *,
+    axes: int,
 ) -> Value:
-    axes = int(b.node.op[-2])
     kernel = each(kernel_size, axes)
     x, places = with_batch(b, input, axes), with_batch(b, indices, axes)
     places = b.cast(places, "float32")

@@ -156,7 +156,8 @@ def _hot(b: Builder, index: Value, depth: Size, dtype: str) -> Value:
 
 
 # torch gives no rule for what happens where two values fall on one place, but for scatter_add.
-@lowers("scatter", "scatter_add", takes_numbers=True)
+@lowers("scatter", takes_numbers=True)
+@lowers("scatter_add", takes_numbers=True, reduce="add")
 def scatter(
     b: Builder,
     input: Value,
@@ -181,7 +182,7 @@ def scatter(
         flat = b.op(op, x, axis=axis, hint=op, gives=rest)
         return flat if axis == input.rank - 1 else _permuted(b, flat, order, op)
 
-    adds = b.node.op == "scatter_add" or reduce == "add"
+    adds = reduce == "add"
     if src is None:
         assert value is not None
         if adds:
@@ -205,14 +206,20 @@ def _permuted(b: Builder, x: Value, order: list[int], hint: str) -> Value:
     return b.op("transpose", x, axes=tuple(order), hint=f"{hint}_axes", gives=gives)
 
 
-@lowers("index_add", "index_copy", takes_numbers=True)
+@lowers("index_add", takes_numbers=True)
 def index_add(b: Builder, input: Value, dim: int, index: Value, source: Value, alpha: float = 1) -> Value:
     axis = dim % input.rank
     places = _hot(b, index, input.sizes[axis], "float32")
     values = apply_along(b, source, axis, places, input.sizes[axis], "values")
-    if b.node.op == "index_add":
-        values = b.with_number("x * c", values, alpha, hint="alpha") if alpha != 1 else values
-        return binary(b, "add", input, values)
+    values = b.with_number("x * c", values, alpha, hint="alpha") if alpha != 1 else values
+    return binary(b, "add", input, values)
+
+
+@lowers("index_copy", takes_numbers=True)
+def index_copy(b: Builder, input: Value, dim: int, index: Value, source: Value) -> Value:
+    axis = dim % input.rank
+    places = _hot(b, index, input.sizes[axis], "float32")
+    values = apply_along(b, source, axis, places, input.sizes[axis], "values")
     return where_of(b, _covered(b, places, axis, input), values, input)
 
 
