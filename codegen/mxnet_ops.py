@@ -8,22 +8,47 @@ default is left out. A test holds this table against `mx.sym.<Op>.__doc__` of th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-# The inputs that MXNet makes by itself, under the op's name and these suffixes.
-AUTOMATIC = {
-    "Convolution": ("weight", "bias"),
-    "Deconvolution": ("weight", "bias"),
-    "FullyConnected": ("weight", "bias"),
-    "BatchNorm": ("gamma", "beta", "moving_mean", "moving_var"),
-    "LayerNorm": ("gamma", "beta"),
-    "InstanceNorm": ("gamma", "beta"),
-    "Embedding": ("weight",),
-    "LeakyReLU": ("gamma",),
-    "RNN": ("parameters",),
-    "SoftmaxOutput": ("label",),
-}
+from codegen.result_shapes import (
+    ShapeOf,
+    along_axis,
+    broadcast,
+    connected,
+    convolved,
+    cut,
+    deconvolved,
+    dotted,
+    embedded,
+    expanded,
+    flattened,
+    hot,
+    joined,
+    like_second,
+    multiplied,
+    of_shape,
+    padded,
+    picked,
+    pooled,
+    pooled_to,
+    rank_of,
+    reduced,
+    repeated,
+    reshaped,
+    same,
+    sliced,
+    spread_like,
+    spread_to,
+    squeezed,
+    stacked,
+    swapped,
+    taken,
+    tiled,
+    transposed,
+    unknown,
+)
+
 REQUIRED = "required"
 ONES = "ones"
 ZEROS = "zeros"
@@ -34,12 +59,15 @@ class OpSpec:
     """One op: its attributes in the order in which they are written, with MXNet's defaults.
 
     A default of `ONES` or `ZEROS` is MXNet's empty shape, which means one (stride) or zero (pad) for
-    each axis. `auxiliary` are the inputs that MXNet keeps as auxiliary states, `result_dtype` is what the op
-    gives whatever it reads.
+    each axis. `shape` tells the shape of the result (codegen.result_shapes). `automatic` are the inputs that MXNet
+    makes by itself, under the op's name and these suffixes, and `auxiliary` those that it keeps as auxiliary
+    states. `result_dtype` is what the op gives, whatever it reads.
     """
 
     attrs: dict[str, Any]
     always: frozenset[str]
+    shape: ShapeOf
+    automatic: tuple[str, ...] = ()
     auxiliary: frozenset[str] = frozenset()
     result_dtype: str = ""
 
@@ -56,15 +84,32 @@ class OpSpec:
         return bool(value == default)
 
 
-def _op(always: str = "", **attrs: Any) -> OpSpec:
-    return OpSpec(attrs, frozenset(always.split()))
+def _op(
+    shape: ShapeOf,
+    always: str = "",
+    /,
+    *,
+    automatic: str = "",
+    auxiliary: str = "",
+    result_dtype: str = "",
+    **attrs: Any,
+) -> OpSpec:
+    facts = (frozenset(always.split()), shape, tuple(automatic.split()), frozenset(auxiliary.split()))
+    return OpSpec(attrs, *facts, result_dtype)
+
+
+def _plain(shape: ShapeOf, names: str, result_dtype: str = "") -> dict[str, OpSpec]:
+    """Ops without attributes."""
+    return {name: _op(shape, result_dtype=result_dtype) for name in names.split()}
 
 
 _AXIS: dict[str, Any] = {"axis": None, "keepdims": False}
 OPS: dict[str, OpSpec] = {
     # Layers
     "Convolution": _op(
+        convolved,
         "no_bias",
+        automatic="weight bias",
         kernel=REQUIRED,
         stride=ONES,
         dilate=ONES,
@@ -74,7 +119,9 @@ OPS: dict[str, OpSpec] = {
         no_bias=False,
     ),
     "Deconvolution": _op(
+        deconvolved,
         "no_bias adj",
+        automatic="weight bias",
         kernel=REQUIRED,
         stride=ONES,
         dilate=ONES,
@@ -84,16 +131,32 @@ OPS: dict[str, OpSpec] = {
         num_group=1,
         no_bias=True,
     ),
-    "FullyConnected": _op("no_bias flatten", num_hidden=REQUIRED, no_bias=False, flatten=True),
-    "BatchNorm": _op(
-        "eps momentum fix_gamma", eps=1e-3, momentum=0.9, fix_gamma=True, use_global_stats=False, axis=1
+    "FullyConnected": _op(
+        connected,
+        "no_bias flatten",
+        automatic="weight bias",
+        num_hidden=REQUIRED,
+        no_bias=False,
+        flatten=True,
     ),
-    "LayerNorm": _op("eps", axis=-1, eps=1e-5),
-    "GroupNorm": _op("eps", num_groups=1, eps=1e-5),
-    "InstanceNorm": _op("eps", eps=1e-3),
-    "L2Normalization": _op("eps mode", eps=1e-10, mode="instance"),
-    "LRN": _op("knorm alpha", nsize=REQUIRED, alpha=1e-4, beta=0.75, knorm=2),
+    "BatchNorm": _op(
+        same,
+        "eps momentum fix_gamma",
+        automatic="gamma beta moving_mean moving_var",
+        auxiliary="moving_mean moving_var",
+        eps=1e-3,
+        momentum=0.9,
+        fix_gamma=True,
+        use_global_stats=False,
+        axis=1,
+    ),
+    "LayerNorm": _op(same, "eps", automatic="gamma beta", axis=-1, eps=1e-5),
+    "GroupNorm": _op(same, "eps", num_groups=1, eps=1e-5),
+    "InstanceNorm": _op(same, "eps", automatic="gamma beta", eps=1e-3),
+    "L2Normalization": _op(same, "eps mode", eps=1e-10, mode="instance"),
+    "LRN": _op(same, "knorm alpha", nsize=REQUIRED, alpha=1e-4, beta=0.75, knorm=2),
     "Pooling": _op(
+        pooled,
         "stride pooling_convention count_include_pad",
         kernel=(),
         pool_type="max",
@@ -104,10 +167,12 @@ OPS: dict[str, OpSpec] = {
         count_include_pad=None,
         p_value=None,
     ),
-    "contrib.AdaptiveAvgPooling2D": _op(output_size=REQUIRED),
-    "Dropout": _op(p=0.5, mode="training", axes=()),
-    "Embedding": _op(input_dim=REQUIRED, output_dim=REQUIRED, dtype="float32"),
+    "contrib.AdaptiveAvgPooling2D": _op(pooled_to, output_size=REQUIRED),
+    "Dropout": _op(same, p=0.5, mode="training", axes=()),
+    "Embedding": _op(embedded, automatic="weight", input_dim=REQUIRED, output_dim=REQUIRED, dtype="float32"),
     "RNN": _op(
+        unknown,
+        automatic="parameters",
         state_size=REQUIRED,
         num_layers=REQUIRED,
         bidirectional=False,
@@ -116,18 +181,24 @@ OPS: dict[str, OpSpec] = {
         state_outputs=False,
         projection_size=None,
     ),
-    "SoftmaxOutput": _op(),
-    "CTCLoss": _op("blank_label", use_data_lengths=False, use_label_lengths=False, blank_label="first"),
+    "SoftmaxOutput": _op(
+        same,
+        automatic="label",
+    ),
+    "CTCLoss": _op(
+        unknown, "blank_label", use_data_lengths=False, use_label_lengths=False, blank_label="first"
+    ),
     # Activations
-    "Activation": _op(act_type=REQUIRED),
-    "LeakyReLU": _op("act_type slope", act_type="leaky", slope=0.25),
-    "hard_sigmoid": _op("alpha", alpha=0.2, beta=0.5),
-    "softmax": _op(axis=-1, temperature=None),
-    "log_softmax": _op(axis=-1, temperature=None),
+    "Activation": _op(same, act_type=REQUIRED),
+    "LeakyReLU": _op(same, "act_type slope", automatic="gamma", act_type="leaky", slope=0.25),
+    "hard_sigmoid": _op(same, "alpha", alpha=0.2, beta=0.5),
+    "softmax": _op(same, axis=-1, temperature=None),
+    "log_softmax": _op(same, axis=-1, temperature=None),
     # Resizing
-    "Pad": _op(mode=REQUIRED, pad_width=REQUIRED, constant_value=0),
-    "UpSampling": _op(scale=REQUIRED, sample_type=REQUIRED),
+    "Pad": _op(padded, mode=REQUIRED, pad_width=REQUIRED, constant_value=0),
+    "UpSampling": _op(unknown, scale=REQUIRED, sample_type=REQUIRED),
     "contrib.BilinearResize2D": _op(
+        unknown,
         "align_corners",
         height=1,
         width=1,
@@ -136,162 +207,104 @@ OPS: dict[str, OpSpec] = {
         mode="size",
         align_corners=True,
     ),
-    "GridGenerator": _op(transform_type=REQUIRED, target_shape=(0, 0)),
-    "BilinearSampler": _op(),
-    "depth_to_space": _op(block_size=REQUIRED),
-    "space_to_depth": _op(block_size=REQUIRED),
-    "im2col": _op(kernel=REQUIRED, stride=ONES, dilate=ONES, pad=ZEROS),
-    "col2im": _op(output_size=REQUIRED, kernel=REQUIRED, stride=ONES, dilate=ONES, pad=ZEROS),
+    "GridGenerator": _op(unknown, transform_type=REQUIRED, target_shape=(0, 0)),
+    "BilinearSampler": _op(
+        unknown,
+    ),
+    "depth_to_space": _op(unknown, block_size=REQUIRED),
+    "space_to_depth": _op(unknown, block_size=REQUIRED),
+    "im2col": _op(unknown, kernel=REQUIRED, stride=ONES, dilate=ONES, pad=ZEROS),
+    "col2im": _op(unknown, output_size=REQUIRED, kernel=REQUIRED, stride=ONES, dilate=ONES, pad=ZEROS),
     # Shape
-    "Reshape": _op(shape=REQUIRED, reverse=False),
-    "Flatten": _op(),
-    "SwapAxis": _op("dim1 dim2", dim1=0, dim2=0),  # of which torch has no default
-    "transpose": _op(axes=REQUIRED),
-    "expand_dims": _op(axis=REQUIRED),
-    "squeeze": _op(axis=None),
-    "Concat": _op("dim", dim=1),
-    "stack": _op("axis", axis=0),
-    "split": _op(num_outputs=REQUIRED, axis=1, squeeze_axis=False),
-    "slice": _op(begin=REQUIRED, end=REQUIRED, step=()),
-    "slice_axis": _op(axis=REQUIRED, begin=REQUIRED, end=REQUIRED),
-    "slice_like": _op(axes=()),
-    "broadcast_axis": _op(axis=REQUIRED, size=REQUIRED),
-    "broadcast_to": _op(shape=REQUIRED),
-    "broadcast_like": _op(lhs_axes=None, rhs_axes=None),
-    "reshape_like": _op(lhs_begin=None, lhs_end=None, rhs_begin=None, rhs_end=None),
-    "tile": _op(reps=REQUIRED),
-    "repeat": _op(repeats=REQUIRED, axis=None),
-    "flip": _op(axis=REQUIRED),
-    "diag": _op(k=0, axis1=0, axis2=1),
+    "Reshape": _op(reshaped, shape=REQUIRED, reverse=False),
+    "Flatten": _op(
+        flattened,
+    ),
+    "SwapAxis": _op(swapped, "dim1 dim2", dim1=0, dim2=0),  # of which torch has no default
+    "transpose": _op(transposed, axes=REQUIRED),
+    "expand_dims": _op(expanded, axis=REQUIRED),
+    "squeeze": _op(squeezed, axis=None),
+    "Concat": _op(joined, "dim", dim=1),
+    "stack": _op(stacked, "axis", axis=0),
+    "split": _op(unknown, num_outputs=REQUIRED, axis=1, squeeze_axis=False),
+    "slice": _op(sliced, begin=REQUIRED, end=REQUIRED, step=()),
+    "slice_axis": _op(cut, axis=REQUIRED, begin=REQUIRED, end=REQUIRED),
+    "slice_like": _op(unknown, axes=()),
+    "broadcast_axis": _op(spread_to, axis=REQUIRED, size=REQUIRED),
+    "broadcast_to": _op(of_shape, shape=REQUIRED),
+    "broadcast_like": _op(spread_like, lhs_axes=None, rhs_axes=None),
+    "reshape_like": _op(like_second, lhs_begin=None, lhs_end=None, rhs_begin=None, rhs_end=None),
+    "tile": _op(tiled, reps=REQUIRED),
+    "repeat": _op(repeated, repeats=REQUIRED, axis=None),
+    "flip": _op(same, axis=REQUIRED),
+    "diag": _op(unknown, k=0, axis1=0, axis2=1),
     # Indexing
-    "take": _op("mode", axis=0, mode="clip"),
-    "pick": _op("mode", axis=-1, keepdims=False, mode="clip"),
-    "gather_nd": _op(),
-    "scatter_nd": _op(shape=REQUIRED),
-    "one_hot": _op(depth=REQUIRED, on_value=1.0, off_value=0.0, dtype="float32"),
-    "where": _op(),
-    "topk": _op("dtype", axis=-1, k=1, ret_typ="indices", is_ascend=False, dtype="float32"),
-    "sort": _op(axis=-1, is_ascend=True),
-    "argsort": _op("dtype", axis=-1, is_ascend=True, dtype="float32"),
-    "argmax": _op(**_AXIS),
-    "argmin": _op(**_AXIS),
-    "cumsum": _op(axis=None, dtype=None),
+    "take": _op(taken, "mode", axis=0, mode="clip"),
+    "pick": _op(picked, "mode", axis=-1, keepdims=False, mode="clip"),
+    "gather_nd": _op(
+        unknown,
+    ),
+    "scatter_nd": _op(unknown, shape=REQUIRED),
+    "one_hot": _op(hot, depth=REQUIRED, on_value=1.0, off_value=0.0, dtype="float32"),
+    "where": _op(same),
+    "topk": _op(unknown, "dtype", axis=-1, k=1, ret_typ="indices", is_ascend=False, dtype="float32"),
+    "sort": _op(same, axis=-1, is_ascend=True),
+    "argsort": _op(same, "dtype", axis=-1, is_ascend=True, dtype="float32"),
+    "argmax": _op(reduced, result_dtype="float32", **_AXIS),
+    "argmin": _op(reduced, result_dtype="float32", **_AXIS),
+    "cumsum": _op(same, axis=None, dtype=None),
     # Reductions
-    "sum": _op(**_AXIS),
-    "mean": _op(**_AXIS),
-    "prod": _op(**_AXIS),
-    "max": _op(**_AXIS),
-    "min": _op(**_AXIS),
-    "norm": _op("ord", ord=2, axis=None, keepdims=False),
+    "sum": _op(reduced, **_AXIS),
+    "mean": _op(reduced, **_AXIS),
+    "prod": _op(reduced, **_AXIS),
+    "max": _op(reduced, **_AXIS),
+    "min": _op(reduced, **_AXIS),
+    "norm": _op(reduced, "ord", ord=2, axis=None, keepdims=False),
     # Linear algebra
-    "dot": _op(transpose_a=False, transpose_b=False),
-    "batch_dot": _op(transpose_a=False, transpose_b=False),
-    "linalg.trsm": _op("lower rightside", transpose=False, rightside=False, lower=True, alpha=1.0),
-    "linalg.gemm2": _op(transpose_a=False, transpose_b=False, alpha=1.0, axis=-2),
+    "dot": _op(dotted, transpose_a=False, transpose_b=False),
+    "batch_dot": _op(multiplied, transpose_a=False, transpose_b=False),
+    "linalg.trsm": _op(unknown, "lower rightside", transpose=False, rightside=False, lower=True, alpha=1.0),
+    "linalg.gemm2": _op(multiplied, transpose_a=False, transpose_b=False, alpha=1.0, axis=-2),
     # Made in forward
-    "zeros": _op(shape=REQUIRED, dtype="float32"),
-    "ones": _op(shape=REQUIRED, dtype="float32"),
-    "arange": _op(start=REQUIRED, stop=None, step=1.0, dtype="float32"),
-    "contrib.arange_like": _op(start=0.0, step=1.0, axis=None),
-    "zeros_like": _op(),
-    "ones_like": _op(),
+    "zeros": _op(of_shape, shape=REQUIRED, dtype="float32"),
+    "ones": _op(of_shape, shape=REQUIRED, dtype="float32"),
+    "arange": _op(unknown, start=REQUIRED, stop=None, step=1.0, dtype="float32"),
+    "contrib.arange_like": _op(along_axis, start=0.0, step=1.0, axis=None),
+    "zeros_like": _op(same),
+    "ones_like": _op(same),
     # Elementwise
-    "cast": _op(dtype=REQUIRED),
-    "clip": _op(a_min=REQUIRED, a_max=REQUIRED),
-    "add_n": _op(),
-    "smooth_l1": _op(scalar=REQUIRED),
+    "cast": _op(same, dtype=REQUIRED),
+    "clip": _op(same, a_min=REQUIRED, a_max=REQUIRED),
+    "add_n": _op(same),
+    "smooth_l1": _op(same, scalar=REQUIRED),
+    # Without attributes
+    **_plain(
+        same,
+        "identity BlockGrad elemwise_add elemwise_sub elemwise_mul elemwise_div logical_not relu "
+        "sigmoid tanh softsign abs sign ceil floor rint trunc square sqrt rsqrt cbrt rcbrt "
+        "reciprocal exp expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh "
+        "arcsinh arccosh arctanh erf erfinv gamma gammaln degrees radians negative "
+        "contrib.div_sqrt_dim linalg.inverse linalg.potrf",
+    ),
+    **_plain(
+        broadcast,
+        "broadcast_add broadcast_sub broadcast_mul broadcast_div broadcast_power broadcast_mod "
+        "broadcast_maximum broadcast_minimum broadcast_hypot broadcast_equal broadcast_not_equal "
+        "broadcast_greater broadcast_greater_equal broadcast_lesser broadcast_lesser_equal "
+        "broadcast_logical_and broadcast_logical_or broadcast_logical_xor",
+    ),
+    **_plain(rank_of, "shape_array", result_dtype="int64"),
+    **_plain(
+        unknown,
+        "linalg.det linalg.gelqf linalg.slogdet linalg.syevd khatri_rao linalg.extractdiag "
+        "linalg.makediag",
+    ),
 }
-
-
-OPS.update(
-    {
-        name: _op()
-        for name in [
-            "identity",
-            "BlockGrad",
-            "elemwise_add",
-            "elemwise_sub",
-            "elemwise_mul",
-            "elemwise_div",
-            "broadcast_add",
-            "broadcast_sub",
-            "broadcast_mul",
-            "broadcast_div",
-            "broadcast_power",
-            "broadcast_mod",
-            "broadcast_maximum",
-            "broadcast_minimum",
-            "broadcast_hypot",
-            "broadcast_equal",
-            "broadcast_not_equal",
-            "broadcast_greater",
-            "broadcast_greater_equal",
-            "broadcast_lesser",
-            "broadcast_lesser_equal",
-            "broadcast_logical_and",
-            "broadcast_logical_or",
-            "broadcast_logical_xor",
-            "logical_not",
-            "relu",
-            "sigmoid",
-            "tanh",
-            "softsign",
-            "abs",
-            "sign",
-            "ceil",
-            "floor",
-            "rint",
-            "trunc",
-            "square",
-            "sqrt",
-            "rsqrt",
-            "cbrt",
-            "rcbrt",
-            "reciprocal",
-            "exp",
-            "expm1",
-            "log",
-            "log2",
-            "log10",
-            "log1p",
-            "sin",
-            "cos",
-            "tan",
-            "arcsin",
-            "arccos",
-            "arctan",
-            "sinh",
-            "cosh",
-            "tanh",
-            "arcsinh",
-            "arccosh",
-            "arctanh",
-            "erf",
-            "erfinv",
-            "gamma",
-            "gammaln",
-            "degrees",
-            "radians",
-            "negative",
-            "contrib.div_sqrt_dim",
-            "shape_array",
-            "linalg.inverse",
-            "linalg.det",
-            "linalg.potrf",
-            "linalg.gelqf",
-            "linalg.slogdet",
-            "linalg.syevd",
-            "khatri_rao",
-            "linalg.extractdiag",
-            "linalg.makediag",
-        ]
-    }
-)
 
 
 def automatic_inputs(op: str) -> tuple[str, ...]:
     """The inputs of an op that MXNet makes by itself."""
-    return AUTOMATIC.get(op, ())
+    return OPS[op].automatic if op in OPS else ()
 
 
 def written_attrs(op: str, attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -307,8 +320,3 @@ def written_attrs(op: str, attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], .
         for name, default in spec.attrs.items()
         if name in attrs and (name in spec.always or not spec.is_default(name, attrs[name], default))
     )
-
-
-OPS["BatchNorm"] = replace(OPS["BatchNorm"], auxiliary=frozenset(["moving_mean", "moving_var"]))
-for _name in ("argmax", "argmin"):
-    OPS[_name] = replace(OPS[_name], result_dtype="float32")

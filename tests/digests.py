@@ -16,13 +16,14 @@ import multiprocessing
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-RECORD = Path(__file__).parent / "digests.txt"
+HOME = Path(__file__).resolve().parent.parent
+RECORD = HOME / "tests" / "digests.txt"
 SUITES = ("golden", "case", "zoo")
 LENGTH = 12
+MOST_SHOWN = 20
 
 
 def names(suites: Iterable[str]) -> list[str]:
@@ -48,7 +49,7 @@ def digest(name: str) -> str:
     try:
         conversion = _conversion(suite, own)
     except (ConversionError, RequestError) as error:
-        return f"{name}\trefused\t{_hash(str(error))}"
+        return f"{name}\trefused\t{_hash(str(error).replace(str(HOME), ''))}"
     parts = [conversion.code, conversion.symbol.tojson(), conversion.contrast]
     return "\t".join([name, *map(_hash, parts), _weights(conversion), _hash("\n".join(conversion.notes))])
 
@@ -81,9 +82,9 @@ def _weights(conversion: Any) -> str:
 
 def digests(wanted: list[str], processes: int) -> Iterator[str]:
     """The line of each, in order."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, max_tasks_per_child=150) as pool:
-        for number, line in enumerate(pool.map(digest, wanted), 1):
+    # Not concurrent.futures: with max_tasks_per_child it comes to a stand in Python 3.11 (python/cpython#115634).
+    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=150) as pool:
+        for number, line in enumerate(pool.imap(digest, wanted), 1):
             if sys.stderr.isatty():
                 print(f"\r{number} of {len(wanted)}", end="", file=sys.stderr, flush=True)
             yield line
@@ -113,7 +114,7 @@ def main() -> int:
         order = [name for name in names(SUITES) if name in merged]
         RECORD.write_text("".join(f"{name}\t{merged[name]}\n" for name in order))
     changed = [name for name in wanted if found[name] != known.get(name)]
-    for name in changed:
+    for name in changed[:MOST_SHOWN]:
         print(f"{name}: {known.get(name, 'not recorded')} -> {found[name]}")
     print(f"{len(wanted) - len(changed)} of {len(wanted)} are as recorded")
     return 1 if changed and not options.write else 0

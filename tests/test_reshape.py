@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codegen.idioms.reshape_codes import Code, codes, gives, shared, simple
 from codegen.ir import Dim, Shape, shape_at
+from codegen.reshape_codes import Code, codes, gives, shared, simple
 
 N = Dim(Fraction(1))
 

@@ -143,6 +143,8 @@ class Builder:
             if not isinstance(v, Value) and (v is not None or required.get(k) is REQUIRED)
         }
         operands = tuple((slot, self._operand(op, value, slot)) for slot, value in given)
+        if shapes == (None,):
+            shapes = (_result_shape(op, plain, [value.shape for _, value in given]),)
         index = len(self.calls)
         self.calls.append(
             DraftCall(
@@ -157,6 +159,14 @@ class Builder:
             return value.operand
         is_auxiliary = op in OPS and slot in OPS[op].auxiliary
         return self.leaves.of(value, slot, "aux" if is_auxiliary else "arg")
+
+
+def _result_shape(op: str, attrs: Mapping[str, Any], inputs: Sequence[Shape | None]) -> Shape | None:
+    """The shape that an op gives, as far as its table entry tells it."""
+    known = [shape for shape in inputs if shape is not None]
+    if op not in OPS or len(known) < len(inputs):
+        return None
+    return OPS[op].shape(known, {**OPS[op].attrs, **attrs})
 
 
 def _result_dtype(op: str, attrs: Mapping[str, Any], first: str) -> str:

@@ -35,7 +35,7 @@ from codegen.folded import (
     each,
 )
 from codegen.identifiers import identifier
-from codegen.mxnet_ops import AUTOMATIC
+from codegen.mxnet_ops import automatic_inputs
 from codegen.program import Leaf, Operand, Out, Program, Scope, Variable
 
 # Classes that hold each other have no common level: their blocks are then matched where they stand.
@@ -85,7 +85,7 @@ class _Folder:
             slots = {
                 slot
                 for slot, operand in call.inputs
-                if slot in AUTOMATIC.get(call.op, ())
+                if slot in automatic_inputs(call.op)
                 and isinstance(operand, Leaf)
                 and operand.name == f"{call.name}_{slot}"
                 and len(self._users[operand]) == 1

@@ -8,8 +8,8 @@ from dataclasses import replace
 from codegen.builder.builder import Builder
 from codegen.builder.value import Value
 from codegen.idioms.around import like_batch
-from codegen.idioms.reshape_codes import simple
 from codegen.ir import Dim, Shape, Size, elements_in
+from codegen.reshape_codes import simple
 
 
 def take(b: Builder, x: Value, index: Value, axis: int, hint: str = "") -> Value:

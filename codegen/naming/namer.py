@@ -10,6 +10,7 @@ apart.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from codegen.draft import OfAll, OfInput, OfKey, OfModule, OfRule, Wish
 from codegen.identifiers import flat
@@ -30,10 +31,10 @@ class Namer:
         self._repeated = repeated_ops(graph)
         self._taken: set[str] = set()
 
-    def unique(self, name: str) -> str:
-        """The name, numbered where it is taken; taken from now on."""
+    def unique(self, name: str, steps: Collection[str] = ()) -> str:
+        """The name, numbered where it is taken, or is what a step on the way is called; taken from now on."""
         candidate, number = name, 1
-        while candidate in self._taken:
+        while candidate in self._taken or candidate in steps:
             number += 1
             candidate = numbered(name, number)
         self._taken.add(candidate)

@@ -81,12 +81,13 @@ class _Names:
         owners = [self._owner(call, place) for call in calls]
         in_layer = bool(place.frames) and place.frames[-1].library
         steps = len(calls) > 1 and not in_layer and not any(owners)
-        names = []
+        names: list[str] = []
+        told: set[str] = set()
         for call, owner in zip(calls, owners, strict=True):
-            below = steps and call.hint
-            names.append(
-                "" if below else self._namer.unique(self._namer.stem(node, owner or None, call.hint))
-            )
+            stem = self._namer.stem(node, owner or None, call.hint)
+            if steps and call.hint:
+                told.add(stem)
+            names.append("" if steps and call.hint else self._namer.unique(stem, told))
             self._name_variables(call)
         if steps:
             stem = next(filter(None, reversed(names)), "") or self._namer.unique(

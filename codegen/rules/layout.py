@@ -11,7 +11,6 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.around import siblings
-from codegen.idioms.reshape_codes import Code, shared
 from codegen.idioms.shapes import (
     as_bool,
     flat_shape,
@@ -23,6 +22,7 @@ from codegen.idioms.shapes import (
     take,
 )
 from codegen.ir import Dim, Shape, Size
+from codegen.reshape_codes import Code, shared
 
 
 # The shape that torch computed from its arguments is the node's.
@@ -88,9 +88,7 @@ def transpose(b: Builder, input: Value, dim0: int, dim1: int) -> Value:
 
 @lowers("T")
 def reverse_axes(b: Builder, input: Value) -> Value:
-    if input.rank <= 2:
-        return adjoint(b, input)
-    return permuted(b, input, tuple(reversed(range(input.rank))))
+    return input if input.rank < 2 else permuted(b, input, tuple(reversed(range(input.rank))))
 
 
 @lowers("t", "mT", "H", "mH", "adjoint")
