@@ -96,8 +96,8 @@ def flattened(inputs: Shapes, attrs: Attrs) -> Shape | None:
 
 def joined(inputs: Shapes, attrs: Attrs) -> Shape | None:
     """The sizes along `dim` added."""
-    axis = attrs["dim"]
-    return _with(inputs[0], axis, _sum([shape[axis] for shape in inputs]))
+    shapes, axis = [shape or (1,) for shape in inputs], attrs["dim"]
+    return _with(shapes[0], axis, _sum([shape[axis] for shape in shapes]))
 
 
 def stacked(inputs: Shapes, attrs: Attrs) -> Shape:

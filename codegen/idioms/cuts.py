@@ -116,7 +116,6 @@ def basic_index(b: Builder, x: Value, items: list[Any], shape: Shape) -> Value:
             x,
             axis=dropped[0] if len(dropped) == 1 else dropped,
             hint="" if not news else "squeezed",
-            gives=rest,
         )
     if news:
         x = _with_new_axes(b, x, items, shape)
@@ -127,7 +126,7 @@ def _with_new_axes(b: Builder, x: Value, items: list[Any], shape: Shape) -> Valu
     kept = [i for i in items if i is None or not isinstance(i, int)]
     places = [k for k, i in enumerate(kept) if i is None]
     if len(places) == 1:
-        return b.op("expand_dims", x, axis=places[0], gives=shape)
+        return b.op("expand_dims", x, axis=places[0])
     return reshape_to(b, x, shape)
 
 
@@ -138,9 +137,7 @@ def sliced(b: Builder, x: Value, cuts: list[Cut]) -> Value:
     gives = tuple(length_of(b, size, c) for size, c in zip(x.sizes, cuts, strict=True))
     if len(active) == 1 and active[0][1].step == 1:
         axis, c = active[0]
-        last = b.op(
-            "slice_axis", x, axis=axis, begin=c.begin, end=c.end, hint="slice" if c.drop else "", gives=gives
-        )
+        last = b.op("slice_axis", x, axis=axis, begin=c.begin, end=c.end, hint="slice" if c.drop else "")
         return last
     steps = tuple(c.step for c in cuts)
     return b.op(

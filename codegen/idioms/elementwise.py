@@ -70,9 +70,9 @@ def batch_number(b: Builder, size: Dim, dtype: str) -> Value:
         like = b.input(name)
         for axis, own in enumerate(like.sizes):
             if isinstance(own, Dim):
-                sizes = b.op("shape_array", like, hint="sizes", gives=(like.rank,))
-                number = b.op("slice_axis", sizes, axis=0, begin=axis, end=axis + 1, hint="batch", gives=(1,))
-                number = b.op("cast", number, dtype=dtype, hint="batch_number", gives=(1,))
+                sizes = b.op("shape_array", like, hint="sizes")
+                number = b.op("slice_axis", sizes, axis=0, begin=axis, end=axis + 1, hint="batch")
+                number = b.op("cast", number, dtype=dtype, hint="batch_number")
                 factor = size.coef / own.coef
                 if factor != 1:
                     number = b.with_number("x * c", number, float(factor), hint="scaled_batch")
@@ -105,11 +105,10 @@ def _is_neutral(expression: str, number: Number) -> bool:
 
 def _of_tensors(b: Builder, op: str, left: Value, right: Value, hint: str) -> Value:
     if left.sizes == right.sizes and op in {"add", "sub", "mul", "div"}:
-        return b.op(f"elemwise_{op}", left, right, hint=hint, gives=left.shape)
+        return b.op(f"elemwise_{op}", left, right, hint=hint)
     left, right = same_rank(b, left, right)
     name = {"power": "broadcast_power", "mod": "broadcast_mod"}.get(op, f"broadcast_{op}")
-    gives = tuple(r if x == 1 else x for x, r in zip(left.sizes, right.sizes, strict=True))
-    return b.op(name, left, right, hint=hint, gives=gives)
+    return b.op(name, left, right, hint=hint)
 
 
 def same_rank(b: Builder, *values: Value) -> list[Value]:
@@ -129,17 +128,17 @@ def _ranked(b: Builder, value: Value, rank: int, number: int) -> Value:
         code = (1,) * (rank - 1) + (-1,)
     else:
         code = tuple(-1 if isinstance(s, Dim) else s for s in sizes)
-    return b.op("Reshape", value, shape=code, hint="lhs" if number == 0 else "rhs", gives=sizes)
+    return b.op("Reshape", value, shape=code, hint="lhs" if number == 0 else "rhs")
 
 
 def select(b: Builder, condition: Value, left: Value, right: Value, hint: str = "") -> Value:
-    value = b.op("where", condition, x=left, y=right, hint=hint, gives=condition.shape)
+    value = b.op("where", condition, x=left, y=right, hint=hint)
     return replace(value, dtype=left.dtype)
 
 
 def full_like(b: Builder, like: Value, number: Number, dtype: str, hint: str) -> Value:
     """A tensor of one number in the shape of `like`."""
-    zeros = b.op("zeros_like", b.cast(like, dtype), hint=f"{hint}_zeros", gives=like.shape)
+    zeros = b.op("zeros_like", b.cast(like, dtype), hint=f"{hint}_zeros")
     if number == 0:
         return zeros
     return b.with_number("x + c", zeros, float(number) if dtype.startswith("float") else number, hint=hint)
@@ -161,10 +160,10 @@ def made(b: Builder, number: float) -> Value:
     shape = tuple(1 if isinstance(s, Dim) else s for s in b.out.shape) or (1,)
     kind = {0.0: "zeros", 1.0: "ones"}.get(float(number)) if not isinstance(number, Value) else None
     if kind is None:
-        one = b.op("ones", shape=shape, dtype=dtype, hint="ones", gives=shape)
+        one = b.op("ones", shape=shape, dtype=dtype, hint="ones")
         value = b.with_number("x * c", one, number, hint="full")
     else:
-        value = b.op(kind, shape=shape, dtype=dtype, hint=kind, gives=shape)
+        value = b.op(kind, shape=shape, dtype=dtype, hint=kind)
     return spread(b, value, b.out.shape or (1,), "batch")
 
 

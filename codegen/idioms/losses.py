@@ -27,12 +27,12 @@ def as_float(b: Builder, op: str, left: Value | float, right: Value | float, hin
 
 
 def unary_of(b: Builder, op: str, x: Value, hint: str) -> Value:
-    return b.op(op, x, hint=hint, gives=x.shape)
+    return b.op(op, x, hint=hint)
 
 
 def relu_of(b: Builder, x: Value, hint: str) -> Value:
-    return b.op("Activation", x, act_type="relu", hint=hint, gives=x.shape)
+    return b.op("Activation", x, act_type="relu", hint=hint)
 
 
 def softplus_of(b: Builder, x: Value, hint: str) -> Value:
-    return b.op("Activation", x, act_type="softrelu", hint=hint, gives=x.shape)
+    return b.op("Activation", x, act_type="softrelu", hint=hint)

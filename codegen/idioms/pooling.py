@@ -62,7 +62,6 @@ def pool(
     valid = tuple(window_count(*cell, False) for cell in grid)
     full = tuple(_full_windows(*cell) for cell in grid)
     convention = "full" if wanted != valid else "valid"
-    gives = (*x.sizes[:2], *(full if convention == "full" else valid))
     trimmed = convention == "full" and full != wanted
     pooled = b.op(
         "Pooling",
@@ -74,7 +73,6 @@ def pool(
         pooling_convention=convention,
         count_include_pad=include_pad,
         hint="full" if trimmed and not hint else hint,
-        gives=gives,
     )
     if not trimmed:
         return pooled
@@ -96,11 +94,7 @@ def _dilated_max(
     """Max pooling with gaps: the maximum of the input shifted by each cell of the kernel."""
     best: Value | None = None
     for number, window in enumerate(window_cells(b, x, kernel, strides, pads, dilation)):
-        best = (
-            window
-            if best is None
-            else b.op("broadcast_maximum", best, window, hint=f"max{number}", gives=window.shape)
-        )
+        best = window if best is None else b.op("broadcast_maximum", best, window, hint=f"max{number}")
     assert best is not None
     return best
 
@@ -128,7 +122,6 @@ def window_cells(
             end=(None, None, *end),
             step=(1, 1, *strides),
             hint=f"cell{name}",
-            gives=(*x.sizes[:2], *outs),
         )
         cells.append(window)
     return cells
@@ -179,7 +172,6 @@ def adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> V
             pool_type=kind,
             global_pool=True,
             stride=None,
-            gives=(*x.sizes[:2], *outs),
         )
         return without_batch(b, input, pooled, axes)
     sizes = numbers_of(x.sizes[2:], b)
@@ -207,8 +199,6 @@ def _adaptive_by_axis(b: Builder, x: Value, kind: str, outs: tuple[int, ...]) ->
             begin, end = i * size // out, -(-(i + 1) * size // out)
             window = cut(b, x, axis, begin, end, hint=f"window{axis}_{i}")
             op = "mean" if kind == "avg" else "max"
-            gives = (*x.sizes[:axis], 1, *x.sizes[axis + 1 :])
-            cells.append(b.op(op, window, axis=axis, keepdims=True, hint=f"{op}{axis}_{i}", gives=gives))
-        gives = (*x.sizes[:axis], out, *x.sizes[axis + 1 :])
-        x = b.op("Concat", cells, dim=axis, hint=f"joined{axis}", gives=gives)
+            cells.append(b.op(op, window, axis=axis, keepdims=True, hint=f"{op}{axis}_{i}"))
+        x = b.op("Concat", cells, dim=axis, hint=f"joined{axis}")
     return x

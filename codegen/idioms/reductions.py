@@ -32,23 +32,21 @@ def reduced(shape: Shape, axes: tuple[int, ...], keepdim: bool) -> Shape:
 def reduction(b: Builder, op: str, x: Value, dim: Axes, keepdim: bool, hint: str = "") -> Value:
     """One of MXNet's reductions, in torch's shape."""
     axes = axes_of(dim, x.rank)
-    gives = reduced(x.sizes, axes, keepdim)
     if not axes:
         return x
     axis = axes[0] if len(axes) == 1 else axes
-    return b.op(op, x, axis=axis, keepdims=keepdim, hint=hint, gives=gives)
+    return b.op(op, x, axis=axis, keepdims=keepdim, hint=hint)
 
 
 def moments(b: Builder, x: Value, axes: tuple[int, ...], correction: float) -> tuple[Value, Value]:
     """Mean and variance over `axes`, both with the axes kept."""
-    kept = reduced(x.sizes, axes, True)
     count = elements_in([x.sizes[a] for a in axes])
     if not isinstance(count, int):
         raise b.refuse("a variance over the batch axis", "fix the batch size with --input")
-    mean = b.op("mean", x, axis=axes, keepdims=True, hint="mean", gives=kept)
-    centred = b.op("broadcast_sub", x, mean, hint="centred", gives=x.shape)
-    squares = b.op("square", centred, hint="squares", gives=x.shape)
-    total = b.op("sum", squares, axis=axes, keepdims=True, hint="sum", gives=kept)
+    mean = b.op("mean", x, axis=axes, keepdims=True, hint="mean")
+    centred = b.op("broadcast_sub", x, mean, hint="centred")
+    squares = b.op("square", centred, hint="squares")
+    total = b.op("sum", squares, axis=axes, keepdims=True, hint="sum")
     if count <= correction:
         raise b.refuse(f"a variance of {count} numbers with correction {correction}, which is not a number")
     return mean, b.with_number("x / c", total, count - correction, hint="var")
@@ -59,12 +57,12 @@ def vector_norm(
 ) -> Value:
     """The p-norm over axes, for any p."""
     if p == "fro" or p == 2:
-        squares = b.op("square", x, hint="squares", gives=x.shape)
+        squares = b.op("square", x, hint="squares")
         total = reduction(b, "sum", squares, axes, keepdim, hint="sum")
-        return b.op("sqrt", total, hint=hint, gives=total.shape)
+        return b.op("sqrt", total, hint=hint)
     if isinstance(p, str):
         raise b.refuse(f"norm() with p={p!r}")
-    size = b.op("abs", x, hint="abs", gives=x.shape)
+    size = b.op("abs", x, hint="abs")
     if math.isinf(p):
         return reduction(b, "max" if p > 0 else "min", size, axes, keepdim, hint=hint)
     if p == 0:
@@ -82,11 +80,9 @@ def prefixes(b: Builder, x: Value, axis: int, filler: float) -> tuple[Value, int
     size = x.sizes[axis]
     if isinstance(size, Dim):
         raise b.refuse(f"{b.node.op}() along the batch axis", "fix the batch size with --input")
-    row_shape = (*x.sizes[:axis], 1, *x.sizes[axis:])
-    rows = b.op("expand_dims", x, axis=axis, hint="rows", gives=row_shape)
+    rows = b.op("expand_dims", x, axis=axis, hint="rows")
     mask_shape = tuple(size if a in {axis, axis + 1} else 1 for a in range(x.rank + 1))
     seen = b.constant(np.tril(np.ones((size, size), x.dtype)).reshape(mask_shape), "seen")
-    gives = (*x.sizes[:axis], size, *x.sizes[axis:])
-    kept = b.op("broadcast_mul", rows, seen, hint="kept", gives=gives)
+    kept = b.op("broadcast_mul", rows, seen, hint="kept")
     unseen = b.constant(np.triu(np.full((size, size), filler, x.dtype), 1).reshape(mask_shape), "unseen")
-    return b.op("broadcast_add", kept, unseen, hint="filled", gives=gives), axis + 1
+    return b.op("broadcast_add", kept, unseen, hint="filled"), axis + 1

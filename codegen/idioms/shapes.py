@@ -14,11 +14,10 @@ from codegen.reshape_codes import simple
 
 def take(b: Builder, x: Value, index: Value, axis: int, hint: str = "") -> Value:
     """`x` at the places `index` along `axis`; negative places count from the end."""
-    gives = (*x.sizes[:axis], *index.sizes, *x.sizes[axis + 1 :])
     if index.const is not None and not isinstance(x.sizes[axis], Dim):
         index = replace(index, const=index.const % x.sizes[axis], operand=None)
     mode = "clip" if index.const is not None else "wrap"
-    return b.op("take", x, index, axis=axis, mode=mode, hint=hint, gives=gives)
+    return b.op("take", x, index, axis=axis, mode=mode, hint=hint)
 
 
 def reshape_to(b: Builder, value: Value, shape: Shape, hint: str = "") -> Value:
@@ -38,10 +37,7 @@ def as_bool(b: Builder, value: Value) -> Value:
 
 def cut(b: Builder, value: Value, axis: int, begin: int, end: int | None, hint: str = "") -> Value:
     """`value` from `begin` to `end` (None: to the end) along an axis."""
-    size = value.sizes[axis]
-    length: Size = end - begin if end is not None else size - begin if isinstance(size, int) else size
-    gives = (*value.sizes[:axis], length, *value.sizes[axis + 1 :])
-    return b.op("slice_axis", value, axis=axis, begin=begin, end=end, hint=hint, gives=gives)
+    return b.op("slice_axis", value, axis=axis, begin=begin, end=end, hint=hint)
 
 
 def flat_shape(b: Builder, value: Value) -> Shape:
@@ -61,14 +57,12 @@ def spread(b: Builder, value: Value, shape: Shape, hint: str) -> Value:
     grown = [i for i, (old, new) in enumerate(zip(value.sizes, shape, strict=True)) if old != new]
     fixed = [i for i in grown if isinstance(shape[i], int)]
     if fixed:
-        sizes = tuple(shape[i] if i in fixed else s for i, s in enumerate(value.sizes))
         value = b.op(
             "broadcast_axis",
             value,
             axis=tuple(fixed),
             size=tuple(shape[i] for i in fixed),
             hint=hint,
-            gives=sizes,
         )
     for axis in [i for i in grown if i not in fixed]:
         value = spread_batch(b, value, axis, shape[axis], hint)
@@ -82,7 +76,6 @@ def spread_batch(b: Builder, value: Value, axis: int, size: Size, hint: str) -> 
         raise b.refuse(f"a tensor of size {size}, which no earlier tensor has", "fix the batch size")
     like, like_axis = found
     like = b.cast(like, value.dtype)
-    sizes = (*value.sizes[:axis], size, *value.sizes[axis + 1 :])
     return b.op(
         "broadcast_like",
         value,
@@ -90,7 +83,6 @@ def spread_batch(b: Builder, value: Value, axis: int, size: Size, hint: str) -> 
         lhs_axes=(axis,),
         rhs_axes=(like_axis,),
         hint=f"{hint}_batch",
-        gives=sizes,
     )
 
 
@@ -106,7 +98,7 @@ def swapped_axes(b: Builder, input: Value, dim0: int, dim1: int, hint: str = "")
     first, second = sorted((dim0 % input.rank, dim1 % input.rank))
     sizes = list(input.sizes)
     sizes[first], sizes[second] = sizes[second], sizes[first]
-    return b.op("SwapAxis", input, dim1=first, dim2=second, hint=hint, gives=tuple(sizes))
+    return b.op("SwapAxis", input, dim1=first, dim2=second, hint=hint)
 
 
 def permuted(b: Builder, input: Value, dims: Sequence[int]) -> Value:
@@ -114,4 +106,11 @@ def permuted(b: Builder, input: Value, dims: Sequence[int]) -> Value:
     axes = tuple(d % input.rank for d in dims)
     if axes == tuple(range(input.rank)):
         return input
-    return b.op("transpose", input, axes=axes, gives=tuple(input.sizes[a] for a in axes))
+    return b.op("transpose", input, axes=axes)
+
+
+def broadcast(left: Shape, right: Shape) -> Shape:
+    """The shape that two shapes broadcast to."""
+    rank = max(len(left), len(right))
+    pairs = zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right, strict=True)
+    return tuple(r if x == 1 else x for x, r in pairs)

@@ -21,7 +21,7 @@ def pad_zeros(b: Builder, x: Value, sides: tuple[tuple[int, int], ...], value: f
     widths = [(0, 0), (0, 0), *sides]
     sizes = x.sizes
     if x.rank == 3:
-        x = b.op("expand_dims", x, axis=2, hint="row", gives=(*sizes[:2], 1, *sizes[2:]))
+        x = b.op("expand_dims", x, axis=2, hint="row")
         widths.insert(2, (0, 0))
     flat = tuple(n for side in widths for n in side)
     x = b.op("Pad", x, mode="constant", pad_width=flat, constant_value=value, hint="pad")
@@ -33,9 +33,10 @@ def pad_zeros(b: Builder, x: Value, sides: tuple[tuple[int, int], ...], value: f
 LOWEST = -3.4028234663852886e38  # float32's, which torch's max pooling pads with
 
 
-def numbers_of(shape: Shape, b: Builder) -> tuple[int, ...]:
+def numbers_of(shape: Shape, b: Builder, doing: str = "pooling over") -> tuple[int, ...]:
+    """Sizes that must be whole numbers; Refused where one follows the batch."""
     if any(isinstance(s, Dim) for s in shape):
-        raise b.refuse("pooling over an axis that follows the batch", "fix the batch size with --input")
+        raise b.refuse(f"{doing} an axis that follows the batch", "fix the batch size with --input")
     return tuple(s for s in shape if isinstance(s, int))
 
 
@@ -45,14 +46,8 @@ def strides_of(stride: Sizes | None, kernel: tuple[int, ...]) -> tuple[int, ...]
 
 def with_batch(b: Builder, x: Value, axes: int) -> Value:
     """torch lets the batch axis out: (C, H, W) is (1, C, H, W)."""
-    return x if x.rank == axes + 2 else b.op("expand_dims", x, axis=0, hint="batched", gives=(1, *x.sizes))
+    return x if x.rank == axes + 2 else b.op("expand_dims", x, axis=0, hint="batched")
 
 
 def without_batch(b: Builder, x: Value, y: Value, axes: int) -> Value:
     return y if x.rank == axes + 2 else b.op("squeeze", y, axis=0, hint="unbatched")
-
-
-def _numbers(shape: Shape, b: Builder) -> tuple[int, ...]:
-    if any(isinstance(s, Dim) for s in shape):
-        raise b.refuse("resizing an axis that follows the batch", "fix the batch size with --input")
-    return tuple(s for s in shape if isinstance(s, int))

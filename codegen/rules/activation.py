@@ -48,20 +48,20 @@ def hardsigmoid(b: Builder, input: Value) -> Value:
 
 @lowers("hardswish")
 def hardswish(b: Builder, input: Value) -> Value:
-    gate = b.op("hard_sigmoid", input, alpha=1 / 6, beta=0.5, hint="gate", gives=input.shape)
+    gate = b.op("hard_sigmoid", input, alpha=1 / 6, beta=0.5, hint="gate")
     return b.op("elemwise_mul", input, gate)
 
 
 @lowers("silu")
 def silu(b: Builder, input: Value) -> Value:
-    gate = b.op("Activation", input, act_type="sigmoid", hint="sigmoid", gives=input.shape)
+    gate = b.op("Activation", input, act_type="sigmoid", hint="sigmoid")
     return b.op("elemwise_mul", input, gate)
 
 
 @lowers("mish")
 def mish(b: Builder, input: Value) -> Value:
-    softplus = b.op("Activation", input, act_type="softrelu", hint="softplus", gives=input.shape)
-    gate = b.op("Activation", softplus, act_type="tanh", hint="tanh", gives=input.shape)
+    softplus = b.op("Activation", input, act_type="softrelu", hint="softplus")
+    gate = b.op("Activation", softplus, act_type="tanh", hint="tanh")
     return b.op("elemwise_mul", input, gate)
 
 
@@ -71,11 +71,11 @@ def gelu(b: Builder, input: Value, approximate: str = "none") -> Value:
         return b.op("LeakyReLU", input, act_type="gelu")
     # 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), which is x sigmoid(2 sqrt(2/pi) (...)).
     scale = 2 * math.sqrt(2 / math.pi)
-    square = b.op("square", input, hint="square", gives=input.shape)
+    square = b.op("square", input, hint="square")
     slope = b.with_number("x * c", square, 0.044715 * scale, hint="cubic")
     slope = b.with_number("x + c", slope, scale, hint="slope")
-    inner = b.op("elemwise_mul", input, slope, hint="inner", gives=input.shape)
-    gate = b.op("Activation", inner, act_type="sigmoid", hint="sigmoid", gives=input.shape)
+    inner = b.op("elemwise_mul", input, slope, hint="inner")
+    gate = b.op("Activation", inner, act_type="sigmoid", hint="sigmoid")
     return b.op("elemwise_mul", input, gate)
 
 
@@ -121,7 +121,7 @@ def celu(b: Builder, input: Value, alpha: float = 1.0) -> Value:
         return b.op("LeakyReLU", input, act_type="elu", slope=1.0)
     # celu(x) = elu(x / alpha) * alpha for the negative side, x for the positive one.
     scaled = b.with_number("x / c", input, alpha, hint="scaled")
-    scaled = b.op("LeakyReLU", scaled, act_type="elu", slope=1.0, hint="elu", gives=input.shape)
+    scaled = b.op("LeakyReLU", scaled, act_type="elu", slope=1.0, hint="elu")
     return b.with_number("x * c", scaled, alpha)
 
 
@@ -131,21 +131,19 @@ def softplus(b: Builder, input: Value, beta: float = 1.0, threshold: float = 20.
     # From a threshold of 15 on, the curve is the straight line in float32.
     bent = threshold < 15
     plain = beta == 1 and not bent
-    curve = b.op(
-        "Activation", scaled, act_type="softrelu", hint="" if plain else "softrelu", gives=input.shape
-    )
+    curve = b.op("Activation", scaled, act_type="softrelu", hint="" if plain else "softrelu")
     if beta != 1:
         curve = b.with_number("x / c", curve, beta, hint="curve" if bent else "")
     if not bent:
         return curve
     straight = b.with_number("x > c", scaled, threshold, hint="straight")
-    return b.op("where", straight, x=input, y=curve, gives=input.shape)
+    return b.op("where", straight, x=input, y=curve)
 
 
 @lowers("log_sigmoid")
 def logsigmoid(b: Builder, input: Value) -> Value:
-    negated = b.op("negative", input, hint="negated", gives=input.shape)
-    curve = b.op("Activation", negated, act_type="softrelu", hint="softrelu", gives=input.shape)
+    negated = b.op("negative", input, hint="negated")
+    curve = b.op("Activation", negated, act_type="softrelu", hint="softrelu")
     return b.op("negative", curve)
 
 
@@ -156,21 +154,21 @@ def tanhshrink(b: Builder, input: Value) -> Value:
 
 @lowers("hardshrink")
 def hardshrink(b: Builder, input: Value, lambd: float = 0.5) -> Value:
-    size = b.op("abs", input, hint="abs", gives=input.shape)
+    size = b.op("abs", input, hint="abs")
     kept = b.with_number("x > c", size, lambd, hint="kept")
     return b.op("elemwise_mul", input, kept)
 
 
 @lowers("softshrink")
 def softshrink(b: Builder, input: Value, lambd: float = 0.5) -> Value:
-    middle = b.op("clip", input, a_min=-lambd, a_max=lambd, hint="middle", gives=input.shape)
+    middle = b.op("clip", input, a_min=-lambd, a_max=lambd, hint="middle")
     return b.op("elemwise_sub", input, middle)
 
 
 @lowers("threshold")
 def threshold(b: Builder, input: Value, threshold: float, value: float) -> Value:
     above = b.with_number("x > c", input, threshold, hint="above")
-    kept = b.op("elemwise_mul", input, above, hint="kept", gives=input.shape)
+    kept = b.op("elemwise_mul", input, above, hint="kept")
     if value == 0:
         return kept
     below = b.with_number("x <= c", input, threshold, hint="below")
@@ -187,7 +185,7 @@ def _axis(dim: int | None, rank: int) -> int:
 def _softmax(b: Builder, op: str, value: Value, dim: int | None, hint: str = "") -> Value:
     axis = _axis(dim, value.rank)
     axis = -1 if axis == value.rank - 1 or value.rank == 0 else axis
-    return b.op(op, b.cast(value, _floating(b)), axis=axis, hint=hint, gives=value.shape)
+    return b.op(op, b.cast(value, _floating(b)), axis=axis, hint=hint)
 
 
 def _floating(b: Builder) -> str:
@@ -207,7 +205,7 @@ def log_softmax(b: Builder, input: Value, dim: int | None = None) -> Value:
 
 @lowers("softmin", ignores=("dtype",))
 def softmin(b: Builder, input: Value, dim: int | None = None) -> Value:
-    negated = b.op("negative", input, hint="negated", gives=input.shape)
+    negated = b.op("negative", input, hint="negated")
     return _softmax(b, "softmax", negated, dim)
 
 
@@ -221,7 +219,7 @@ def glu(b: Builder, input: Value, dim: int = -1) -> Value:
         hint="halves",
         gives=(b.out.shape, b.out.shape),
     )
-    gate = b.op("Activation", halves[1], act_type="sigmoid", hint="sigmoid", gives=b.out.shape)
+    gate = b.op("Activation", halves[1], act_type="sigmoid", hint="sigmoid")
     return b.op("elemwise_mul", halves[0], gate)
 
 

@@ -61,7 +61,7 @@ def _rounded_quotient(b: Builder, left: Operand, right: Operand, rounding: str) 
     dtype = result_dtype(b)
     inner = dtype if dtype.startswith("float") else "float64"
     quotient = binary(b, "div", left, right, hint="quotient", dtype=inner)
-    return b.op(rounding, quotient, gives=b.out.shape)
+    return b.op(rounding, quotient)
 
 
 @lowers("floor_divide")
@@ -87,13 +87,13 @@ def power(b: Builder, input: Operand, exponent: Operand) -> Value:
     if isinstance(input, Value) and number is not None:
         shortcut = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}.get(number)
         if shortcut is not None:
-            return b.op(shortcut, b.cast(input, result_dtype(b)), gives=input.shape)
+            return b.op(shortcut, b.cast(input, result_dtype(b)))
     return binary(b, "power", input, exponent)
 
 
 @lowers("neg")
 def neg(b: Builder, input: Value) -> Value:
-    return b.op("negative", input, gives=input.shape)
+    return b.op("negative", input)
 
 
 _UNARY = {
@@ -134,7 +134,7 @@ _UNARY = {
 
 @lowers_each("op", _UNARY)
 def unary(b: Builder, input: Value, *, op: str) -> Value:
-    return b.op(op, b.cast(input, result_dtype(b)), gives=input.shape)
+    return b.op(op, b.cast(input, result_dtype(b)))
 
 
 @lowers("exp2")
@@ -144,12 +144,12 @@ def exp2(b: Builder, input: Value) -> Value:
 
 @lowers("erfc")
 def erfc(b: Builder, input: Value) -> Value:
-    return binary(b, "sub", 1.0, b.op("erf", b.cast(input, result_dtype(b)), hint="erf", gives=input.shape))
+    return binary(b, "sub", 1.0, b.op("erf", b.cast(input, result_dtype(b)), hint="erf"))
 
 
 @lowers("frac")
 def frac(b: Builder, input: Value) -> Value:
-    return binary(b, "sub", input, b.op("trunc", input, hint="whole", gives=input.shape))
+    return binary(b, "sub", input, b.op("trunc", input, hint="whole"))
 
 
 @lowers("addcmul", kind="mul")
@@ -181,13 +181,13 @@ def rounded(b: Builder, input: Value, decimals: int = 0) -> Value:
         return x
     if decimals:
         x = b.with_number("x * c", x, 10.0**decimals, hint="shifted")
-    whole = b.op("trunc", x, hint="whole", gives=x.shape)
-    part = b.op("abs", b.op("elemwise_sub", x, whole, hint="part"), hint="part_size", gives=x.shape)
+    whole = b.op("trunc", x, hint="whole")
+    part = b.op("abs", b.op("elemwise_sub", x, whole, hint="part"), hint="part_size")
     is_half = b.with_number("x == c", part, 0.5, hint="is_half")
-    half = b.op("rint", b.with_number("x * c", x, 0.5, hint="half"), hint="half_rounded", gives=x.shape)
+    half = b.op("rint", b.with_number("x * c", x, 0.5, hint="half"), hint="half_rounded")
     even = b.with_number("x * c", half, 2.0, hint="even")
-    near = b.op("rint", x, hint="near", gives=x.shape)
-    result = b.op("where", is_half, x=even, y=near, hint="rounded" if decimals else "", gives=x.shape)
+    near = b.op("rint", x, hint="near")
+    result = b.op("where", is_half, x=even, y=near, hint="rounded" if decimals else "")
     result = replace(result, dtype=x.dtype)
     return b.with_number("x / c", result, 10.0**decimals) if decimals else result
 
@@ -196,7 +196,7 @@ def rounded(b: Builder, input: Value, decimals: int = 0) -> Value:
 def sinc(b: Builder, input: Value) -> Value:
     angle = b.with_number("x * c", b.cast(input, result_dtype(b)), math.pi, hint="angle")
     at_zero = b.with_number("x == c", angle, 0, hint="at_zero")
-    ratio = b.op("elemwise_div", b.op("sin", angle, hint="sin"), angle, hint="ratio", gives=angle.shape)
+    ratio = b.op("elemwise_div", b.op("sin", angle, hint="sin"), angle, hint="ratio")
     return select(b, at_zero, full_like(b, angle, 1, angle.dtype, "one"), ratio)
 
 
@@ -204,9 +204,9 @@ def sinc(b: Builder, input: Value) -> Value:
 def logit(b: Builder, input: Value, eps: float | None = None) -> Value:
     x = b.cast(input, result_dtype(b))
     if eps is not None:
-        x = b.op("clip", x, a_min=eps, a_max=1 - eps, hint="clipped", gives=input.shape)
+        x = b.op("clip", x, a_min=eps, a_max=1 - eps, hint="clipped")
     rest = b.with_number("c - x", x, 1, hint="rest")
-    return b.op("log", b.op("elemwise_div", x, rest, hint="odds"), gives=input.shape)
+    return b.op("log", b.op("elemwise_div", x, rest, hint="odds"))
 
 
 @lowers("atan2")
@@ -214,11 +214,11 @@ def atan2(b: Builder, input: Value, other: Value) -> Value:
     """MXNet's arctan of the quotient, turned by pi where x is negative, and 0 at the origin."""
     y, x = same_rank(b, b.cast(input, result_dtype(b)), b.cast(other, result_dtype(b)))
     shape = b.out.shape
-    angle = b.op("arctan", b.op("broadcast_div", y, x, hint="slope"), hint="angle", gives=shape)
+    angle = b.op("arctan", b.op("broadcast_div", y, x, hint="slope"), hint="angle")
     behind = b.with_number("x < c", x, 0, hint="behind")
     side = b.with_number("x - c", b.with_number("x * c", b.with_number("x >= c", y, 0), 2), 1, hint="side")
     turn = b.with_number("x * c", b.op("broadcast_mul", behind, side, hint="turned"), math.pi, hint="turn")
-    turned = b.op("elemwise_add", angle, turn, hint="full", gives=shape)
+    turned = b.op("elemwise_add", angle, turn, hint="full")
     sizes = b.op("broadcast_add", b.op("abs", y, hint="y_size"), b.op("abs", x, hint="x_size"), hint="size")
     origin = b.with_number("x == c", sizes, 0, hint="origin", gives=shape)
     return select(b, origin, full_like(b, replace(turned), 0, turned.dtype, "at"), turned)
@@ -226,7 +226,7 @@ def atan2(b: Builder, input: Value, other: Value) -> Value:
 
 @lowers("xlogy")
 def xlogy(b: Builder, input: Operand, other: Operand) -> Value:
-    logarithm = b.op("log", _tensor(b, other), hint="log", gives=_shape(other))
+    logarithm = b.op("log", _tensor(b, other), hint="log")
     result = binary(b, "mul", input, logarithm, hint="product")
     none = b.with_number("x == c", _tensor(b, input), 0, hint="none", gives=_shape(input))
     none, result = same_rank(b, none, result)
@@ -250,14 +250,14 @@ def _shape(operand: Operand) -> tuple[int | Dim, ...]:
 def logaddexp(b: Builder, input: Value, other: Value) -> Value:
     peak = binary(b, "maximum", input, other, hint="peak")
     left, right = bounded(b, input, "left"), bounded(b, other, "right")  # equal infinities have no gap
-    gap = b.op("abs", binary(b, "sub", left, right, hint="difference"), hint="gap", gives=b.out.shape)
-    small = b.op("exp", b.op("negative", gap, hint="negated"), hint="exp", gives=b.out.shape)
-    return binary(b, "add", peak, b.op("log1p", small, hint="log1p", gives=b.out.shape))
+    gap = b.op("abs", binary(b, "sub", left, right, hint="difference"), hint="gap")
+    small = b.op("exp", b.op("negative", gap, hint="negated"), hint="exp")
+    return binary(b, "add", peak, b.op("log1p", small, hint="log1p"))
 
 
 @lowers("copysign")
 def copysign(b: Builder, input: Value, other: Operand) -> Value:
-    size = b.op("abs", b.cast(input, result_dtype(b)), hint="abs", gives=input.shape)
+    size = b.op("abs", b.cast(input, result_dtype(b)), hint="abs")
     if not isinstance(other, Value):
         return b.with_number("x * c", size, math.copysign(1, other))
     sign = b.with_number("x >= c", other, 0, hint="positive")

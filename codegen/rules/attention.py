@@ -12,9 +12,9 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Refused, Value
 from codegen.idioms.elementwise import same_rank
-from codegen.idioms.products import product_of
+from codegen.idioms.products import connected, product_of
 from codegen.idioms.shapes import cut, reshape_to, spread
-from codegen.ir import Dim, Shape, Size
+from codegen.ir import Dim, Shape
 
 # exp() of it is exactly zero in float32, and it stays finite where several masks are added.
 MASKED = -1e30
@@ -41,7 +41,7 @@ def added_mask(b: Builder, scores: Value, mask: Value, hint: str = "masked") -> 
 def _broadcast_sum(b: Builder, scores: Value, mask: Value, hint: str) -> Value:
     """A mask is broadcast, also where its shape happens to be that of the scores: layers then look alike."""
     scores, mask = same_rank(b, scores, mask)
-    return b.op("broadcast_add", scores, mask, hint=hint, gives=scores.shape)
+    return b.op("broadcast_add", scores, mask, hint=hint)
 
 
 def attend(
@@ -57,7 +57,7 @@ def attend(
     scores = product_of(b, query, key, transpose_b=True, alpha=scale, hint="scores")
     for number, mask in enumerate(masks):
         scores = added_mask(b, scores, mask, "masked" if number == 0 else f"masked{number + 1}")
-    weights = b.op("softmax", scores, hint="weights", gives=scores.shape)
+    weights = b.op("softmax", scores, hint="weights")
     return product_of(b, weights, value, hint=hint), weights
 
 
@@ -97,8 +97,7 @@ def _grouped(b: Builder, query: Value, shared: Value, name: str) -> Value:
     assert isinstance(heads, int)
     assert isinstance(have, int)
     axis = shared.rank - 3
-    gives: Shape = (*shared.sizes[:axis], heads, *shared.sizes[axis + 1 :])
-    return b.op("repeat", shared, repeats=heads // have, axis=axis, hint=f"{name}_heads", gives=gives)
+    return b.op("repeat", shared, repeats=heads // have, axis=axis, hint=f"{name}_heads")
 
 
 # `embed_dim_to_check` changes no number; `is_causal` says that `attn_mask` is a causal one.
@@ -174,23 +173,13 @@ def multi_head_attention(
     joined = reshape_to(
         b, replace(rows, shape=_order(mixed.sizes, (2, 0, 1, 3))), (steps, batch, size), hint="joined"
     )
-    output = b.op(
-        "FullyConnected",
-        joined,
-        weight=out_proj_weight,
-        bias=out_proj_bias,
-        num_hidden=out_proj_weight.sizes[0],
-        no_bias=out_proj_bias is None,
-        flatten=False,
-        hint="out_proj" if unbatched else "",
-        gives=(steps, batch, out_proj_weight.sizes[0]),
-    )
+    output = connected(b, joined, out_proj_weight, out_proj_bias, "out_proj" if unbatched else "")
     if unbatched:
         output = b.op("squeeze", output, axis=1)
     if not need_weights:
         return [output]
     if average_attn_weights:
-        shares = b.op("mean", shares, axis=1, hint="attention", gives=(shares.sizes[0], *shares.sizes[2:]))
+        shares = b.op("mean", shares, axis=1, hint="attention")
     return [output, b.op("squeeze", shares, axis=0, hint="attention_row") if unbatched else shares]
 
 
@@ -199,22 +188,7 @@ def _order(shape: Shape, axes: Sequence[int]) -> Shape:
 
 
 def _with_batch(b: Builder, x: Value, name: str) -> Value:
-    return b.op("expand_dims", x, axis=1, hint=f"{name}_batch", gives=(x.sizes[0], 1, x.sizes[1]))
-
-
-def _linear(b: Builder, x: Value, weight: Value, bias: Value | None, name: str) -> Value:
-    width = weight.sizes[0]
-    return b.op(
-        "FullyConnected",
-        x,
-        weight=weight,
-        bias=bias,
-        num_hidden=width,
-        no_bias=bias is None,
-        flatten=False,
-        hint=name,
-        gives=(*x.sizes[:-1], width),
-    )
+    return b.op("expand_dims", x, axis=1, hint=f"{name}_batch")
 
 
 def _projections(
@@ -222,7 +196,7 @@ def _projections(
 ) -> list[Value]:
     """Query, key and value in their own spaces: one product where all three are the same tensor."""
     if len(weights) == 1 and inputs[0] is inputs[1] is inputs[2]:
-        joined = _linear(b, inputs[0], weights[0], bias, "in_proj")
+        joined = connected(b, inputs[0], weights[0], bias, "in_proj")
         gives = (*joined.sizes[:-1], inputs[0].sizes[-1])
         return b.ops("split", joined, num_outputs=3, axis=2, hint="qkv", gives=(gives,) * 3)
     results = []
@@ -235,19 +209,14 @@ def _projections(
             else cut(b, weights[0], 0, i * size, (i + 1) * size, hint=f"{name}_weight")
         )
         part = None if bias is None else cut(b, bias, 0, i * size, (i + 1) * size, hint=f"{name}_bias")
-        results.append(_linear(b, x, weight, part, name))
+        results.append(connected(b, x, weight, part, name))
     return results
 
 
 def _with_row(b: Builder, x: Value, row: Value, name: str) -> Value:
     """One more step, the same for the whole batch."""
     wide = spread(b, row, (1, *x.sizes[1:]), f"{name}_row")
-    gives = (_plus(x.sizes[0], 1), *x.sizes[1:])
-    return b.op("Concat", [x, wide], dim=0, hint=f"{name}_longer", gives=gives)
-
-
-def _plus(size: Size, more: int) -> Size:
-    return size + more if isinstance(size, int) else Dim(size.coef, size.const + more)
+    return b.op("Concat", [x, wide], dim=0, hint=f"{name}_longer")
 
 
 def _heads(b: Builder, x: Value, heads: int, name: str) -> Value:
@@ -255,14 +224,13 @@ def _heads(b: Builder, x: Value, heads: int, name: str) -> Value:
     steps, batch, width = x.sizes
     assert isinstance(width, int)
     x = reshape_to(b, x, (steps, batch, heads, width // heads), hint=f"{name}_split")
-    return b.op("transpose", x, axes=(1, 2, 0, 3), hint=f"{name}_heads", gives=_order(x.sizes, (1, 2, 0, 3)))
+    return b.op("transpose", x, axes=(1, 2, 0, 3), hint=f"{name}_heads")
 
 
 def _with_zeros(b: Builder, x: Value, name: str) -> Value:
     first = cut(b, x, 2, 0, 1, hint=f"{name}_first")
-    zeros = b.op("zeros_like", first, hint=f"{name}_zeros", gives=first.shape)
-    gives = (*x.sizes[:2], _plus(x.sizes[2], 1), x.sizes[3])
-    return b.op("Concat", [x, zeros], dim=2, hint=f"{name}_and_zero", gives=gives)
+    zeros = b.op("zeros_like", first, hint=f"{name}_zeros")
+    return b.op("Concat", [x, zeros], dim=2, hint=f"{name}_and_zero")
 
 
 def _attention_masks(
@@ -295,5 +263,4 @@ def _longer(b: Builder, mask: Value, extra: int, name: str) -> Value:
     if not extra:
         return mask
     zeros = b.op("zeros_like", cut(b, mask, 3, 0, 1, hint=f"{name}_first"), hint=f"{name}_zero")
-    gives = (*mask.sizes[:3], _plus(mask.sizes[3], extra))
-    return b.op("Concat", [mask, *[zeros] * extra], dim=3, hint=f"{name}_longer", gives=gives)
+    return b.op("Concat", [mask, *[zeros] * extra], dim=3, hint=f"{name}_longer")

@@ -25,10 +25,7 @@ def embedding_bag(
 ) -> Value:
     """Rows looked up, weighted by whether they belong to a bag, and reduced."""
     count, width = weight.sizes
-    gives = (*input.sizes, width)
-    rows = b.op(
-        "Embedding", input, weight=weight, input_dim=count, output_dim=width, hint="rows", gives=gives
-    )
+    rows = b.op("Embedding", input, weight=weight, input_dim=count, output_dim=width, hint="rows")
     if max_norm is not None:
         rows = bounded_rows(b, rows, max_norm, norm_type)
     shares = _members(b, input, offsets, include_last_offset) if offsets is not None else None
@@ -41,57 +38,51 @@ def embedding_bag(
             else b.op("broadcast_mul", shares, _row(b, real), hint="members", gives=shares.shape)
         )
     if offsets is None and shares is None:
-        shares = b.op("ones_like", b.cast(input, "float32"), hint="members", gives=input.shape)
+        shares = b.op("ones_like", b.cast(input, "float32"), hint="members")
     assert shares is not None
     # (bags, members, 1) beside (bags, members, width), or (1, members, width) for bags cut by offsets.
     if offsets is not None:
-        rows = b.op("expand_dims", rows, axis=0, hint="rows_axes", gives=(1, *gives))
-    belongs = b.op("expand_dims", shares, axis=2, hint="belongs", gives=(*shares.sizes, 1))
-    table = (*shares.sizes, width)
+        rows = b.op("expand_dims", rows, axis=0, hint="rows_axes")
+    belongs = b.op("expand_dims", shares, axis=2, hint="belongs")
     if mode == "max":
-        kept = b.op("broadcast_mul", rows, belongs, hint="kept", gives=table)
+        kept = b.op("broadcast_mul", rows, belongs, hint="kept")
         absent = b.with_number(
             "x * c", b.with_number("c - x", belongs, 1, hint="absent"), LOWEST, hint="lowest"
         )
-        best = b.op(
-            "max", b.op("broadcast_add", kept, absent, hint="masked", gives=table), axis=1, hint="best"
-        )
-        found = b.op("max", belongs, axis=1, hint="found", gives=(shares.sizes[0], 1))
-        return b.op("broadcast_mul", best, found, gives=b.out.shape)
+        best = b.op("max", b.op("broadcast_add", kept, absent, hint="masked"), axis=1, hint="best")
+        found = b.op("max", belongs, axis=1, hint="found")
+        return b.op("broadcast_mul", best, found)
     if per_sample_weights is not None:
         own = per_sample_weights if offsets is None else _row(b, per_sample_weights)
-        own = b.op("expand_dims", own, axis=2, hint="weights", gives=(*own.sizes, 1))
-        belongs = b.op("broadcast_mul", belongs, own, hint="weighted", gives=belongs.shape)
+        own = b.op("expand_dims", own, axis=2, hint="weights")
+        belongs = b.op("broadcast_mul", belongs, own, hint="weighted")
     total = b.op(
         "sum",
-        b.op("broadcast_mul", rows, belongs, hint="kept", gives=table),
+        b.op("broadcast_mul", rows, belongs, hint="kept"),
         axis=1,
         hint="" if mode == "sum" else "total",
-        gives=b.out.shape,
     )
     if mode == "sum":
         return total
-    size = b.op("sum", belongs, axis=1, hint="size", gives=(shares.sizes[0], 1))
+    size = b.op("sum", belongs, axis=1, hint="size")
     return b.op(
         "broadcast_div",
         total,
         b.with_number("maximum(x, c)", size, 1.0, hint="at_least_one"),
-        gives=b.out.shape,
     )
 
 
 def _row(b: Builder, x: Value) -> Value:
-    return b.op("expand_dims", x, axis=0, hint="row", gives=(1, *x.sizes))
+    return b.op("expand_dims", x, axis=0, hint="row")
 
 
 def _members(b: Builder, input: Value, offsets: Value, last: bool) -> Value:
     """(bags, members): 1 from a bag's offset to the next one's."""
     like = b.cast(input, "float32")
-    count = b.op("contrib.arange_like", like, axis=0, hint="places", gives=input.shape)
+    count = b.op("contrib.arange_like", like, axis=0, hint="places")
     starts = b.cast(offsets, "float32")
-    column = b.op("expand_dims", starts, axis=1, hint="starts", gives=(*offsets.sizes, 1))
-    shape = (*offsets.sizes, *input.sizes)
-    begun = b.op("broadcast_greater_equal", _row(b, count), column, hint="begun", gives=shape)
+    column = b.op("expand_dims", starts, axis=1, hint="starts")
+    begun = b.op("broadcast_greater_equal", _row(b, count), column, hint="begun")
     bags = b.out.shape[0]
     first = b.op(
         "slice_axis",
@@ -100,10 +91,9 @@ def _members(b: Builder, input: Value, offsets: Value, last: bool) -> Value:
         begin=0,
         end=-1 if last else None,
         hint="first",
-        gives=(bags, *input.sizes),
     )
     later = b.op("slice_axis", begun, axis=0, begin=1, end=None, hint="later")
     if not last:
         zeros = b.op("zeros_like", b.op("slice_axis", begun, axis=0, begin=0, end=1, hint="one"), hint="none")
         later = b.op("Concat", [later, zeros], dim=0, hint="next") if bags != 1 else zeros
-    return b.op("elemwise_sub", first, later, hint="members", gives=(bags, *input.sizes))
+    return b.op("elemwise_sub", first, later, hint="members")

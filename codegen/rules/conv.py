@@ -6,21 +6,8 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.shapes import cut, reshape_to
-from codegen.idioms.windows import Sizes, each, pad_zeros
+from codegen.idioms.windows import Sizes, each, pad_zeros, with_batch, without_batch
 from codegen.ir import elements_in
-
-
-def _batched(b: Builder, input: Value, axes: int) -> Value:
-    """The input with a batch axis, which torch lets out."""
-    if input.rank == axes + 2:
-        return input
-    return b.op("expand_dims", input, axis=0, hint="batched", gives=(1, *input.sizes))
-
-
-def _unbatched(b: Builder, input: Value, output: Value, axes: int) -> Value:
-    if input.rank == axes + 2:
-        return output
-    return b.op("squeeze", output, axis=0, hint="unbatched")
 
 
 def _same_padding(
@@ -44,7 +31,7 @@ def conv(
 ) -> Value:
     kernel = tuple(int(k) for k in weight.sizes[2:])  # type: ignore[arg-type]
     axes = len(kernel)
-    x = _batched(b, input, axes)
+    x = with_batch(b, input, axes)
     dilate = each(dilation, axes)
     pad = (0,) * axes if padding == "valid" else None
     if padding == "same":
@@ -69,7 +56,7 @@ def conv(
         num_group=groups,
         no_bias=bias is None,
     )
-    return _unbatched(b, input, output, axes)
+    return without_batch(b, input, output, axes)
 
 
 @lowers("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -88,7 +75,7 @@ def conv_transpose(
     axes = len(kernel)
     channels = weight.sizes[1]
     assert isinstance(channels, int)
-    x = _batched(b, input, axes)
+    x = with_batch(b, input, axes)
     strides, dilate, extra = each(stride, axes), each(dilation, axes), each(output_padding, axes)
     if axes == 3 and set(dilate) != {1}:
         weight = _stretched(b, weight, kernel, dilate)
@@ -96,10 +83,6 @@ def conv_transpose(
         dilate = (1,) * axes
     reaches_out = any(e >= s for e, s in zip(extra, strides, strict=True))
     pad = each(padding, axes)
-    sizes = tuple(
-        (int(n) - 1) * s + d * (k - 1) + 1  # type: ignore[arg-type]
-        for n, s, d, k in zip(x.sizes[2:], strides, dilate, kernel, strict=True)
-    )
     output = b.op(
         "Deconvolution",
         x,
@@ -114,11 +97,10 @@ def conv_transpose(
         num_group=groups,
         no_bias=reaches_out or bias is None,
         hint="whole" if reaches_out else "",
-        gives=(x.sizes[0], channels * groups, *sizes) if reaches_out else None,
     )
     if reaches_out:
         output = _with_wide_padding(b, output, bias, pad, extra)
-    return _unbatched(b, input, output, axes)
+    return without_batch(b, input, output, axes)
 
 
 def _with_wide_padding(
@@ -155,7 +137,6 @@ def _stretched(b: Builder, weight: Value, kernel: tuple[int, ...], dilate: tuple
             mode="constant",
             pad_width=(0, 0, 0, 0, 0, d - 1, 0, 0),
             hint=f"spaced{axis}",
-            gives=(lead, k, d, rest),
         )
         spaced = reshape_to(
             b, wide, (*weight.sizes[:axis], k * d, *weight.sizes[axis + 1 :]), hint=f"joined{axis}"

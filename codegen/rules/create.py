@@ -44,9 +44,7 @@ def arange(b: Builder, end: Size | float, start: Size | float = 0, step: Size | 
         raise b.refuse("arange() of a length that no tensor has")
     like, axis = found
     like = b.cast(like, "float32")
-    return b.op(
-        "contrib.arange_like", like, start=float(start), step=float(step), axis=axis, gives=b.out.shape
-    )
+    return b.op("contrib.arange_like", like, start=float(start), step=float(step), axis=axis)
 
 
 @lowers("zero", ignores=("input",))

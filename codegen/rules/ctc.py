@@ -55,7 +55,7 @@ def ctc_loss(
     )
     normalised = _normalised(b, log_probs)
     if not normalised:
-        loss = b.op("elemwise_sub", loss, _excess(b, data, frames), hint="loss", gives=(batch,))
+        loss = b.op("elemwise_sub", loss, _excess(b, data, frames), hint="loss")
     if not normalised or not zero_infinity:
         loss = _where_possible(b, loss, labels, frames, counts, 0.0 if zero_infinity else math.inf)
     if reduction == "mean":
@@ -98,7 +98,7 @@ def _blank_first(b: Builder, data: Value, blank: int, classes: int) -> Value:
     parts = [cut(b, data, 2, blank, blank + 1, hint="blank"), cut(b, data, 2, 0, blank, hint="below")]
     if blank + 1 < classes:
         parts.append(cut(b, data, 2, blank + 1, classes, hint="above"))
-    return b.op("Concat", parts, dim=2, hint="blank_first", gives=data.shape)
+    return b.op("Concat", parts, dim=2, hint="blank_first")
 
 
 def _moved_up(b: Builder, labels: Value, blank: int) -> Value:
@@ -117,18 +117,18 @@ def _normalised(b: Builder, value: Value) -> bool:
 
 def _excess(b: Builder, data: Value, frames: Value) -> Value:
     """What the softmax takes away: the logarithm of the sums, over the frames of each sample."""
-    peak = b.op("max", data, axis=2, keepdims=True, hint="peak", gives=(*data.sizes[:2], 1))
-    shifted = b.op("broadcast_sub", data, peak, hint="shifted", gives=data.shape)
-    total = b.op("sum", b.op("exp", shifted, hint="exp"), axis=2, keepdims=True, hint="sum", gives=peak.shape)
-    size = b.op("elemwise_add", b.op("log", total, hint="log"), peak, hint="sizes", gives=peak.shape)
+    peak = b.op("max", data, axis=2, keepdims=True, hint="peak")
+    shifted = b.op("broadcast_sub", data, peak, hint="shifted")
+    total = b.op("sum", b.op("exp", shifted, hint="exp"), axis=2, keepdims=True, hint="sum")
+    size = b.op("elemwise_add", b.op("log", total, hint="log"), peak, hint="sizes")
     rows = reshape_to(b, size, data.sizes[:2], hint="size_rows")
     steps = data.sizes[0]
-    count = b.op("contrib.arange_like", data, axis=0, hint="frame", gives=(steps,))
+    count = b.op("contrib.arange_like", data, axis=0, hint="frame")
     places = reshape_to(b, count, (steps, 1), hint="places")
     line = reshape_to(b, frames, (1, *frames.sizes), hint="frame_line")
-    real = b.op("broadcast_lesser", places, line, hint="real", gives=rows.shape)
-    kept = b.op("elemwise_mul", rows, real, hint="real_sizes", gives=rows.shape)
-    return b.op("sum", kept, axis=0, hint="excess", gives=rows.sizes[1:])
+    real = b.op("broadcast_lesser", places, line, hint="real")
+    kept = b.op("elemwise_mul", rows, real, hint="real_sizes")
+    return b.op("sum", kept, axis=0, hint="excess")
 
 
 def _where_possible(
@@ -139,17 +139,16 @@ def _where_possible(
     width = labels.sizes[1]
     assert isinstance(width, int)
     if width > 1:
-        pairs = (labels.sizes[0], width - 1)
         later, earlier = cut(b, labels, 1, 1, width, hint="later"), cut(
             b, labels, 1, 0, width - 1, hint="earlier"
         )
-        equal = b.op("broadcast_equal", later, earlier, hint="equal", gives=pairs)
+        equal = b.op("broadcast_equal", later, earlier, hint="equal")
         place = b.constant(np.arange(1, width, dtype=np.float32).reshape(1, -1), "pairs")
         column = reshape_to(b, counts, (*counts.sizes, 1), hint="count_column")
-        real = b.op("broadcast_lesser", place, column, hint="real_pairs", gives=pairs)
-        both = b.op("elemwise_mul", equal, real, hint="repeats", gives=pairs)
-        repeats = b.op("sum", both, axis=1, hint="repeat_counts", gives=counts.shape)
+        real = b.op("broadcast_lesser", place, column, hint="real_pairs")
+        both = b.op("elemwise_mul", equal, real, hint="repeats")
+        repeats = b.op("sum", both, axis=1, hint="repeat_counts")
         needed = binary(b, "add", counts, repeats, hint="needed", dtype="float32")
-    short = b.op("broadcast_greater", needed, frames, hint="short", gives=loss.shape)
+    short = b.op("broadcast_greater", needed, frames, hint="short")
     other = full_like(b, loss, otherwise, loss.dtype, "impossible")
-    return b.op("where", short, x=other, y=loss, hint="possible", gives=loss.shape)
+    return b.op("where", short, x=other, y=loss, hint="possible")

@@ -71,9 +71,8 @@ def _summed(b: Builder, x: Value, labels: Labels, wanted: set[str], hint: str) -
     axes = tuple(i for i, c in enumerate(labels) if c not in wanted)
     if not axes:
         return x, labels
-    gives = tuple(s for i, s in enumerate(x.sizes) if i not in axes)
     kept = "".join(c for c in labels if c in wanted)
-    return b.op("sum", x, axis=axes[0] if len(axes) == 1 else axes, hint=hint, gives=gives), kept
+    return b.op("sum", x, axis=axes[0] if len(axes) == 1 else axes, hint=hint), kept
 
 
 def _pair(
@@ -107,9 +106,7 @@ def _matrix(
     order = [labels.index(c) for group in groups for c in group]
     moved = x
     if order != list(range(x.rank)):
-        moved = b.op(
-            "transpose", x, axes=tuple(order), hint=f"{hint}_axes", gives=tuple(x.sizes[i] for i in order)
-        )
+        moved = b.op("transpose", x, axes=tuple(order), hint=f"{hint}_axes")
     lead: Shape = tuple(sizes[c] for c in groups[0])
     flat = []
     for group in groups[1:]:
@@ -142,5 +139,5 @@ def _multiplied(
 
     lhs, rhs = aligned(left, a, "lhs"), aligned(right, c, "rhs")
     gives = tuple(r if s == 1 else s for s, r in zip(lhs.sizes, rhs.sizes, strict=True))
-    value = b.op("broadcast_mul", lhs, rhs, hint=hint or "product", gives=gives)
+    value = b.op("broadcast_mul", lhs, rhs, hint=hint or "product")
     return replace(value, shape=gives), labels

@@ -12,7 +12,7 @@ from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.around import all_along, counts_up, like_batch, readers
 from codegen.idioms.cuts import basic_index, cut_of, expanded_index, length_of, plain_cuts
-from codegen.idioms.shapes import cut, permuted, reshape_to, spread, take
+from codegen.idioms.shapes import broadcast, cut, permuted, reshape_to, spread, take
 from codegen.ir import Dim, Ref, Shape, Size
 
 
@@ -140,7 +140,7 @@ def _gathered(b: Builder, x: Value, tensors: dict[int, Value]) -> Value:
     rest = [a for a in range(x.rank) if a not in axes]
     common: Shape = ()
     for value in tensors.values():
-        common = _broadcast(common, value.sizes)
+        common = broadcast(common, value.sizes)
     moved = permuted(b, x, axes + rest)
     parts = []
     for axis, value in tensors.items():
@@ -165,12 +165,6 @@ def _gathered(b: Builder, x: Value, tensors: dict[int, Value]) -> Value:
     count = len(common)
     order = [*range(count, count + axes[0]), *range(count), *range(count + axes[0], len(gives))]
     return permuted(b, picked, order)
-
-
-def _broadcast(left: Shape, right: Shape) -> Shape:
-    rank = max(len(left), len(right))
-    pairs = zip((1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right, strict=True)
-    return tuple(r if x == 1 else x for x, r in pairs)
 
 
 @lowers("select")
@@ -209,9 +203,7 @@ def gather(b: Builder, input: Value, dim: int, index: Value) -> Value:
         return b.op("pick", input, b.cast(index, "float32"), axis=axis, keepdims=True, mode="clip")
     wide = spread(
         b,
-        b.op(
-            "expand_dims", input, axis=axis, hint="rows", gives=(*input.sizes[:axis], 1, *input.sizes[axis:])
-        ),
+        b.op("expand_dims", input, axis=axis, hint="rows"),
         (*input.sizes[:axis], count, *input.sizes[axis:]),
         "rows",
     )

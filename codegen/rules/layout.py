@@ -128,8 +128,8 @@ def _rounded(b: Builder, x: Value) -> Value:
         # Veltkamp's split, which leaves the eight digits of a bfloat16.
         x = b.cast(x, "float32")
         scaled = b.with_number("x * c", x, 2.0**16 + 1, hint="scaled")
-        rest = b.op("elemwise_sub", scaled, x, hint="rest", gives=x.shape)
-        return b.op("elemwise_sub", scaled, rest, hint="rounded", gives=x.shape)
+        rest = b.op("elemwise_sub", scaled, x, hint="rest")
+        return b.op("elemwise_sub", scaled, rest, hint="rounded")
     return x
 
 
@@ -146,7 +146,7 @@ def flip(b: Builder, input: Value, dims: Sequence[int] | int = ()) -> Value:
     wanted = (dims,) if isinstance(dims, int) else tuple(dims)
     if not wanted:
         return input
-    return b.op("flip", input, axis=tuple(d % input.rank for d in wanted), gives=input.shape)
+    return b.op("flip", input, axis=tuple(d % input.rank for d in wanted))
 
 
 @lowers("repeat", "tile")
@@ -212,7 +212,7 @@ def _rolled(b: Builder, value: Value, axis: int, step: int) -> Value:
     place = -step if isinstance(size, Dim) or step <= size // 2 else size - step
     tail = b.op("slice_axis", value, axis=axis, begin=place, end=None, hint=f"tail{axis}")
     head = b.op("slice_axis", value, axis=axis, begin=0, end=place, hint=f"head{axis}")
-    return b.op("Concat", [tail, head], dim=axis, hint=f"roll{axis}", gives=value.shape)
+    return b.op("Concat", [tail, head], dim=axis, hint=f"roll{axis}")
 
 
 @lowers("unfold")
@@ -248,7 +248,7 @@ def triangle(b: Builder, input: Value, diagonal: int = 0, *, kept: Callable[...,
         raise b.refuse(f"{b.node.op}() over the batch axis", "fix the batch size with --input")
     keep = kept(np.ones((rows, columns), input.dtype), diagonal)
     mask = b.constant(keep.reshape((1,) * (input.rank - 2) + keep.shape), "mask")
-    return b.op("broadcast_mul", input, mask, gives=input.shape)
+    return b.op("broadcast_mul", input, mask)
 
 
 @lowers("rot90")
@@ -259,7 +259,7 @@ def rot90(b: Builder, input: Value, k: int = 1, dims: Sequence[int] = (0, 1)) ->
         return input
     if turns == 2:
         return b.op("flip", input, axis=(first, second), gives=input.shape)
-    flipped = b.op("flip", input, axis=second if turns == 1 else first, hint="flipped", gives=input.shape)
+    flipped = b.op("flip", input, axis=second if turns == 1 else first, hint="flipped")
     return swapped_axes(b, flipped, first, second)
 
 

@@ -9,7 +9,7 @@ from codegen.builder.value import Value
 
 @lowers("linalg_inv")
 def inv(b: Builder, A: Value) -> Value:  # noqa: N803 - torch's name
-    return b.op("linalg.inverse", A, gives=A.shape)
+    return b.op("linalg.inverse", A)
 
 
 @lowers("linalg_det")
@@ -25,17 +25,16 @@ def slogdet(b: Builder, A: Value) -> list[Value]:  # noqa: N803
 @lowers("linalg_cholesky")
 def cholesky(b: Builder, input: Value, upper: bool = False) -> Value:
     if not upper:
-        return b.op("linalg.potrf", input, gives=input.shape)
+        return b.op("linalg.potrf", input)
     # potrf reads the lower half; torch reads the upper one here, which is the lower of the transpose.
-    lower = b.op("linalg.potrf", _transposed(b, input, "input"), hint="lower", gives=input.shape)
+    lower = b.op("linalg.potrf", _transposed(b, input, "input"), hint="lower")
     return _transposed(b, lower, "")
 
 
 def _transposed(b: Builder, x: Value, hint: str) -> Value:
     rank = x.rank
     axes = (*range(rank - 2), rank - 1, rank - 2)
-    gives = tuple(x.sizes[a] for a in axes)
-    return b.op("transpose", x, axes=axes, hint=f"{hint}_transposed".lstrip("_"), gives=gives)
+    return b.op("transpose", x, axes=axes, hint=f"{hint}_transposed".lstrip("_"))
 
 
 @lowers("linalg_solve_triangular")

@@ -8,7 +8,7 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.elementwise import binary
-from codegen.idioms.products import bounded_rows, product, sum_of_nothing
+from codegen.idioms.products import bounded_rows, connected, product, sum_of_nothing
 from codegen.idioms.shapes import reshape_to
 from codegen.ir import elements_in
 
@@ -21,22 +21,10 @@ def linear(b: Builder, input: Value, weight: Value, bias: Value | None = None) -
         zeros = sum_of_nothing(b, input, replace(weight, shape=(0, weight.sizes[0])), "float32")
         return zeros if bias is None else binary(b, "add", zeros, bias)
     if input.rank == 1:
-        input = b.op("expand_dims", input, axis=0, hint="row", gives=(1, *input.sizes))
-        output = _fully_connected(b, input, weight, bias)
+        input = b.op("expand_dims", input, axis=0, hint="row")
+        output = connected(b, input, weight, bias)
         return b.op("squeeze", output, axis=0, hint="vector")
-    return _fully_connected(b, input, weight, bias)
-
-
-def _fully_connected(b: Builder, input: Value, weight: Value, bias: Value | None) -> Value:
-    return b.op(
-        "FullyConnected",
-        input,
-        weight=weight,
-        bias=bias,
-        num_hidden=weight.sizes[0],
-        no_bias=bias is None,
-        flatten=False,
-    )
+    return connected(b, input, weight, bias)
 
 
 def _vector_linear(b: Builder, input: Value, weight: Value, bias: Value | None) -> Value:
@@ -75,14 +63,14 @@ def inner(b: Builder, input: Value, other: Value) -> Value:
     if count is None:
         raise b.refuse("inner() of a tensor in which several sizes follow the batch")
     right = reshape_to(b, other, (count, width), hint="rows")
-    result = b.op("dot", left, right, transpose_b=True, gives=(*left.sizes[:-1], count))
+    result = b.op("dot", left, right, transpose_b=True)
     return reshape_to(b, result, b.out.shape, hint="product")
 
 
 @lowers("outer", "ger")
 def outer(b: Builder, input: Value, vec2: Value) -> Value:
-    column = b.op("expand_dims", input, axis=1, hint="column", gives=(*input.sizes, 1))
-    row = b.op("expand_dims", vec2, axis=0, hint="row", gives=(1, *vec2.sizes))
+    column = b.op("expand_dims", input, axis=1, hint="column")
+    row = b.op("expand_dims", vec2, axis=0, hint="row")
     return binary(b, "mul", column, row)
 
 
@@ -95,9 +83,8 @@ def addmm(b: Builder, input: Value, mat1: Value, mat2: Value, beta: float = 1, a
 def addbmm(
     b: Builder, input: Value, batch1: Value, batch2: Value, beta: float = 1, alpha: float = 1
 ) -> Value:
-    gives = (batch1.sizes[0], batch1.sizes[1], batch2.sizes[2])
-    each = b.op("batch_dot", batch1, batch2, hint="products", gives=gives)
-    total = b.op("sum", each, axis=0, hint="product", gives=gives[1:])
+    each = b.op("batch_dot", batch1, batch2, hint="products")
+    total = b.op("sum", each, axis=0, hint="product")
     return _blended(b, input, total, beta, alpha)
 
 
@@ -145,7 +132,6 @@ def embedding(
         output_dim=width,
         dtype=weight.dtype,
         hint="" if max_norm is None else "rows",
-        gives=(*input.sizes, width),
     )
     return rows if max_norm is None else bounded_rows(b, rows, max_norm, norm_type)
 
@@ -160,19 +146,18 @@ def bilinear(b: Builder, input1: Value, input2: Value, weight: Value, bias: Valu
     input1 = reshape_to(b, input1, (rows, left), hint="rows1")
     input2 = reshape_to(b, input2, (rows, right), hint="rows2")
     # y[n, k] = sum_ij x1[n, i] w[k, i, j] x2[n, j]: x1 w as one product, then a weighted sum over j.
-    columns = b.op("transpose", weight, axes=(1, 0, 2), hint="columns", gives=(left, out, right))
+    columns = b.op("transpose", weight, axes=(1, 0, 2), hint="columns")
     columns = reshape_to(b, columns, (left, out * right), hint="matrix")
-    mixed = b.op("dot", input1, columns, hint="mixed", gives=(*lead, out * right))
+    mixed = b.op("dot", input1, columns, hint="mixed")
     mixed = reshape_to(b, mixed, (*lead, out, right), hint="split")
-    second = b.op("expand_dims", input2, axis=2, hint="column", gives=(*lead, right, 1))
-    result = b.op("batch_dot", mixed, second, hint="product", gives=(*lead, out, 1))
-    result = b.op("squeeze", result, axis=2, hint="flat", gives=(*lead, out))
+    second = b.op("expand_dims", input2, axis=2, hint="column")
+    result = b.op("batch_dot", mixed, second, hint="product")
+    result = b.op("squeeze", result, axis=2, hint="flat")
     if bias is not None:
         result = b.op(
             "broadcast_add",
             result,
             reshape_to(b, bias, (1, out), hint="row"),
             hint="biased",
-            gives=(*lead, out),
         )
     return reshape_to(b, result, b.out.shape)

@@ -100,8 +100,7 @@ def bitwise(b: Builder, input: Operand, other: Operand, *, kind: str) -> Value:
 def logic(b: Builder, input: Operand, other: Operand, *, kind: str) -> Value:
     left, right = (_truth(b, v) for v in (input, other))
     left, right = same_rank(b, left, right)
-    gives = tuple(r if x == 1 else x for x, r in zip(left.sizes, right.sizes, strict=True))
-    return b.op(f"broadcast_logical_{kind}", left, right, gives=gives)
+    return b.op(f"broadcast_logical_{kind}", left, right)
 
 
 def _truth(b: Builder, operand: Operand) -> Value:
@@ -121,7 +120,7 @@ def bitwise_not(b: Builder, input: Value) -> Value:
 def logical_not(b: Builder, input: Value) -> Value:
     if b.out.dtype != "bool":
         return b.op("logical_not", input, gives=input.shape)
-    return b.op("logical_not", b.cast(input, "float32"), gives=input.shape)
+    return b.op("logical_not", b.cast(input, "float32"))
 
 
 @lowers("where")
@@ -136,7 +135,7 @@ def masked_fill(b: Builder, input: Value, mask: Value, value: Operand) -> Value:
 
 @lowers("isnan")
 def isnan(b: Builder, input: Value) -> Value:
-    return b.op("broadcast_not_equal", input, input, gives=input.shape)
+    return b.op("broadcast_not_equal", input, input)
 
 
 @lowers("isposinf")
@@ -151,7 +150,7 @@ def isneginf(b: Builder, input: Value) -> Value:
 
 @lowers_each("relation", {"isinf": "x > c", "isfinite": "x <= c"})
 def isinf(b: Builder, input: Value, *, relation: str) -> Value:
-    size = b.op("abs", input, hint="abs", gives=input.shape)
+    size = b.op("abs", input, hint="abs")
     return b.with_number(relation, size, FLOAT_MAX)
 
 
@@ -173,5 +172,5 @@ def nan_to_num(
         if limit is not None:
             beyond = b.with_number("x > c" if sign > 0 else "x < c", x, sign * FLOAT_MAX, hint=f"is_{name}")
             x = select(b, beyond, full_like(b, x, limit, x.dtype, name), x, hint=f"without_{name}")
-    known = b.op("broadcast_equal", input, input, hint="known", gives=input.shape)
+    known = b.op("broadcast_equal", input, input, hint="known")
     return select(b, known, bounded(b, x, "bounded"), full_like(b, input, nan or 0, input.dtype, "nan"))

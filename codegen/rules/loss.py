@@ -65,10 +65,8 @@ def _bent_loss(
         loss = size
     else:
         near = b.with_number("minimum(x, c)", size, bend, hint="near")
-        far = b.op(
-            "elemwise_sub", size, b.with_number("x * c", near, 0.5, hint="half"), hint="far", gives=size.shape
-        )
-        loss = b.op("elemwise_mul", near, far, hint="loss", gives=size.shape)
+        far = b.op("elemwise_sub", size, b.with_number("x * c", near, 0.5, hint="half"), hint="far")
+        loss = b.op("elemwise_mul", near, far, hint="loss")
         if scaled and bend != 1:
             loss = b.with_number("x / c", loss, bend, hint="scaled")
     if weight is None:
@@ -82,12 +80,10 @@ def kl_div(
 ) -> Value:
     if log_target:
         share, logarithm = unary_of(b, "exp", target, "share"), target
-        loss = b.op(
-            "elemwise_mul", share, as_float(b, "sub", logarithm, input, "gap"), hint="loss", gives=share.shape
-        )
+        loss = b.op("elemwise_mul", share, as_float(b, "sub", logarithm, input, "gap"), hint="loss")
     else:
         empty = b.with_number("x == c", target, 0, hint="empty")
-        safe = b.op("elemwise_add", target, empty, hint="safe", gives=target.shape)  # log(1) where it is 0
+        safe = b.op("elemwise_add", target, empty, hint="safe")  # log(1) where it is 0
         gap = as_float(b, "sub", unary_of(b, "log", safe, "log"), input, "gap")
         loss = as_float(b, "mul", target, gap, "loss")
     if reduction == "batchmean":
@@ -105,10 +101,8 @@ def binary_cross_entropy(
     yes = b.with_number("maximum(x, c)", unary_of(b, "log", input, "log"), -100.0, hint="yes")
     rest = b.with_number("c - x", input, 1.0, hint="rest")
     no = b.with_number("maximum(x, c)", unary_of(b, "log", rest, "rest_log"), -100.0, hint="no")
-    gap = b.op(
-        "elemwise_mul", target, b.op("elemwise_sub", yes, no, hint="odds"), hint="gap", gives=yes.shape
-    )
-    loss = unary_of(b, "negative", b.op("elemwise_add", no, gap, hint="sum", gives=yes.shape), "loss")
+    gap = b.op("elemwise_mul", target, b.op("elemwise_sub", yes, no, hint="odds"), hint="gap")
+    loss = unary_of(b, "negative", b.op("elemwise_add", no, gap, hint="sum"), "loss")
     loss = loss if weight is None else as_float(b, "mul", loss, weight, "weighted")
     return finished(b, loss, reduction)
 
@@ -148,32 +142,29 @@ def _by_class(
     assert isinstance(classes, int)
     place = b.cast(target, "float32")
     real = b.with_number("x != c", place, float(ignore_index), hint="real")
-    picked = b.op("pick", logs, place, axis=axis, mode="clip", hint="picked", gives=target.shape)
+    picked = b.op("pick", logs, place, axis=axis, mode="clip", hint="picked")
     if logs.rank == 1:
         picked = reshape_to(b, picked, target.sizes, hint="picked_axes")
     shares = real
     if weight is not None:
-        own = b.op("take", weight, place, mode="clip", hint="own_weight", gives=target.shape)
-        shares = b.op("elemwise_mul", own, real, hint="weights", gives=target.shape)
-    loss = unary_of(
-        b, "negative", b.op("elemwise_mul", picked, shares, hint="weighted", gives=target.shape), "loss"
-    )
+        own = b.op("take", weight, place, mode="clip", hint="own_weight")
+        shares = b.op("elemwise_mul", own, real, hint="weights")
+    loss = unary_of(b, "negative", b.op("elemwise_mul", picked, shares, hint="weighted"), "loss")
     if smoothing:
         spread_logs = logs
         if weight is not None:
             row = reshape_to(
                 b, weight, tuple(classes if a == axis else 1 for a in range(logs.rank)), hint="row"
             )
-            spread_logs = b.op("broadcast_mul", logs, row, hint="logs_weighted", gives=logs.shape)
-        even = b.op("sum", spread_logs, axis=axis, hint="even", gives=target.shape)
-        even = b.op("elemwise_mul", even, real, hint="even_real", gives=target.shape)
+            spread_logs = b.op("broadcast_mul", logs, row, hint="logs_weighted")
+        even = b.op("sum", spread_logs, axis=axis, hint="even")
+        even = b.op("elemwise_mul", even, real, hint="even_real")
         even = b.with_number("x * c", even, -smoothing / classes, hint="smooth")
         loss = b.op(
             "elemwise_add",
             b.with_number("x * c", loss, 1 - smoothing, hint="sharp"),
             even,
             hint="both",
-            gives=target.shape,
         )
     return finished(b, loss, how, shares)
 
@@ -201,7 +192,7 @@ def cross_entropy(
     label_smoothing: float = 0.0,
 ) -> Value:
     axis = 1 if input.rank > 1 else 0
-    logs = b.op("log_softmax", input, axis=axis, hint="logs", gives=input.shape)
+    logs = b.op("log_softmax", input, axis=axis, hint="logs")
     if not target.dtype.startswith("float"):
         return _by_class(b, logs, target, weight, ignore_index, reduction, label_smoothing)
     classes = input.sizes[axis]
@@ -211,8 +202,8 @@ def cross_entropy(
         target = b.with_number("x + c", target, label_smoothing / classes, hint="smooth")
     if weight is not None:
         row = reshape_to(b, weight, tuple(classes if a == axis else 1 for a in range(input.rank)), hint="row")
-        target = b.op("broadcast_mul", target, row, hint="weighted", gives=input.shape)
-    each = b.op("elemwise_mul", logs, target, hint="each", gives=input.shape)
+        target = b.op("broadcast_mul", target, row, hint="weighted")
+    each = b.op("elemwise_mul", logs, target, hint="each")
     loss = unary_of(b, "negative", reduced(b, "sum", each, axis, False, hint="sum"), "loss")
     return finished(b, loss, reduction) if loss.rank else loss
 
@@ -239,12 +230,10 @@ def poisson_nll_loss(
         large = b.with_number("x > c", target, 1.0, hint="large")
         safe = b.with_number("maximum(x, c)", target, 1.0, hint="safe")
         half = b.with_number("x + c", safe, 0.5, hint="half")
-        stirling = b.op(
-            "elemwise_mul", half, unary_of(b, "log", safe, "safe_log"), hint="main", gives=safe.shape
-        )
-        stirling = b.op("elemwise_sub", stirling, safe, hint="less", gives=safe.shape)
+        stirling = b.op("elemwise_mul", half, unary_of(b, "log", safe, "safe_log"), hint="main")
+        stirling = b.op("elemwise_sub", stirling, safe, hint="less")
         stirling = b.with_number("x + c", stirling, 0.5 * math.log(2 * math.pi), hint="stirling")
-        extra = b.op("elemwise_mul", stirling, large, hint="extra", gives=safe.shape)
+        extra = b.op("elemwise_mul", stirling, large, hint="extra")
         loss = as_float(b, "add", loss, extra, "full")
     return finished(b, loss, reduction)
 

@@ -91,10 +91,8 @@ def multi_margin_loss(
         raise b.refuse("multi_margin_loss() over the batch axis")
     place = b.cast(target, "float32")
     kept = (*input.sizes[:axis], 1)
-    own = b.op("pick", input, place, axis=axis, keepdims=True, mode="clip", hint="own", gives=kept)
-    gap = b.with_number(
-        "x + c", b.op("broadcast_sub", input, own, hint="gap", gives=input.shape), margin, hint="margin"
-    )
+    own = b.op("pick", input, place, axis=axis, keepdims=True, mode="clip", hint="own")
+    gap = b.with_number("x + c", b.op("broadcast_sub", input, own, hint="gap"), margin, hint="margin")
     over = relu_of(b, gap, "over")
     over = unary_of(b, "square", over, "squared") if p == 2 else over
     hot = b.op(
@@ -102,7 +100,6 @@ def multi_margin_loss(
         reshape_to(b, place, input.sizes[:axis], hint="rows"),
         depth=classes,
         hint="hot",
-        gives=(*input.sizes[:axis], classes) if axis else (1, classes),
     )
     hot = reshape_to(b, hot, input.sizes, hint="hot_axes")
     others = b.op(
@@ -110,16 +107,14 @@ def multi_margin_loss(
         over,
         b.with_number("c - x", hot, 1.0, hint="not_own"),
         hint="others",
-        gives=input.shape,
     )
     if weight is not None:
-        share = b.op("take", weight, place, mode="clip", hint="share", gives=target.shape)
+        share = b.op("take", weight, place, mode="clip", hint="share")
         others = b.op(
             "broadcast_mul",
             others,
             reshape_to(b, share, kept, hint="share_axes"),
             hint="weighted",
-            gives=input.shape,
         )
     return finished(b, reduced(b, "mean", others, axis, False, hint="loss"), reduction)
 

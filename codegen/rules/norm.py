@@ -57,7 +57,6 @@ def batch_norm(
         momentum=_rounded(1 - momentum),
         fix_gamma=weight is None,
         comment=comment,
-        gives=input.shape,
     )
 
 
@@ -73,32 +72,29 @@ def _computed_statistics(
     """Statistics that are inputs or are computed: MXNet's BatchNorm takes them from the checkpoint alone."""
     shape: Shape = tuple(s if i == 1 else 1 for i, s in enumerate(x.sizes))
     mean, var = reshape_to(b, mean, shape, hint="mean"), reshape_to(b, var, shape, hint="var")
-    centred = b.op("broadcast_sub", x, mean, hint="centred", gives=x.shape)
-    scale = b.op("rsqrt", b.with_number("x + c", var, eps, hint="eps"), hint="scale", gives=shape)
-    normed = b.op("broadcast_mul", centred, scale, hint="norm", gives=x.shape)
+    centred = b.op("broadcast_sub", x, mean, hint="centred")
+    scale = b.op("rsqrt", b.with_number("x + c", var, eps, hint="eps"), hint="scale")
+    normed = b.op("broadcast_mul", centred, scale, hint="norm")
     return affine(b, normed, weight, bias, axis=1)
 
 
 def standardised(b: Builder, x: Value, axes: tuple[int, ...], eps: float, hint: str) -> Value:
     """(x - mean) / sqrt(var + eps) over `axes`, with the biased variance."""
-    kept: Shape = tuple(1 if i in axes else s for i, s in enumerate(x.sizes))
-    mean = b.op("mean", x, axis=axes, keepdims=True, hint="mean", gives=kept)
-    centred = b.op("broadcast_sub", x, mean, hint="centred", gives=x.shape)
-    squares = b.op("square", centred, hint="squares", gives=x.shape)
-    variance = b.op("mean", squares, axis=axes, keepdims=True, hint="var", gives=kept)
-    scale = b.op("rsqrt", b.with_number("x + c", variance, eps, hint="eps"), hint="scale", gives=kept)
-    return b.op("broadcast_mul", centred, scale, hint=hint, gives=x.shape)
+    mean = b.op("mean", x, axis=axes, keepdims=True, hint="mean")
+    centred = b.op("broadcast_sub", x, mean, hint="centred")
+    squares = b.op("square", centred, hint="squares")
+    variance = b.op("mean", squares, axis=axes, keepdims=True, hint="var")
+    scale = b.op("rsqrt", b.with_number("x + c", variance, eps, hint="eps"), hint="scale")
+    return b.op("broadcast_mul", centred, scale, hint=hint)
 
 
 def affine(b: Builder, x: Value, weight: Value | None, bias: Value | None, axis: int) -> Value:
     """x * gamma + beta, with one number for each place along `axis`."""
     shape: Shape = tuple(1 if i != axis else s for i, s in enumerate(x.sizes))
     if weight is not None:
-        x = b.op(
-            "broadcast_mul", x, reshape_to(b, weight, shape, hint="gamma_axes"), hint="scaled", gives=x.shape
-        )
+        x = b.op("broadcast_mul", x, reshape_to(b, weight, shape, hint="gamma_axes"), hint="scaled")
     if bias is not None:
-        x = b.op("broadcast_add", x, reshape_to(b, bias, shape, hint="beta_axes"), hint="", gives=x.shape)
+        x = b.op("broadcast_add", x, reshape_to(b, bias, shape, hint="beta_axes"), hint="")
     return x
 
 
@@ -139,7 +135,7 @@ def _layer_norm(b: Builder, x: Value, weight: Value | None, bias: Value | None, 
     )
     gamma = weight if weight is not None else b.parameter("gamma", width, 1.0)
     beta = bias if bias is not None else b.parameter("beta", width, 0.0)
-    return b.op("LayerNorm", x, gamma=gamma, beta=beta, eps=eps, comment=comment, gives=x.shape)
+    return b.op("LayerNorm", x, gamma=gamma, beta=beta, eps=eps, comment=comment)
 
 
 @lowers("group_norm", ignores=("cudnn_enabled",))
@@ -157,7 +153,7 @@ def group_norm(
     grouped_shape = (shape[0], num_groups, _rest(b, shape, num_groups))
     grouped = input
     if grouped_shape != shape:
-        grouped = b.op("Reshape", input, shape=(0, num_groups, -1), hint="groups", gives=grouped_shape)
+        grouped = b.op("Reshape", input, shape=(0, num_groups, -1), hint="groups")
     normed = _instance_norm(b, grouped, num_groups, eps, "norm")
     back = reshape_to(b, normed, shape, hint="channels")
     return affine(b, back, weight, bias, axis=1)
@@ -176,7 +172,7 @@ def _instance_norm(b: Builder, x: Value, channels: Size, eps: float, hint: str) 
     gamma = b.parameter("ones", (channels,), 1.0)
     beta = b.parameter("zeros", (channels,), 0.0)
     comment = "plain normalisation: gamma is one and beta is zero"
-    return b.op("InstanceNorm", x, gamma=gamma, beta=beta, eps=eps, hint=hint, comment=comment, gives=x.shape)
+    return b.op("InstanceNorm", x, gamma=gamma, beta=beta, eps=eps, hint=hint, comment=comment)
 
 
 # `momentum` and, where there are statistics of its own, `use_input_stats` speak of training.
@@ -198,7 +194,7 @@ def instance_norm(
     comment = "" if weight is not None else "without affine: gamma is one and beta is zero"
     gamma = weight if weight is not None else b.parameter("gamma", channels, 1.0)
     beta = bias if bias is not None else b.parameter("beta", channels, 0.0)
-    return b.op("InstanceNorm", x, gamma=gamma, beta=beta, eps=eps, comment=comment, gives=x.shape)
+    return b.op("InstanceNorm", x, gamma=gamma, beta=beta, eps=eps, comment=comment)
 
 
 @lowers("local_response_norm")
@@ -219,7 +215,7 @@ def _response_by_pooling(b: Builder, x: Value, size: int, alpha: float, beta: fl
             raise b.refuse("local_response_norm() where a size other than the first follows the batch")
         assert isinstance(rest, int)
         rest *= s
-    squares = b.op("square", x, hint="squares", gives=x.shape)
+    squares = b.op("square", x, hint="squares")
     image = reshape_to(b, squares, (batch, 1, channels, rest), hint="image")
     image = pad_zeros(b, image, ((size // 2, (size - 1) // 2), (0, 0)))
     window = b.op(
@@ -230,7 +226,6 @@ def _response_by_pooling(b: Builder, x: Value, size: int, alpha: float, beta: fl
         stride=(1, 1),
         count_include_pad=True,
         hint="window",
-        gives=(batch, 1, channels, rest),
     )
     window = reshape_to(b, window, x.sizes, hint="shaped")
     divisor = b.with_number("x + c", b.with_number("x * c", window, alpha, hint="alpha"), k, hint="k")
@@ -247,13 +242,12 @@ def rms_norm(
     eps: float | None = None,
 ) -> Value:
     axes = tuple(range(input.rank - len(normalized_shape), input.rank))
-    kept: Shape = tuple(1 if i in axes else s for i, s in enumerate(input.sizes))
-    squares = b.op("square", input, hint="squares", gives=input.shape)
-    mean = b.op("mean", squares, axis=axes, keepdims=True, hint="mean", gives=kept)
+    squares = b.op("square", input, hint="squares")
+    mean = b.op("mean", squares, axis=axes, keepdims=True, hint="mean")
     # torch's eps=None is the machine epsilon of the dtype.
     mean = b.with_number("x + c", mean, 1.1920928955078125e-07 if eps is None else eps, hint="eps")
-    scale = b.op("rsqrt", mean, hint="scale", gives=kept)
-    normed = b.op("broadcast_mul", input, scale, hint="norm" if weight is not None else "", gives=input.shape)
+    scale = b.op("rsqrt", mean, hint="scale")
+    normed = b.op("broadcast_mul", input, scale, hint="norm" if weight is not None else "")
     return normed if weight is None else binary(b, "mul", normed, weight)
 
 
@@ -262,4 +256,4 @@ def normalize(b: Builder, input: Value, p: float = 2.0, dim: int = 1, eps: float
     # torch divides by max(norm, eps); MXNet's L2Normalization by sqrt(sum + eps).
     norm = vector_norm(b, input, p, (dim % input.rank,), True, hint="norm")
     bounded = b.with_number("maximum(x, c)", norm, eps, hint="bounded")
-    return b.op("broadcast_div", input, bounded, gives=input.shape)
+    return b.op("broadcast_div", input, bounded)

@@ -9,7 +9,7 @@ from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.elementwise import full_like
 from codegen.idioms.shapes import cut, reshape_to, take
-from codegen.ir import Dim, Shape, Size
+from codegen.ir import Dim
 
 
 @lowers("pad")
@@ -46,20 +46,12 @@ def pad(
     return _concatenated(b, input, sides, fill)
 
 
-def _grown(shape: Shape, sides: dict[int, tuple[int, int]]) -> Shape:
-    def size(s: Size, side: tuple[int, int]) -> Size:
-        return s + sum(side) if isinstance(s, int) else Dim(s.coef, s.const + sum(side)) if sum(side) else s
-
-    return tuple(size(s, sides.get(i, (0, 0))) for i, s in enumerate(shape))
-
-
 def _pad(
     b: Builder, x: Value, sides: dict[int, tuple[int, int]], mode: str, fill: float, hint: str = ""
 ) -> Value:
     width = tuple(n for axis in range(x.rank) for n in sides.get(axis, (0, 0)))
     name = {"constant": "constant", "replicate": "edge", "reflect": "reflect"}[mode]
-    gives = _grown(x.sizes, sides)
-    return b.op("Pad", x, mode=name, pad_width=width, constant_value=fill, hint=hint, gives=gives)
+    return b.op("Pad", x, mode=name, pad_width=width, constant_value=fill, hint=hint)
 
 
 def _replicated(b: Builder, x: Value, sides: dict[int, tuple[int, int]]) -> Value:
@@ -97,9 +89,7 @@ def _wrapped(b: Builder, x: Value, sides: dict[int, tuple[int, int]]) -> Value:
             parts.insert(0, cut(b, x, axis, size - before, size, hint=f"tail{axis}"))
         if after:
             parts.append(cut(b, x, axis, 0, after, hint=f"head{axis}"))
-        x = b.op(
-            "Concat", parts, dim=axis, hint=f"wrap{axis}", gives=_grown(x.sizes, {axis: (before, after)})
-        )
+        x = b.op("Concat", parts, dim=axis, hint=f"wrap{axis}")
     return x
 
 
@@ -112,10 +102,7 @@ def _concatenated(b: Builder, x: Value, sides: dict[int, tuple[int, int]], fill:
             cell = full_like(
                 b, cut(b, x, axis, 0, 1, hint=f"{end}{axis}_cell"), fill, x.dtype, f"{end}{axis}"
             )
-            gives = (*x.sizes[:axis], count, *x.sizes[axis + 1 :])
-            block = b.op(
-                "broadcast_axis", cell, axis=(axis,), size=(count,), hint=f"{end}{axis}_block", gives=gives
-            )
+            block = b.op("broadcast_axis", cell, axis=(axis,), size=(count,), hint=f"{end}{axis}_block")
             parts.insert(0 if place == 0 else len(parts), block)
-        x = b.op("Concat", parts, dim=axis, hint=f"pad{axis}", gives=_grown(x.sizes, {axis: (before, after)}))
+        x = b.op("Concat", parts, dim=axis, hint=f"pad{axis}")
     return x

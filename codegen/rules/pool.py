@@ -91,7 +91,7 @@ def _avg_ceil(
         along = np.minimum(starts + k, high) - np.maximum(starts, low)
         counts = np.multiply.outer(counts, along).astype(np.float32)
     divisor = b.constant(counts.reshape((1, 1, *counts.shape)), "count")
-    return b.op("broadcast_div", sums, divisor, gives=sums.shape)
+    return b.op("broadcast_div", sums, divisor)
 
 
 @lowers("lp_pool1d", axes=1)
@@ -117,7 +117,7 @@ def lp_pool(
         size = b.op("negative", size, hint="negated", gives=x.shape)
         least = pool(b, size, "max", kernel, strides, pads, ceil_mode, None, hint="least")
         return without_batch(b, input, b.op("negative", least, gives=least.shape), axes)
-    powers = b.op("square", x, hint="square", gives=x.shape) if norm_type == 2 else x
+    powers = b.op("square", x, hint="square") if norm_type == 2 else x
     if norm_type not in {1, 2}:
         powers = b.with_number("x ** c", x, norm_type, hint="power")
     if ceil_mode and _uneven(x, kernel, strides, pads, b):
@@ -127,7 +127,7 @@ def lp_pool(
     else:
         sums = pool(b, powers, "sum", kernel, strides, pads, ceil_mode, None, hint="sum")
     if norm_type == 2:
-        return without_batch(b, input, b.op("sqrt", sums, gives=sums.shape), axes)
+        return without_batch(b, input, b.op("sqrt", sums), axes)
     return without_batch(b, input, b.with_number("x ** c", sums, 1 / norm_type), axes)
 
 

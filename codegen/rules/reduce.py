@@ -92,9 +92,9 @@ def logsumexp(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False)
     input = _computed_in(b, input)
     peak = reduction(b, "max", input, axes, True, hint="peak")
     peak = bounded(b, peak, "peak_bounded")  # an infinite one less itself is not a number
-    shifted = b.op("broadcast_sub", input, peak, hint="shifted", gives=input.shape)
-    total = reduction(b, "sum", b.op("exp", shifted, hint="exp", gives=input.shape), axes, True, hint="sum")
-    result = binary(b, "add", b.op("log", total, hint="log", gives=total.shape), peak)
+    shifted = b.op("broadcast_sub", input, peak, hint="shifted")
+    total = reduction(b, "sum", b.op("exp", shifted, hint="exp"), axes, True, hint="sum")
+    result = binary(b, "add", b.op("log", total, hint="log"), peak)
     return result if keepdim else reshape_to(b, result, b.out.shape, hint="shaped")
 
 
@@ -122,7 +122,7 @@ def variance(
         raise b.refuse(f"{b.node.op}() of one number")
     mean_value, value = moments(b, input, axes, lost)
     if is_std:
-        value = b.op("sqrt", value, hint="std", gives=value.shape)
+        value = b.op("sqrt", value, hint="std")
     results = [value, mean_value] if with_mean else [value]
     shaped = [
         reshape_to(b, v, kind.shape, hint=f"shaped{i}")
@@ -157,7 +157,7 @@ def _norm(b: Builder, input: Value, order: float | str, dim: Axes, keepdim: bool
 def cumsum(b: Builder, input: Value, dim: int) -> Value:
     if input.rank == 0:
         return input
-    return b.op("cumsum", _computed_in(b, input), axis=dim % input.rank, gives=input.shape)
+    return b.op("cumsum", _computed_in(b, input), axis=dim % input.rank)
 
 
 # MXNet has no running product: every prefix is multiplied out.
@@ -166,7 +166,7 @@ def cumprod(b: Builder, input: Value, dim: int) -> Value:
     if input.rank == 0:
         return input
     table, axis = prefixes(b, _computed_in(b, input), dim % input.rank, 1)
-    return b.op("prod", table, axis=axis, gives=input.shape)
+    return b.op("prod", table, axis=axis)
 
 
 @lowers("logcumsumexp")
@@ -174,11 +174,11 @@ def logcumsumexp(b: Builder, input: Value, dim: int) -> Value:
     if input.rank == 0:
         return input
     table, axis = prefixes(b, input, dim % input.rank, -1e30)
-    peak = b.op("max", table, axis=axis, keepdims=True, hint="peak", gives=_one(table.sizes, axis))
-    shifted = b.op("broadcast_sub", table, peak, hint="shifted", gives=table.shape)
-    total = b.op("sum", b.op("exp", shifted, hint="exp"), axis=axis, hint="sum", gives=input.shape)
-    flat = b.op("squeeze", peak, axis=axis, hint="peaks", gives=input.shape)
-    return b.op("elemwise_add", b.op("log", total, hint="log"), flat, gives=input.shape)
+    peak = b.op("max", table, axis=axis, keepdims=True, hint="peak")
+    shifted = b.op("broadcast_sub", table, peak, hint="shifted")
+    total = b.op("sum", b.op("exp", shifted, hint="exp"), axis=axis, hint="sum")
+    flat = b.op("squeeze", peak, axis=axis, hint="peaks")
+    return b.op("elemwise_add", b.op("log", total, hint="log"), flat)
 
 
 def _one(shape: Shape, axis: int) -> Shape:
@@ -228,9 +228,9 @@ def count_nonzero(b: Builder, input: Value, dim: Axes = None) -> Value:
 @lowers("nanmean", ignores=("dtype",), is_mean=True)
 def nansum(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False, *, is_mean: bool) -> Value:
     x = _computed_in(b, input)
-    known = b.op("broadcast_equal", x, x, hint="known", gives=x.shape)  # a NaN is not equal to itself
-    zeros = b.op("zeros_like", x, hint="zeros", gives=x.shape)
-    total = reduction(b, "sum", b.op("where", known, x=x, y=zeros, hint="kept", gives=x.shape), dim, keepdim)
+    known = b.op("broadcast_equal", x, x, hint="known")  # a NaN is not equal to itself
+    zeros = b.op("zeros_like", x, hint="zeros")
+    total = reduction(b, "sum", b.op("where", known, x=x, y=zeros, hint="kept"), dim, keepdim)
     if not is_mean:
         return total
     return binary(b, "div", total, reduction(b, "sum", known, dim, keepdim, hint="count"))
@@ -260,7 +260,7 @@ def diff(
         later = cut(b, x, axis, 1, size, hint=f"later{step}")
         earlier = cut(b, x, axis, 0, size - 1, hint=f"earlier{step}")
         name = "" if step == n - 1 else f"step{step}"
-        x = b.op("elemwise_sub", later, earlier, hint=name, gives=later.shape)
+        x = b.op("elemwise_sub", later, earlier, hint=name)
     return x
 
 
@@ -296,10 +296,8 @@ def pairwise_distance(
 # How the distances are computed is torch's business.
 @lowers("cdist", ignores=("compute_mode",))
 def cdist(b: Builder, x1: Value, x2: Value, p: float = 2.0) -> Value:
-    rows = b.op("expand_dims", x1, axis=x1.rank - 1, hint="rows", gives=(*x1.sizes[:-1], 1, x1.sizes[-1]))
-    columns = b.op(
-        "expand_dims", x2, axis=x2.rank - 2, hint="columns", gives=(*x2.sizes[:-2], 1, *x2.sizes[-2:])
-    )
+    rows = b.op("expand_dims", x1, axis=x1.rank - 1, hint="rows")
+    columns = b.op("expand_dims", x2, axis=x2.rank - 2, hint="columns")
     gap = binary(b, "sub", rows, columns, hint="difference")
     return vector_norm(b, gap, p, (gap.rank - 1,), False)
 

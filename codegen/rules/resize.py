@@ -10,7 +10,7 @@ from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.pooling import adaptive_average_to
 from codegen.idioms.products import apply_along
-from codegen.idioms.windows import _numbers
+from codegen.idioms.windows import numbers_of
 
 
 # `recompute_scale_factor` is honoured by torch in the sizes that it gives; `size` is the node's shape.
@@ -24,7 +24,7 @@ def interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Value:
-    old, new = _numbers(input.sizes[2:], b), _numbers(b.out.shape[2:], b)
+    old, new = numbers_of(input.sizes[2:], b, "resizing"), numbers_of(b.out.shape[2:], b, "resizing")
     axes = len(old)
     scales: tuple[float | None, ...] = (None,) * axes
     if scale_factor is not None and not recompute_scale_factor:

@@ -16,6 +16,7 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.around import is_own, is_zeros
+from codegen.idioms.products import connected
 from codegen.idioms.shapes import reshape_to, swapped_axes
 from codegen.ir import Dim, Shape, Size, elements_in
 
@@ -134,27 +135,12 @@ def _parameters(b: Builder, layers: Sequence[_Layer], width: int) -> Value:
         missing = 2 * width * len(layers)
         flat.append(b.constant(np.zeros(missing, np.float32), "biases"))
         total += missing
-    return b.op("Concat", flat, dim=0, hint="parameters", gives=(total,))
+    return b.op("Concat", flat, dim=0, hint="parameters")
 
 
 def _whole(size: Size | None) -> int:
     assert isinstance(size, int)
     return size
-
-
-def _projected(b: Builder, x: Value, weight: Value, bias: Value | None, name: str) -> Value:
-    width = weight.sizes[0]
-    return b.op(
-        "FullyConnected",
-        x,
-        weight=weight,
-        bias=bias,
-        num_hidden=width,
-        no_bias=bias is None,
-        flatten=False,
-        hint=name,
-        gives=(*x.sizes[:-1], width),
-    )
 
 
 def _gates(b: Builder, x: Value, count: int, name: str) -> list[Value]:
@@ -165,13 +151,13 @@ def _gates(b: Builder, x: Value, count: int, name: str) -> list[Value]:
 
 
 def _activation(b: Builder, x: Value, kind: str, name: str) -> Value:
-    return b.op("Activation", x, act_type=kind, hint=name, gives=x.shape)
+    return b.op("Activation", x, act_type=kind, hint=name)
 
 
 def _both(
     b: Builder, x: Value, h: Value, w_ih: Value, w_hh: Value, b_ih: Value | None, b_hh: Value | None
 ) -> tuple[Value, Value]:
-    return _projected(b, x, w_ih, b_ih, "i2h"), _projected(b, h, w_hh, b_hh, "h2h")
+    return connected(b, x, w_ih, b_ih, "i2h"), connected(b, h, w_hh, b_hh, "h2h")
 
 
 @lowers("rnn_tanh_cell", act_type="tanh")
@@ -188,7 +174,7 @@ def rnn_cell(
     act_type: str,
 ) -> Value:
     i2h, h2h = _both(b, input, hx, w_ih, w_hh, b_ih, b_hh)
-    total = b.op("elemwise_add", i2h, h2h, hint="sum", gives=i2h.shape)
+    total = b.op("elemwise_add", i2h, h2h, hint="sum")
     return _activation(b, total, act_type, "")
 
 
@@ -204,16 +190,16 @@ def lstm_cell(
 ) -> list[Value]:
     hidden, cell = hx
     i2h, h2h = _both(b, input, hidden, w_ih, w_hh, b_ih, b_hh)
-    gates = _gates(b, b.op("elemwise_add", i2h, h2h, hint="sum", gives=i2h.shape), 4, "gates")
+    gates = _gates(b, b.op("elemwise_add", i2h, h2h, hint="sum"), 4, "gates")
     take_in, forget, out = (
         _activation(b, gates[i], "sigmoid", name) for i, name in ((0, "in"), (1, "forget"), (3, "out"))
     )
     new = _activation(b, gates[2], "tanh", "new")
-    kept = b.op("elemwise_mul", forget, cell, hint="kept", gives=cell.shape)
-    added = b.op("elemwise_mul", take_in, new, hint="added", gives=cell.shape)
-    state = b.op("elemwise_add", kept, added, hint="state", gives=cell.shape)
+    kept = b.op("elemwise_mul", forget, cell, hint="kept")
+    added = b.op("elemwise_mul", take_in, new, hint="added")
+    state = b.op("elemwise_add", kept, added, hint="state")
     shown = _activation(b, state, "tanh", "shown")
-    return [b.op("elemwise_mul", out, shown, gives=cell.shape), state]
+    return [b.op("elemwise_mul", out, shown), state]
 
 
 @lowers("gru_cell")
@@ -232,11 +218,9 @@ def gru_cell(
         _activation(b, b.op("elemwise_add", from_input[i], from_state[i], hint=f"{n}_sum"), "sigmoid", n)
         for i, n in enumerate(("reset", "update"))
     )
-    held = b.op("elemwise_mul", reset, from_state[2], hint="held", gives=hx.shape)
-    new = b.op("elemwise_add", from_input[2], held, hint="new_sum", gives=hx.shape)
+    held = b.op("elemwise_mul", reset, from_state[2], hint="held")
+    new = b.op("elemwise_add", from_input[2], held, hint="new_sum")
     new = _activation(b, new, "tanh", "new")
     # (1 - update) * new + update * state
-    gap = b.op("elemwise_sub", hx, new, hint="gap", gives=hx.shape)
-    return b.op(
-        "elemwise_add", new, b.op("elemwise_mul", update, gap, hint="moved", gives=hx.shape), gives=hx.shape
-    )
+    gap = b.op("elemwise_sub", hx, new, hint="gap")
+    return b.op("elemwise_add", new, b.op("elemwise_mul", update, gap, hint="moved"))

@@ -8,7 +8,7 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.shapes import reshape_to
-from codegen.idioms.windows import _numbers
+from codegen.idioms.windows import numbers_of
 from codegen.ir import Dim, Shape
 
 
@@ -25,11 +25,8 @@ def affine_grid(b: Builder, theta: Value, align_corners: bool = False) -> Value:
         lines.append(ends if align_corners else ends * (size - 1) / size)
     mesh = np.meshgrid(*lines, indexing="ij")
     places = np.stack([m.reshape(-1) for m in reversed(mesh)] + [np.ones(mesh[0].size)]).astype(np.float32)
-    count = places.shape[1]
-    spots = b.op(
-        "dot", theta, b.constant(places, "places"), hint="spots", gives=(theta.sizes[0], axes, count)
-    )
-    rows = b.op("SwapAxis", spots, dim1=1, dim2=2, hint="rows", gives=(theta.sizes[0], count, axes))
+    spots = b.op("dot", theta, b.constant(places, "places"), hint="spots")
+    rows = b.op("SwapAxis", spots, dim1=1, dim2=2, hint="rows")
     return reshape_to(b, rows, b.out.shape)
 
 
@@ -64,9 +61,9 @@ def grid_sample(
             "grid_sample() of volumes: MXNet's BilinearSampler and GridGenerator take images",
             "sample slice by slice",
         )
-    sizes = _numbers(input.sizes[2:], b)
+    sizes = numbers_of(input.sizes[2:], b, "resizing")
     order: Shape = (grid.sizes[0], 2, grid.sizes[1], grid.sizes[2])
-    places = b.op("transpose", grid, axes=(0, 3, 1, 2), hint="grid", gives=order)
+    places = b.op("transpose", grid, axes=(0, 3, 1, 2), hint="grid")
     half: Shape = (order[0], 1, *order[2:])
     x, y = b.ops("split", places, num_outputs=2, axis=1, hint="xy", gives=(half, half))
     corners = bool(align_corners)
@@ -74,7 +71,7 @@ def grid_sample(
         return _bicubic(b, input, x, y, sizes, padding, corners)
     columns = _sampling_line(b, x, sizes[1], kind, padding, corners, "x")
     rows = _sampling_line(b, y, sizes[0], kind, padding, corners, "y")
-    joined = b.op("Concat", [columns, rows], dim=1, hint="sampling_grid", gives=order)
+    joined = b.op("Concat", [columns, rows], dim=1, hint="sampling_grid")
     return b.op("BilinearSampler", input, joined)
 
 
@@ -88,8 +85,8 @@ def _bicubic(
         scaled = place if corners else b.with_number("x * c", place, size / last, hint=f"{name}_cells")
         cell = b.with_number("x + c", scaled, 1, hint=f"{name}_from_0")
         cell = b.with_number("x * c", cell, last / 2, hint=f"{name}_cell")
-        low = b.op("floor", cell, hint=f"{name}_low", gives=cell.shape)
-        part = b.op("elemwise_sub", cell, low, hint=f"{name}_part", gives=cell.shape)
+        low = b.op("floor", cell, hint=f"{name}_low")
+        part = b.op("elemwise_sub", cell, low, hint=f"{name}_part")
         taps[name] = []
         for step in range(-1, 3):
             label = f"{name}{step + 1}"
@@ -99,16 +96,15 @@ def _bicubic(
             at = _sampling_line(b, at, size, "bilinear", padding, corners, label, scaled=True)
             taps[name].append((at, _cubic(b, part, step, label)))
     total: Value | None = None
-    order: Shape = (x.sizes[0], 2, *x.sizes[2:])
     for i, (row, row_weight) in enumerate(taps["y"]):
         for j, (column, column_weight) in enumerate(taps["x"]):
-            grid = b.op("Concat", [column, row], dim=1, hint=f"grid{i}{j}", gives=order)
+            grid = b.op("Concat", [column, row], dim=1, hint=f"grid{i}{j}")
             shape: Shape = (x.sizes[0], image.sizes[1], *x.sizes[2:])
             sample = b.op("BilinearSampler", image, grid, hint=f"sample{i}{j}", gives=shape)
-            weight = b.op("elemwise_mul", row_weight, column_weight, hint=f"weight{i}{j}", gives=x.shape)
-            sample = b.op("broadcast_mul", sample, weight, hint=f"weighted{i}{j}", gives=shape)
+            weight = b.op("elemwise_mul", row_weight, column_weight, hint=f"weight{i}{j}")
+            sample = b.op("broadcast_mul", sample, weight, hint=f"weighted{i}{j}")
             name = "" if (i, j) == (3, 3) else f"sum{i}{j}"
-            total = sample if total is None else b.op("elemwise_add", total, sample, hint=name, gives=shape)
+            total = sample if total is None else b.op("elemwise_add", total, sample, hint=name)
     assert total is not None
     return total
 
@@ -127,7 +123,7 @@ def _cubic(b: Builder, part: Value, step: int, name: str) -> Value:
         if factor:
             value = b.with_number("x + c", value, factor, hint=f"{name}_plus{power}")
         if power < 3:
-            value = b.op("elemwise_mul", value, part, hint=f"{name}_times{power}", gives=part.shape)
+            value = b.op("elemwise_mul", value, part, hint=f"{name}_times{power}")
     return value
 
 
@@ -151,14 +147,14 @@ def _sampling_line(
         away = b.with_number("x + c", place, edge, hint=f"{name}_shifted")
         away = b.with_number("x % c", away, 4 * edge, hint=f"{name}_period")
         away = b.with_number("x - c", away, 2 * edge, hint=f"{name}_centred")
-        away = b.op("abs", away, hint=f"{name}_folded", gives=place.shape)
+        away = b.op("abs", away, hint=f"{name}_folded")
         place = b.with_number("c - x", away, edge, hint=f"{name}_reflected")
     if padding != "zeros":
-        place = b.op("clip", place, a_min=-1.0, a_max=1.0, hint=f"{name}_clipped", gives=place.shape)
+        place = b.op("clip", place, a_min=-1.0, a_max=1.0, hint=f"{name}_clipped")
     if kind == "nearest":
         cell = b.with_number("x + c", place, 1, hint=f"{name}_from_0")
         cell = b.with_number("x * c", cell, last / 2, hint=f"{name}_cell")
-        cell = b.op("rint", cell, hint=f"{name}_rounded", gives=place.shape)
+        cell = b.op("rint", cell, hint=f"{name}_rounded")
         cell = b.with_number("x * c", cell, 2 / last, hint=f"{name}_place")
         place = b.with_number("x - c", cell, 1, hint=f"{name}_back")
     return place

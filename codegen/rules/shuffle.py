@@ -21,8 +21,7 @@ def pixel_shuffle(b: Builder, input: Value, upscale_factor: int) -> Value:
     x = reshape_to(b, input, (*lead, c, r, r, height, width), hint="cells")
     k = len(lead)
     axes = (*range(k), k, k + 3, k + 1, k + 4, k + 2)
-    gives = (*lead, c, height, r, width, r)
-    x = b.op("transpose", x, axes=axes, hint="rows", gives=gives)
+    x = b.op("transpose", x, axes=axes, hint="rows")
     return reshape_to(b, x, (*lead, c, height * r, width * r))
 
 
@@ -36,8 +35,7 @@ def pixel_unshuffle(b: Builder, input: Value, downscale_factor: int) -> Value:
     x = reshape_to(b, input, (*lead, channels, height // r, r, width // r, r), hint="cells")
     k = len(lead)
     axes = (*range(k), k, k + 2, k + 4, k + 1, k + 3)
-    gives = (*lead, channels, r, r, height // r, width // r)
-    x = b.op("transpose", x, axes=axes, hint="channels", gives=gives)
+    x = b.op("transpose", x, axes=axes, hint="channels")
     return reshape_to(b, x, (*lead, channels * r * r, height // r, width // r))
 
 
@@ -46,7 +44,7 @@ def channel_shuffle(b: Builder, input: Value, groups: int) -> Value:
     batch, channels, *rest = input.sizes
     assert isinstance(channels, int)
     x = reshape_to(b, input, (batch, groups, channels // groups, *rest), hint="groups")
-    x = b.op("SwapAxis", x, dim1=1, dim2=2, hint="swapped", gives=(batch, channels // groups, groups, *rest))
+    x = b.op("SwapAxis", x, dim1=1, dim2=2, hint="swapped")
     return reshape_to(b, replace(x), input.sizes)
 
 

@@ -30,12 +30,12 @@ def bucketize(
     if not isinstance(input, Value):
         input = b.constant(np.asarray([input], np.float32), "value")
     count, lead = sequence.sizes[-1], sequence.sizes[:-1] if sequence.rank > 1 else (1,) * input.rank
-    column = b.op("expand_dims", input, axis=input.rank, hint="column", gives=(*input.sizes, 1))
+    column = b.op("expand_dims", input, axis=input.rank, hint="column")
     shape = (*lead, 1, count) if sequence.rank > 1 else (*lead, count)
     line = reshape_to(b, sequence, shape, hint="line")
     op = "broadcast_greater_equal" if right or side == "right" else "broadcast_greater"
-    below = b.op(op, column, line, hint="below", gives=(*input.sizes, count))
-    return b.op("sum", below, axis=input.rank, gives=input.shape)
+    below = b.op(op, column, line, hint="below")
+    return b.op("sum", below, axis=input.rank)
 
 
 @lowers("topk", ignores=("sorted",), whole_as_floats=True)
@@ -74,7 +74,7 @@ def msort(b: Builder, input: Value) -> list[Value]:
 
 
 def _sorted(b: Builder, input: Value, axis: int, descending: bool) -> list[Value]:
-    values = b.op("sort", input, axis=axis, is_ascend=not descending, gives=input.shape)
+    values = b.op("sort", input, axis=axis, is_ascend=not descending)
     return [values, _order(b, input, axis, descending, "indices")][: len(b.node.outputs)]
 
 
@@ -84,7 +84,7 @@ def argsort(b: Builder, input: Value, dim: int = -1, descending: bool = False) -
 
 
 def _order(b: Builder, x: Value, axis: int, descending: bool, hint: str) -> Value:
-    return b.op("argsort", x, axis=axis, is_ascend=not descending, dtype="int64", hint=hint, gives=x.shape)
+    return b.op("argsort", x, axis=axis, is_ascend=not descending, dtype="int64", hint=hint)
 
 
 @lowers("kthvalue", takes_numbers=True)
@@ -131,13 +131,12 @@ def cummax(b: Builder, input: Value, dim: int, *, best: str) -> list[Value]:
     size = input.sizes[axis]
     limit = float(np.finfo(np.float32).max)
     table, inner = prefixes(b, input, axis, -limit if best == "max" else limit)
-    kept = (*table.sizes[:inner], 1, *table.sizes[inner + 1 :])
-    extreme = b.op(best, table, axis=inner, keepdims=True, hint="extreme", gives=kept)
-    equal = b.op("broadcast_equal", table, extreme, hint="equal", gives=table.shape)
+    extreme = b.op(best, table, axis=inner, keepdims=True, hint="extreme")
+    equal = b.op("broadcast_equal", table, extreme, hint="equal")
     assert isinstance(size, int)
     counts = np.arange(1, size + 1, dtype=np.float32).reshape((-1, *(1,) * (table.rank - inner - 1)))
     counts = counts.reshape((1,) * inner + counts.shape)
-    places = b.op("broadcast_mul", equal, b.constant(counts, "counts"), hint="places", gives=table.shape)
-    last = b.op("max", places, axis=inner, hint="last", gives=input.shape)
-    values = b.op("squeeze", extreme, axis=inner, gives=input.shape)
+    places = b.op("broadcast_mul", equal, b.constant(counts, "counts"), hint="places")
+    last = b.op("max", places, axis=inner, hint="last")
+    values = b.op("squeeze", extreme, axis=inner)
     return [values, b.with_number("x - c", last, 1, hint="indices")]

@@ -13,7 +13,7 @@ from codegen.builder.value import Value
 from codegen.idioms.pooling import adaptive_to, max_pooled, window_cells
 from codegen.idioms.shapes import cut, reshape_to
 from codegen.idioms.windows import Sizes, each, numbers_of, strides_of, with_batch, without_batch
-from codegen.ir import Dim, Shape
+from codegen.ir import Dim
 
 
 # MXNet's Pooling gives no indices: the cells of all windows are stacked, and argmax chooses among them.
@@ -59,13 +59,12 @@ def _places(
         np.ix_(*(np.arange(k) * d * w for k, d, w in zip(kernel, gaps, weights, strict=True))), np.zeros(1)
     )
     bases = sum(np.ix_(*(s * w for s, w in zip(starts, weights, strict=True))), np.zeros(1))
-    gives = cells[0].sizes
-    table = b.op("stack", cells, axis=0, hint="cells", gives=(len(cells), *gives))
-    best = b.op("argmax", table, axis=0, hint="best", gives=gives)
+    table = b.op("stack", cells, axis=0, hint="cells")
+    best = b.op("argmax", table, axis=0, hint="best")
     offset = b.constant(np.asarray(offsets, np.float32).reshape(-1), "offsets")
-    moved = b.op("take", offset, best, mode="clip", hint="offset", gives=gives)
+    moved = b.op("take", offset, best, mode="clip", hint="offset")
     base = b.constant(np.asarray(bases, np.float32)[None, None], "corners")
-    return b.op("broadcast_add", moved, base, hint="indices", gives=gives)
+    return b.op("broadcast_add", moved, base, hint="indices")
 
 
 @lowers("adaptive_max_pool1d_with_indices", ignores=("return_indices", "output_size"), axes=1)
@@ -83,8 +82,7 @@ def adaptive_max_pool_with_indices(b: Builder, input: Value, *, axes: int) -> li
         value = x
         for axis, (c, start, end) in enumerate(zip(cell, starts, ends, strict=True), start=2):
             spots = b.constant(np.minimum(start + c, end - 1), f"spots{axis}_{c}", shared=True)
-            gives = (*value.sizes[:axis], len(start), *value.sizes[axis + 1 :])
-            value = b.op("take", value, spots, axis=axis, mode="clip", hint=f"cell{axis}", gives=gives)
+            value = b.op("take", value, spots, axis=axis, mode="clip", hint=f"cell{axis}")
         cells.append(value)
     places = _places(b, x, cells, kernel, starts, (1,) * axes)
     return [adaptive_to(b, input, "max", outs), without_batch(b, input, places, axes)]
@@ -139,23 +137,19 @@ def _spread_windows(
         for axis, (k, out) in enumerate(zip(kernel, outs, strict=True), start=2):
             size = value.sizes[axis]
             assert isinstance(size, int)
-            gives: Shape = (*value.sizes[:axis], size * k, *value.sizes[axis + 1 :])
-            value = b.op("repeat", value, repeats=k, axis=axis, hint=f"{name}{axis}", gives=gives)
+            value = b.op("repeat", value, repeats=k, axis=axis, hint=f"{name}{axis}")
             if size * k > out:
                 value = cut(b, value, axis, 0, out, hint=f"{name}{axis}_cut")
             if size * k < out:
                 edge = cut(b, value, axis, 0, 1, hint=f"{name}{axis}_edge")
-                edge = b.op("zeros_like", edge, hint=f"{name}{axis}_zeros", gives=edge.shape)
+                edge = b.op("zeros_like", edge, hint=f"{name}{axis}_zeros")
                 edge = b.with_number("x + c", edge, filler, hint=f"{name}{axis}_fill") if filler else edge
-                gives = (*value.sizes[:axis], out, *value.sizes[axis + 1 :])
                 parts = [value, *[edge] * (out - size * k)]
-                value = b.op("Concat", parts, dim=axis, hint=f"{name}{axis}_wide", gives=gives)
+                value = b.op("Concat", parts, dim=axis, hint=f"{name}{axis}_wide")
         spread.append(value)
     here = np.arange(int(np.prod(outs)), dtype=np.float32).reshape((1, 1, *outs))
-    chosen = b.op(
-        "broadcast_equal", spread[1], b.constant(here, "here"), hint="chosen", gives=spread[1].shape
-    )
-    return b.op("elemwise_mul", spread[0], chosen, gives=spread[0].shape)
+    chosen = b.op("broadcast_equal", spread[1], b.constant(here, "here"), hint="chosen")
+    return b.op("elemwise_mul", spread[0], chosen)
 
 
 def _candidates(
@@ -205,7 +199,6 @@ def _gathered(
     """Each place takes the value of the last window that chose it, and 0 where none did."""
     depth = int(np.prod(outs))
     count = int(np.prod(numbers_of(x.sizes[2:], b)))
-    gives = (*x.sizes[:2], depth)
     values = reshape_to(b, x, (*x.sizes[:2], count), hint="values")
     chosen = reshape_to(b, places, (*x.sizes[:2], count), hint="places")
     result: Value | None = None
@@ -213,15 +206,13 @@ def _gathered(
         flat = window.reshape(-1)
         spots = b.constant(flat.clip(0), f"window{number}")
         here = np.where(flat < 0, -1, np.arange(depth)).astype(np.float32)[None, None]
-        value = b.op("take", values, spots, axis=2, mode="clip", hint=f"value{number}", gives=gives)
-        place = b.op("take", chosen, spots, axis=2, mode="clip", hint=f"place{number}", gives=gives)
-        mask = b.op(
-            "broadcast_equal", place, b.constant(here, f"here{number}"), hint=f"chosen{number}", gives=gives
-        )
+        value = b.op("take", values, spots, axis=2, mode="clip", hint=f"value{number}")
+        place = b.op("take", chosen, spots, axis=2, mode="clip", hint=f"place{number}")
+        mask = b.op("broadcast_equal", place, b.constant(here, f"here{number}"), hint=f"chosen{number}")
         if result is None:
-            result = b.op("elemwise_mul", mask, value, hint=f"kept{number}", gives=gives)
+            result = b.op("elemwise_mul", mask, value, hint=f"kept{number}")
         else:
-            result = b.op("where", mask, value, result, hint=f"kept{number}", gives=gives)
+            result = b.op("where", mask, value, result, hint=f"kept{number}")
     assert result is not None
     return reshape_to(b, result, (*x.sizes[:2], *outs))
 

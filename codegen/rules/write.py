@@ -94,12 +94,11 @@ def _mask(b: Builder, x: Value, places: list[npt.NDArray[np.int64] | None]) -> V
     result = b.constant(mask, "mask")
     for axis, (size, found) in enumerate(zip(x.sizes, places, strict=True)):
         if isinstance(size, Dim) and found is not None:
-            count = b.op("contrib.arange_like", b.cast(x, "float32"), axis=axis, hint="sample", gives=(size,))
+            count = b.op("contrib.arange_like", b.cast(x, "float32"), axis=axis, hint="sample")
             chosen = [b.with_number("x == c", count, float(p), hint=f"is{p}") for p in found]
             rows = chosen[0] if len(chosen) == 1 else b.op("add_n", chosen, hint="chosen", gives=(size,))
             rows = reshape_to(b, rows, tuple(size if a == axis else 1 for a in range(x.rank)), hint="rows")
-            gives = tuple(size if a == axis else s for a, s in enumerate(result.sizes))
-            result = b.op("broadcast_mul", rows, result, hint="mask", gives=gives)
+            result = b.op("broadcast_mul", rows, result, hint="mask")
     return result
 
 
@@ -140,19 +139,19 @@ def _written(b: Builder, x: Value, cuts: list[Cut], axis: int, block: Value) -> 
         parts.append(cut(b, x, axis, end, size, hint=f"after{axis}"))
     if len(parts) == 1:
         return middle
-    return b.op("Concat", parts, dim=axis, hint=f"joined{axis}", gives=x.shape)
+    return b.op("Concat", parts, dim=axis, hint=f"joined{axis}")
 
 
 # The number of classes is the node's last size.
 @lowers("one_hot", ignores=("num_classes",))
 def one_hot(b: Builder, input: Value) -> Value:
-    return b.op("one_hot", input, depth=b.out.shape[-1], dtype=made_dtype(b), gives=b.out.shape)
+    return b.op("one_hot", input, depth=b.out.shape[-1], dtype=made_dtype(b))
 
 
 def _hot(b: Builder, index: Value, depth: Size, dtype: str) -> Value:
     if isinstance(depth, Dim):
         raise b.refuse(f"{b.node.op}() along the batch axis", "fix the batch size with --input")
-    return b.op("one_hot", index, depth=depth, dtype=dtype, hint="places", gives=(*index.sizes, depth))
+    return b.op("one_hot", index, depth=depth, dtype=dtype, hint="places")
 
 
 # torch gives no rule for what happens where two values fall on one place, but for scatter_add.
@@ -176,10 +175,9 @@ def scatter(
         raise b.refuse(f"{b.node.op}() with reduce={reduce!r}", "use torch.where")
     places = _hot(b, index, input.sizes[axis], input.dtype)
     order = [*range(axis), input.rank - 1, *range(axis, input.rank - 1)]
-    rest = (*index.sizes[:axis], *index.sizes[axis + 1 :], input.sizes[axis])
 
     def onto(op: str, x: Value) -> Value:
-        flat = b.op(op, x, axis=axis, hint=op, gives=rest)
+        flat = b.op(op, x, axis=axis, hint=op)
         return flat if axis == input.rank - 1 else _permuted(b, flat, order, op)
 
     adds = reduce == "add"
@@ -194,10 +192,10 @@ def scatter(
         if src.sizes[a] != size:
             assert isinstance(size, int)
             src = cut(b, src, a, 0, size, hint=f"source{a}")
-    column = b.op("expand_dims", src, axis=input.rank, hint="column", gives=(*index.sizes, 1))
-    values = onto("sum", b.op("broadcast_mul", places, column, hint="values", gives=places.shape))
+    column = b.op("expand_dims", src, axis=input.rank, hint="column")
+    values = onto("sum", b.op("broadcast_mul", places, column, hint="values"))
     if adds:
-        return b.op("elemwise_add", input, values, gives=input.shape)
+        return b.op("elemwise_add", input, values)
     return where_of(b, onto("max", places), values, input)
 
 
@@ -225,7 +223,7 @@ def index_copy(b: Builder, input: Value, dim: int, index: Value, source: Value) 
 
 def _covered(b: Builder, places: Value, axis: int, x: Value) -> Value:
     """1 where an index names a place along the axis."""
-    flat = b.op("max", places, axis=0, hint="covered", gives=places.sizes[1:])
+    flat = b.op("max", places, axis=0, hint="covered")
     shape = tuple(s if a == axis else 1 for a, s in enumerate(x.sizes))
     return reshape_to(b, flat, shape, hint="mask")
 
