@@ -8,7 +8,7 @@ tests/test_result_shapes.py holds them against the installed mxnet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, TypeAlias
 
@@ -174,40 +174,29 @@ def connected(inputs: Shapes, attrs: Attrs) -> Shape:
 
 def convolved(inputs: Shapes, attrs: Attrs) -> Shape | None:
     """(N, num_filter, ...), each size by kernel, stride, dilation and padding."""
-    kernel, count = attrs["kernel"], len(attrs["kernel"])
-    each = zip(
-        inputs[0][2:], kernel, _filled(attrs, "stride", count, 1), _filled(attrs, "dilate", count, 1),
-        _filled(attrs, "pad", count, 0), strict=True,
-    )  # fmt: skip
-    sizes = [(n + 2 * p - d * (k - 1) - 1) // s + 1 if isinstance(n, int) else None for n, k, s, d, p in each]
+    along = _along(inputs[0], attrs, stride=1, dilate=1, pad=0)
+    sizes = [None if n is None else (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, d, p in along]
     return _whole((inputs[0][0], attrs["num_filter"]), sizes)
 
 
 def deconvolved(inputs: Shapes, attrs: Attrs) -> Shape | None:
     """(N, num_filter, ...), each size the other way round, with `adj` more."""
-    kernel, count = attrs["kernel"], len(attrs["kernel"])
-    each = zip(
-        inputs[0][2:], kernel, _filled(attrs, "stride", count, 1), _filled(attrs, "dilate", count, 1),
-        _filled(attrs, "pad", count, 0), _filled(attrs, "adj", count, 0), strict=True,
-    )  # fmt: skip
-    sizes = [
-        (n - 1) * s + d * (k - 1) + 1 - 2 * p + a if isinstance(n, int) else None for n, k, s, d, p, a in each
-    ]
+    along = _along(inputs[0], attrs, stride=1, dilate=1, pad=0, adj=0)
+    sizes = [None if n is None else (n - 1) * s + d * (k - 1) + 1 - 2 * p + a for n, k, s, d, p, a in along]
     return _whole((inputs[0][0], attrs["num_filter"]), sizes)
 
 
 def pooled(inputs: Shapes, attrs: Attrs) -> Shape | None:
     """(N, C, ...), each size rounded down or, by the convention "full", up."""
-    (shape,), kernel = inputs, attrs["kernel"]
+    (shape,) = inputs
     if attrs["global_pool"]:
         return (*shape[:2], *(1 for _ in shape[2:]))
-    steps, pads = _filled(attrs, "stride", len(kernel), 1), _filled(attrs, "pad", len(kernel), 0)
     up = attrs["pooling_convention"] == "full"
-    sizes = [
-        None if not isinstance(n, int) else -(-(n + 2 * p - k) // s) + 1 if up else (n + 2 * p - k) // s + 1
-        for n, k, s, p in zip(shape[2:], kernel, steps, pads, strict=True)
+    along = [
+        None if n is None else (n + 2 * p - k + (s - 1 if up else 0)) // s + 1
+        for n, k, s, p in _along(shape, attrs, stride=1, pad=0)
     ]
-    return _whole(shape[:2], sizes)
+    return _whole(shape[:2], along)
 
 
 def pooled_to(inputs: Shapes, attrs: Attrs) -> Shape:
@@ -261,10 +250,18 @@ def _tuple(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
-def _filled(attrs: Attrs, name: str, count: int, one: int) -> tuple[int, ...]:
-    """An attribute for each axis; MXNet's empty shape means one number for all."""
-    value = attrs[name]
-    return tuple(value) if isinstance(value, tuple) and value else (one,) * count
+def _along(shape: Shape, attrs: Attrs, **neutral: int) -> Iterator[tuple[Any, ...]]:
+    """For each axis of an image its size (None where it follows the batch), the kernel's, and other attributes.
+
+    MXNet's empty shape means the neutral number for all axes.
+    """
+    kernel = attrs["kernel"]
+    columns = [
+        attrs[n] if isinstance(attrs[n], tuple) and attrs[n] else (v,) * len(kernel)
+        for n, v in neutral.items()
+    ]
+    for size, *rest in zip(shape[2:], kernel, *columns, strict=True):
+        yield (size if isinstance(size, int) else None, *rest)
 
 
 def _with(shape: Shape, axis: int, size: Size | None) -> Shape | None:
