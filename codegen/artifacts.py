@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from codegen.problems import RequestError
 
 if TYPE_CHECKING:
@@ -178,7 +180,6 @@ def how_stale(path: Path, content: str | Mapping[str, Any]) -> str:
 
 def _changed_arrays(path: Path, content: Mapping[str, Any]) -> list[str] | None:
     import mxnet as mx
-    import numpy as np
 
     try:
         old = mx.nd.load(str(path))

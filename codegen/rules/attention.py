@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +14,11 @@ from codegen.idioms.elementwise import same_rank
 from codegen.idioms.products import connected, product_of
 from codegen.idioms.shapes import cut, reshape_to, spread
 from codegen.ir import Dim, Shape
+
+ENCODER_NOTE = (
+    "nn.TransformerEncoder with a padding mask: what its layers compute, also at padded places, where "
+    "torch's fused inference path gives zeros (torch.backends.mha.set_fastpath_enabled(False) in torch)"
+)
 
 # exp() of it is exactly zero in float32, and it stays finite where several masks are added.
 MASKED = -1e30
@@ -138,57 +142,54 @@ def multi_head_attention(
         raise b.refuse("multi_head_attention_forward() with static_k or static_v", "project them in forward")
     unbatched = query.rank == 2
     if unbatched:
-        same = query is key, key is value
-        query = _with_batch(b, query, "query")
-        key = query if same[0] else _with_batch(b, key, "key")
-        value = key if same[1] else _with_batch(b, value, "value")
-    if use_separate_proj_weight:
-        weights = [w for w in (q_proj_weight, k_proj_weight, v_proj_weight) if w is not None]
-    else:
-        assert in_proj_weight is not None
-        weights = [in_proj_weight]
+        query, key, value = _batched(b, query, key, value)
+    own = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else (in_proj_weight,)
+    weights = [weight for weight in own if weight is not None]
     projected = _projections(b, (query, key, value), weights, in_proj_bias)
-    extra = 0
-    for bias, place in ((bias_k, 1), (bias_v, 2)):
-        if bias is not None:
-            projected[place] = _with_row(b, projected[place], bias, ("", "key", "value")[place])
-            extra = 1
-    heads = [
-        _heads(b, x, num_heads, name) for x, name in zip(projected, ("query", "key", "value"), strict=True)
+    rows = (bias_k, bias_v)
+    projected[1:] = [
+        x if row is None else _with_row(b, x, row, name)
+        for x, row, name in zip(projected[1:], rows, ("key", "value"), strict=True)
     ]
+    names = ("query", "key", "value")
+    heads = [_heads(b, x, num_heads, name) for x, name in zip(projected, names, strict=True)]
     if add_zero_attn:
-        heads[1:] = [_with_zeros(b, x, name) for x, name in zip(heads[1:], ("key", "value"), strict=True)]
-        extra += 1
+        heads[1:] = [_with_zeros(b, x, name) for x, name in zip(heads[1:], names[1:], strict=True)]
+    extra = int(any(row is not None for row in rows)) + int(add_zero_attn)
     masks = _attention_masks(b, attn_mask, key_padding_mask, heads, extra)
     if key_padding_mask is not None and any(f.cls == "TransformerEncoder" for f in b.node.source.frames):
-        b.note(
-            "nn.TransformerEncoder with a padding mask: what its layers compute, also at padded places, where "
-            "torch's fused inference path gives zeros (torch.backends.mha.set_fastpath_enabled(False) in torch)"
-        )
+        b.note(ENCODER_NOTE)
     width = heads[0].sizes[-1]
     assert isinstance(width, int)
     mixed, shares = attend(b, heads[0], heads[1], heads[2], 1 / math.sqrt(width), masks, hint="mixed")
+    output = _steps_first(b, mixed, (*query.sizes[:2], out_proj_weight.sizes[1]))
+    output = connected(b, output, out_proj_weight, out_proj_bias, "out_proj" if unbatched else "")
+    output = b.op("squeeze", output, axis=1) if unbatched else output
+    return [output, _shown_shares(b, shares, average_attn_weights, unbatched)] if need_weights else [output]
+
+
+def _batched(b: Builder, query: Value, key: Value, value: Value) -> tuple[Value, Value, Value]:
+    """With the batch axis that torch lets out; what is one tensor stays one."""
+    wide_query = b.op("expand_dims", query, axis=1, hint="query_batch")
+    wide_key = wide_query if key is query else b.op("expand_dims", key, axis=1, hint="key_batch")
+    wide_value = wide_key if value is key else b.op("expand_dims", value, axis=1, hint="value_batch")
+    return wide_query, wide_key, wide_value
+
+
+def _steps_first(b: Builder, mixed: Value, shape: Shape) -> Value:
+    """(batch, heads, steps, width) as (steps, batch, heads * width)."""
     rows = b.op("transpose", mixed, axes=(2, 0, 1, 3), hint="steps_first")
-    steps, batch, size = query.sizes[0], query.sizes[1], out_proj_weight.sizes[1]
-    joined = reshape_to(
-        b, replace(rows, shape=_order(mixed.sizes, (2, 0, 1, 3))), (steps, batch, size), hint="joined"
-    )
-    output = connected(b, joined, out_proj_weight, out_proj_bias, "out_proj" if unbatched else "")
-    if unbatched:
-        output = b.op("squeeze", output, axis=1)
-    if not need_weights:
-        return [output]
-    if average_attn_weights:
-        shares = b.op("mean", shares, axis=1, hint="attention")
-    return [output, b.op("squeeze", shares, axis=0, hint="attention_row") if unbatched else shares]
+    return reshape_to(b, rows, shape, hint="joined")
+
+
+def _shown_shares(b: Builder, shares: Value, averaged: bool, unbatched: bool) -> Value:
+    """The attention's weights as torch returns them."""
+    shares = b.op("mean", shares, axis=1, hint="attention") if averaged else shares
+    return b.op("squeeze", shares, axis=0, hint="attention_row") if unbatched else shares
 
 
 def _order(shape: Shape, axes: Sequence[int]) -> Shape:
     return tuple(shape[a] for a in axes)
-
-
-def _with_batch(b: Builder, x: Value, name: str) -> Value:
-    return b.op("expand_dims", x, axis=1, hint=f"{name}_batch")
 
 
 def _projections(

@@ -7,6 +7,7 @@ from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.products import bounded_rows
 from codegen.idioms.windows import LOWEST
+from codegen.ir import Size
 
 
 # scale_grad_by_freq and sparse speak of gradients only.
@@ -28,48 +29,44 @@ def embedding_bag(
     rows = b.op("Embedding", input, weight=weight, input_dim=count, output_dim=width, hint="rows")
     if max_norm is not None:
         rows = bounded_rows(b, rows, max_norm, norm_type)
-    shares = _members(b, input, offsets, include_last_offset) if offsets is not None else None
-    if padding_idx is not None:
-        assert isinstance(count, int)
-        real = b.with_number("x != c", b.cast(input, "float32"), float(padding_idx % count), hint="real")
-        shares = (
-            real
-            if shares is None
-            else b.op("broadcast_mul", shares, _row(b, real), hint="members", gives=shares.shape)
-        )
-    if offsets is None and shares is None:
-        shares = b.op("ones_like", b.cast(input, "float32"), hint="members")
-    assert shares is not None
+    shares = _shares(b, input, offsets, include_last_offset, padding_idx, count)
     # (bags, members, 1) beside (bags, members, width), or (1, members, width) for bags cut by offsets.
     if offsets is not None:
         rows = b.op("expand_dims", rows, axis=0, hint="rows_axes")
     belongs = b.op("expand_dims", shares, axis=2, hint="belongs")
     if mode == "max":
-        kept = b.op("broadcast_mul", rows, belongs, hint="kept")
-        absent = b.with_number(
-            "x * c", b.with_number("c - x", belongs, 1, hint="absent"), LOWEST, hint="lowest"
-        )
-        best = b.op("max", b.op("broadcast_add", kept, absent, hint="masked"), axis=1, hint="best")
-        found = b.op("max", belongs, axis=1, hint="found")
-        return b.op("broadcast_mul", best, found)
+        return _largest(b, rows, belongs)
     if per_sample_weights is not None:
         own = per_sample_weights if offsets is None else _row(b, per_sample_weights)
         own = b.op("expand_dims", own, axis=2, hint="weights")
         belongs = b.op("broadcast_mul", belongs, own, hint="weighted")
-    total = b.op(
-        "sum",
-        b.op("broadcast_mul", rows, belongs, hint="kept"),
-        axis=1,
-        hint="" if mode == "sum" else "total",
-    )
+    kept = b.op("broadcast_mul", rows, belongs, hint="kept")
     if mode == "sum":
-        return total
+        return b.op("sum", kept, axis=1)
+    total = b.op("sum", kept, axis=1, hint="total")
     size = b.op("sum", belongs, axis=1, hint="size")
-    return b.op(
-        "broadcast_div",
-        total,
-        b.with_number("maximum(x, c)", size, 1.0, hint="at_least_one"),
-    )
+    return b.op("broadcast_div", total, b.with_number("maximum(x, c)", size, 1.0, hint="at_least_one"))
+
+
+def _shares(
+    b: Builder, input: Value, offsets: Value | None, last: bool, padding_idx: int | None, count: Size
+) -> Value:
+    """1 where an index belongs to a bag and is not the padding."""
+    shares = _members(b, input, offsets, last) if offsets is not None else None
+    if padding_idx is not None:
+        assert isinstance(count, int)
+        real = b.with_number("x != c", b.cast(input, "float32"), float(padding_idx % count), hint="real")
+        return real if shares is None else b.op("broadcast_mul", shares, _row(b, real), hint="members")
+    return shares or b.op("ones_like", b.cast(input, "float32"), hint="members")
+
+
+def _largest(b: Builder, rows: Value, belongs: Value) -> Value:
+    """The largest member of each bag, 0 in one without members."""
+    kept = b.op("broadcast_mul", rows, belongs, hint="kept")
+    absent = b.with_number("x * c", b.with_number("c - x", belongs, 1, hint="absent"), LOWEST, hint="lowest")
+    best = b.op("max", b.op("broadcast_add", kept, absent, hint="masked"), axis=1, hint="best")
+    found = b.op("max", belongs, axis=1, hint="found")
+    return b.op("broadcast_mul", best, found)
 
 
 def _row(b: Builder, x: Value) -> Value:

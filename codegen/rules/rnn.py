@@ -48,17 +48,7 @@ def rnn(
     mode: str,
     gates: int,
 ) -> list[Value]:
-    states = hx if isinstance(hx, tuple) else (hx,)
-    if all(is_zeros(b, state) and is_own(b, state) for state in states):
-        begin: dict[Shape, Value] = {}
-        for state, what in zip(states, ("state", "cell"), strict=False):
-            if state.sizes not in begin:
-                begin[state.sizes] = _begin_state(b, state, what)
-        states = tuple(begin[state.sizes] for state in states)
-    elif (
-        len(states) > 1 and all(is_zeros(b, state) for state in states) and states[0].shape == states[1].shape
-    ):
-        states = (states[0], states[0])
+    states = _states(b, hx if isinstance(hx, tuple) else (hx,))
     directions = 2 if bidirectional else 1
     layers = _layers(params, num_layers * directions, has_biases)
     size, projection = _widths(layers[0], gates)
@@ -86,6 +76,20 @@ def rnn(
     if batch_first:
         results[0] = swapped_axes(b, results[0], 0, 1, hint="batch_first")
     return results
+
+
+def _states(b: Builder, states: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The states that the layer begins with: one Variable for each shape where they are zeros."""
+    if all(is_zeros(b, state) and is_own(b, state) for state in states):
+        begin: dict[Shape, Value] = {}
+        for state, what in zip(states, ("state", "cell"), strict=False):
+            if state.sizes not in begin:
+                begin[state.sizes] = _begin_state(b, state, what)
+        return tuple(begin[state.sizes] for state in states)
+    alike = len(states) > 1 and states[0].shape == states[1].shape
+    if alike and all(is_zeros(b, state) for state in states):
+        return (states[0], states[0])
+    return states
 
 
 def _begin_state(b: Builder, state: Value, what: str) -> Value:
