@@ -32,7 +32,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "naming": ("draft", "mxnet_ops", *_DATA),
     "lower": ("rules", "naming", "builder", "draft", "mxnet_ops", *_DATA),
     "decompositions": ("problems",),
-    "passes": ("program", "mxnet_ops", "ir"),
+    "passes": ("mxnet_ops", *_DATA),
     "fold": ("folded", "mxnet_ops", *_DATA),
     "write": ("folded", "written", "mxnet_ops", *_DATA),
     "proof": ("program", "mxnet_ops", "ir", "problems"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
@@ -81,8 +83,6 @@ def _avg_ceil(
 
     The windows that ceil_mode adds reach beyond the padding, and torch does not count those cells.
     """
-    import numpy as np
-
     sums = pool(b, x, "sum", kernel, strides, pads, True, None, hint="sum")
     counts: np.ndarray = np.ones((), np.float32)  # type: ignore[type-arg]
     for size, k, s, p in zip(numbers_of(x.sizes[2:], b), kernel, strides, pads, strict=True):
