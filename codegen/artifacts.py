@@ -64,7 +64,8 @@ def check_mxnet() -> None:
         importlib.import_module("mxnet")
     except Exception as error:
         raise RequestError(
-            f"mxnet cannot be imported ({type(error).__name__}: {error}): install mxnet==1.9.1 with numpy below 1.24"
+            f"mxnet cannot be imported ({type(error).__name__}: {error}): "
+            "install mxnet==1.9.1 with numpy below 1.24"
         ) from error
 
 

@@ -106,7 +106,8 @@ class DraftCall:
 class Draft:
     """All calls in order. `spans` are the (first, one after the last) calls of each node that has any.
 
-    `outputs` are (what computes it, torch's shape); `values` map IR tensors (node, index) to what computes them.
+    `outputs` are (what computes it, torch's shape); `values` map IR tensors (node, index) to what computes
+    them.
     """
 
     calls: tuple[DraftCall, ...]
@@ -119,8 +120,8 @@ class Draft:
 def check(draft: Draft) -> Draft:
     """Raise AssertionError unless the draft is legal; return it.
 
-    Legal: a call reads outputs of earlier calls and Variables that are there; no Variable has a name; the spans
-    stand one after the other.
+    Legal: a call reads outputs of earlier calls and Variables that are there; no Variable has a name; the
+    spans stand one after the other.
     """
     for index, call in enumerate(draft.calls):
         for operand in call.operands():

@@ -11,7 +11,10 @@ RESERVED = frozenset({"mx", "named", "name", "DATA_SHAPES", "i", "range", "enume
 
 
 def flat(path: str) -> str:
-    """`layer1.0.bn1` as `layer1_0_bn1`; what cannot be printed, and ends MXNet's names or spoils its JSON, as `_`."""
+    """`layer1.0.bn1` as `layer1_0_bn1`.
+
+    What cannot be printed becomes `_`: it would end MXNet's names, or spoil its JSON.
+    """
     return "".join(c if c.isprintable() else "_" for c in path.replace(".", "_"))
 
 

@@ -80,10 +80,10 @@ class Frame:
     """One module call that a node stands in: an entry of torch.fx's nn_module_stack.
 
     `call` counts the calls of the same module (0 for the first), `library` is True for torch.nn's own
-    classes, `file` is the name of the file that defines the class. `arguments` are the tensors that the call is
-    given: (the argument of forward, the node's name, its output). `target` is the local variable to which the
-    caller assigns what the call returns, `line` where it does. `helper` marks a function of the author's that
-    forward calls: `cls` is then its name.
+    classes, `file` is the name of the file that defines the class. `arguments` are the tensors that the call
+    is given: (the argument of forward, the node's name, its output). `target` is the local variable to which
+    the caller assigns what the call returns, `line` where it does. `helper` marks a function of the author's
+    that forward calls: `cls` is then its name.
     """
 
     path: str
@@ -101,8 +101,9 @@ class Frame:
 class Source:
     """Where in the user's code a node comes from; survives every stage.
 
-    `target` is the local variable that the author's statement assigns, `targets` are those of `q, k, v = ...`,
-    `text` its code. `local` is the variable in a function that forward calls, where `target` is forward's.
+    `target` is the local variable that the author's statement assigns, `targets` are those of `q, k, v =
+    ...`, `text` its code. `local` is the variable in a function that forward calls, where `target` is
+    forward's.
     """
 
     path: str = ""

@@ -1,4 +1,4 @@
-"""MXNet 1.9.1's ops as the generated code uses them: their attributes, MXNet's defaults, what is always written.
+"""MXNet 1.9.1's ops as the generated code uses them: attributes, defaults, and what is always written.
 
 `always` lists the attributes in which the frameworks differ (docs/traps.md): they are written even
 where the value happens to be MXNet's default, so that a reader sees them. Every other attribute at its
@@ -58,8 +58,8 @@ ZEROS = "zeros"
 class OpSpec:
     """One op: its attributes in the order in which they are written, with MXNet's defaults.
 
-    A default of `ONES` or `ZEROS` is MXNet's empty shape, which means one (stride) or zero (pad) for
-    each axis. `shape` tells the shape of the result (codegen.result_shapes). `automatic` are the inputs that MXNet
+    A default of `ONES` or `ZEROS` is MXNet's empty shape, which means one (stride) or zero (pad) for each
+    axis. `shape` tells the shape of the result (codegen.result_shapes). `automatic` are the inputs that MXNet
     makes by itself, under the op's name and these suffixes, and `auxiliary` those that it keeps as auxiliary
     states. `result_dtype` is what the op gives, whatever it reads.
     """

@@ -29,8 +29,9 @@ class Scope(Frame):
 
 @dataclass(frozen=True)
 class Place(Source):
-    """Where in the user's code an op comes from; `is_step` marks what a layer of torch's computes on the way to
-    its result.
+    """Where in the user's code an op comes from.
+
+    `is_step` marks what a layer of torch's computes on the way to its result.
     """
 
     frames: tuple[Scope, ...] = ()

@@ -1,4 +1,4 @@
-"""The codes of MXNet's Reshape: all that a person might write for one, so that the uses of a line can share one.
+"""The codes of MXNet's Reshape: all that a person might write, so that the uses of a line can share one.
 
 0 keeps a size, -1 stands for what is left, -3 joins two sizes, -4 cuts one in the two that follow; with
 `reverse`, sizes are matched from the right

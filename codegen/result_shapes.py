@@ -1,9 +1,9 @@
 """What shape an MXNet op gives, from those of its inputs and its attributes.
 
 Each function takes (the shapes of the inputs in order, all attributes with MXNet's defaults) and returns the
-shape, or None where it is not a function of these. A tensor of one number is () as in torch, though MXNet keeps
-it as (1,). From the operators' shape functions in MXNet 1.9.1 (src/operator), seen through `infer_shape`:
-tests/test_result_shapes.py holds them against the installed mxnet.
+shape, or None where it is not a function of these. A tensor of one number is () as in torch, though MXNet
+keeps it as (1,). From the operators' shape functions in MXNet 1.9.1 (src/operator), seen through
+`infer_shape`: tests/test_result_shapes.py holds them against the installed mxnet.
 """
 
 from __future__ import annotations
@@ -251,7 +251,8 @@ def _tuple(value: Any) -> tuple[Any, ...]:
 
 
 def _along(shape: Shape, attrs: Attrs, **neutral: int) -> Iterator[tuple[Any, ...]]:
-    """For each axis of an image its size (None where it follows the batch), the kernel's, and other attributes.
+    """For each axis of an image its size (None where it follows the batch), the kernel's, and other
+    attributes.
 
     MXNet's empty shape means the neutral number for all axes.
     """

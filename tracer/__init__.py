@@ -51,8 +51,8 @@ def _claim_codegen() -> None:
         if home in map(os.path.realpath, getattr(loaded, "__path__", ())):
             return
         raise ImportError(
-            f"{getattr(loaded, '__file__', 'another module')} is loaded as `codegen`, which is a package of fx2mx: "
-            "import tracer before it, or give it another name"
+            f"{getattr(loaded, '__file__', 'another module')} is loaded as `codegen`, "
+            "which is a package of fx2mx: import tracer before it, or give it another name"
         )
     file = os.path.join(home, "__init__.py")
     spec = importlib.util.spec_from_file_location("codegen", file, submodule_search_locations=[home])

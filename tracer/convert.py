@@ -1,4 +1,4 @@
-"""`import tracer.convert` and `tracer.convert(model, inputs)` at once: a module that is called as the function.
+"""A module that may be called: `import tracer.convert`, then `tracer.convert(model, inputs)`.
 
 Importing a submodule puts the module in its package's place of that name. What the function does stands in
 tracer.conversion.

@@ -51,9 +51,10 @@ class Builder:
     ) -> Value:
         """One MXNet call with one output.
 
-        Values among `attrs` are inputs by keyword; None is left out, and so is MXNet's default unless the op's
-        table entry says that it is always written. `hint` says what a step on the way to the node's result
-        is, and ends its name. `gives` is the shape of the result where the op's table entry cannot tell it.
+        Values among `attrs` are inputs by keyword; None is left out, and so is MXNet's default unless the
+        op's table entry says that it is always written. `hint` says what a step on the way to the node's
+        result is, and ends its name. `gives` is the shape of the result where the op's table entry cannot
+        tell it.
         """
         return self._call(op, inputs, hint, (gives,), attrs, comment)[0]
 

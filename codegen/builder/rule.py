@@ -24,7 +24,8 @@ _R = TypeVar("_R", bound=Rule)
 class RuleEntry:
     """The rule of one op, and what is true of it.
 
-    `ignores` are arguments of the op without meaning in inference, `constants` what the rule is told of the op.
+    `ignores` are arguments of the op without meaning in inference, `constants` what the rule is told of the
+    op.
     """
 
     op: str
@@ -54,11 +55,11 @@ def lowers(
 ) -> Callable[[_R], _R]:
     """Mark a function as the rule of `ops` (canonical names, see tracer.canonical).
 
-    `ignores` names arguments that change nothing in inference; the reason belongs in a comment. `takes_empty`:
-    the rule takes tensors without elements, which are refused otherwise. `takes_numbers`: torch lets the op act
-    along an axis of a 0-d tensor; it arrives as the (1,) that it is in MXNet. `whole_as_floats`: MXNet gives
-    whole numbers as float32, which are cast only where something asks for their dtype. `constants` are
-    arguments of the rule that tell its ops apart.
+    `ignores` names arguments that change nothing in inference; the reason belongs in a comment.
+    `takes_empty`: the rule takes tensors without elements, which are refused otherwise. `takes_numbers`:
+    torch lets the op act along an axis of a 0-d tensor; it arrives as the (1,) that it is in MXNet.
+    `whole_as_floats`: MXNet gives whole numbers as float32, which are cast only where something asks for
+    their dtype. `constants` are arguments of the rule that tell its ops apart.
     """
 
     def mark(rule: _R) -> _R:
@@ -72,7 +73,7 @@ def lowers(
 
 
 def lowers_each(constant: str, table: Mapping[str, Any], **facts: Any) -> Callable[[_R], _R]:
-    """Mark a function as the rule of every op of a table, whose entry it is given as the argument `constant`."""
+    """Mark a function as the rule of every op of a table; the argument `constant` is the op's entry."""
 
     def mark(rule: _R) -> _R:
         for op, entry in reversed(list(table.items())):

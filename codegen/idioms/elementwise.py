@@ -148,7 +148,7 @@ FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
 def bounded(b: Builder, x: Value, hint: str) -> Value:
-    """The ends of float32 in place of infinities. clip would read them as infinities: its limits are floats."""
+    """The ends of float32 in place of infinities, by comparison: clip reads its own limits as infinities."""
     low = b.with_number("maximum(x, c)", x, -FLOAT_MAX, hint=f"{hint}_below")
     return b.with_number("minimum(x, c)", low, FLOAT_MAX, hint=hint)
 

@@ -1,10 +1,10 @@
 """Module path <-> symbol name.
 
-An op is named after the module that owns its weights (`layer1_0_conv1`), or after the module that it stands in
-and what it does (`layer1_0_add`); where a module does the same more than once, after the submodule that feeds it
-(`layer1_0_bn2_relu`) or the author's variable (`layer1_0_out_add`) too. A parameter is named after its key with
-MXNet's suffix. Names depend on nothing but the net, and a number comes in only where nothing else tells two ops
-apart.
+An op is named after the module that owns its weights (`layer1_0_conv1`), or after the module that it stands
+in and what it does (`layer1_0_add`); where a module does the same more than once, after the submodule that
+feeds it (`layer1_0_bn2_relu`) or the author's variable (`layer1_0_out_add`) too. A parameter is named after
+its key with MXNet's suffix. Names depend on nothing but the net, and a number comes in only where nothing
+else tells two ops apart.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Namer:
     def stem(self, node: Node, owner: str | None, hint: str) -> str:
         """What a call for a node is called, if nothing else is called so.
 
-        `owner` is the module whose weights the call takes, `hint` what a step on the way to the node's result is.
+        `owner` is the module whose weights the call takes, `hint` what a step on the way to the node's result
+        is.
         """
         place = self.places[node.name]
         scope = place.frames[-1] if place.frames else None
@@ -58,7 +59,7 @@ class Namer:
         return "_".join(words)
 
     def _telling(self, node: Node, place: Place) -> list[str]:
-        """What tells an op from others of its kind in the same module: what feeds it, or the author's variable."""
+        """What tells an op from its like in a module: what feeds it, or the author's variable."""
         scope = place.frames[-1] if place.frames else None
         if (class_of(scope), node.op) not in self._repeated:
             return []

@@ -20,8 +20,8 @@ def named(
 ) -> Program:
     """The draft of `graph` with names everywhere, as the Program of the net `name`.
 
-    A call takes its name before the Variables that it is the first to read. Calls for one node of which several are
-    steps on the way are named below the node's own result, and stand in a scope of their own.
+    A call takes its name before the Variables that it is the first to read. Calls for one node of which
+    several are steps on the way are named below the node's own result, and stand in a scope of their own.
     """
     names = _Names(draft, graph)
     calls = names.calls()
@@ -107,7 +107,7 @@ class _Names:
         )
 
     def _owner(self, call: DraftCall, place: Place) -> str:
-        """The module whose `weight` (or `running_mean`) an op takes: the op bears its name. '' where there is none."""
+        """The module whose `weight` (or `running_mean`) an op takes: the op bears its name."""
         for slot, operand in call.inputs:
             if slot not in automatic_inputs(call.op) or not isinstance(operand, Unnamed):
                 continue

@@ -16,8 +16,8 @@ LEAVES = frozenset(["input", "param", "constant"])
 def places_of(graph: Graph) -> Mapping[str, Place]:
     """Where each node stands, with the start of the names in each call around it.
 
-    The calls of a module are counted in each call of the module around. One that has weights of its own has no
-    number: the weights are called after their ops, so that MXNet makes them by itself.
+    The calls of a module are counted in each call of the module around. One that has weights of its own has
+    no number: the weights are called after their ops, so that MXNet makes them by itself.
     """
     with_weights = _calls_with_weights(graph)
     called_again = _functions_called_again(graph)
@@ -79,7 +79,7 @@ def _use(frame: Frame, around: Sequence[Frame]) -> tuple[str, str]:
 
 
 def _functions_called_again(graph: Graph) -> frozenset[tuple[str, str]]:
-    """The functions that some call of a module of a class calls more than once: told apart by what they give."""
+    """The functions that one call of a module calls several times: they are told apart by what they give."""
     calls: dict[tuple[tuple[Frame, ...], str], set[int]] = {}
     for node in graph.nodes:
         for depth, frame in enumerate(node.source.frames):

@@ -1,11 +1,11 @@
 """What MXNet 1.9.1's oneDNN pass fuses wrongly, kept from it.
 
-The pass makes one op of a convolution with the BatchNorm, activation and `elemwise_add` after it. Where
-the value in the middle has another reader that is an `elemwise_add` or an output of the net, that reader
-gets the fused value, or binding crashes: `c = conv(x); conv(relu(bn(c))) + c` adds relu(bn(c)). The pass
-knows neither `broadcast_add` nor `Reshape`, which do the same. A FullyConnected is made one op with an activation
-even where others read it too: of `c = fc(x); c - 1; relu(c)` the last gives c. All of them read a `Reshape` of
-it then. And a Dropout of a Dropout, both of which MXNet takes out, may not bind. tests/test_fusion.py holds all
+The pass makes one op of a convolution with the BatchNorm, activation and `elemwise_add` after it. Where the
+value in the middle has another reader that is an `elemwise_add` or an output of the net, that reader gets the
+fused value, or binding crashes: `c = conv(x); conv(relu(bn(c))) + c` adds relu(bn(c)). The pass knows neither
+`broadcast_add` nor `Reshape`, which do the same. A FullyConnected is made one op with an activation even
+where others read it too: of `c = fc(x); c - 1; relu(c)` the last gives c. All of them read a `Reshape` of it
+then. And a Dropout of a Dropout, both of which MXNet takes out, may not bind. tests/test_fusion.py holds all
 this against mxnet.
 """
 

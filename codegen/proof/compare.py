@@ -29,8 +29,8 @@ TOLERANCE = 1e-4
 class OutputAgreement:
     """One output of one comparison: relative difference, and what was compared.
 
-    `double` marks a net whose float32 rounding is itself near 1e-4 or above (torch's float32 result is that far from
-    torch's float64 one): both frameworks were then compared in float64.
+    `double` marks a net whose float32 rounding is itself near 1e-4 or above (torch's float32 result is that
+    far from torch's float64 one): both frameworks were then compared in float64.
     """
 
     name: str
@@ -113,8 +113,8 @@ def compare_outputs(
 ) -> Iterator[OutputAgreement]:
     """Each output of the symbol against torch's; `double` computes in float64.
 
-    `batch` and `parameters` are what the inputs have and what the parameters are, for the report. A symbol that MXNet cannot run, or that has parameters of which the checkpoint knows nothing, differs
-    infinitely.
+    `batch` and `parameters` are what the inputs have and what the parameters are, for the report. A symbol
+    that MXNet cannot run, or that has parameters of which the checkpoint knows nothing, differs infinitely.
     """
     import mxnet as mx
 

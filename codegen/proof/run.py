@@ -49,7 +49,7 @@ def _bound(
     aux_params: Mapping[str, mx.nd.NDArray],
     inputs: Mapping[str, npt.NDArray[Any]],
 ) -> Any:
-    """An executor, bound as `mx.mod.Module` does it: from the inputs alone, which must do to infer the rest."""
+    """An executor, bound as `mx.mod.Module` binds: the shapes of the inputs must do to infer the rest."""
     import mxnet as mx
 
     names = set(symbol.list_arguments())

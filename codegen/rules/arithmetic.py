@@ -175,7 +175,7 @@ def hypot(b: Builder, input: Value, other: Value) -> Value:
 
 @lowers("round")
 def rounded(b: Builder, input: Value, decimals: int = 0) -> Value:
-    """Halves go to the even number, which MXNet's rint does not do: there the half is rounded, and doubled."""
+    """Halves go to the even number, as MXNet's rint does not: their half is rounded, and doubled."""
     x = b.cast(input, result_dtype(b))
     if not x.dtype.startswith("float"):
         return x

@@ -134,7 +134,7 @@ def _excess(b: Builder, data: Value, frames: Value) -> Value:
 def _where_possible(
     b: Builder, loss: Value, labels: Value, frames: Value, counts: Value, otherwise: float
 ) -> Value:
-    """Another number where the frames are too few: each label needs one, and one more lies between equal ones."""
+    """Another number where the frames are too few: one for each label, and one between equal ones."""
     needed = counts
     width = labels.sizes[1]
     assert isinstance(width, int)

@@ -108,7 +108,7 @@ def _basic_shape(b: Builder, x: Value, items: list[Any]) -> Shape:
 
 
 def _laid_out(b: Builder, x: Value, tensors: dict[int, Value]) -> Value | None:
-    """`mask[batch[:, None], place[None, :]]` where each index counts a whole axis: the axes, laid out anew."""
+    """`mask[batch[:, None], place[None, :]]`, where each index counts a whole axis: the axes anew."""
     axes = list(tensors)
     if axes != list(range(x.rank)):
         return None

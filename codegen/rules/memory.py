@@ -27,7 +27,8 @@ def resize(b: Builder, input: Value, input_stride: Shape = ()) -> Value:
     dense = shape_at(input_stride, 1) == contiguous(shape_at(input.sizes, 1))
     if not isinstance(count, int) or not isinstance(wanted, int) or wanted > count or not dense:
         raise b.refuse(
-            f"{b.node.op}() to more elements than there are, which torch leaves unset, or of the batch or a view",
+            f"{b.node.op}() to more elements than there are, which torch leaves unset, "
+            "or of the batch or a view",
             "make a new tensor",
         )
     flat = reshape_to(b, input, (count,), hint="flat")

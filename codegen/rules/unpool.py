@@ -226,7 +226,8 @@ def _scattered(b: Builder, x: Value, places: Value, outs: tuple[int, ...]) -> Va
         raise b.refuse("max_unpool() where a size other than the first follows the batch")
     if depth * count * numbers_of(lead[1:], b)[0] >= 2**27:
         raise b.refuse(
-            f"max_unpool of {count} values into {depth} places each: MXNet would need a one-hot row for each value",
+            f"max_unpool of {count} values into {depth} places each: "
+            "MXNet would need a one-hot row for each value",
             "give it the indices of a pool of this net",
         )
     flat = reshape_to(b, x, (*lead, count, 1), hint="values")
