@@ -41,7 +41,7 @@ class ListOf:
 
 @dataclass(frozen=True)
 class Value:
-    """What is no symbol, as Python writes it: `(3, 3)`, `1e-5`, `4 * num_filter`; `reads` are variables in it."""
+    """What is no symbol, as Python writes it: `(3, 3)`, `4 * num_filter`; `reads` are the variables in it."""
 
     kind: ClassVar[str] = "value"
     text: str
@@ -92,11 +92,6 @@ class Operator:
     right: Read | Value
     name: Name
 
-    @property
-    def is_function(self) -> bool:
-        """Whether the operator is a function's name, not a sign."""
-        return self.operator.isidentifier()
-
     def __str__(self) -> str:
         return f"{self.left} {self.operator} {self.right} : {self.name}"
 
@@ -111,7 +106,8 @@ class Variable:
     dtype: str = ""
 
     def __str__(self) -> str:
-        return f"variable({_joined(('shape', self.shape), ('dtype', self.dtype))}) : {self.name}"
+        told = [(key, own) for key, own in (("shape", self.shape), ("dtype", self.dtype)) if own]
+        return f"variable({_joined(*told)}) : {self.name}"
 
 
 @dataclass(frozen=True)
@@ -170,7 +166,7 @@ class Append:
 
 @dataclass(frozen=True)
 class Loop:
-    """`count` turns, numbered from `start` by `i`; each gives the variables `targets` its one of the `rows`."""
+    """`count` turns, numbered from `start` by `i`; each gives its one of the `rows` to the `targets`."""
 
     kind: ClassVar[str] = "loop"
     start: int
@@ -285,7 +281,11 @@ class File:
 
     def text(self) -> str:
         """The file as text without a target's look, one line a statement."""
-        return "\n".join(line for function in self.functions for line in _function_text(function)) + "\n"
+        lines: list[str] = []
+        for function in self.functions:
+            lines.append(f"{function.name}({', '.join(function.takes())}) -> {function.results}")
+            lines += _block_text(function.body, "    ")
+        return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True)
@@ -294,14 +294,6 @@ class Origin:
 
     spec: str
     command: str
-
-
-# As text ---------------------------------------------------------------------------------------------
-
-
-def _function_text(function: Function) -> Iterator[str]:
-    yield f"{function.name}({', '.join(function.takes())}) -> {function.results}"
-    yield from _block_text(function.body, "    ")
 
 
 def _block_text(body: Sequence[Statement], margin: str) -> Iterator[str]:
@@ -316,15 +308,11 @@ def _joined(*given: object) -> str:
     return ", ".join(f"{own[0]}={own[1]}" if isinstance(own, tuple) else str(own) for own in given)
 
 
-# Checked ---------------------------------------------------------------------------------------------
-
-
 def check(file: File) -> File:
     """Raise AssertionError unless the file is legal; return it.
 
-    Legal: every function is defined once, before it is called; every variable is assigned before it is read, and
-    what `if flag:` alone assigns is read under that flag alone; `i` is read in loops alone; no block is empty or
-    ends with a comment; a Return ends each function and stands nowhere else.
+    Legal: a function is defined once, before it is called, and ends with its one Return; a variable is
+    assigned before it is read, and what `if flag:` alone assigns is read under that flag alone.
     """
     functions: set[str] = set()
     for function in file.functions:
@@ -342,7 +330,7 @@ def check(file: File) -> File:
 
 @dataclass
 class _Known:
-    """What may be read at a place of a function: its variables; those of its parts, by flag; other functions."""
+    """What may be read at a place of a function: its variables, those of its parts by flag, functions."""
 
     function: str
     functions: set[str]
@@ -365,14 +353,12 @@ def _check_statement(statement: Statement, known: _Known) -> None:
 
 
 def _check_block(body: Sequence[Statement], known: _Known) -> None:
-    assert body, f"{known.function} has an empty block"
-    assert not isinstance(body[-1], Comment | Blank), f"a block of {known.function} ends with a comment"
+    assert [s for s in body if not isinstance(s, Comment | Blank)], f"{known.function} has an empty block"
     for statement in body:
         _check_statement(statement, known)
 
 
 def _check_loop(loop: Loop, known: _Known) -> None:
-    assert loop.count > 0, f"{known.function} has a loop without turns"
     assert len(loop.rows) == (loop.count if loop.targets else 0), f"a loop of {known.function} lacks rows"
     _check_read(known, *loop.rows)
     own = {"i", *loop.targets} - known.variables
@@ -395,12 +381,11 @@ def _check_read(known: _Known, *values: Expression) -> None:
         for name in _reads(value):
             assert name in known.variables, f"{known.function} reads {name} before it is assigned"
         if isinstance(value, Call):
-            called = value.function
-            assert called in known.functions, f"{known.function} calls {called} before it is defined"
+            assert value.function in known.functions, f"{known.function} calls {value.function} too early"
 
 
 def _reads(part: object) -> Iterator[str]:
-    """The variables that an expression, or a part of one, reads: `name` and `i` of symbols' names among them."""
+    """The variables that a part of an expression reads, `name` and `i` of symbols' names among them."""
     if isinstance(part, Read):
         yield part.variable
     elif isinstance(part, Value):

@@ -18,7 +18,7 @@ from codegen.artifacts import load_symbol
 from codegen.fold.fold import unfolded
 from codegen.identifiers import identifier
 from codegen.proof.same_symbol import same_symbol
-from codegen.write.file import written
+from codegen.write.file import written_file
 from codegen.write.templates import templates_of
 from codegen.written import Origin
 from tracer.conversion import convert_specs
@@ -73,7 +73,7 @@ def test_an_unsupported_op_is_refused(tmp_path: Path) -> None:
 def test_a_real_net_is_folded_and_agrees(name: str, most: int) -> None:
     conversion = convert_specs(get_model(name).eval(), (InputSpec("x", (1, 3, 224, 224)),), name)
     program = conversion.program
-    flat = templates_of().source(written(program, unfolded(program), Origin("m.py:n", "c"), []))
+    flat = templates_of().source(written_file(program, unfolded(program), Origin("m.py:n", "c"), []))
     assert same_symbol(conversion.symbol, load_symbol(flat, identifier(name)))
     tree = ast.parse(conversion.code)
     assert (

@@ -14,7 +14,7 @@ from codegen.artifacts import load_symbol
 from codegen.fold.fold import unfolded
 from codegen.identifiers import identifier
 from codegen.proof.same_symbol import canonical
-from codegen.write.file import written
+from codegen.write.file import written_file
 from codegen.write.templates import templates_of
 from codegen.written import Origin
 from tests.command import fx2mx, snapshot
@@ -37,7 +37,7 @@ def compare(golden: Golden, name: str, text: str) -> None:
 def flat_symbol(conversion: Conversion) -> mx.sym.Symbol:
     """The symbol of the program as it was before anything was folded into functions and loops."""
     program = conversion.program
-    flat = written(program, unfolded(program), Origin("model.py:flat", "none"), [])
+    flat = written_file(program, unfolded(program), Origin("model.py:flat", "none"), [])
     return load_symbol(templates_of().source(flat), identifier(program.name))
 
 

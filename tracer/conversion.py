@@ -31,7 +31,7 @@ from codegen.proof.compare import (
 from codegen.proof.randomise import randomise
 from codegen.proof.same_symbol import same_symbol
 from codegen.weights import contrast, parameters
-from codegen.write.file import written
+from codegen.write.file import written_file
 from codegen.write.render import render
 from codegen.write.templates import Templates, templates_of
 from codegen.written import File, Origin
@@ -244,7 +244,7 @@ def convert_specs(
 ) -> Conversion:
     """Convert a module whose inputs are specified. Raises as `convert` does."""
     name = name or type(model).__name__
-    looks = templates_of(None if templates is None else Path(templates))
+    look = templates_of(Path(templates) if templates is not None else None)
     check_taps(model, taps)
     graph = trace(model, specs, taps)
     if not graph.outputs:
@@ -253,7 +253,7 @@ def convert_specs(
     if softmax:
         program = with_softmax(program)
     shapes = [(s.name, s.shape) for s in specs if s.name in graph.inputs]
-    code, fold_fault = _code(program, origin or _default_origin(model, name), shapes, looks, proved)
+    code, fold_fault = _code(program, origin or _default_origin(model, name), shapes, look, proved)
     frozen = (
         () if graph.free_batch else (f"the batch size is frozen at {graph.batch}: {graph.frozen_because}",)
     )
@@ -267,18 +267,18 @@ def _code(
     program: Program,
     origin: Origin,
     shapes: Sequence[tuple[str, tuple[int, ...]]],
-    looks: Templates,
+    look: Templates,
     proved: bool,
 ) -> tuple[str, str]:
     """The code, folded where that gives the very symbol of the flat program, and else what is at fault.
 
-    The flat program has the look of our own templates: a user's, which change the net, would change both.
+    Both are compared in the look of our own templates: what a user's change of the net would be in both.
     """
     function = identifier(program.name)
-    ours = templates_of() if looks.folder else looks
-    flat = written(program, unfolded(program), origin, shapes)
+    ours = templates_of() if look.folder else look
+    flat = written_file(program, unfolded(program), origin, shapes)
     try:
-        made = written(program, fold(program, function, sorted(RESERVED)), origin, shapes)
+        made = written_file(program, fold(program, function, sorted(RESERVED)), origin, shapes)
         code = render(made, ours)
         same = not proved or same_symbol(
             load_symbol(code, function), load_symbol(ours.source(flat), function)
@@ -290,22 +290,22 @@ def _code(
         fault = f"folding failed with {type(error).__name__}: {error} (a defect of fx2mx; please report it)"
     if fault:
         made, code = flat, render(flat, ours)
-    return (_in_look(made, looks, code, function, proved) if looks.folder else code), fault
+    return (_in_look(made, look, code, function, proved) if look.folder else code), fault
 
 
-def _in_look(made: File, looks: Templates, plain: str, function: str, proved: bool) -> str:
+def _in_look(made: File, look: Templates, plain: str, function: str, proved: bool) -> str:
     """The code by a user's templates. RequestError where it does not give the symbol of the `plain` code."""
-    code = render(made, looks)
+    code = render(made, look)
     try:
         same = not proved or same_symbol(load_symbol(code, function), load_symbol(plain, function))
     except RequestError:
         raise
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
-        raise RequestError(f"--templates {looks.folder}: the code that they print fails: {what}") from error
+        raise RequestError(f"--templates {look.folder}: the code that they print fails: {what}") from error
     if not same:
         raise RequestError(
-            f"--templates {looks.folder}: the code that they print gives another symbol than by fx2mx's templates"
+            f"--templates {look.folder}: the code that they print gives another symbol than that of fx2mx's own"
         )
     return code
 

@@ -203,10 +203,12 @@ def _kwargs(text: str) -> Mapping[str, Any]:
 
 def _run(options: Options) -> int:
     from codegen.artifacts import check_name, check_writable
+    from codegen.write.templates import templates_of
 
     check_name(options.out)
     if not (options.check or options.dry_run):
         check_writable(options.out)
+    templates_of(options.templates)  # before the work: it raises where they are wrong
     loaded = _load(options)
     _check_not_source(options.out, loaded.model)
     if options.dry_run:

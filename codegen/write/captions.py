@@ -43,7 +43,7 @@ def with_captions(items: Iterable[Captioned]) -> list[Statement]:
 
 
 def section_of(scope: Scope, call: Call) -> str:
-    """The module that is written out where a call stands; in a net without any, the author's line of several ops."""
+    """The module that is written out where a call stands; in a flat net, the author's line of several ops."""
     if scope.frame.op:
         return ""
     path = scope.frame.path

@@ -27,7 +27,7 @@ def wrapped_command(command: str) -> str:
 
 
 def function_doc(frame: Frame, trait: str, held: Sequence[str]) -> str:
-    """What a function stands for: a class of the author's or of torch's, a Sequential, or one of torch's ops."""
+    """What a function stands for: a class, a Sequential, or an op of torch's."""
     where = f" of {safe_words(frame.file)}" if frame.file else ""
     with_trait = f", with {safe_words(trait)}" if trait else ""
     if frame.op:

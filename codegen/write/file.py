@@ -32,7 +32,7 @@ from codegen.written import (
 )
 
 
-def written(
+def written_file(
     program: Program,
     module: folded.Module,
     origin: Origin,

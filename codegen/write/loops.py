@@ -12,7 +12,7 @@ from codegen.written import Append, Assign, Call, ListOf, Loop, Name, Read, Stat
 
 
 def loop(scope: Scope, variables: Variables, index: int, item: LoopItem) -> Captioned:
-    """A loop that gives each call what the one before returned, or appends it to the list that all are given."""
+    """A loop that gives a call what the one before returned, or appends it to the list that all are given."""
     section = section_around(scope, item.calls[0])
     if item.listed is not None:
         return Captioned(_appending(scope, variables, index, item, item.listed), section)
@@ -27,7 +27,7 @@ def _carried(
 ) -> tuple[list[Statement], dict[int, str]]:
     """The variables that each turn gives another value, by the number of the result.
 
-    Where what the loop begins with is read later, a variable is made of it first, and put in its place in `given`.
+    Where what the loop begins with is read later, a variable is made of it first, then put into `given`.
     """
     first = item.calls[0]
     above: list[Statement] = []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jinja2
 from jinja2 import nodes
+from jinja2.environment import TemplateModule
 
 from codegen.problems import RequestError
 from codegen.write.literals import python_text
@@ -36,7 +37,9 @@ class Templates:
         except Exception as error:
             if self.folder is None:
                 raise
-            raise RequestError(f"--templates {self.folder}: {_place(error)}{_what(error)}") from error
+            raise RequestError(
+                f"--templates {self.folder}: {_place(error, self.folder)}{_what(error)}"
+            ) from error
 
 
 def templates_of(folder: Path | None = None) -> Templates:
@@ -74,6 +77,8 @@ class _NoSuchField(jinja2.StrictUndefined):
     @property
     def _undefined_message(self) -> str:
         data = self._undefined_obj
+        if isinstance(data, TemplateModule):
+            return f"{data.__name__} gives no {self._undefined_name!r}"
         if not is_dataclass(data):
             return super()._undefined_message
         known = ", ".join(["kind"] * hasattr(data, "kind") + [field.name for field in fields(data)])
@@ -102,20 +107,19 @@ def _check_folder(environment: jinja2.Environment, folder: Path) -> None:
 def _names_read(environment: jinja2.Environment, folder: Path, path: Path, name: str) -> Iterator[str]:
     """The names of the templates that a user's own extends, imports or includes."""
     try:
-        text = path.read_text(encoding="utf-8")
-        tree = environment.parse(text, name, str(path))
-        environment.compile(text, name, str(path))
+        tree = environment.parse(path.read_text(encoding="utf-8"), name, str(path))
+        for node in tree.find_all((nodes.Extends, nodes.Import, nodes.FromImport, nodes.Include)):
+            for constant in node.find_all(nodes.Const):
+                if constant.value == name:
+                    where = f"{name}, line {node.lineno}"
+                    raise RequestError(
+                        f"--templates {folder}: {where}: it reads itself; fx2mx's own is {PREFIX}/{name}"
+                    )
+                yield str(constant.value)
+        environment.compile(tree, name, str(path))
     except (OSError, UnicodeDecodeError, jinja2.TemplateSyntaxError) as error:
         line = f", line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
         raise RequestError(f"--templates {folder}: {name}{line}: {_what(error)}") from error
-    for node in tree.find_all((nodes.Extends, nodes.Import, nodes.FromImport, nodes.Include)):
-        for constant in node.find_all(nodes.Const):
-            if constant.value == name:
-                raise RequestError(
-                    f"--templates {folder}: {name}, line {node.lineno}: it reads itself; "
-                    f"fx2mx's own is {PREFIX}/{name}"
-                )
-            yield str(constant.value)
 
 
 def _ours_are() -> str:
@@ -123,13 +127,14 @@ def _ours_are() -> str:
     return f"fx2mx's templates are {', '.join(names)}"
 
 
-def _place(error: Exception) -> str:
+def _place(error: Exception, folder: Path) -> str:
     """The template and the line in which an error was raised."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
-        if path.suffix == SUFFIX:
-            name = f"{PREFIX}/{path.relative_to(OURS).as_posix()}" if path.is_relative_to(OURS) else path
-            return f"{name}, line {frame.lineno}: "
+        if path.is_relative_to(OURS):
+            return f"{PREFIX}/{path.relative_to(OURS).as_posix()}, line {frame.lineno}: "
+        if path.is_relative_to(folder):
+            return f"{path.relative_to(folder).as_posix()}, line {frame.lineno}: "
     return ""
 
 

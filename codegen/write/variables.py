@@ -36,7 +36,7 @@ class Variables:
         self._first = ""
         # Variables that are called as the author calls none.
         self._made_up: set[str] = set()
-        # What a part under a flag makes, and the variable that holds what stands in its place without the part.
+        # What a part under a flag makes, with the variable of what stands in its place without the part.
         self._merged: dict[Operand, str] = {}
         # Variables that a part gives another value: free from the last op that reads them until that one.
         self._replaced: dict[str, tuple[int, int]] = {}
@@ -189,6 +189,6 @@ class Variables:
         return candidate
 
     def _comes_again(self, name: str, operand: Operand, index: int) -> bool:
-        """Whether the author's `x` holds something else while a value is still read: a skip connection's, say."""
+        """Whether the author's `x` holds something else while a value is needed: a skip connection's, say."""
         life = self.last_use(operand, index)
         return name in SAYS_NOTHING and any(index < later < life for later in self._assigned.get(name, ()))
