@@ -226,8 +226,6 @@ class Blank:
 
 Statement: TypeAlias = "Assign | Append | Loop | Guard | Return | Comment | Blank"
 
-# Functions and the file ------------------------------------------------------------------------------
-
 
 @dataclass(frozen=True)
 class Input:
@@ -312,7 +310,7 @@ def check(file: File) -> File:
     """Raise AssertionError unless the file is legal; return it.
 
     Legal: a function is defined once, before it is called, and ends with its one Return; a variable is
-    assigned before it is read, and what `if flag:` alone assigns is read under that flag alone.
+    assigned before it is read, and what a part under a flag alone assigns is read in such parts alone.
     """
     functions: set[str] = set()
     for function in file.functions:
@@ -330,12 +328,12 @@ def check(file: File) -> File:
 
 @dataclass
 class _Known:
-    """What may be read at a place of a function: its variables, those of its parts by flag, functions."""
+    """What may be read at a place; in a part, variables of others too, as one flag may imply another."""
 
     function: str
     functions: set[str]
     variables: set[str]
-    by_flag: dict[str, set[str]] = field(default_factory=dict)
+    in_parts: set[str] = field(default_factory=set)
 
 
 def _check_statement(statement: Statement, known: _Known) -> None:
@@ -370,9 +368,9 @@ def _check_loop(loop: Loop, known: _Known) -> None:
 def _check_guard(guard: Guard, known: _Known) -> None:
     _check_read(known, Read(guard.flag))
     before = set(known.variables)
-    known.variables |= known.by_flag.get(guard.flag, set())
+    known.variables |= known.in_parts
     _check_block(guard.body, known)
-    known.by_flag[guard.flag] = known.variables - before
+    known.in_parts |= known.variables - before
     known.variables = before
 
 

@@ -224,9 +224,9 @@ def test_a_broken_file(what: str) -> None:
     assert str(raised.value).splitlines()[0] == message
 
 
-def test_two_parts_under_one_flag() -> None:
-    """What the first assigns is there in the second."""
+def test_two_parts() -> None:
+    """What the first assigns is there in the second, and not in the first."""
     again = Guard("with_tail", (Assign(("x",), conv(Read("y"))),))
     check(block(put(2, GUARD, again)))
     with pytest.raises(AssertionError, match="reads y before"):
-        check(block(put(2, GUARD, replace(again, flag="num_filter"))))
+        check(block(put(2, again, GUARD)))

@@ -42,7 +42,7 @@ def _type_text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Raw:
-    """A variable of a loop in the place of a value."""
+    """A variable that a loop gives values, in the place of one."""
 
     name: str
 

@@ -37,6 +37,7 @@ def scope_of(
     frame: Frame,
     prefix: str = "",
 ) -> Scope:
+    """The scope of a function's items; the net's own function has no prefix."""
     calls = list(inlined_calls(program, items))
     nodes = {(frame.path, call.node) for call in calls for frame in call.source.frames}
     return Scope(

@@ -152,8 +152,10 @@ def _guard(scope: Scope, variables: Variables, index: int, part: GuardItem) -> C
 def _merged(
     scope: Scope, variables: Variables, index: int, part: GuardItem, operand: Operand, instead: Operand
 ) -> list[Statement]:
-    """The one variable of what a part makes and of what stands in its place without it: that of the latter,
-    unless it is read again or the author calls it otherwise."""
+    """Give what a part makes the variable of `instead`, which stands in its place without the part.
+
+    Where `instead` is read again, or the author calls the result otherwise, a variable is made of it first.
+    """
     read = variables.read(instead)
     end = index + item_length(part)
     dies = variables.last_use(instead, -1) < end and variables.holder(instead) != ""
