@@ -18,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import torch
 from torch import nn
 
+from codegen.fold.fold import fold
 from codegen.lower import lower
-from codegen.write.file import view
+from codegen.write.file import written_file
 from tracer.conversion import Origin, convert_specs
 from tracer.inputs import InputSpec
 from tracer.trace import trace
@@ -67,7 +68,7 @@ def measure(build: Callable[[int], nn.Module], specs: tuple[InputSpec, ...], tim
     traced = time.perf_counter()
     program = lower(graph, "Net", tuple(net.state_dict()))
     lowered = time.perf_counter()
-    view(program, Origin("Net", "Net"), [])
+    written_file(program, fold(program, "Net"), Origin("Net", "Net"), [])
     folded = time.perf_counter()
     convert_specs(net, specs, "Net")
     whole = time.perf_counter()

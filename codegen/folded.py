@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from codegen.program import Call, Operand, Scope, Variable
+from codegen.program import Call, NamedFrame, Operand, Variable
 
 # Parameters of forward that say no more than x.
 GENERAL = frozenset(["input", "self", "inputs"])
@@ -72,7 +72,7 @@ class CallItem:
     """
 
     function: str
-    frame: Scope
+    frame: NamedFrame
     inputs: tuple[Given | None, ...]
     outputs: tuple[Operand, ...]
     args: tuple[tuple[str, Any], ...]
@@ -132,7 +132,7 @@ class Function:
     """
 
     name: str
-    frame: Scope
+    frame: NamedFrame
     inputs: tuple[Given, ...]
     input_names: tuple[str, ...]
     optional: frozenset[int]

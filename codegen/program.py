@@ -16,7 +16,7 @@ from codegen.ir import Frame, Shape, Source
 
 
 @dataclass(frozen=True)
-class Scope(Frame):
+class NamedFrame(Frame):
     """A call that an op stands in, as the names have it.
 
     `prefix` begins the names of what the call makes. `op` marks a call that stands around an op of torch for
@@ -34,7 +34,7 @@ class Place(Source):
     `is_step` marks what a layer of torch's computes on the way to its result.
     """
 
-    frames: tuple[Scope, ...] = ()
+    frames: tuple[NamedFrame, ...] = ()
     is_step: bool = False
 
 

@@ -1,41 +1,289 @@
-"""The lines of the generated file, as the template prints them."""
+"""The written file: functions of statements, before a template says how a target's code looks.
+
+Everything is decided here: which variable holds what, what each function takes, where a comment stands. A
+template prints and decides nothing. Each kind of statement and expression has a `kind`, by which templates
+tell them apart. `check` states what templates may rely on.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import ClassVar, TypeAlias
+
+# Expressions -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Line:
-    """One statement at a depth (0: the function's body); `comment` stands above it, after a `blank`."""
+class Read:
+    """A variable: `x`; one item of the list that it holds: `features[2]`; or each of them: `*features`."""
 
+    kind: ClassVar[str] = "read"
+    variable: str
+    item: int | None = None
+    spread: bool = False
+
+    def __str__(self) -> str:
+        place = "" if self.item is None else f"[{self.item}]"
+        return f"{'*' if self.spread else ''}{self.variable}{place}"
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A new list: `[x, *features]`."""
+
+    kind: ClassVar[str] = "list"
+    reads: tuple[Read, ...]
+
+    def __str__(self) -> str:
+        return f"[{_joined(*self.reads)}]"
+
+
+@dataclass(frozen=True)
+class Value:
+    """What is no symbol, as Python writes it: `(3, 3)`, `4 * num_filter`; `reads` are the variables in it."""
+
+    kind: ClassVar[str] = "value"
     text: str
-    depth: int = 0
-    comment: str = ""
-    blank: bool = False
+    reads: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)
-class FunctionView:
-    """One function: its signature, the paragraphs of its docstring and its body."""
+class Name:
+    """What a symbol is called: `before`, the number of the loop's turn where it is `counted`, then `after`.
+
+    In a function that is given a name, a `relative` one begins with that.
+    """
+
+    before: str
+    after: str = ""
+    relative: bool = False
+    counted: bool = False
+
+    def __str__(self) -> str:
+        return f"{'{name}' * self.relative}{self.before}{'{i}' * self.counted}{self.after}"
+
+
+@dataclass(frozen=True)
+class Op:
+    """A call of an MXNet op: operands by position, others by keyword (`slots`), attributes, and a name."""
+
+    kind: ClassVar[str] = "op"
+    op: str
+    inputs: tuple[Read, ...]
+    slots: tuple[tuple[str, Read], ...]
+    attributes: tuple[tuple[str, Value], ...]
+    name: Name
+
+    def __str__(self) -> str:
+        return f"{self.op}({_joined(*self.inputs, *self.slots, *self.attributes)}) : {self.name}"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A symbol and a number: `x * 2`, `1 - x`; or by a function's name, `maximum` or `minimum`."""
+
+    kind: ClassVar[str] = "operator"
+    operator: str
+    left: Read | Value
+    right: Read | Value
+    name: Name
+
+    def __str__(self) -> str:
+        return f"{self.left} {self.operator} {self.right} : {self.name}"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A leaf of the symbol that the code makes: an input without a shape; of others the dtype is told too."""
+
+    kind: ClassVar[str] = "variable"
+    name: Name
+    shape: Value | None = None
+    dtype: str = ""
+
+    def __str__(self) -> str:
+        told = [(key, own) for key, own in (("shape", self.shape), ("dtype", self.dtype)) if own]
+        return f"variable({_joined(*told)}) : {self.name}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of one of the file's own functions."""
+
+    kind: ClassVar[str] = "call"
+    function: str
+    inputs: tuple[Read | ListOf | Value, ...]
+    arguments: tuple[tuple[str, Value], ...]
+    name: Name
+
+    def __str__(self) -> str:
+        return f"{self.function}({_joined(*self.inputs, *self.arguments)}) : {self.name}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Several results of a net as one symbol."""
+
+    kind: ClassVar[str] = "group"
+    reads: tuple[Read, ...]
+
+    def __str__(self) -> str:
+        return f"group({_joined(*self.reads)})"
+
+
+Expression: TypeAlias = "Read | ListOf | Value | Op | Operator | Variable | Call | Group"
+
+# Statements ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Assign:
+    """`x = ...`, or `q, k, v = ...`."""
+
+    kind: ClassVar[str] = "assign"
+    targets: tuple[str, ...]
+    value: Expression
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.targets)} = {self.value}"
+
+
+@dataclass(frozen=True)
+class Append:
+    """`features.append(...)`."""
+
+    kind: ClassVar[str] = "append"
+    variable: str
+    value: Expression
+
+    def __str__(self) -> str:
+        return f"{self.variable} << {self.value}"
+
+
+@dataclass(frozen=True)
+class Loop:
+    """`count` turns, numbered from `start` by `i`; each gives its one of the `rows` to the `targets`."""
+
+    kind: ClassVar[str] = "loop"
+    start: int
+    count: int
+    targets: tuple[str, ...]
+    rows: tuple[Value, ...]
+    body: tuple[Statement, ...]
+
+    def __str__(self) -> str:
+        each = f", ({', '.join(self.targets)}) of {_joined(*self.rows)}" if self.rows else ""
+        return f"for i from {self.start}, {self.count} turns{each}"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """`if flag:`, of an argument of the function."""
+
+    kind: ClassVar[str] = "guard"
+    flag: str
+    body: tuple[Statement, ...]
+
+    def __str__(self) -> str:
+        return f"if {self.flag}"
+
+
+@dataclass(frozen=True)
+class Return:
+    """The function's results."""
+
+    kind: ClassVar[str] = "return"
+    values: tuple[Expression, ...]
+
+    def __str__(self) -> str:
+        return f"return {_joined(*self.values)}"
+
+
+@dataclass(frozen=True)
+class Comment:
+    """Lines of a comment, each without its `# `."""
+
+    kind: ClassVar[str] = "comment"
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"# {' '.join(self.lines)}"
+
+
+@dataclass(frozen=True)
+class Blank:
+    """An empty line."""
+
+    kind: ClassVar[str] = "blank"
+
+    def __str__(self) -> str:
+        return ""
+
+
+Statement: TypeAlias = "Assign | Append | Loop | Guard | Return | Comment | Blank"
+
+
+@dataclass(frozen=True)
+class Input:
+    """A symbol that a function takes, or a list of them; None for an optional one where a call has none."""
 
     name: str
-    signature: str
-    returns: str
-    doc: tuple[str, ...]
-    lines: tuple[Line, ...]
+    is_list: bool = False
+    is_optional: bool = False
 
 
 @dataclass(frozen=True)
-class FileView:
-    """All that the template prints."""
+class Argument:
+    """What a function takes beside symbols, with its Python type; an optional one is None by default."""
+
+    name: str
+    type: str
+    is_optional: bool = False
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function: what it takes, how many symbols it returns, its docstring's paragraphs, its body.
+
+    The net's own takes nothing and names its symbols in full; others take the `name` that theirs begin with.
+    """
+
+    name: str
+    inputs: tuple[Input, ...]
+    arguments: tuple[Argument, ...]
+    takes_name: bool
+    results: int
+    doc: tuple[str, ...]
+    body: tuple[Statement, ...]
+
+    def takes(self) -> list[str]:
+        """The names of all that it takes."""
+        inputs, arguments = [i.name for i in self.inputs], [a.name for a in self.arguments]
+        return [*inputs, *arguments, *["name"] * self.takes_name]
+
+
+@dataclass(frozen=True)
+class File:
+    """The whole file: its head, the inputs' shapes, and functions, of which the last is the net's own."""
 
     title: str
     origin: str
     command: str
     data_shapes: tuple[tuple[str, tuple[int, ...]], ...]
-    needs_named: bool
-    functions: tuple[FunctionView, ...]
+    has_operators: bool
+    functions: tuple[Function, ...]
+
+    def text(self) -> str:
+        """The file as text without a target's look, one line a statement."""
+        lines: list[str] = []
+        for function in self.functions:
+            lines.append(f"{function.name}({', '.join(function.takes())}) -> {function.results}")
+            lines += _block_text(function.body, "    ")
+        return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True)
@@ -44,3 +292,107 @@ class Origin:
 
     spec: str
     command: str
+
+
+def _block_text(body: Sequence[Statement], margin: str) -> Iterator[str]:
+    for statement in body:
+        yield f"{margin}{statement}".rstrip()
+        if isinstance(statement, Loop | Guard):
+            yield from _block_text(statement.body, f"{margin}    ")
+
+
+def _joined(*given: object) -> str:
+    """Values, and pairs of a keyword and its value, as a call's arguments."""
+    return ", ".join(f"{own[0]}={own[1]}" if isinstance(own, tuple) else str(own) for own in given)
+
+
+def check(file: File) -> File:
+    """Raise AssertionError unless the file is legal; return it.
+
+    Legal: a function is defined once, before it is called, and ends with its one Return; a variable is
+    assigned before it is read, and what a part under a flag alone assigns is read in such parts alone.
+    """
+    functions: set[str] = set()
+    for function in file.functions:
+        assert function.name not in functions, f"{function.name} is defined twice"
+        known = _Known(function.name, functions, set(function.takes()))
+        last = function.body[-1] if function.body else None
+        assert isinstance(last, Return), f"{function.name} returns nothing"
+        assert len(last.values) == function.results, f"{function.name} returns {len(last.values)} values"
+        for statement in function.body[:-1]:
+            _check_statement(statement, known)
+        _check_read(known, *last.values)
+        functions.add(function.name)
+    return file
+
+
+@dataclass
+class _Known:
+    """What may be read at a place; in a part, variables of others too, as one flag may imply another."""
+
+    function: str
+    functions: set[str]
+    variables: set[str]
+    in_parts: set[str] = field(default_factory=set)
+
+
+def _check_statement(statement: Statement, known: _Known) -> None:
+    """Check a statement, and add what it assigns to what is known."""
+    assert not isinstance(statement, Return), f"{known.function} returns before its end"
+    if isinstance(statement, Assign):
+        _check_read(known, statement.value)
+        known.variables.update(statement.targets)
+    elif isinstance(statement, Append):
+        _check_read(known, Read(statement.variable), statement.value)
+    elif isinstance(statement, Loop):
+        _check_loop(statement, known)
+    elif isinstance(statement, Guard):
+        _check_guard(statement, known)
+
+
+def _check_block(body: Sequence[Statement], known: _Known) -> None:
+    assert [s for s in body if not isinstance(s, Comment | Blank)], f"{known.function} has an empty block"
+    for statement in body:
+        _check_statement(statement, known)
+
+
+def _check_loop(loop: Loop, known: _Known) -> None:
+    assert len(loop.rows) == (loop.count if loop.targets else 0), f"a loop of {known.function} lacks rows"
+    _check_read(known, *loop.rows)
+    own = {"i", *loop.targets} - known.variables
+    known.variables |= own
+    _check_block(loop.body, known)
+    known.variables -= own
+
+
+def _check_guard(guard: Guard, known: _Known) -> None:
+    _check_read(known, Read(guard.flag))
+    before = set(known.variables)
+    known.variables |= known.in_parts
+    _check_block(guard.body, known)
+    known.in_parts |= known.variables - before
+    known.variables = before
+
+
+def _check_read(known: _Known, *values: Expression) -> None:
+    for value in values:
+        for name in _reads(value):
+            assert name in known.variables, f"{known.function} reads {name} before it is assigned"
+        if isinstance(value, Call):
+            assert value.function in known.functions, f"{known.function} calls {value.function} too early"
+
+
+def _reads(part: object) -> Iterator[str]:
+    """The variables that a part of an expression reads, `name` and `i` of symbols' names among them."""
+    if isinstance(part, Read):
+        yield part.variable
+    elif isinstance(part, Value):
+        yield from part.reads
+    elif isinstance(part, Name):
+        yield from ["name"] * part.relative + ["i"] * part.counted
+    elif isinstance(part, tuple):
+        for inner in part:
+            yield from _reads(inner)
+    elif is_dataclass(part):
+        for own in fields(part):
+            yield from _reads(getattr(part, own.name))

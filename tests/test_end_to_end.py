@@ -18,8 +18,8 @@ from codegen.artifacts import load_symbol
 from codegen.fold.fold import unfolded
 from codegen.identifiers import identifier
 from codegen.proof.same_symbol import same_symbol
-from codegen.write.file import view
-from codegen.write.render import render
+from codegen.write.file import written_file
+from codegen.write.templates import templates_of
 from codegen.written import Origin
 from tracer.conversion import convert_specs
 from tracer.inputs import InputSpec
@@ -72,7 +72,8 @@ def test_an_unsupported_op_is_refused(tmp_path: Path) -> None:
 )
 def test_a_real_net_is_folded_and_agrees(name: str, most: int) -> None:
     conversion = convert_specs(get_model(name).eval(), (InputSpec("x", (1, 3, 224, 224)),), name)
-    flat = render(view(conversion.program, Origin("m.py:n", "c"), [], unfolded(conversion.program)))
+    program = conversion.program
+    flat = templates_of().source(written_file(program, unfolded(program), Origin("m.py:n", "c"), []))
     assert same_symbol(conversion.symbol, load_symbol(flat, identifier(name)))
     tree = ast.parse(conversion.code)
     assert (

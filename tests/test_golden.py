@@ -14,8 +14,8 @@ from codegen.artifacts import load_symbol
 from codegen.fold.fold import unfolded
 from codegen.identifiers import identifier
 from codegen.proof.same_symbol import canonical
-from codegen.write.file import view
-from codegen.write.render import source
+from codegen.write.file import written_file
+from codegen.write.templates import templates_of
 from codegen.written import Origin
 from tests.command import fx2mx, snapshot
 from tests.golden import CODE, GOLDENS, HERE, IR, Golden
@@ -37,8 +37,8 @@ def compare(golden: Golden, name: str, text: str) -> None:
 def flat_symbol(conversion: Conversion) -> mx.sym.Symbol:
     """The symbol of the program as it was before anything was folded into functions and loops."""
     program = conversion.program
-    flat = view(program, Origin("model.py:flat", "none"), [], unfolded(program))
-    return load_symbol(source(flat), identifier(program.name))
+    flat = written_file(program, unfolded(program), Origin("model.py:flat", "none"), [])
+    return load_symbol(templates_of().source(flat), identifier(program.name))
 
 
 @pytest.mark.parametrize("golden", GOLDENS.values(), ids=lambda golden: golden.folder)

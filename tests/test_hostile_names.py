@@ -178,7 +178,7 @@ def block_class(name: str, width: int) -> type[nn.Module]:
 
 
 CLASSES = [*NAMES, "weird", "", "Net", "str", "symbol", "1x1", "__init__", "a.b", "x" * 90]
-# FileView.title and .origin are written into the head's docstring as they are.
+# File.title and .origin are written into the head's docstring as they are.
 
 
 @pytest.mark.parametrize("name", CLASSES)

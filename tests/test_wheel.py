@@ -44,9 +44,9 @@ def test_what_is_in_it(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {t for t in tops if not t.endswith(".dist-info")} == {"tracer", "codegen", "templates"}
-    for folder in ("tracer", "codegen", "codegen/rules"):
+    for folder in ("tracer", "codegen", "codegen/rules", "codegen/write"):
         assert {f"{folder}/{p.name}" for p in (ROOT / folder).glob("*.py")} <= set(names)
-    assert {f"templates/{p.name}" for p in (ROOT / "templates").iterdir() if p.is_file()} <= set(names)
+    assert {str(p.relative_to(ROOT)) for p in (ROOT / "templates").rglob("*.jinja")} <= set(names)
 
 
 def test_the_command_works_from_any_folder(wheel: Path, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from codegen.artifacts import Paths, load_symbol, write_all
-from codegen.fold.fold import unfolded
-from codegen.identifiers import identifier
+from codegen.fold.fold import fold, unfolded
+from codegen.identifiers import RESERVED, identifier
 from codegen.ir import Graph
 from codegen.lower.graph import lower
 from codegen.passes.fusion import guarded
@@ -31,9 +31,10 @@ from codegen.proof.compare import (
 from codegen.proof.randomise import randomise
 from codegen.proof.same_symbol import same_symbol
 from codegen.weights import contrast, parameters
-from codegen.write.file import view
-from codegen.write.render import render, source
-from codegen.written import Origin
+from codegen.write.file import written_file
+from codegen.write.render import render
+from codegen.write.templates import Templates, templates_of
+from codegen.written import File, Origin
 from tracer.capture import recorded_values, run
 from tracer.copies import full_state, module_copy
 from tracer.input_search import find_inputs
@@ -198,10 +199,12 @@ def convert(
     softmax: bool = False,
     origin: Origin | None = None,
     proved: bool = True,
+    templates: str | Path | None = None,
 ) -> Conversion:
     """Convert a module to MXNet.
 
     `inputs` are example tensors, one for each argument of `forward`, axis 0 the batch; None finds them.
+    `templates` is a folder whose templates take the place of fx2mx's own (docs/templates.md).
     The module is left as it was; it is converted in eval mode. Without `proved` mxnet is not imported, and the
     folded code is not held against the flat one.
 
@@ -215,7 +218,15 @@ def convert(
     else:
         specs, notes = inputs_from_tensors(model, inputs), ()
     return convert_specs(
-        model, specs, name, taps=taps, softmax=softmax, origin=origin, notes=notes, proved=proved
+        model,
+        specs,
+        name,
+        taps=taps,
+        softmax=softmax,
+        origin=origin,
+        notes=notes,
+        proved=proved,
+        templates=templates,
     )
 
 
@@ -229,9 +240,11 @@ def convert_specs(
     origin: Origin | None = None,
     notes: tuple[str, ...] = (),
     proved: bool = True,
+    templates: str | Path | None = None,
 ) -> Conversion:
     """Convert a module whose inputs are specified. Raises as `convert` does."""
     name = name or type(model).__name__
+    look = templates_of(Path(templates) if templates is not None else None)
     check_taps(model, taps)
     graph = trace(model, specs, taps)
     if not graph.outputs:
@@ -240,7 +253,7 @@ def convert_specs(
     if softmax:
         program = with_softmax(program)
     shapes = [(s.name, s.shape) for s in specs if s.name in graph.inputs]
-    code, fold_fault = _code(program, origin or _default_origin(model, name), shapes, proved)
+    code, fold_fault = _code(program, origin or _default_origin(model, name), shapes, look, proved)
     frozen = (
         () if graph.free_batch else (f"the batch size is frozen at {graph.batch}: {graph.frozen_because}",)
     )
@@ -251,20 +264,50 @@ def convert_specs(
 
 
 def _code(
-    program: Program, origin: Origin, shapes: Sequence[tuple[str, tuple[int, ...]]], proved: bool
+    program: Program,
+    origin: Origin,
+    shapes: Sequence[tuple[str, tuple[int, ...]]],
+    look: Templates,
+    proved: bool,
 ) -> tuple[str, str]:
-    """The code, folded where that gives the very symbol of the flat program, and else what is at fault."""
+    """The code, folded where that gives the very symbol of the flat program, and else what is at fault.
+
+    Both are compared in the look of our own templates: what a user's change of the net would be in both.
+    """
     function = identifier(program.name)
-    flat = view(program, origin, shapes, unfolded(program))
+    ours = templates_of() if look.folder else look
+    flat = written_file(program, unfolded(program), origin, shapes)
     try:
-        code = render(view(program, origin, shapes))
-        same = not proved or same_symbol(load_symbol(code, function), load_symbol(source(flat), function))
+        made = written_file(program, fold(program, function, sorted(RESERVED)), origin, shapes)
+        code = render(made, ours)
+        same = not proved or same_symbol(
+            load_symbol(code, function), load_symbol(ours.source(flat), function)
+        )
         fault = "" if same else "folded, it gives another symbol (a defect of fx2mx; please report it)"
     except RequestError:
         raise  # there is no mxnet
     except Exception as error:  # noqa: BLE001 - a net must not fail for a matter of style
         fault = f"folding failed with {type(error).__name__}: {error} (a defect of fx2mx; please report it)"
-    return (render(flat), fault) if fault else (code, "")
+    if fault:
+        made, code = flat, render(flat, ours)
+    return (_in_look(made, look, code, function, proved) if look.folder else code), fault
+
+
+def _in_look(made: File, look: Templates, plain: str, function: str, proved: bool) -> str:
+    """The code by a user's templates. RequestError where it does not give the symbol of the `plain` code."""
+    code = render(made, look)
+    try:
+        same = not proved or same_symbol(load_symbol(code, function), load_symbol(plain, function))
+    except RequestError:
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise RequestError(f"--templates {look.folder}: the code that they print fails: {what}") from error
+    if not same:
+        raise RequestError(
+            f"--templates {look.folder}: the code that they print gives another symbol than that of fx2mx's own"
+        )
+    return code
 
 
 def _default_origin(model: nn.Module, name: str) -> Origin:

@@ -51,6 +51,7 @@ class Options:
     check: bool
     diff: bool
     plugins: tuple[Path, ...] = ()
+    templates: Path | None = None
 
 
 @click.command(
@@ -111,6 +112,12 @@ class Options:
     metavar="FILE",
     help="A Python file with rules for your own ops: see examples/plugin.",
 )
+@click.option(
+    "--templates",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Templates of your own for the generated code: see docs/templates.md.",
+)
 @click.option("--softmax", is_flag=True, help='Append mx.sym.SoftmaxOutput(name="softmax").')
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be converted and what cannot be; write nothing."
@@ -132,6 +139,7 @@ def command(
     check: bool,
     diff: bool,
     plugins: tuple[Path, ...],
+    templates: Path | None,
 ) -> None:
     """Convert a PyTorch net to MXNet: readable symbol code, weights, and proof that both agree.
 
@@ -157,6 +165,7 @@ def command(
         check or diff,
         diff,
         plugins,
+        templates,
     )
     sys.exit(run(options))
 
@@ -194,10 +203,12 @@ def _kwargs(text: str) -> Mapping[str, Any]:
 
 def _run(options: Options) -> int:
     from codegen.artifacts import check_name, check_writable
+    from codegen.write.templates import templates_of
 
     check_name(options.out)
     if not (options.check or options.dry_run):
         check_writable(options.out)
+    templates_of(options.templates)  # before the work: it raises where they are wrong
     loaded = _load(options)
     _check_not_source(options.out, loaded.model)
     if options.dry_run:
@@ -250,6 +261,7 @@ def _convert(options: Options, loaded: LoadedModel) -> Conversion:
         "softmax": options.softmax,
         "origin": origin,
         "proved": proved,
+        "templates": options.templates,
     }
     say(f"tracing {loaded.name}")
     if options.inputs:
@@ -277,6 +289,8 @@ def _command_line(options: Options, loaded: LoadedModel) -> str:
         parts.append("--softmax")
     for plugin in options.plugins:
         parts += ["--plugin", _quoted(plugin.name)]
+    if options.templates is not None:
+        parts += ["--templates", _quoted(options.templates.resolve().name)]
     return " ".join(parts)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from codegen.program import Scope
+from codegen.program import NamedFrame
 
 
 @dataclass(eq=False)
 class Block:
     """One call of a module: ops by their index, and the blocks inside."""
 
-    frame: Scope
+    frame: NamedFrame
     items: list[int | Block] = field(default_factory=list)
 
     @property
@@ -35,7 +35,7 @@ class Block:
                 yield from item.blocks()
 
 
-def is_sequence(frame: Scope) -> bool:
+def is_sequence(frame: NamedFrame) -> bool:
     """Whether a call is one of torch's own Sequential, whose class says nothing of what it does."""
     return frame.library and frame.cls == "Sequential"
 
@@ -44,7 +44,7 @@ def is_sequence(frame: Scope) -> bool:
 SMALLEST_SEQUENCE = 3
 
 
-def least_size(frame: Scope) -> int:
+def least_size(frame: NamedFrame) -> int:
     """The ops from which a call of a module can be a function."""
     if is_sequence(frame):
         return SMALLEST_SEQUENCE

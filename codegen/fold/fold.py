@@ -36,7 +36,7 @@ from codegen.folded import (
 )
 from codegen.identifiers import identifier
 from codegen.mxnet_ops import automatic_inputs
-from codegen.program import Leaf, Operand, Out, Program, Scope, Variable
+from codegen.program import Leaf, NamedFrame, Operand, Out, Program, Variable
 
 # Classes that hold each other have no common level: their blocks are then matched where they stand.
 MAX_DEPTH = 60
@@ -101,7 +101,7 @@ class _Folder:
 
     def _tree(self) -> Block:
         composite = self._composite()
-        root = Block(Scope("", self.program.name))
+        root = Block(NamedFrame("", self.program.name))
         stack = [root]
         for index, call in enumerate(self.program.calls):
             frames = [f for f in call.source.frames[1:] if (f.path, f.call) in composite]
@@ -119,7 +119,7 @@ class _Folder:
     def _composite(self) -> set[tuple[str, int]]:
         """The module calls that count as blocks: the user's own, and torch's large ones."""
         sizes: dict[tuple[str, int], int] = {}
-        frames: dict[tuple[str, int], Scope] = {}
+        frames: dict[tuple[str, int], NamedFrame] = {}
         for call in self.program.calls:
             for frame in call.source.frames:
                 key = (frame.path, frame.call)
@@ -566,7 +566,7 @@ class _Folder:
             names.append(name)
         return tuple(names)
 
-    def _argument_names(self, frame: Scope) -> dict[Operand, str]:
+    def _argument_names(self, frame: NamedFrame) -> dict[Operand, str]:
         """What a call is given, by the names that its forward has for it, in that order."""
         found: dict[Operand, str] = {}
         for name, node, index in frame.arguments:

@@ -9,7 +9,7 @@ from codegen.draft import Draft, DraftCall, DraftOperand, OfKey, OfNode, Unnamed
 from codegen.ir import Graph, Node, Ref
 from codegen.mxnet_ops import automatic_inputs
 from codegen.naming.namer import Namer
-from codegen.program import Call, Leaf, Operand, Output, Place, Program, Scope, Variable
+from codegen.program import Call, Leaf, NamedFrame, Operand, Output, Place, Program, Variable
 
 # The last words of keys whose module an op is named after.
 NAMING_KEYS = frozenset(["weight", "bias", "running_mean"])
@@ -97,7 +97,7 @@ class _Names:
                 name or self._namer.unique(f"{stem}_{call.hint}")
                 for name, call in zip(names, calls, strict=True)
             ]
-            place = replace(place, frames=(*place.frames, _scope_of_op(node, place, stem)))
+            place = replace(place, frames=(*place.frames, _frame_of_op(node, place, stem)))
         return [self._call(call, name, place) for call, name in zip(calls, names, strict=True)]
 
     def _call(self, call: DraftCall, name: str, place: Place) -> Call:
@@ -142,9 +142,9 @@ def _key_in(place: Place, key: str, tied: Sequence[str]) -> str:
     return next((k for k in (key, *tied) if here and k.startswith(here)), key)
 
 
-def _scope_of_op(node: Node, place: Place, stem: str) -> Scope:
+def _frame_of_op(node: Node, place: Place, stem: str) -> NamedFrame:
     """The scope around the calls of one op of torch's, called `stem`."""
     around = place.frames[-1] if place.frames else None
     path = f"{around.path}.{stem[len(around.prefix) + 1 :]}" if around and around.prefix else stem
     given = tuple((key, arg.name, arg.index) for key, arg in node.args if isinstance(arg, Ref))
-    return Scope(path, node.op, library=True, arguments=given, prefix=stem, op=True)
+    return NamedFrame(path, node.op, library=True, arguments=given, prefix=stem, op=True)

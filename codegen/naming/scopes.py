@@ -8,7 +8,7 @@ from dataclasses import fields
 
 from codegen.identifiers import flat
 from codegen.ir import SAYS_NOTHING, Frame, Graph, Node, Source
-from codegen.program import Place, Scope
+from codegen.program import NamedFrame, Place
 
 LEAVES = frozenset(["input", "param", "constant"])
 
@@ -27,7 +27,7 @@ def places_of(graph: Graph) -> Mapping[str, Place]:
     counts: Counter[str] = Counter()
     places = {}
     for node in graph.nodes:
-        scopes: list[Scope] = []
+        scopes: list[NamedFrame] = []
         for frame in node.source.frames:
             key = (frame.path, frame.call)
             if key not in prefixes:
@@ -37,23 +37,23 @@ def places_of(graph: Graph) -> Mapping[str, Place]:
                     stem = stem if told in modules else told
                 counts[stem] += 1
                 prefixes[key] = stem if not stem or key in with_weights else numbered(stem, counts[stem])
-            scopes.append(scope_of(frame, prefixes[key]))
+            scopes.append(named_frame(frame, prefixes[key]))
         is_step = bool(scopes) and scopes[-1].library and last[scopes[-1].path, scopes[-1].call] != node.name
         places[node.name] = _place(node.source, tuple(scopes), is_step)
     return places
 
 
-def scope_of(frame: Frame, prefix: str) -> Scope:
+def named_frame(frame: Frame, prefix: str) -> NamedFrame:
     """A call of a module or function, with the start of its names."""
-    return Scope(**{f.name: getattr(frame, f.name) for f in fields(Frame)}, prefix=prefix)
+    return NamedFrame(**{f.name: getattr(frame, f.name) for f in fields(Frame)}, prefix=prefix)
 
 
-def _place(source: Source, scopes: tuple[Scope, ...], is_step: bool) -> Place:
+def _place(source: Source, scopes: tuple[NamedFrame, ...], is_step: bool) -> Place:
     kept = {f.name: getattr(source, f.name) for f in fields(Source) if f.name != "frames"}
     return Place(**kept, frames=scopes, is_step=is_step)
 
 
-def placed(path: str, scopes: Sequence[Scope]) -> str:
+def placed(path: str, scopes: Sequence[NamedFrame]) -> str:
     """A module's path as the start of a name, in the calls that stand around it."""
     for scope in reversed(scopes):
         if path == scope.path or (scope.path and path.startswith(f"{scope.path}.")):

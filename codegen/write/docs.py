@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 
 from codegen.ir import Shape
-from codegen.program import Scope
+from codegen.program import NamedFrame, Output, Variable
 
 # A line of 100 characters less the indentation and the backslash.
 COMMAND_LENGTH = 88
@@ -26,7 +26,8 @@ def wrapped_command(command: str) -> str:
     return " \\\n        ".join(lines)
 
 
-def function_doc(frame: Scope, trait: str, held: Sequence[str]) -> str:
+def function_doc(frame: NamedFrame, trait: str, held: Sequence[str]) -> str:
+    """What a function stands for: a class, a Sequential, or an op of torch's."""
     where = f" of {safe_words(frame.file)}" if frame.file else ""
     with_trait = f", with {safe_words(trait)}" if trait else ""
     if frame.op:
@@ -36,6 +37,14 @@ def function_doc(frame: Scope, trait: str, held: Sequence[str]) -> str:
     if frame.library:
         return f"torch.nn.{safe_words(frame.cls)}{with_trait}."
     return f"{safe_words(frame.cls)}{where}{with_trait}."
+
+
+def net_doc(name: str, spec: str, inputs: Sequence[Variable], outputs: Sequence[Output]) -> tuple[str, ...]:
+    """The paragraphs of the net's own docstring: where it comes from; what it takes and gives."""
+    takes = ", ".join(f"{v.name} {shape_text(v.shape)}" for v in inputs)
+    gives = ", ".join(shape_text(o.shape) for o in outputs)
+    lines = (*_wrapped_lines(f"Inputs: {safe_words(takes)}."), *_wrapped_lines(f"Outputs: {gives}."))
+    return (f"{safe_words(name)} of {safe_words(spec.rpartition(':')[0])}.", "\n    ".join(lines))
 
 
 def safe_words(text: str) -> str:
@@ -50,6 +59,7 @@ def in_docstring(text: str) -> str:
 
 
 def shape_text(shape: Shape) -> str:
+    """A shape, its batch size as N."""
     if len(shape) == 1:
         return f"({shape[0]},)"
     return "(" + ", ".join(str(s) for s in shape) + ")"
@@ -60,11 +70,11 @@ def _comment(text: str) -> str:
     return re.sub(r"[^\x20-\x7e]", "_", text)
 
 
-def wrapped_lines(text: str) -> list[str]:
+def _wrapped_lines(text: str) -> list[str]:
     """Lines of a docstring that fit, those after the first indented."""
     return textwrap.wrap(text, COMMAND_LENGTH, subsequent_indent="    ", break_long_words=False)
 
 
-def wrapped_comment(text: str) -> str:
-    """A comment in lines that fit, without the first one's `# `."""
-    return "\n    # ".join(textwrap.wrap(_comment(text), COMMAND_LENGTH, break_long_words=False))
+def wrapped_comment(text: str) -> list[str]:
+    """A comment in lines that fit, without their `# `."""
+    return textwrap.wrap(_comment(text), COMMAND_LENGTH, break_long_words=False)

@@ -1,98 +1,109 @@
-"""The whole file: the head, a function for each Function, and the net's own."""
+"""The whole file: the head, a function for each of the folded program, and the net's own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from codegen.fold.fold import fold
-from codegen.folded import MISSING, Function, Given, Many, Module
-from codegen.identifiers import RESERVED, identifier
-from codegen.program import Program, Scope
-from codegen.write.docs import (
-    function_doc,
-    in_docstring,
-    safe_words,
-    shape_text,
-    wrapped_command,
-    wrapped_lines,
-)
-from codegen.write.lines import SYMBOL, Body, is_expression
+from codegen import folded
+from codegen.identifiers import identifier
+from codegen.program import NamedFrame, Program
+from codegen.write.docs import function_doc, in_docstring, net_doc, safe_words, wrapped_command
+from codegen.write.expressions import is_operator
 from codegen.write.literals import annotation
-from codegen.written import FileView, FunctionView, Line, Origin
+from codegen.write.liveness import last_uses
+from codegen.write.scope import Scope, scope_of
+from codegen.write.statements import body, without_blank
+from codegen.write.variables import Variables
+from codegen.write.wishes import assignments
+from codegen.written import (
+    Argument,
+    Assign,
+    Expression,
+    File,
+    Function,
+    Group,
+    Input,
+    Origin,
+    Read,
+    Return,
+    Statement,
+    check,
+)
 
 
-def view(
+def written_file(
     program: Program,
+    module: folded.Module,
     origin: Origin,
     data_shapes: Sequence[tuple[str, tuple[int, ...]]],
-    module: Module | None = None,
-) -> FileView:
-    """The view of a program, folded unless another form of it is given."""
+) -> File:
+    """A folded program as the statements of its file."""
     main = identifier(program.name)
-    module = fold(program, main, sorted(RESERVED)) if module is None else module
-    functions = frozenset([main, *(f.name for f in module.functions)])
-    return FileView(
-        title=safe_words(program.name),
-        origin=safe_words(origin.spec),
-        command=wrapped_command(in_docstring(origin.command)),
-        data_shapes=tuple(data_shapes),
-        needs_named=any(is_expression(c) for c in program.calls),
-        functions=(
-            *(_function(program, f, functions) for f in module.functions),
-            _main(program, module, main, origin, functions),
-        ),
+    names = frozenset([main, *(f.name for f in module.functions)])
+    return check(
+        File(
+            title=safe_words(program.name),
+            origin=safe_words(origin.spec),
+            command=wrapped_command(in_docstring(origin.command)),
+            data_shapes=tuple(data_shapes),
+            has_operators=any(map(is_operator, program.calls)),
+            functions=(
+                *(_function(program, f, names) for f in module.functions),
+                _main(program, module, main, origin, names),
+            ),
+        )
     )
 
 
 def _main(
-    program: Program, module: Module, main: str, origin: Origin, functions: frozenset[str]
-) -> FunctionView:
+    program: Program, module: folded.Module, main: str, origin: Origin, functions: frozenset[str]
+) -> Function:
+    """The net's own function, which makes its inputs and returns one symbol."""
     outputs = tuple(o.operand for o in program.outputs)
-    body = Body(program, module.items, outputs, "", Scope("", program.name), functions)
-    lines = body.lines()
-    texts = [body.text(o) for o in outputs]
-    result = "" if len(texts) == 1 else f"mx.sym.Group([{', '.join(texts)}])"
-    inputs = ", ".join(f"{v.name} {shape_text(v.shape)}" for v in program.inputs)
-    shapes = ", ".join(shape_text(o.shape) for o in program.outputs)
-    doc = (
-        f"{safe_words(program.name)} of {safe_words(origin.spec.rpartition(':')[0])}.",
-        "\n    ".join(
-            (*wrapped_lines(f"Inputs: {safe_words(inputs)}."), *wrapped_lines(f"Outputs: {shapes}."))
+    scope = scope_of(program, module.items, outputs, NamedFrame("", program.name))
+    variables = _variables(scope, functions)
+    statements = body(scope, variables)
+    reads = tuple(map(variables.read, outputs))
+    return Function(
+        name=main,
+        inputs=(),
+        arguments=(),
+        takes_name=False,
+        results=1,
+        doc=net_doc(program.name, origin.spec, program.inputs, program.outputs),
+        body=_returning(statements, reads if len(reads) == 1 else (Group(reads),)),
+    )
+
+
+def _function(program: Program, function: folded.Function, functions: frozenset[str]) -> Function:
+    scope = scope_of(program, function.items, function.outputs, function.frame, function.prefix)
+    variables = _variables(scope, functions)
+    inputs = tuple(
+        Input(variables.enter(given, name), isinstance(given, folded.Many), place in function.optional)
+        for place, (given, name) in enumerate(zip(function.inputs, function.input_names, strict=True))
+    )
+    statements = without_blank(body(scope, variables))
+    return Function(
+        name=function.name,
+        inputs=inputs,
+        arguments=tuple(
+            Argument(name, annotation(values), folded.MISSING in values)
+            for name, values in function.parameters
         ),
-    )
-    return FunctionView(main, "", SYMBOL, doc, _returning(lines, texts, result))
-
-
-def _function(program: Program, function: Function, functions: frozenset[str]) -> FunctionView:
-    body = Body(program, function.items, function.outputs, function.prefix, function.frame, functions)
-    held = [body.enter(o, name) for o, name in zip(function.inputs, function.input_names, strict=True)]
-    lines = body.lines()
-    lines[0] = replace(lines[0], blank=False)
-    texts = [body.text(o) for o in function.outputs]
-    parts = [
-        f"{name}: {_given_type(given)}" + (" | None" if i in function.optional else "")
-        for i, (name, given) in enumerate(zip(held, function.inputs, strict=True))
-    ]
-    parts += [f"{name}: {annotation(v)}" for name, v in function.parameters if MISSING not in v]
-    optional = [f"{n}: {annotation(v)} = None" for n, v in function.parameters if MISSING in v]
-    returns = SYMBOL if len(texts) == 1 else f"tuple[{', '.join([SYMBOL] * len(texts))}]"
-    return FunctionView(
-        function.name,
-        ", ".join([*parts, "name: str", *optional]),
-        returns,
-        (function_doc(function.frame, function.trait, function.held),),
-        _returning(lines, texts),
+        takes_name=True,
+        results=len(function.outputs),
+        doc=(function_doc(function.frame, function.trait, function.held),),
+        body=_returning(statements, tuple(map(variables.read, function.outputs))),
     )
 
 
-def _returning(lines: list[Line], texts: Sequence[str], result: str = "") -> tuple[Line, ...]:
-    """The lines with the result returned: at once where the last line makes it."""
-    last = lines[-1]
-    if not result and len(texts) == 1 and last.depth == 0 and last.text.startswith(f"{texts[0]} = "):
-        return (*lines[:-1], replace(last, text=f"return {last.text.removeprefix(f'{texts[0]} = ')}"))
-    return (*lines, Line(f"return {result or ', '.join(texts)}"))
+def _variables(scope: Scope, functions: frozenset[str]) -> Variables:
+    return Variables(functions, last_uses(scope.items, scope.outputs), assignments(scope))
 
 
-def _given_type(given: Given) -> str:
-    return f"list[{SYMBOL}]" if isinstance(given, Many) else SYMBOL
+def _returning(statements: Sequence[Statement], values: tuple[Expression, ...]) -> tuple[Statement, ...]:
+    """The statements with the result returned: at once where the last of them makes it."""
+    last = statements[-1]
+    if isinstance(last, Assign) and len(values) == 1 and tuple(map(Read, last.targets)) == values:
+        return (*statements[:-1], Return((last.value,)))
+    return (*statements, Return(values))

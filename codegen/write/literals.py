@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from codegen.folded import MISSING, Parameter
 from codegen.ir import Dim
+from codegen.written import Name, Value
 
 # Tuples of so many numbers have a type for each: strides, kernels.
 SHORT_TUPLE = 3
-# The same for `name="...",` at the depth of an argument in a loop.
+# What fits a line of `name="...",` at the depth of an argument in a loop.
 NAME_LENGTH = 78
 
 
 def annotation(values: Sequence[Any]) -> str:
+    """The type of an argument, of the values that the uses of the function give."""
     kinds = dict.fromkeys(_type_text(v) for v in values)
     if sum(kind.startswith("tuple") for kind in kinds) > 1:
         kinds = dict.fromkeys("tuple[int, ...]" if k.startswith("tuple[int") else k for k in kinds)
@@ -40,32 +42,51 @@ def _type_text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Raw:
-    """A variable of a loop in the place of a value."""
+    """A variable that a loop gives values, in the place of one."""
 
     name: str
 
 
-def quoted(text: str) -> str:
-    return repr(text)
+def python_text(value: Any) -> str:
+    """A name or a value in Python, for templates."""
+    return name_text(value) if isinstance(value, Name) else literal(value)
 
 
-def in_pieces(text: str, kind: str = "") -> str:
+def name_text(name: Name) -> str:
+    """A symbol's name as Python makes it: `"conv1"`, `f"{name}_conv1"`, `name`, `f"{name}_{i}"`."""
+    if not name.relative and not name.counted:
+        return _in_pieces(name.before, repr)
+    if name == Name("", relative=True):
+        return "name"
+    if re.fullmatch(r"[\w.]*", name.before + name.after, flags=re.ASCII):
+        return _in_pieces(str(name), _f_string)
+    parts = ["name"] * name.relative + [repr(name.before)]
+    return " + ".join([*parts, *(["str(i)", repr(name.after)] if name.counted else [])])
+
+
+def _f_string(text: str) -> str:
+    return f'{"f" if "{" in text else ""}"{text}"'
+
+
+def _in_pieces(text: str, spelled: Callable[[str], str]) -> str:
     """A string's literal, in pieces where one would not fit a line."""
     if len(text) <= NAME_LENGTH:
-        return f'f"{text}"' if kind else quoted(text)
+        return spelled(text)
     pieces = re.findall(rf".{{1,{NAME_LENGTH - 10}}}(?:(?<=_)|$)|.{{1,{NAME_LENGTH - 10}}}", text)
-    shown = [f'{kind if "{" in p else ""}"{p}"' if kind else quoted(p) for p in pieces]
-    return f"({' '.join(shown)})"
+    return f"({' '.join(map(spelled, pieces))})"
 
 
-def value_text(value: Any) -> str:
+def value_of(value: Any) -> Value:
+    """A value as it is written, which may be an argument, a multiple of one, or a tuple that holds some."""
+    if isinstance(value, Raw):
+        return Value(value.name, (value.name,))
     if isinstance(value, Parameter):
         text = value.name if value.factor == 1 else f"{value.factor} * {value.name}"
-        return text if value.divisor == 1 else f"{text} // {value.divisor}"
+        return Value(text if value.divisor == 1 else f"{text} // {value.divisor}", (value.name,))
     if isinstance(value, tuple) and any(isinstance(v, Parameter) for v in value):
-        inner = ", ".join(value_text(v) for v in value)
-        return f"({inner},)" if len(value) == 1 else f"({inner})"
-    return value.name if isinstance(value, Raw) else literal(value)
+        inner = [value_of(v) for v in value]
+        return Value(_tuple([v.text for v in inner]), tuple(name for v in inner for name in v.reads))
+    return Value(literal(value))
 
 
 def literal(value: Any) -> str:
@@ -73,11 +94,14 @@ def literal(value: Any) -> str:
     if isinstance(value, float):
         return _float(value)
     if isinstance(value, tuple):
-        inner = ", ".join(literal(v) for v in value)
-        return f"({inner},)" if len(value) == 1 else f"({inner})"
+        return _tuple([literal(v) for v in value])
     if isinstance(value, Dim):
         raise AssertionError("a size that follows the batch cannot be written")
     return repr(value)
+
+
+def _tuple(texts: Sequence[str]) -> str:
+    return f"({texts[0]},)" if len(texts) == 1 else f"({', '.join(texts)})"
 
 
 def _float(value: float) -> str:

@@ -31,6 +31,7 @@ def item_length(item: Item) -> int:
 
 
 def last_uses(items: Sequence[Item], outputs: Sequence[Operand]) -> dict[Operand, int]:
+    """The number of the last item that reads each value; of what the function returns, one above all."""
     last: dict[Operand, int] = {}
 
     def walk(items: Sequence[Item], index: int) -> int:
@@ -59,6 +60,7 @@ def numbered_items(part: GuardItem, index: int) -> Iterator[tuple[int, Item]]:
 
 
 def item_makes(item: Item) -> tuple[Operand, ...]:
+    """The values that an item computes."""
     if isinstance(item, OpItem):
         return tuple(Out(item.index, i) for i in range(item.call.outputs))
     if isinstance(item, VariableItem):
@@ -69,6 +71,7 @@ def item_makes(item: Item) -> tuple[Operand, ...]:
 
 
 def item_reads(item: Item) -> Iterator[Operand]:
+    """The values that an item is given: none of those that MXNet makes by itself."""
     if isinstance(item, OpItem):
         for slot, operand in item.call.inputs:
             if slot not in item.automatic:

@@ -2,13 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from codegen.folded import LIST, LoopItem, Many
+from codegen.write.captions import Captioned, section_around
+from codegen.write.expressions import function_call, relative_name
+from codegen.write.literals import Raw, value_of
+from codegen.write.scope import Scope
+from codegen.write.variables import Variables
+from codegen.written import Append, Assign, Call, ListOf, Loop, Name, Read, Statement, Value
 
-from codegen.folded import MISSING, CallItem
-from codegen.write.literals import value_text
+
+def loop(scope: Scope, variables: Variables, index: int, item: LoopItem) -> Captioned:
+    """A loop that gives a call what the one before returned, or appends it to the list that all are given."""
+    section = section_around(scope, item.calls[0])
+    if item.listed is not None:
+        return Captioned(_appending(scope, variables, index, item, item.listed), section)
+    given = [variables.given(o) for o in item.calls[0].inputs]
+    above, targets = _carried(variables, index, item, given)
+    body = Assign(tuple(targets[n] for n in sorted(targets)), _call(scope, item, tuple(given)))
+    return Captioned((_loop(item, body),), section, above=tuple(above))
 
 
-def function_call(item: CallItem, inputs: Sequence[str], args: Sequence[tuple[str, Any]], name: str) -> str:
-    parts = [*inputs, *(f"{k}={value_text(v)}" for k, v in args if v is not MISSING), f"name={name}"]
-    return f"{item.function}({', '.join(parts)})"
+def _carried(
+    variables: Variables, index: int, item: LoopItem, given: list[Read | ListOf | Value]
+) -> tuple[list[Statement], dict[int, str]]:
+    """The variables that each turn gives another value, by the number of the result.
+
+    Where what the loop begins with is read later, a variable is made of it first, then put into `given`.
+    """
+    first = item.calls[0]
+    above: list[Statement] = []
+    targets: dict[int, str] = {}
+    for place, number in item.carried:
+        operand = first.inputs[place]
+        assert operand is not None
+        assert not isinstance(operand, Many)
+        target = variables.holder(operand)
+        if target and variables.last_use(operand, -1) == index:
+            variables.keep(item.outputs[number], target, index)
+        else:
+            target = variables.assign(index, item.outputs[number], [first.target, "x", "y"])
+            above.append(Assign((target,), given[place]))
+            given[place] = Read(target)
+        targets[number] = target
+    return above, targets
+
+
+def _appending(
+    scope: Scope, variables: Variables, index: int, item: LoopItem, place: int
+) -> tuple[Statement, ...]:
+    first = item.calls[0]
+    given = [variables.given(o) for o in first.inputs]
+    features = first.inputs[place]
+    assert isinstance(features, Many)
+    begin = ListOf(variables.reads(features.items))
+    name = variables.hold_list((*features.items, *item.outputs), LIST, index)
+    given[place] = Read(name)
+    return (Assign((name,), begin), _loop(item, Append(name, _call(scope, item, tuple(given)))))
+
+
+def _call(scope: Scope, item: LoopItem, given: tuple[Read | ListOf | Value, ...]) -> Call:
+    varying = {name for name, _ in item.varying}
+    arguments = tuple((k, Raw(k) if k in varying else v) for k, v in item.args)
+    name = relative_name(scope, item.prefix)
+    return function_call(
+        item.calls[0], given, arguments, Name(name.before, item.suffix, name.relative, counted=True)
+    )
+
+
+def _loop(item: LoopItem, body: Statement) -> Loop:
+    names = tuple(name for name, _ in item.varying)
+    rows = zip(*(values for _, values in item.varying), strict=True)
+    values = tuple(value_of(row[0] if len(names) == 1 else tuple(row)) for row in rows)
+    return Loop(item.start, len(item.calls), names, values, (body,))

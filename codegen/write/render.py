@@ -1,37 +1,36 @@
-"""Render: the view model through a Jinja template and the formatter."""
+"""Render: the written file through the templates and the formatter."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import black
-import jinja2
 
-from codegen.write.literals import literal
-from codegen.written import FileView
+from codegen.problems import RequestError
+from codegen.write.templates import Templates
+from codegen.written import File
 
 LINE_LENGTH = 100
 
 
-def render(view: FileView) -> str:
-    """The text of `model_mxnet.py`, as `black -l 100` leaves it."""
-    return black.format_str(source(view), mode=black.Mode(line_length=LINE_LENGTH))
+def render(file: File, templates: Templates) -> str:
+    """The text of `model_mxnet.py`, as `black -l 100` leaves it.
+
+    RequestError where a user's templates make no Python of it.
+    """
+    text = templates.source(file)
+    if templates.folder is not None:
+        _check_python(text, templates)
+    return black.format_str(text, mode=black.Mode(line_length=LINE_LENGTH))
 
 
-def source(view: FileView) -> str:
-    """The same code before it is formatted."""
-    return _environment().get_template("model_mxnet.py.jinja").render(view=view)
-
-
-def _environment() -> jinja2.Environment:
-    """Templates stand beside this package, in the source tree and in the wheel alike."""
-    folder = Path(__file__).resolve().parents[2] / "templates"
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["literal"] = literal
-    return environment
+def _check_python(text: str, templates: Templates) -> None:
+    try:
+        compile(text, "model_mxnet.py", "exec")
+    except (SyntaxError, ValueError) as error:
+        where = ""
+        if isinstance(error, SyntaxError) and error.lineno:
+            line = text.splitlines()[error.lineno - 1] if error.lineno <= len(text.splitlines()) else ""
+            where = f"\n    line {error.lineno}: {line.strip()}"
+        what = error.msg if isinstance(error, SyntaxError) else error
+        raise RequestError(
+            f"--templates {templates.folder}: what they print is no Python: {what}{where}"
+        ) from error

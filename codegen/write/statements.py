@@ -1,0 +1,177 @@
+"""The body of a function: a statement for each item, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from codegen.folded import GENERAL, CallItem, GuardItem, Item, LoopItem, Many, OpItem, VariableItem
+from codegen.identifiers import identifier
+from codegen.ir import SAYS_NOTHING
+from codegen.program import Leaf, Operand, Out
+from codegen.write.captions import Captioned, section_around, section_of, with_captions
+from codegen.write.expressions import function_call, op_or_operator, relative_name, variable
+from codegen.write.liveness import item_length, item_makes, item_reads, numbered_items, op_after
+from codegen.write.loops import loop
+from codegen.write.scope import Scope
+from codegen.write.variables import Variables
+from codegen.write.wishes import (
+    LONG_NAME,
+    authors_variable,
+    inlined_module,
+    is_inside_layer,
+    is_on_the_way,
+    last_word,
+    layer_or_last_word,
+    merged_variable,
+    own_target,
+    step,
+    variable_inside,
+)
+from codegen.written import Assign, Blank, Guard, Statement
+
+# Their result is no later state of one of their operands.
+MAKES_ANEW = frozenset(["Concat", "stack", "Embedding", "take"])
+# Their result is what their operand is.
+KEEPS = frozenset(["Dropout", "identity"])
+# An op of more results gives them as one list.
+MOST_UNPACKED = 6
+
+
+def body(scope: Scope, variables: Variables) -> list[Statement]:
+    """All statements of a function but its return."""
+    return _block(scope, variables, scope.items, 0)
+
+
+def without_blank(statements: Sequence[Statement]) -> tuple[Statement, ...]:
+    """Statements that begin with no empty line."""
+    return tuple(statements[1:] if isinstance(statements[0], Blank) else statements)
+
+
+def _block(scope: Scope, variables: Variables, items: Sequence[Item], index: int) -> list[Statement]:
+    """The statements of some items, of which the first has number `index`."""
+    made: list[Captioned] = []
+    for place, item in enumerate(items):
+        if isinstance(item, OpItem):
+            made.append(_op(scope, variables, index, item))
+        elif isinstance(item, VariableItem):
+            made.append(_variable(scope, variables, index, item, op_after(items, place)))
+        elif isinstance(item, CallItem):
+            made.append(_call(scope, variables, index, item))
+        elif isinstance(item, LoopItem):
+            made.append(loop(scope, variables, index, item))
+        else:
+            made.append(_guard(scope, variables, index, item))
+        index += item_length(item)
+    return with_captions(made)
+
+
+def _variable(
+    scope: Scope, variables: Variables, index: int, item: VariableItem, reader: OpItem | None
+) -> Captioned:
+    """A Variable, which stands with the op that reads it."""
+    own = item.variable
+    tail = own.name[len(scope.prefix) :].strip("_")
+    wish = tail if len(tail) < LONG_NAME else tail.rsplit("_", 1)[-1]
+    wish = "x" if own.kind == "input" and wish in GENERAL else wish
+    target = variables.assign(index, Leaf(own.name), [wish])
+    section = section_of(scope, reader.call) if reader is not None and own.kind != "input" else None
+    return Captioned((Assign((target,), variable(scope, item)),), section)
+
+
+def _op(scope: Scope, variables: Variables, index: int, item: OpItem) -> Captioned:
+    value = op_or_operator(scope, variables, item)
+    wishes, made_up = _wishes(scope, variables, index, item)
+    call = item.call
+    if call.outputs == 1:
+        targets = [variables.assign(index, Out(item.index), wishes, made_up)]
+    elif call.outputs <= MOST_UNPACKED:
+        targets = list(_unpacked(scope, variables, index, item))
+    else:
+        targets = [variables.assign(index, Out(item.index, -1), ["parts"])]
+    return Captioned((Assign(tuple(targets), value),), section_of(scope, call), call.comment)
+
+
+def _wishes(scope: Scope, variables: Variables, index: int, item: OpItem) -> tuple[list[str], list[str]]:
+    """What an op's result would best be called, best first; and which of these names no author has chosen."""
+    call, program = item.call, scope.program
+    tail = layer_or_last_word(scope, call)
+    takes_over = call.op not in MAKES_ANEW or len(call.inputs) == 1
+    dying = variables.dying(index, list(call.operands())) if takes_over else ""
+    made_up = [inlined_module(scope, call), tail]
+    wishes = [authors_variable(scope, own_target(scope, call), item.index, None), dying, *made_up]
+    if call.op in KEEPS and is_on_the_way(program, item.index):
+        # Neither what the statement assigns, nor what it reads under a name of its own.
+        wishes = [dying if dying in SAYS_NOTHING else "", tail]
+    if scope.frame.op or is_inside_layer(program, item.index):
+        made_up = wishes = [step(scope, call)]
+    return wishes, made_up
+
+
+def _unpacked(scope: Scope, variables: Variables, index: int, item: OpItem) -> Iterator[str]:
+    """A variable for each result, `_` for one that nothing reads."""
+    authors = item.call.source.targets
+    tail = layer_or_last_word(scope, item.call)
+    for i in range(item.call.outputs):
+        out = Out(item.index, i)
+        wish = authors[i] if len(authors) == item.call.outputs else f"{tail}{i}"
+        yield variables.assign(index, out, [wish]) if variables.is_read(out) else "_"
+
+
+def _call(scope: Scope, variables: Variables, index: int, item: CallItem) -> Captioned:
+    given = [variables.given(o) for o in item.inputs]
+    value = function_call(item, given, item.args, relative_name(scope, item.path))
+    targets = _call_targets(scope, variables, index, item)
+    return Captioned((Assign(targets, value),), section_around(scope, item))
+
+
+def _call_targets(scope: Scope, variables: Variables, index: int, item: CallItem) -> tuple[str, ...]:
+    tail = last_word(item.path)
+    if len(item.outputs) == 1:
+        inputs = [o for o in item.inputs if o is not None and not isinstance(o, Many)]
+        author = authors_variable(scope, item.target, item.span[1], item.frame)
+        wishes = [author, variables.dying(index, inputs), tail]
+        return (variables.assign(index, item.outputs[0], wishes, [tail]),)
+    return tuple(
+        variables.assign(index, o, [variable_inside(scope.program, o), f"{tail}{i}"])
+        for i, o in enumerate(item.outputs)
+    )
+
+
+def _guard(scope: Scope, variables: Variables, index: int, part: GuardItem) -> Captioned:
+    """`if flag:`, and above it a variable for what stands in the part's place without it."""
+    above = [
+        statement
+        for operand, instead in part.merges
+        for statement in _merged(scope, variables, index, part, operand, instead)
+    ]
+    inside = without_blank(_block(scope, variables, part.items, index))
+    variables.end_part()
+    return Captioned((Guard(part.flag, inside),), above=tuple(above))
+
+
+def _merged(
+    scope: Scope, variables: Variables, index: int, part: GuardItem, operand: Operand, instead: Operand
+) -> list[Statement]:
+    """Give what a part makes the variable of `instead`, which stands in its place without the part.
+
+    Where `instead` is read again, or the author calls the result otherwise, a variable is made of it first.
+    """
+    read = variables.read(instead)
+    end = index + item_length(part)
+    dies = variables.last_use(instead, -1) < end and variables.holder(instead) != ""
+    author = identifier(merged_variable(scope, part, operand) or str(read))
+    is_renamed = author != str(read) and variables.is_free(author, index - 1)
+    made_at = next((p for p, i in numbered_items(part, index) if operand in item_makes(i)), -1)
+    if not dies or _is_read_after(part, operand, instead) or is_renamed:
+        target = variables.assign(index, Leaf(f"merge {index}"), [author, "identity", "y"])
+        variables.merge(operand, target, index, end, (index, made_at))
+        return [Assign((target,), read)]
+    reading = (p for p, i in numbered_items(part, index) if instead in item_reads(i))
+    variables.merge(operand, str(read), index, end, (max(reading, default=index), made_at))
+    return []
+
+
+def _is_read_after(part: GuardItem, made: Operand, instead: Operand) -> bool:
+    """Whether a part reads `instead` after it has made what takes its place."""
+    place = next((n for n, inner in enumerate(part.items) if made in item_makes(inner)), len(part.items))
+    return any(instead in item_reads(inner) for inner in part.items[place + 1 :])
