@@ -31,29 +31,29 @@ from tracer.recorder import Capture, Recorder
 from tracer.user_code import Refusal, user_traceback
 
 
-class _Fake(FakeTensorMode):  # type: ignore[no-untyped-call]
-    """A mode that keeps its fake parameters: it would forget them with the copy of the net that holds them."""
+class SharedFakes(FakeTensorMode):  # type: ignore[no-untyped-call]
+    """A mode for several captures of one net: each of its parameters is made fake once.
+
+    The plain mode would forget the fake ones with the copy of the net that holds them.
+    """
 
     def __init__(self) -> None:
         super().__init__(allow_non_fake_inputs=True)
-        self.kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        # By id, which is not given again while the tensor is kept beside its fake.
+        self._kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def parameter(self, tensor: torch.Tensor) -> torch.Tensor:
-        if id(tensor) not in self.kept:
-            self.kept[id(tensor)] = tensor, self.from_tensor(tensor)
-        return self.kept[id(tensor)][1]
-
-
-def fake_mode() -> _Fake:
-    """What several captures of one net may share, so that its parameters are made fake once."""
-    return _Fake()
+        """The fake tensor of a parameter."""
+        if id(tensor) not in self._kept:
+            self._kept[id(tensor)] = tensor, self.from_tensor(tensor)
+        return self._kept[id(tensor)][1]
 
 
 def capture(
     model: nn.Module,
     inputs: Mapping[str, Any],
     taps: Sequence[str] = (),
-    mode: _Fake | None = None,
+    fakes: SharedFakes | None = None,
 ) -> Capture:
     """Record one run of `model` (in eval mode) on `inputs` (argument name of forward: value).
 
@@ -64,7 +64,7 @@ def capture(
     """
     with _quiet_torch(), _traced_settings():
         try:
-            return _capture_with(mode or fake_mode(), model, inputs, taps)
+            return _capture_with(fakes or SharedFakes(), model, inputs, taps)
         except Refusal as refusal:
             raise ConversionError((refusal.problem,)) from None
         except Exception:  # noqa: BLE001 - anything: the real run below tells whose fault it was
@@ -100,7 +100,7 @@ def _run_eagerly(model: nn.Module, inputs: Mapping[str, Any]) -> None:
 
 def recorded_values(
     model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()
-) -> dict[str, list[torch.Tensor]]:
+) -> Mapping[str, list[torch.Tensor]]:
     """The real value of every node of a capture: node name -> one tensor for each output."""
     with _quiet_torch(), _traced_settings():
         recorder = Recorder(_copied(model, None), None, keep_values=True)
@@ -109,18 +109,18 @@ def recorded_values(
 
 
 def _capture_with(
-    fake: _Fake | None, model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str]
+    fakes: SharedFakes | None, model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str]
 ) -> Capture:
-    recorder = Recorder(_copied(model, fake), fake)
+    recorder = Recorder(_copied(model, fakes), fakes)
     own = _own_copies(inputs)
-    if fake is not None:
-        own = {k: fake.from_tensor(v) if _has_elements(v) else v for k, v in own.items()}
+    if fakes is not None:
+        own = {k: fakes.from_tensor(v) if _has_elements(v) else v for k, v in own.items()}
     return recorder.trace(own, taps)
 
 
-def _copied(model: nn.Module, fake: _Fake | None) -> nn.Module:
+def _copied(model: nn.Module, fakes: SharedFakes | None) -> nn.Module:
     """A copy that shares the module's parameters, or has fake ones."""
-    if fake is None:
+    if fakes is None:
         copied = module_copy(model, parameter=lambda _name, tensor: tensor)
         close_modules(copied)
         return copied
@@ -128,16 +128,16 @@ def _copied(model: nn.Module, fake: _Fake | None) -> nn.Module:
     def buffer(name: str, tensor: torch.Tensor) -> torch.Tensor:
         # Statistics are never looked at; fake ones let torch reuse what it knows of batch_norm.
         statistics = name in {"running_mean", "running_var"}
-        return fake.parameter(tensor) if statistics else tensor.detach().clone()
+        return fakes.parameter(tensor) if statistics else tensor.detach().clone()
 
-    copied = module_copy(model, parameter=lambda _name, tensor: fake.parameter(tensor), buffer=buffer)
+    copied = module_copy(model, parameter=lambda _name, tensor: fakes.parameter(tensor), buffer=buffer)
     close_modules(copied)
     return copied
 
 
 @contextlib.contextmanager
 def _quiet_torch() -> Iterator[None]:
-    """Without torch's notes on prototypes of its own, which it uses inside: of these nothing is kept."""
+    """Without torch's warnings about prototypes of its own, which it uses inside and which nobody here asked for."""
     logger = logging.getLogger("torch._subclasses.fake_tensor")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -1,11 +1,100 @@
-"""Which module calls an op stands in."""
+"""Where a call of torch stands: in which calls of modules, and on which of the user's lines."""
 
 from __future__ import annotations
 
-from torch import fx
+import inspect
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import CodeType
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from codegen.ir import Frame, Source
+from tracer.statements import statement_at
+from tracer.user_code import file_of, forward_line, is_user_file, user_line
+from tracer.user_functions import UserFunctions
+
+
+class Frames:
+    """The module calls that run, outermost first.
+
+    `made_by` gives the node that made a tensor, None for one that is not recorded. `end` is the code of the
+    function that runs the net: what calls it is not the user's.
+    """
+
+    def __init__(
+        self, model: nn.Module, made_by: Callable[[torch.Tensor], fx.Node | None], end: CodeType
+    ) -> None:
+        self._made_by = made_by
+        self._end = end
+        self._frames: list[Frame] = []
+        self._modules: list[nn.Module] = []
+        self._calls: Counter[int] = Counter()
+        self._paths = {id(m): path for path, m in model.named_modules()}
+        self._functions = UserFunctions(is_user_file, end)
+
+    @property
+    def path(self) -> str:
+        """The path of the module that runs."""
+        return self._frames[-1].path if self._frames else ""
+
+    @property
+    def module(self) -> nn.Module | None:
+        """The module that runs."""
+        return self._modules[-1] if self._modules else None
+
+    def enter(self, module: nn.Module, _args: Any) -> None:
+        """A forward pre-hook: the module begins to run."""
+        cls = type(module)
+        path = self._paths.get(id(module), f"{self.path}.{cls.__name__.lower()}".lstrip("."))
+        call = self._calls[id(module)]
+        self._calls[id(module)] += 1
+        caller = sys._getframe(1)
+        self._functions.calls_module(caller)
+        file, line = user_line(caller, self._end) if self._frames else ("", 0)
+        target = statement_at(file, line).target
+        frame = Frame(path, cls.__name__, call, is_library(cls), file_of(module), target=target, line=line)
+        self._frames.append(frame)
+        self._modules.append(module)
+
+    def note_arguments(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """A forward pre-hook after `enter`: what the module is called with."""
+        try:
+            bound = inspect.signature(module.forward).bind(*args, **kwargs).arguments
+        except (TypeError, ValueError):  # the call itself raises, with the better message
+            return
+        self._frames[-1] = replace(self._frames[-1], arguments=self._traced_arguments(bound))
+
+    def leave(self) -> Frame:
+        """The innermost module is done."""
+        self._modules.pop()
+        return self._frames.pop()
+
+    def source(self) -> Source:
+        """Where the call stands that runs now."""
+        caller = sys._getframe(1)
+        file, line = user_line(caller, self._end)
+        frames = (*self._frames, *self._functions.running(caller, self.path, self._traced_arguments))
+        target = statement_at(*forward_line(caller, self._end)).target
+        return Source(self.path, file, line, frames, target)
+
+    def callers(self) -> frozenset[tuple[str, int]]:
+        """(path, call) of the user's functions that call modules: known when the run is over."""
+        return self._functions.callers()
+
+    def _traced_arguments(self, bound: Mapping[str, Any]) -> tuple[tuple[str, str, int], ...]:
+        """The recorded tensors among arguments: the name of each, and what made it."""
+        tensors = [(k, t) for k, v in bound.items() for t in (v if isinstance(v, list | tuple) else [v])]
+        nodes = [(k, self._made_by(t)) for k, t in tensors if isinstance(t, torch.Tensor)]
+        return tuple((k, *output_of(node)) for k, node in nodes if node is not None)
 
 
 def is_library(cls: type) -> bool:
+    """Whether a class is one of torch.nn's own."""
     return cls.__module__.startswith("torch.nn.")
 
 

@@ -1,85 +1,41 @@
-"""What recording must know of ops of torch."""
+"""Tables: what recording must know of ops of torch, by their canonical names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 
 WAY_OUT = (
     "compute with torch.where or a mask instead of Python control flow, or move this step out of forward"
 )
+# A better way out than the usual one, by what the refusal says was called.
 WAYS_OUT = {
     "pack_padded_sequence()": "call the layer on the padded sequences: all of one length, or with a mask after it"
 }
-# What makes a tensor of the same dtype as another, and what makes it without that.
-NEW: dict[str, Callable[..., Any]] = {
+# What makes a tensor of another's dtype, and what makes it without the other: recorded as the latter, so
+# that the result does not seem to depend on the other's values.
+NEW: Mapping[str, Callable[..., Any]] = {
     "new_zeros": torch.zeros,
     "new_ones": torch.ones,
     "new_empty": torch.zeros,
     "new_full": torch.full,
 }
+# Results in Python, or with a shape, that depend on the values of a tensor: one graph cannot hold them.
 DATA_DEPENDENT = frozenset(
-    [
-        "item",
-        "tolist",
-        "numpy",
-        "__bool__",
-        "__int__",
-        "__float__",
-        "__index__",
-        "__complex__",
-        "__array__",
-        "nonzero",
-        "argwhere",
-        "unique",
-        "unique_consecutive",
-        "masked_select",
-        "equal",
-        "allclose",
-        "is_nonzero",
-        "__contains__",
-        "bincount",
-    ]
+    "item tolist numpy __bool__ __int__ __float__ __index__ __complex__ __array__ nonzero argwhere unique "
+    "unique_consecutive masked_select equal allclose is_nonzero __contains__ bincount".split()
 )
-# Calls that return their own input in eval mode, and still say something to a reader.
+# Calls that return their own input in eval mode, and still say something to a reader: recorded all the same.
 KEPT_IDENTITIES = frozenset(
-    [
-        "dropout",
-        "dropout1d",
-        "dropout2d",
-        "dropout3d",
-        "alpha_dropout",
-        "feature_alpha_dropout",
-        "feature_dropout",
-        "rrelu",
-    ]
+    "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout feature_dropout rrelu".split()
 )
+# Called like writes (`requires_grad_`), but no value changes.
 NOT_WRITES = frozenset(["requires_grad", "retain_grad", "share_memory"])
-_T = TypeVar("_T")
-
-
-def tensors_in(value: Any) -> Iterator[torch.Tensor]:
-    """Every tensor inside nested tuples, lists, dicts and slices."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from tensors_in(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from tensors_in(item)
-    elif isinstance(value, slice):
-        yield from tensors_in((value.start, value.stop, value.step))
-
-
-def made_anew(
-    name: str, like: torch.Tensor, *given: Any, dtype: torch.dtype | None = None, **kwargs: Any
-) -> tuple[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
-    """`x.new_zeros(size)` as torch.zeros: of `x` it takes the dtype alone, and so it may be a constant."""
-    if name != "new_full" and given and isinstance(given[0], int):
-        given = (given,)  # new_zeros(2, 3)
-    kept = {k: v for k, v in kwargs.items() if k in {"size", "fill_value"}}
-    kept["dtype"] = like.dtype if dtype is None else dtype
-    return NEW[name].__name__, NEW[name], given, kept
+# These count a use of their statistics or weights as a write, and in eval mode change no value.
+TOUCHES_WEIGHTS = frozenset(["batch_norm", "instance_norm", "embedding", "embedding_bag"])
+# Views with all elements of their base, in its order: a write to one is put back by a reshape.
+SAME_ELEMENTS = KEPT_IDENTITIES | frozenset(
+    "view reshape flatten unflatten unsqueeze squeeze contiguous view_as detach data alias ravel".split()
+)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from codegen.problems import RequestError
-from tracer.op_facts import _T
+
+_T = TypeVar("_T")
 
 
 def flatten_outputs(result: Any, path: str = "output") -> tuple[list[tuple[str, torch.Tensor]], list[str]]:

@@ -21,17 +21,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 from torch.overrides import handle_torch_function
 
 from codegen.builder.rule import RuleEntry
-from codegen.decompositions import _F
 from codegen.problems import RequestError
 from codegen.rules import add_rule
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 _MODULES: dict[str, RuleEntry] = {}
 
 

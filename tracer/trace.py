@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from codegen.ir import Graph
 from codegen.problems import ConversionError, RequestError, UserModelError
-from tracer.capture import capture, fake_mode
+from tracer.capture import SharedFakes, capture
 from tracer.inputs import InputSpec, make_inputs
 from tracer.to_ir import Mismatch, unify
 from tracer.user_code import user_traceback
@@ -23,8 +24,6 @@ def check_taps(model: nn.Module, taps: Sequence[str]) -> None:
     paths = dict(model.named_modules())
     for tap in taps:
         if tap not in paths:
-            import difflib
-
             close = difflib.get_close_matches(tap, paths, n=3)
             known = f"; close to it: {', '.join(close)}" if close else ""
             raise RequestError(f"--tap {tap}: the net has no module of that path{known}")
@@ -34,12 +33,12 @@ def trace(model: nn.Module, specs: tuple[InputSpec, ...], taps: Sequence[str] = 
     """The IR of a net: traced at three batch sizes, or at one where the net freezes it."""
     batch = batch_of(specs)
     _initialise(model, specs)
-    mode = fake_mode()
-    first = capture(model, make_inputs(specs, None, 0), taps, mode)
+    fakes = SharedFakes()
+    first = capture(model, make_inputs(specs, None, 0), taps, fakes)
     if batch is None:
         return replace(unify([first], [1]), free_batch=False, frozen_because="no input has a batch axis")
     try:
-        others = [capture(model, make_inputs(specs, k * batch, 0), taps, mode) for k in (2, 3)]
+        others = [capture(model, make_inputs(specs, k * batch, 0), taps, fakes) for k in (2, 3)]
     except (UserModelError, ConversionError) as error:
         return _frozen(first, batch, f"the net does not run at batch size {2 * batch}: {_last_line(error)}")
     try:

@@ -1,4 +1,4 @@
-"""The author's functions that forward calls (`channel_shuffle(x, 2)`), as frames beside those of modules.
+"""The user's functions that forward calls (`channel_shuffle(x, 2)`), as frames beside those of modules.
 
 Only functions that call no module: what a larger one does belongs to its module.
 """
@@ -19,7 +19,7 @@ Arguments: TypeAlias = tuple[tuple[str, str, int], ...]
 MODULE_CALLS = frozenset(["_call_impl", "_wrapped_call_impl"])
 
 
-def without(source: Source, gone: Collection[tuple[str, int]]) -> Source:
+def without_functions(source: Source, gone: Collection[tuple[str, int]]) -> Source:
     """The place of an op without some of the functions that it stands in."""
     if not any(f.helper for f in source.frames):
         return source
@@ -27,7 +27,7 @@ def without(source: Source, gone: Collection[tuple[str, int]]) -> Source:
     return replace(source, frames=frames)
 
 
-class Helpers:
+class UserFunctions:
     """Knows the running functions again from one op to the next."""
 
     def __init__(self, is_user_file: Callable[[str], bool], end: CodeType) -> None:

@@ -1,11 +1,14 @@
 """Ops of torch that are written with other ops of torch: they are recorded as those.
 
-    @composite("block_diag")
+    @decomposes("block_diag")
     def block_diag(tensors): ...
 
-A composite's arguments are the op's, by their canonical names (tracer.canonical). Where it raises
-`NotWritten`, or its signature does not fit, the op is recorded as it stands. The net that torch itself runs
-has the op, so the comparison holds a composite to it.
+A decomposition's arguments are the op's, by their canonical names (tracer.canonical). Where it raises
+`NotWritten`, or its signature does not fit, the op is recorded as it stands, and refused. The net that torch
+itself runs has the op: the comparison with torch holds the decomposition to it.
+
+An op that has a lowering rule has no decomposition. Where the rule covers only some calls of an op, the
+others are a form of it, with a name and a decomposition of its own: see codegen.decompositions.forms.
 """
 
 from __future__ import annotations
@@ -13,43 +16,63 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
 from typing import Any, TypeVar
 
 import torch
 from torch.overrides import handle_torch_function
 
-Composite = Callable[..., Any]
-_C = TypeVar("_C", bound=Composite)
-_TABLE: dict[str, Composite] = {}
+Decomposition = Callable[..., Any]
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class NotWritten(Exception):
-    """A composite does not cover this case: the op stands as it is."""
+    """A decomposition does not cover this call: the op stands as it is."""
 
 
-def composite(*names: str) -> Callable[[_C], _C]:
-    """Mark a function as what ops of these names compute. ValueError where an op has one already."""
+def decomposes(*names: str, **constants: Any) -> Callable[[_F], _F]:
+    """Mark a function as what the ops, or forms of ops, of these names compute.
 
-    def mark(function: _C) -> _C:
-        for name in names:
-            if name in _TABLE:
-                raise ValueError(f"two composites for {name}")
-            _TABLE[name] = function
+    `constants` are arguments of the function that tell its ops apart.
+    """
+
+    def mark(function: _F) -> _F:
+        made = functools.partial(function, **constants) if constants else function
+        marked = {**dict.fromkeys(names, made), **getattr(function, "__decomposes__", {})}
+        function.__decomposes__ = marked  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def decomposes_each(constant: str, table: Mapping[str, Any]) -> Callable[[_F], _F]:
+    """Mark a function as what every op of a table computes; the argument `constant` is the op's entry."""
+
+    def mark(function: _F) -> _F:
+        for name, entry in table.items():
+            function = decomposes(name, **{constant: entry})(function)
         return function
 
     return mark
 
 
 @functools.cache
-def composites() -> Mapping[str, Composite]:
-    """Every composite, by the op's canonical name."""
+def decompositions() -> Mapping[str, Decomposition]:
+    """Every decomposition, by the name of its op or form. ValueError where a name has two."""
+    table: dict[str, Decomposition] = {}
     for info in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{info.name}")
-    return _TABLE
+        for name, decomposition in _defined_in(importlib.import_module(f"{__name__}.{info.name}")):
+            if name in table:
+                raise ValueError(f"two decompositions of {name}, one of them in {info.name}")
+            table[name] = decomposition
+    return table
 
 
-_F = TypeVar("_F", bound=Callable[..., Any])
+def _defined_in(module: ModuleType) -> Iterator[tuple[str, Decomposition]]:
+    for value in vars(module).values():
+        if getattr(value, "__module__", "") == module.__name__:
+            yield from getattr(value, "__decomposes__", {}).items()
 
 
 def op(function: _F) -> _F:

@@ -7,35 +7,35 @@ from typing import Any
 
 import torch
 
-from codegen.decompositions import NotWritten, composite
+from codegen.decompositions import NotWritten, decomposes
 
 Tensor = torch.Tensor
 
 
-@composite("addr")
+@decomposes("addr")
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, beta: float = 1, alpha: float = 1) -> Tensor:
     outer = vec1.unsqueeze(1) * vec2.unsqueeze(0)
     outer = outer * alpha if alpha != 1 else outer
     return outer if beta == 0 else (input * beta if beta != 1 else input) + outer
 
 
-@composite("angle")
+@decomposes("angle")
 def angle(input: Tensor) -> Tensor:
     return torch.where(input < 0, math.pi, torch.where(input != input, input, torch.zeros_like(input)))
 
 
-@composite("logaddexp2")
+@decomposes("logaddexp2")
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     top = torch.maximum(input, other)
     return top + torch.log1p(torch.exp2(-(input - other).abs())) / math.log(2)
 
 
-@composite("ldexp")
+@decomposes("ldexp")
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     return input * torch.exp2(other.float())
 
 
-@composite("frexp")
+@decomposes("frexp")
 def frexp(input: Tensor) -> tuple[Tensor, Tensor]:
     exponent = torch.floor(torch.log2(torch.where(input == 0, torch.ones_like(input), input.abs()))) + 1
     mantissa = input / torch.exp2(exponent)
@@ -45,7 +45,7 @@ def frexp(input: Tensor) -> tuple[Tensor, Tensor]:
     return mantissa, torch.where(input == 0, torch.zeros_like(exponent), exponent).to(torch.int32)
 
 
-@composite("isclose")
+@decomposes("isclose")
 def isclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Tensor:
@@ -57,7 +57,7 @@ def isclose(
     return near | ((input != input) & (other != other)) if equal_nan else near
 
 
-@composite("isin")
+@decomposes("isin")
 def isin(elements: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False) -> Tensor:
     del assume_unique
     elements, test_elements = torch.as_tensor(elements), torch.as_tensor(test_elements)
@@ -68,7 +68,7 @@ def isin(elements: Any, test_elements: Any, assume_unique: bool = False, invert:
     return ~found if invert else found
 
 
-@composite("mvlgamma")
+@decomposes("mvlgamma")
 def mvlgamma(input: Tensor, p: int) -> Tensor:
     total = input.lgamma()
     for j in range(1, p):
@@ -76,7 +76,7 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     return total + p * (p - 1) / 4 * math.log(math.pi)
 
 
-@composite("special_xlog1py")
+@decomposes("special_xlog1py")
 def xlog1py(input: Any, other: Any) -> Tensor:
     left, right = torch.as_tensor(input), torch.as_tensor(other)
     zero = (left == 0) & (right == right)
@@ -84,30 +84,30 @@ def xlog1py(input: Any, other: Any) -> Tensor:
     return torch.where(zero, torch.zeros_like(product), product)
 
 
-@composite("special_entr")
+@decomposes("special_entr")
 def entr(input: Tensor) -> Tensor:
     inside = -input * torch.log(torch.where(input > 0, input, torch.ones_like(input)))
     return torch.where(input < 0, -torch.inf, torch.where(input != input, input, inside))
 
 
-@composite("special_ndtr")
+@decomposes("special_ndtr")
 def ndtr(input: Tensor) -> Tensor:
     return torch.erfc(input.double() * -math.sqrt(0.5)).float() * 0.5
 
 
-@composite("renorm")
+@decomposes("renorm")
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     axes = [a for a in range(input.dim()) if a != dim % input.dim()]
     norm = torch.linalg.vector_norm(input, p, axes, keepdim=True)
     return input * torch.where(norm > maxnorm, maxnorm / (norm + 1e-7), torch.ones_like(norm))
 
 
-@composite("linspace")
+@decomposes("linspace")
 def linspace(start: Any, end: Any, steps: int, dtype: torch.dtype | None = None) -> Tensor:
     return _between(start, end, steps).to(dtype or torch.get_default_dtype())
 
 
-@composite("logspace")
+@decomposes("logspace")
 def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, dtype: torch.dtype | None = None
 ) -> Tensor:
@@ -129,7 +129,7 @@ def _between(start: Any, end: Any, steps: int) -> Tensor:
     return torch.where(places < steps / 2, first + step * places, last - step * (steps - 1 - places))
 
 
-@composite("masked_scatter")
+@decomposes("masked_scatter")
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     shape = torch.broadcast_shapes(input.shape, mask.shape)
     chosen = mask.expand(shape).reshape(-1)
@@ -137,7 +137,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     return torch.where(chosen, source.reshape(-1)[place], input.expand(shape).reshape(-1)).reshape(shape)
 
 
-@composite("nonzero_static")
+@decomposes("nonzero_static")
 def nonzero_static(input: Tensor, size: int, fill_value: int = -1) -> Tensor:
     count = input.numel()
     if not input.dim() or not count or not size:

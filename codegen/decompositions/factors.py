@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from codegen.decompositions import NotWritten, composite
+from codegen.decompositions import NotWritten, decomposes
 from codegen.decompositions.linalg import both_of, none_of, squared_values
 
 Tensor = torch.Tensor
@@ -52,31 +52,31 @@ def _factored(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return packed.to(matrix.dtype), torch.cat(pivots, -1).to(torch.int32)
 
 
-@composite("linalg_lu_factor")
+@decomposes("linalg_lu_factor")
 def lu_factor(A: Tensor, pivot: bool = True) -> tuple[Tensor, Tensor]:
     if not pivot or not A.numel():
         raise NotWritten
     return _factored(A)
 
 
-@composite("linalg_lu_factor_ex")
+@decomposes("linalg_lu_factor_ex")
 def lu_factor_ex(A: Tensor, pivot: bool = True, check_errors: bool = False) -> tuple[Tensor, Tensor, Tensor]:
     del check_errors
     return *lu_factor(A, pivot), none_of(A)
 
 
-@composite("lu")
+@decomposes("lu")
 def lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> tuple[Tensor, ...]:
     return lu_factor_ex(A, pivot) if get_infos else lu_factor(A, pivot)
 
 
-@composite("linalg_lu")
+@decomposes("linalg_lu")
 def linalg_lu(A: Tensor, pivot: bool = True) -> tuple[Tensor, Tensor, Tensor]:
     packed, pivots = lu_factor(A, pivot)
     return lu_unpack(packed, pivots)
 
 
-@composite("geqrf")
+@decomposes("geqrf")
 def geqrf(input: Tensor) -> tuple[Tensor, Tensor]:
     """LAPACK's: each column becomes its length and the vector of the reflection that made it so."""
     rows, columns = input.shape[-2:]
@@ -104,7 +104,7 @@ def geqrf(input: Tensor) -> tuple[Tensor, Tensor]:
     return packed.to(input.dtype), torch.cat(factors, -1).to(input.dtype)
 
 
-@composite("lu_unpack")
+@decomposes("lu_unpack")
 def lu_unpack(
     LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -117,7 +117,7 @@ def lu_unpack(
     return order, lower, upper
 
 
-@composite("linalg_lu_solve")
+@decomposes("linalg_lu_solve")
 def linalg_lu_solve(
     LU: Tensor, pivots: Tensor, B: Tensor, left: bool = True, adjoint: bool = False
 ) -> Tensor:
@@ -128,12 +128,12 @@ def linalg_lu_solve(
     return (inverse @ right if left else right @ inverse).to(B.dtype)
 
 
-@composite("lu_solve")
+@decomposes("lu_solve")
 def lu_solve(input: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
     return linalg_lu_solve(LU_data, LU_pivots, input)
 
 
-@composite("linalg_lstsq")
+@decomposes("linalg_lstsq")
 def lstsq(
     input: Tensor, other: Tensor, rcond: Any = None, driver: Any = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -149,7 +149,7 @@ def lstsq(
     return found, residuals, torch.linalg.matrix_rank(input), torch.zeros(0, dtype=input.dtype)
 
 
-@composite("svd")
+@decomposes("svd")
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> tuple[Tensor, Tensor, Tensor]:
     if compute_uv:
         raise NotWritten  # vectors of either sign
@@ -160,36 +160,27 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> tuple[Tens
     return left, torch.linalg.svdvals(input), right
 
 
-@composite("linalg_matrix_norm")
-def matrix_norm(
+@decomposes("linalg_matrix_norm_by_values")
+def matrix_norm_by_values(
     A: Any = None, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, **rest: Any
 ) -> Tensor:
     return _by_values(A if A is not None else rest["input"], ord, dim, keepdim)
 
 
-@composite("linalg_norm")
-def linalg_norm(
+@decomposes("linalg_norm_by_values")
+def linalg_norm_by_values(
     A: Any = None, ord: Any = None, dim: Any = None, keepdim: bool = False, input: Any = None
 ) -> Tensor:
-    matrix = A if A is not None else input
-    if dim is None and matrix.dim() == 2:
-        dim = (-2, -1)
-    if not isinstance(dim, tuple | list) or len(dim) != 2:
-        raise NotWritten
-    return _by_values(matrix, ord, dim, keepdim)
+    return _by_values(A if A is not None else input, ord, (-2, -1) if dim is None else dim, keepdim)
 
 
-@composite("norm")
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Tensor:
-    if p != "nuc":
-        raise NotWritten
+@decomposes("norm_nuclear")
+def norm_nuclear(input: Tensor, p: str, dim: Any = None, keepdim: bool = False) -> Tensor:
     return _by_values(input, p, (-2, -1) if dim is None else dim, keepdim)
 
 
 def _by_values(matrix: Tensor, order: Any, dim: Any, keepdim: bool) -> Tensor:
-    """A norm that is a function of the singular values."""
-    if order not in {2, -2, "nuc"} or not matrix.numel():
-        raise NotWritten
+    """A norm that is a function of the singular values: the largest (2), the smallest (-2), or their sum."""
     first, second = (d % matrix.dim() for d in dim)
     values = squared_values(matrix.movedim((first, second), (-2, -1))).sqrt()
     found = values.sum(-1) if order == "nuc" else values[..., -1 if order == 2 else 0]

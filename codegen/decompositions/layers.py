@@ -7,11 +7,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from codegen.decompositions import NotWritten, composite
+from codegen.decompositions import NotWritten, decomposes
 from codegen.decompositions.elementwise import Tensor
 
 
-@composite("linear_cross_entropy")
+@decomposes("linear_cross_entropy")
 def linear_cross_entropy(
     input: Tensor,
     linear_weight: Tensor,
@@ -41,14 +41,14 @@ def linear_cross_entropy(
     )
 
 
-@composite("_safe_softmax")
+@decomposes("_safe_softmax")
 def safe_softmax(input: Tensor, dim: int, dtype: torch.dtype | None = None) -> Tensor:
     x = input if dtype is None else input.to(dtype)
     none = (x == -torch.inf).all(dim, keepdim=True)
     return torch.where(none, torch.zeros_like(x), torch.where(none, torch.zeros_like(x), x).softmax(dim))
 
 
-@composite("native_layer_norm")
+@decomposes("native_layer_norm")
 def native_layer_norm(
     input: Tensor, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -59,7 +59,7 @@ def native_layer_norm(
     return out, mean, (variance + eps).rsqrt()
 
 
-@composite("native_group_norm")
+@decomposes("native_group_norm")
 def native_group_norm(
     input: Tensor, weight: Any, bias: Any, N: int, C: int, HxW: int, group: int, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -69,7 +69,7 @@ def native_group_norm(
     return F.group_norm(input, group, weight, bias, eps), mean, (variance + eps).rsqrt()
 
 
-@composite("native_batch_norm", "_native_batch_norm_legit")
+@decomposes("native_batch_norm", "_native_batch_norm_legit")
 def native_batch_norm(
     input: Tensor,
     weight: Any = None,
@@ -92,7 +92,7 @@ def native_batch_norm(
     return F.batch_norm(input, None, None, weight, bias, True, eps=eps), mean, (variance + eps).rsqrt()
 
 
-@composite("_batch_norm_with_update")
+@decomposes("_batch_norm_with_update")
 def batch_norm_with_update(
     input: Tensor, weight: Any, bias: Any, running_mean: Any, running_var: Any, momentum: float, eps: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -101,7 +101,7 @@ def batch_norm_with_update(
     return *found, torch.zeros(0, dtype=torch.uint8)
 
 
-@composite("multilabel_margin_loss")
+@decomposes("multilabel_margin_loss")
 def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Each class of the target, up to the first -1, against each class that is none of them."""
     x = input.reshape(-1, 1) if input.dim() == 0 else input.reshape(-1, input.shape[-1])
@@ -120,7 +120,7 @@ _MODES = ("bilinear", "nearest", "bicubic")
 _PADDINGS = ("zeros", "border", "reflection")
 
 
-@composite("grid_sampler_2d", "grid_sampler_3d")
+@decomposes("grid_sampler_2d", "grid_sampler_3d")
 def grid_sampler(
     input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Tensor:
@@ -129,7 +129,7 @@ def grid_sampler(
     )
 
 
-@composite("_upsample_bilinear2d_aa")
+@decomposes("_upsample_bilinear2d_aa")
 def upsample_aa(
     input: Tensor,
     output_size: Any = None,

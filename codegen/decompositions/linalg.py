@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from codegen.decompositions import NotWritten, composite, op
+from codegen.decompositions import NotWritten, decomposes, op
 
 Tensor = torch.Tensor
 
@@ -31,39 +31,39 @@ def none_of(input: Tensor) -> Tensor:
     return torch.zeros_like(input.sum((-2, -1)), dtype=torch.int32)
 
 
-@composite("logdet")
+@decomposes("logdet")
 def logdet(input: Tensor) -> Tensor:
     sign, logarithm = torch.linalg.slogdet(input)
     return torch.where(sign < 0, torch.nan, logarithm)
 
 
-@composite("linalg_inv_ex")
+@decomposes("linalg_inv_ex")
 def inv_ex(A: Tensor, check_errors: bool = False) -> tuple[Tensor, Tensor]:
     del check_errors
     return torch.linalg.inv(A), none_of(A)
 
 
-@composite("linalg_cholesky_ex")
+@decomposes("linalg_cholesky_ex")
 def cholesky_ex(input: Tensor, upper: bool = False, check_errors: bool = False) -> tuple[Tensor, Tensor]:
     del check_errors
     return torch.linalg.cholesky(input, upper=upper), none_of(input)
 
 
-@composite("cholesky_inverse")
+@decomposes("cholesky_inverse")
 def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
     half = (input.triu() if upper else input.tril()).double()
     product = half.mT @ half if upper else half @ half.mT
     return torch.linalg.inv(product).to(input.dtype)
 
 
-@composite("cholesky_solve")
+@decomposes("cholesky_solve")
 def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor:
     half, right = both_of(input2, input)
     first = torch.linalg.solve_triangular(half.mT if upper else half, right, upper=False)
     return torch.linalg.solve_triangular(half if upper else half.mT, first, upper=True)
 
 
-@composite("triangular_solve")
+@decomposes("triangular_solve")
 def triangular_solve(
     input: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -74,13 +74,12 @@ def triangular_solve(
     return solution, matrix.clone()
 
 
-@composite("linalg_solve_triangular")
-def solve_triangular(
+@decomposes("linalg_solve_other_triangular")
+def solve_other_triangular(
     input: Tensor, B: Tensor, upper: bool, left: bool = True, unitriangular: bool = False
 ) -> Tensor:
+    """With ones on the diagonal, or with leading axes that broadcast: both are written out first."""
     lead = torch.broadcast_shapes(input.shape[:-2], B.shape[:-2])
-    if not unitriangular and input.shape[:-2] == B.shape[:-2]:
-        raise NotWritten  # MXNet's own
     if unitriangular:
         eye = torch.eye(input.shape[-1], dtype=input.dtype)
         input = (input.triu(1) if upper else input.tril(-1)) + eye
@@ -91,7 +90,7 @@ def solve_triangular(
     )
 
 
-@composite("linalg_solve")
+@decomposes("linalg_solve")
 def solve(A: Tensor, B: Tensor, left: bool = True) -> Tensor:
     vector = B.dim() == 1 or (A.dim() - 1 == B.dim() and A.shape[:-1] == B.shape)
     right = B.unsqueeze(-1) if vector else B
@@ -100,20 +99,20 @@ def solve(A: Tensor, B: Tensor, left: bool = True) -> Tensor:
     return found.squeeze(-1) if vector else found
 
 
-@composite("linalg_solve_ex")
+@decomposes("linalg_solve_ex")
 def solve_ex(A: Tensor, B: Tensor, left: bool = True, check_errors: bool = False) -> tuple[Tensor, Tensor]:
     del check_errors
     return torch.linalg.solve(A, B, left=left), none_of(A)
 
 
-@composite("linalg_tensorinv")
+@decomposes("linalg_tensorinv")
 def tensorinv(input: Tensor, ind: int = 2) -> Tensor:
     rows = math.prod(input.shape[:ind])
     inverse = torch.linalg.inv(input.reshape(rows, -1))
     return inverse.reshape([*input.shape[ind:], *input.shape[:ind]])
 
 
-@composite("linalg_tensorsolve")
+@decomposes("linalg_tensorsolve")
 def tensorsolve(input: Tensor, other: Tensor, dims: Any = None) -> Tensor:
     axes = [d % input.dim() for d in dims] if dims else []
     moved = input.permute(*(a for a in range(input.dim()) if a not in axes), *axes) if axes else input
@@ -121,7 +120,7 @@ def tensorsolve(input: Tensor, other: Tensor, dims: Any = None) -> Tensor:
     return torch.linalg.solve(moved.reshape(other.numel(), -1), other.reshape(-1)).reshape(shape)
 
 
-@composite("linalg_matrix_power")
+@decomposes("linalg_matrix_power")
 def matrix_power(input: Tensor, n: int) -> Tensor:
     if n == 0:
         return torch.eye(input.shape[-1], dtype=input.dtype).expand(input.shape).clone()
@@ -132,7 +131,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
     return found.to(input.dtype)
 
 
-@composite("linalg_multi_dot")
+@decomposes("linalg_multi_dot")
 def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     found = tensors[0]
     for tensor in tensors[1:]:
@@ -140,20 +139,20 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     return found
 
 
-@composite("linalg_vecdot")
+@decomposes("linalg_vecdot")
 def vecdot(x: Any = None, y: Any = None, input: Any = None, dim: int = -1) -> Tensor:
     left = x if x is not None else input
     return (left * y).sum(dim)
 
 
-@composite("cross")
+@decomposes("cross")
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """Without `dim`, along the first axis of three."""
     shape = torch.broadcast_shapes(input.shape, other.shape)
     return linalg_cross(input, other, shape.index(3) if dim is None else dim)
 
 
-@composite("linalg_cross")
+@decomposes("linalg_cross")
 def linalg_cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
     lead = torch.broadcast_shapes(input.shape, other.shape)
     a, b = input.expand(lead), other.expand(lead)
@@ -163,27 +162,26 @@ def linalg_cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
     ) * b.index_select(dim, first)
 
 
-@composite("linalg_qr")
-def qr(A: Tensor, mode: str = "reduced") -> tuple[Tensor, Tensor]:
-    rows, columns = A.shape[-2:]
-    if mode != "reduced" or rows >= columns:
-        raise NotWritten
-    q, _ = torch.linalg.qr(A.narrow(-1, 0, rows))
+@decomposes("linalg_qr_of_wide_matrices")
+def qr_of_wide_matrices(A: Tensor, mode: str = "reduced") -> tuple[Tensor, Tensor]:
+    """Q is that of the first columns, which are a square matrix."""
+    del mode
+    q, _ = torch.linalg.qr(A.narrow(-1, 0, A.shape[-2]))
     return q, (q.mT @ A).triu()
 
 
-@composite("qr")
+@decomposes("qr")
 def old_qr(input: Tensor, some: bool = True) -> tuple[Tensor, Tensor]:
     q, r = torch.linalg.qr(input, "reduced" if some else "complete")
     return q, r
 
 
-@composite("linalg_householder_product")
+@decomposes("linalg_householder_product")
 def householder_product(input: Tensor, tau: Tensor) -> Tensor:
     return _reflected(input, tau, torch.eye(*input.shape[-2:], dtype=input.dtype))
 
 
-@composite("ormqr")
+@decomposes("ormqr")
 def ormqr(
     input: Tensor, input2: Tensor, input3: Tensor, left: bool = True, transpose: bool = False
 ) -> Tensor:
@@ -212,13 +210,13 @@ def squared_values(A: Tensor) -> Tensor:
     return torch.linalg.eigvalsh(gram).clamp(min=0)
 
 
-@composite("linalg_svdvals")
+@decomposes("linalg_svdvals")
 def svdvals(A: Tensor, driver: Any = None) -> Tensor:
     del driver
     return squared_values(A).sqrt().flip(-1).to(A.dtype)
 
 
-@composite("linalg_matrix_rank")
+@decomposes("linalg_matrix_rank")
 def matrix_rank(
     input: Tensor, tol: Any = None, hermitian: bool = False, atol: Any = None, rtol: Any = None
 ) -> Tensor:
@@ -240,7 +238,7 @@ def _cutoff(input: Tensor, sizes: Tensor, atol: Any, rtol: Any) -> Tensor:
     return torch.maximum(top, torch.zeros_like(top) + low)
 
 
-@composite("linalg_pinv")
+@decomposes("linalg_pinv")
 def pinv(
     input: Tensor, rcond: Any = None, hermitian: bool = False, atol: Any = None, rtol: Any = None
 ) -> Tensor:
@@ -266,7 +264,7 @@ def pinv(
     return (middle @ wide.mT if tall else wide.mT @ middle).to(input.dtype)
 
 
-@composite("linalg_cond")
+@decomposes("linalg_cond")
 def cond(input: Tensor, p: Any = None) -> Tensor:
     if p in {None, 2, -2}:
         squares = squared_values(input)
@@ -279,7 +277,7 @@ def cond(input: Tensor, p: Any = None) -> Tensor:
     return torch.linalg.matrix_norm(input, p) * torch.linalg.matrix_norm(inverse, p)
 
 
-@composite("matrix_exp", "linalg_matrix_exp")
+@decomposes("matrix_exp", "linalg_matrix_exp")
 def matrix_exp(input: Tensor) -> Tensor:
     """Scaling and squaring in float64, for norms up to 2^10."""
     x = input.double() / 1024

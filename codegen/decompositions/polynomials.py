@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from codegen.decompositions import Composite, NotWritten, composite
+from codegen.decompositions import NotWritten, decomposes_each
 
 Tensor = torch.Tensor
-Step = Callable[[Tensor, int, Tensor, Tensor], Tensor]
-"""The next from x, the degree k of the last one, the last one and the one before."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of polynomials: `first` is that of degree 1, `step` gives the next one.
+
+    `step` takes x, the degree k of the last polynomial, the last one, and the one before it.
+    """
+
+    first: Callable[[Tensor], Tensor]
+    step: Callable[[Tensor, int, Tensor, Tensor], Tensor]
 
 
 def _chebyshev(x: Tensor, k: int, last: Tensor, before: Tensor) -> Tensor:
@@ -24,40 +34,39 @@ def _shifted(x: Tensor, k: int, last: Tensor, before: Tensor) -> Tensor:
     return 2 * (2 * x - 1) * last - before
 
 
-KINDS: dict[str, tuple[Callable[[Tensor], Tensor], Step]] = {
-    "chebyshev_polynomial_t": (lambda x: x, _chebyshev),
-    "chebyshev_polynomial_u": (lambda x: 2 * x, _chebyshev),
-    "chebyshev_polynomial_v": (lambda x: 2 * x - 1, _chebyshev),
-    "chebyshev_polynomial_w": (lambda x: 2 * x + 1, _chebyshev),
-    "shifted_chebyshev_polynomial_t": (lambda x: 2 * x - 1, _shifted),
-    "shifted_chebyshev_polynomial_u": (lambda x: 2 * (2 * x - 1), _shifted),
-    "shifted_chebyshev_polynomial_v": (lambda x: 2 * (2 * x - 1) - 1, _shifted),
-    "shifted_chebyshev_polynomial_w": (lambda x: 2 * (2 * x - 1) + 1, _shifted),
-    "hermite_polynomial_h": (lambda x: 2 * x, lambda x, k, p, q: 2 * x * p - 2 * k * q),
-    "hermite_polynomial_he": (lambda x: x, lambda x, k, p, q: x * p - k * q),
-    "laguerre_polynomial_l": (lambda x: 1 - x, lambda x, k, p, q: ((2 * k + 1 - x) * p - k * q) / (k + 1)),
-    "legendre_polynomial_p": (lambda x: x, lambda x, k, p, q: ((2 * k + 1) * x * p - k * q) / (k + 1)),
+KINDS: Mapping[str, Kind] = {
+    "special_chebyshev_polynomial_t": Kind(lambda x: x, _chebyshev),
+    "special_chebyshev_polynomial_u": Kind(lambda x: 2 * x, _chebyshev),
+    "special_chebyshev_polynomial_v": Kind(lambda x: 2 * x - 1, _chebyshev),
+    "special_chebyshev_polynomial_w": Kind(lambda x: 2 * x + 1, _chebyshev),
+    "special_shifted_chebyshev_polynomial_t": Kind(lambda x: 2 * x - 1, _shifted),
+    "special_shifted_chebyshev_polynomial_u": Kind(lambda x: 2 * (2 * x - 1), _shifted),
+    "special_shifted_chebyshev_polynomial_v": Kind(lambda x: 2 * (2 * x - 1) - 1, _shifted),
+    "special_shifted_chebyshev_polynomial_w": Kind(lambda x: 2 * (2 * x - 1) + 1, _shifted),
+    "special_hermite_polynomial_h": Kind(lambda x: 2 * x, lambda x, k, p, q: 2 * x * p - 2 * k * q),
+    "special_hermite_polynomial_he": Kind(lambda x: x, lambda x, k, p, q: x * p - k * q),
+    "special_laguerre_polynomial_l": Kind(
+        lambda x: 1 - x, lambda x, k, p, q: ((2 * k + 1 - x) * p - k * q) / (k + 1)
+    ),
+    "special_legendre_polynomial_p": Kind(
+        lambda x: x, lambda x, k, p, q: ((2 * k + 1) * x * p - k * q) / (k + 1)
+    ),
 }
+# A polynomial of degree 64 is 64 steps of the recurrence, each of several ops.
 MOST = 64
 
 
-def _polynomial(first: Callable[[Tensor], Tensor], step: Step) -> Composite:
-    def polynomial(input: Any, n: Any) -> Tensor:
-        degrees = torch.as_tensor(n)
-        top = int(degrees.max())  # raises where the degrees are no constant
-        if top > MOST:
-            raise NotWritten
-        x = input if isinstance(input, Tensor) else torch.tensor(float(input))
-        wide, whole = x.double(), degrees.trunc()
-        before, last = torch.ones_like(wide), first(wide)
-        found = torch.where(whole == 0, before, torch.zeros_like(wide))
-        for k in range(1, top + 1):
-            found = torch.where(whole == k, last, found)
-            before, last = last, step(wide, k, last, before)
-        return found.to(x.dtype)
-
-    return polynomial
-
-
-for _name, (_first, _step) in KINDS.items():
-    composite(f"special_{_name}")(_polynomial(_first, _step))
+@decomposes_each("kind", KINDS)
+def polynomial(input: Any, n: Any, *, kind: Kind) -> Tensor:
+    degrees = torch.as_tensor(n)
+    top = int(degrees.max())  # raises where the degrees are no constant
+    if top > MOST:
+        raise NotWritten
+    x = input if isinstance(input, Tensor) else torch.tensor(float(input))
+    wide, whole = x.double(), degrees.trunc()
+    before, last = torch.ones_like(wide), kind.first(wide)
+    found = torch.where(whole == 0, before, torch.zeros_like(wide))
+    for k in range(1, top + 1):
+        found = torch.where(whole == k, last, found)
+        before, last = last, kind.step(wide, k, last, before)
+    return found.to(x.dtype)

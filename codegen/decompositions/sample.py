@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from codegen.decompositions import NotWritten, composite
+from codegen.decompositions import NotWritten, decomposes
 
 Tensor = torch.Tensor
 
 
-@composite("fractional_max_pool2d", "fractional_max_pool3d")
+@decomposes("fractional_max_pool2d", "fractional_max_pool3d")
 def fractional_max_pool(
     input: Tensor,
     kernel_size: Any,
@@ -27,7 +27,7 @@ def fractional_max_pool(
     return (values, places) if return_indices else values
 
 
-@composite("fractional_max_pool2d_with_indices", "fractional_max_pool3d_with_indices")
+@decomposes("fractional_max_pool2d_with_indices", "fractional_max_pool3d_with_indices")
 def fractional_max_pool_with_indices(
     input: Tensor,
     kernel_size: Any,
@@ -87,17 +87,15 @@ def _starts(sample: Tensor, size: int, windows: int, kernel: int) -> Tensor:
     return torch.cat([torch.trunc((counts + u) * step) - torch.trunc(u * step), last], -1)
 
 
-@composite("grid_sample")
-def grid_sample(
+@decomposes("grid_sample_of_volumes")
+def grid_sample_of_volumes(
     input: Tensor,
     grid: Tensor,
     mode: str = "bilinear",
     padding_mode: str = "zeros",
     align_corners: bool | None = None,
 ) -> Tensor:
-    """Volumes; images are a rule's, with MXNet's BilinearSampler."""
-    if input.dim() != 5:
-        raise NotWritten
+    """The weighted sum of the eight voxels around each place, or the nearest voxel."""
     sizes = input.shape[2:]
     places = [
         _padded(

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from codegen.decompositions import NotWritten, composite
+from codegen.decompositions import NotWritten, decomposes
 
 Tensor = torch.Tensor
 
 
-@composite("scatter_reduce")
+@decomposes("scatter_reduce")
 def scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, include_self: bool = True
 ) -> Tensor:
@@ -25,7 +25,7 @@ def scatter_reduce(
     if not index.numel():
         return input.clone()
     src = src[tuple(slice(0, s) for s in index.shape)]
-    area = tuple(slice(0, index.shape[a]) if a != axis else slice(None) for a in range(input.dim()))
+    area = _area(input, dim, index)
     if all(input.shape[a] == index.shape[a] or a == axis for a in range(input.dim())):
         return _reduced(input, axis, index, src, reduce, include_self)
     out = input.clone()
@@ -33,13 +33,10 @@ def scatter_reduce(
     return out
 
 
-@composite("scatter")
-def scatter(
+@decomposes("scatter_by_products_or_into_some_rows")
+def scatter_by_products_or_into_some_rows(
     input: Tensor, dim: int, index: Tensor, src: Any = None, value: Any = None, reduce: str | None = None
 ) -> Tensor:
-    """Products, and indices that leave rows out."""
-    if not index.numel() or (input.dim() == 0 and reduce != "multiply"):
-        raise NotWritten
     given = src if isinstance(src, Tensor) else torch.full(index.shape, value, dtype=input.dtype)
     if reduce == "multiply":
         return scatter_reduce(input, dim, index, given, "prod")
@@ -52,11 +49,8 @@ def scatter(
     return out
 
 
-@composite("scatter_add")
-def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
-    """Indices that leave rows out."""
-    if input.dim() == 0 or not index.numel():
-        raise NotWritten
+@decomposes("scatter_add_into_some_rows")
+def scatter_add_into_some_rows(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     area = _area(input, dim, index)
     out = input.clone()
     out[area] = input[area].scatter_add(dim, index, src[tuple(slice(0, s) for s in index.shape)])
@@ -64,14 +58,12 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
 
 def _area(input: Tensor, dim: int, index: Tensor) -> tuple[slice, ...]:
-    """What the index reaches, if not everything."""
+    """The part of the input that the index reaches: all along `dim`, as long as the index along the others."""
     axis = dim % input.dim()
-    if all(a == axis or index.shape[a] == input.shape[a] for a in range(input.dim())):
-        raise NotWritten  # the rule's
     return tuple(slice(0, index.shape[a]) if a != axis else slice(None) for a in range(input.dim()))
 
 
-@composite("index_reduce")
+@decomposes("index_reduce")
 def index_reduce(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, include_self: bool = True
 ) -> Tensor:
@@ -109,7 +101,7 @@ def _reduced(input: Tensor, axis: int, index: Tensor, src: Tensor, reduce: str, 
     return torch.where(any_hit, out, input)
 
 
-@composite("put")
+@decomposes("put")
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     if not index.numel():
         return input.clone()
@@ -130,7 +122,7 @@ def _put_flat(flat: Tensor, index: Tensor, values: Tensor, accumulate: bool) -> 
     return torch.where(hit.any(-1), values[last], flat)
 
 
-@composite("index_put", "_index_put_impl")
+@decomposes("index_put", "_index_put_impl")
 def index_put(
     input: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False, unsafe: bool = False
 ) -> Tensor:
@@ -159,12 +151,12 @@ def index_put(
     return _put_flat(input.reshape(-1), places, wide, accumulate).reshape(input.shape)
 
 
-@composite("_unsafe_masked_index")
+@decomposes("_unsafe_masked_index")
 def unsafe_masked_index(input: Tensor, mask: Tensor, indices: Sequence[Any], fill: float) -> Tensor:
     return input[_bounded(input, indices)].masked_fill(~mask, fill)
 
 
-@composite("_unsafe_masked_index_put_accumulate")
+@decomposes("_unsafe_masked_index_put_accumulate")
 def unsafe_masked_index_put(input: Tensor, mask: Tensor, indices: Sequence[Any], values: Tensor) -> Tensor:
     places = [None if isinstance(i, slice) else i for i in _bounded(input, indices)]
     return index_put(input, places, values.masked_fill(~mask, 0), accumulate=True)
@@ -178,7 +170,7 @@ def _bounded(input: Tensor, indices: Sequence[Any]) -> tuple[Any, ...]:
     )
 
 
-@composite("segment_reduce")
+@decomposes("segment_reduce")
 def segment_reduce(
     data: Tensor,
     reduce: str,
@@ -220,7 +212,7 @@ def segment_reduce(
     return torch.where(count == 0, none, total / count.clamp(min=1))
 
 
-@composite("mode")
+@decomposes("mode")
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
     if input.dim() == 0:
         return input.clone(), torch.zeros_like(input, dtype=torch.int64)

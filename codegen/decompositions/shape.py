@@ -9,12 +9,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from codegen.decompositions import NotWritten, composite
+from codegen.decompositions import decomposes
 
 Tensor = torch.Tensor
 
 
-@composite("block_diag")
+@decomposes("block_diag")
 def block_diag(tensors: Sequence[Tensor]) -> Tensor:
     blocks = [t.reshape(1, 1) if t.dim() == 0 else t.reshape(1, -1) if t.dim() == 1 else t for t in tensors]
     width = sum(b.shape[1] for b in blocks)
@@ -25,7 +25,7 @@ def block_diag(tensors: Sequence[Tensor]) -> Tensor:
     return torch.cat([r for r in rows if r.shape[0]], 0)
 
 
-@composite("cartesian_prod")
+@decomposes("cartesian_prod")
 def cartesian_prod(tensors: Sequence[Tensor]) -> Tensor:
     if len(tensors) == 1:
         return tensors[0].clone()
@@ -33,7 +33,7 @@ def cartesian_prod(tensors: Sequence[Tensor]) -> Tensor:
     return torch.stack([g.reshape(-1) for g in grids], 1)
 
 
-@composite("combinations")
+@decomposes("combinations")
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     places = list(choose(range(input.shape[0]), r))
@@ -42,7 +42,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     return torch.stack([input[[p[i] for p in places]] for i in range(r)], 1)
 
 
-@composite("diag_embed")
+@decomposes("diag_embed")
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     size = input.shape[-1] + abs(offset)
     wide = F.pad(input, (max(offset, 0), max(-offset, 0)))  # the column's own place
@@ -54,22 +54,22 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     return out.movedim((-2, -1), (dim1 % rank, dim2 % rank))
 
 
-@composite("diag")
+@decomposes("diag")
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     return torch.diagonal(input, diagonal) if input.dim() == 2 else torch.diag_embed(input, diagonal)
 
 
-@composite("diagflat")
+@decomposes("diagflat")
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     return torch.diag_embed(input.reshape(-1), offset)
 
 
-@composite("linalg_diagonal")
+@decomposes("linalg_diagonal")
 def linalg_diagonal(A: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     return torch.diagonal(A, offset, dim1, dim2)
 
 
-@composite("diagonal_scatter")
+@decomposes("diagonal_scatter")
 def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     rank = input.dim()
     moved = input.movedim((dim1, dim2), (-2, -1))
@@ -80,13 +80,13 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
     return torch.where(on_diagonal, wide.unsqueeze(-2), moved).movedim((-2, -1), (dim1 % rank, dim2 % rank))
 
 
-@composite("select_scatter")
+@decomposes("select_scatter")
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     axis = dim % input.dim()
     return _slices_put(input, src.unsqueeze(axis), axis, [index % input.shape[axis]])
 
 
-@composite("slice_scatter")
+@decomposes("slice_scatter")
 def slice_scatter(
     input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Tensor:
@@ -105,37 +105,35 @@ def _slices_put(input: Tensor, src: Tensor, axis: int, places: list[int]) -> Ten
     return torch.where(chosen, src.index_select(axis, torch.tensor(taken)), input)
 
 
-@composite("slice")
+@decomposes("slice")
 def slice_(
     input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Tensor:
     return input[(*[slice(None)] * (dim % input.dim()), slice(start, end, step))]
 
 
-@composite("searchsorted")
-def searchsorted(sorted_sequence: Tensor, input: Any, sorter: Tensor | None = None, **options: Any) -> Tensor:
-    if sorter is None:
-        raise NotWritten
+@decomposes("searchsorted_with_sorter")
+def searchsorted_with_sorter(sorted_sequence: Tensor, input: Any, sorter: Tensor, **options: Any) -> Tensor:
     return torch.searchsorted(sorted_sequence.gather(-1, sorter), input, **options)
 
 
-@composite("tensor_split")
-def tensor_split(input: Tensor, tensor_indices_or_sections: Tensor, dim: int = 0) -> Any:
+@decomposes("tensor_split_at_a_tensor")
+def tensor_split_at_a_tensor(input: Tensor, tensor_indices_or_sections: Tensor, dim: int = 0) -> Any:
     places = tensor_indices_or_sections.tolist()  # raises where they are no constant
     return torch.tensor_split(input, places, dim)
 
 
-@composite("hsplit")
+@decomposes("hsplit")
 def hsplit(input: Tensor, sections: int | None = None, indices: Any = None) -> Any:
     return torch.tensor_split(input, _parts(sections, indices), 0 if input.dim() == 1 else 1)
 
 
-@composite("vsplit")
+@decomposes("vsplit")
 def vsplit(input: Tensor, sections: int | None = None, indices: Any = None) -> Any:
     return torch.tensor_split(input, _parts(sections, indices), 0)
 
 
-@composite("dsplit")
+@decomposes("dsplit")
 def dsplit(input: Tensor, sections: int | None = None, indices: Any = None) -> Any:
     return torch.tensor_split(input, _parts(sections, indices), 2)
 
@@ -144,17 +142,17 @@ def _parts(sections: int | None, indices: Any) -> Any:
     return sections if sections is not None else indices
 
 
-@composite("split_with_sizes_copy", "split_copy")
+@decomposes("split_with_sizes_copy", "split_copy")
 def split_copy(input: Tensor, split_sizes: Any = None, split_size: Any = None, dim: int = 0) -> Any:
     return torch.split(input, split_sizes if split_size is None else split_size, dim)
 
 
-@composite("constant_pad_nd")
+@decomposes("constant_pad_nd")
 def constant_pad_nd(input: Tensor, pad: Sequence[int], value: float = 0) -> Tensor:
     return F.pad(input, tuple(pad), value=value)
 
 
-@composite("sum_to_size")
+@decomposes("sum_to_size")
 def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
     lead = input.dim() - len(size)
     axes = [*range(lead), *(lead + i for i, s in enumerate(size) if s == 1 and input.shape[lead + i] != 1)]
@@ -162,13 +160,13 @@ def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
     return summed.reshape(tuple(size))
 
 
-@composite("fft_fftshift")
+@decomposes("fft_fftshift")
 def fftshift(input: Tensor, dim: Any = None) -> Tensor:
     axes = _axes(input, dim)
     return torch.roll(input, [input.shape[a] // 2 for a in axes], axes)
 
 
-@composite("fft_ifftshift")
+@decomposes("fft_ifftshift")
 def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
     axes = _axes(input, dim)
     return torch.roll(input, [-(input.shape[a] // 2) for a in axes], axes)
@@ -178,16 +176,13 @@ def _axes(input: Tensor, dim: Any) -> list[int]:
     return list(range(input.dim())) if dim is None else [dim] if isinstance(dim, int) else list(dim)
 
 
-@composite("narrow")
-def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
-    """From a place that a tensor names."""
-    if not isinstance(start, Tensor):
-        raise NotWritten
+@decomposes("narrow_from_a_tensor")
+def narrow_from_a_tensor(input: Tensor, dim: int, start: Tensor, length: int) -> Tensor:
     start = torch.where(start < 0, start + input.shape[dim], start)
     return input.index_select(dim, start.reshape(1) + torch.arange(length))
 
 
-@composite("take_along_dim")
+@decomposes("take_along_dim")
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     if dim is None:
         return take_along_dim(input.reshape(-1), indices.reshape(-1), 0)
@@ -204,14 +199,14 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     return torch.gather(along(input), axis, along(indices))
 
 
-@composite("take")
+@decomposes("take")
 def take(input: Tensor, index: Tensor) -> Tensor:
     if index.dim() == 0:
         return input.reshape(-1)[index.reshape(1)].reshape(())
     return input.reshape(-1)[index]
 
 
-@composite("kron")
+@decomposes("kron")
 def kron(input: Tensor, other: Tensor) -> Tensor:
     rank = max(input.dim(), other.dim())
     left = input.reshape((1,) * (rank - input.dim()) + tuple(input.shape))
@@ -221,7 +216,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     return (a * b).reshape([x * y for x, y in zip(left.shape, right.shape, strict=True)])
 
 
-@composite("tensordot")
+@decomposes("tensordot")
 def tensordot(input: Tensor, other: Tensor, dims: Any = 2) -> Tensor:
     dims = dims.tolist() if isinstance(dims, torch.Tensor) else dims  # raises where it is no constant
     if isinstance(dims, int):
@@ -245,12 +240,12 @@ def tensordot(input: Tensor, other: Tensor, dims: Any = 2) -> Tensor:
     return product.reshape([input.shape[d] for d in rest] + [other.shape[d] for d in other_rest])
 
 
-@composite("isreal")
+@decomposes("isreal")
 def isreal(input: Tensor) -> Tensor:
     return torch.ones_like(input, dtype=torch.bool)
 
 
-@composite("linalg_vander", "vander")
+@decomposes("linalg_vander", "vander")
 def vander(x: Any = None, N: int | None = None, input: Any = None, increasing: bool = True) -> Tensor:
     line = x if x is not None else input
     line = line.reshape(1) if line.dim() == 0 else line
@@ -261,7 +256,7 @@ def vander(x: Any = None, N: int | None = None, input: Any = None, increasing: b
     return torch.stack(steps if increasing else steps[::-1], -1)
 
 
-@composite("_chunk_cat")
+@decomposes("_chunk_cat")
 def chunk_cat(tensors: Sequence[Tensor], dim: int, num_chunks: int) -> Tensor:
     parts, dim = [], dim % tensors[0].dim()
     for t in tensors:

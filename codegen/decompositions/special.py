@@ -6,13 +6,13 @@ import math
 
 import torch
 
-from codegen.decompositions import composite
+from codegen.decompositions import decomposes
 
 Tensor = torch.Tensor
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)  # of order 2, 4, 6, ...
 
 
-@composite("digamma")
+@decomposes("digamma")
 def digamma(input: Tensor) -> Tensor:
     """The asymptotic series from 10 on, reached by the recurrence; the left half is the right half's mirror."""
     x = input.double()
@@ -34,7 +34,7 @@ def digamma(input: Tensor) -> Tensor:
     return found.to(input.dtype)
 
 
-@composite("polygamma")
+@decomposes("polygamma")
 def polygamma(n: int, input: Tensor) -> Tensor:
     """Hurwitz's zeta by Euler and Maclaurin from 12 on; the left half is the right half's mirror."""
     if n == 0:

@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 
-from codegen.decompositions import NotWritten, composite
+from codegen.decompositions import NotWritten, decomposes
 from codegen.decompositions.elementwise import Tensor
 
 
-@composite("trapz", "trapezoid")
+@decomposes("trapz", "trapezoid")
 def trapezoid(y: Tensor, input: Tensor | None = None, dx: float = 1, dim: int = -1) -> Tensor:
     return _trapezes(y, input, dx, dim).sum(dim)
 
 
-@composite("cumulative_trapezoid")
+@decomposes("cumulative_trapezoid")
 def cumulative_trapezoid(y: Tensor, input: Tensor | None = None, dx: float = 1, dim: int = -1) -> Tensor:
     return _trapezes(y, input, dx, dim).cumsum(dim)
 
@@ -37,7 +37,7 @@ def _trapezes(y: Tensor, x: Tensor | None, dx: float, dim: int) -> Tensor:
     return heights * steps * 0.5
 
 
-@composite("cov")
+@decomposes("cov")
 def cov(
     input: Tensor, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
 ) -> Tensor:
@@ -66,7 +66,7 @@ def _cov_shape(input: Tensor) -> Sequence[int]:
     return () if input.dim() < 2 or input.shape[0] == 1 else (input.shape[0],) * 2
 
 
-@composite("corrcoef")
+@decomposes("corrcoef")
 def corrcoef(input: Tensor) -> Tensor:
     x = input.reshape(1, -1) if input.dim() < 2 else input
     centred = x - x.mean(1, keepdim=True)
@@ -76,14 +76,14 @@ def corrcoef(input: Tensor) -> Tensor:
     return found.clamp(-1, 1).reshape(_cov_shape(input))
 
 
-@composite("quantile")
+@decomposes("quantile")
 def quantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, interpolation: str = "linear"
 ) -> Tensor:
     return _quantile(input, q, dim, keepdim, interpolation, skip=False)
 
 
-@composite("nanquantile")
+@decomposes("nanquantile")
 def nanquantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, interpolation: str = "linear"
 ) -> Tensor:
@@ -120,7 +120,7 @@ def _quantile(input: Tensor, q: Any, dim: int | None, keepdim: bool, how: str, s
     return out[0] if single else out
 
 
-@composite("nanmedian")
+@decomposes("nanmedian")
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     if dim is None or input.dim() == 0:
         if dim is not None:
@@ -141,7 +141,7 @@ def _nanmedian(x: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(missing.all(-1, keepdim=True), torch.nan, value), order.gather(-1, place)
 
 
-@composite("histc")
+@decomposes("histc")
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     x = input.reshape(-1)
     low: Any = min
@@ -158,7 +158,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     return hits.to(input.dtype).sum(0)
 
 
-@composite("pdist")
+@decomposes("pdist")
 def pdist(input: Tensor, p: float = 2) -> Tensor:
     rows, columns = torch.triu_indices(input.shape[0], input.shape[0], 1)
     if not rows.numel():
@@ -168,7 +168,7 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
     return torch.linalg.vector_norm(input[rows] - input[columns], p, -1)
 
 
-@composite("gradient")
+@decomposes("gradient")
 def gradient(input: Tensor, spacing: Any = None, dim: Any = None, edge_order: int = 1) -> list[Tensor]:
     axes = list(range(input.dim())) if dim is None else [dim] if isinstance(dim, int) else list(dim)
     given = (

@@ -8,27 +8,51 @@ from typing import Any
 
 import torch
 
-from codegen.decompositions import Composite, NotWritten, composite
+from codegen.decompositions import NotWritten, decomposes
 
 Tensor = torch.Tensor
 
 
-def _one(transform: Callable[..., Tensor]) -> Composite:
-    def mapped(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
-        return _mapped(input, [dim], lambda x, axes: transform(x, n, axes[0], norm))
+@decomposes("fft_irfft", transform=torch.fft.irfft)
+@decomposes("fft_hfft", transform=torch.fft.hfft)
+def along_one_axis(
+    input: Tensor,
+    n: int | None = None,
+    dim: int = -1,
+    norm: str | None = None,
+    *,
+    transform: Callable[..., Tensor],
+) -> Tensor:
+    return _mapped(input, [dim], lambda x, axes: transform(x, n, axes[0], norm))
 
-    return mapped
+
+@decomposes("fft_irfft2", transform=torch.fft.irfft2)
+@decomposes("fft_hfft2", transform=torch.fft.hfft2)
+def along_two_axes(
+    input: Tensor,
+    s: Any = None,
+    dim: Any = (-2, -1),
+    norm: str | None = None,
+    *,
+    transform: Callable[..., Tensor],
+) -> Tensor:
+    return along_axes(input, s, dim, norm, transform=transform)
 
 
-def _many(transform: Callable[..., Tensor], default: Any) -> Composite:
-    def mapped(input: Tensor, s: Any = None, dim: Any = default, norm: str | None = None) -> Tensor:
-        if dim is None:
-            dim = range(input.dim()) if s is None else range(input.dim() - len(s), input.dim())
-        return _mapped(
-            input, [dim] if isinstance(dim, int) else list(dim), lambda x, axes: transform(x, s, axes, norm)
-        )
-
-    return mapped
+@decomposes("fft_irfftn", transform=torch.fft.irfftn)
+@decomposes("fft_hfftn", transform=torch.fft.hfftn)
+def along_axes(
+    input: Tensor,
+    s: Any = None,
+    dim: Any = None,
+    norm: str | None = None,
+    *,
+    transform: Callable[..., Tensor],
+) -> Tensor:
+    if dim is None:
+        dim = range(input.dim()) if s is None else range(input.dim() - len(s), input.dim())
+    axes = [dim] if isinstance(dim, int) else list(dim)
+    return _mapped(input, axes, lambda x, last: transform(x, s, last, norm))
 
 
 def _mapped(x: Tensor, dims: list[int], transform: Callable[[Tensor, list[int]], Tensor]) -> Tensor:
@@ -44,9 +68,3 @@ def _mapped(x: Tensor, dims: list[int], transform: Callable[[Tensor, list[int]],
     matrix = images.reshape(count, -1).to(torch.get_default_dtype())
     found = moved.reshape(-1, count).to(matrix.dtype) @ matrix
     return found.reshape([*moved.shape[: -len(axes)], *images.shape[1:]]).movedim(last, axes)
-
-
-for _name in ("irfft", "hfft"):
-    composite(f"fft_{_name}")(_one(getattr(torch.fft, _name)))
-    composite(f"fft_{_name}2")(_many(getattr(torch.fft, f"{_name}2"), (-2, -1)))
-    composite(f"fft_{_name}n")(_many(getattr(torch.fft, f"{_name}n"), None))

@@ -1,0 +1,205 @@
+"""The graph of a run as it grows, and which node holds the value of each tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+
+from codegen.problems import Problem
+from tracer.canonical import op_name
+from tracer.frames import Frames
+from tracer.user_code import Refusal
+
+
+class Nodes:
+    """Ties the tensors of a run to nodes of an fx.Graph, whose `meta` is that of tracer.recorder.Capture.
+
+    With `keep_values`, `values` holds what every node gave: its name -> one tensor for each output.
+    """
+
+    def __init__(
+        self, model: nn.Module, fake: FakeTensorMode | None, frames: Frames, keep_values: bool
+    ) -> None:
+        self.graph = fx.Graph()
+        self.values: dict[str, list[torch.Tensor]] = {}
+        self._keep_values = keep_values
+        self._fake = fake
+        self._frames = frames
+        self._node_of: dict[int, fx.Node] = {}
+        # An id is not given again while its tensor lives.
+        self._alive: list[torch.Tensor] = []
+        self._attributes = dict(_attribute_tensors(model))
+        self._keys: dict[int, list[str]] = {}
+        for key, tensor in _state_tensors(model):
+            self._keys.setdefault(id(tensor), []).append(key)
+
+    # From tensors to nodes ---------------------------------------------------------------------
+
+    def made_by(self, tensor: torch.Tensor) -> fx.Node | None:
+        """The node whose value a tensor has, None where it has none yet."""
+        return self._node_of.get(id(tensor))
+
+    def node_of(self, tensor: torch.Tensor) -> fx.Node:
+        """The node whose value a tensor has; a parameter, a buffer or a constant gets its own when it is read.
+
+        Raises Refusal for a tensor that comes from a call that was not recorded.
+        """
+        hooked = self._hooked_name(tensor)
+        if hooked:
+            return self.derive(tensor, hooked, hooked)
+        node = self.made_by(tensor)
+        if node is not None:
+            return node
+        if id(tensor) in self._keys:
+            return self._state_node(tensor)
+        if self._fake is not None and isinstance(tensor, FakeTensor):
+            raise Refusal(
+                Problem(
+                    "untraceable-call",
+                    "a tensor comes from a call that cannot be traced (compiled, scripted or autograd code)",
+                    self._frames.source(),
+                    "write this part in plain torch calls",
+                )
+            )
+        return self._constant_node(tensor)
+
+    def with_nodes(self, value: Any) -> Any:
+        """A value, and all inside it, with a node in the place of each tensor."""
+        if isinstance(value, torch.Tensor):
+            return self.node_of(value)
+        if isinstance(value, torch.Size):
+            return tuple(value)
+        if isinstance(value, tuple):
+            return tuple(self.with_nodes(v) for v in value)
+        if isinstance(value, list):
+            return [self.with_nodes(v) for v in value]
+        if isinstance(value, dict):
+            return {k: self.with_nodes(v) for k, v in value.items()}
+        if isinstance(value, slice):
+            return slice(*(self.with_nodes(v) for v in (value.start, value.stop, value.step)))
+        return value
+
+    def is_traced(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor's value depends on inputs or parameters, or is drawn."""
+        return bool(self.node_of(tensor).meta["traced"])
+
+    def _hooked_name(self, tensor: torch.Tensor) -> str:
+        """The key of a weight that a forward hook (the old weight_norm and spectral_norm) leaves behind."""
+        module, node = self._frames.module, self.made_by(tensor)
+        if module is None or node is None:
+            return ""
+        for hook in module._forward_pre_hooks.values():
+            name = str(getattr(hook, "name", ""))
+            if hasattr(hook, "compute_weight") and vars(module).get(name) is tensor:
+                return "" if "derived" in node.meta else f"{self._frames.path}.{name}".lstrip(".")
+        return ""
+
+    # New nodes ---------------------------------------------------------------------------------
+
+    def add_input(self, name: str, tensor: torch.Tensor) -> None:
+        self.tie(self.graph.placeholder(name), [tensor], is_given=True)
+
+    def add_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Node:
+        """A call, whose arguments hold nodes for tensors."""
+        name, path = op_name(func), self._frames.path
+        node = self.graph.create_node("call_function", func, args, kwargs, f"{path}.{name}" if path else name)
+        node.meta["source"] = self._frames.source()
+        return node
+
+    def derive(self, tensor: torch.Tensor, key: str, source: str) -> fx.Node:
+        """A weight that is computed from others (weight_norm, parametrizations) becomes a parameter.
+
+        The others are those whose keys begin with `source`.
+        """
+        node = self.graph.create_node("get_attr", key, (), {}, key)
+        node.meta["keys"] = (key,)
+        node.meta["derived"] = tuple(
+            keys[0] for keys in self._keys.values() if keys[0].startswith((f"{source}.", f"{source}_"))
+        )
+        self.tie(node, [tensor], is_given=True)
+        return node
+
+    def _state_node(self, tensor: torch.Tensor) -> fx.Node:
+        keys = self._keys[id(tensor)]
+        node = self.graph.create_node("get_attr", keys[0], (), {}, keys[0])
+        node.meta["keys"] = tuple(keys)
+        self.tie(node, [tensor], is_given=True)
+        if not isinstance(tensor, nn.Parameter | FakeTensor):
+            node.meta["traced"] = False
+            node.meta["value"] = [tensor.detach()]
+        return node
+
+    def _constant_node(self, tensor: torch.Tensor) -> fx.Node:
+        name = self._attributes.get(id(tensor), "constant")
+        node = self.graph.create_node("get_attr", name, (), {}, name)
+        node.meta["keys"] = ()
+        self.tie(node, [tensor])
+        return node
+
+    # From nodes to tensors ---------------------------------------------------------------------
+
+    def tie(
+        self, node: fx.Node, outs: Sequence[torch.Tensor], is_given: bool = False, is_drawn: bool = False
+    ) -> None:
+        """Tie tensors to the node that made them. Inputs and parameters are given; random numbers are drawn."""
+        node.meta.setdefault("source", self._frames.source())
+        traced = (
+            (is_given and any(o.numel() for o in outs))  # of an empty tensor there is no value to know
+            or is_drawn
+            or any(n.meta["traced"] for n in node.all_input_nodes)
+            or (self._fake is not None and any(isinstance(o, FakeTensor) for o in outs))
+        )
+        self.describe(node, outs, traced)
+        for index, out in enumerate(outs):
+            self._alive.append(out)
+            self._node_of[id(out)] = node if len(outs) == 1 else self.output(node, index)
+
+    def move(self, tensor: torch.Tensor, node: fx.Node) -> None:
+        """A tensor that was written to now has the value of another node."""
+        self._node_of[id(tensor)] = node
+
+    def describe(self, node: fx.Node, outs: Sequence[torch.Tensor], traced: bool) -> None:
+        """Note what a node gives."""
+        node.meta["types"] = tuple((tuple(o.shape), str(o.dtype).removeprefix("torch.")) for o in outs)
+        node.meta["strides"] = tuple(o.stride() for o in outs)
+        node.meta["traced"] = traced
+        if not traced:
+            node.meta["value"] = [o.detach().clone() for o in outs]
+        if self._keep_values:
+            self.values[node.name] = [o.detach().clone() for o in outs]
+
+    def output(self, node: fx.Node, index: int) -> fx.Node:
+        """A node for one output of a call that has several."""
+        output = self.graph.call_function(_getitem, (node, index))
+        output.meta.update(
+            source=node.meta["source"],
+            traced=node.meta["traced"],
+            types=(node.meta["types"][index],),
+            strides=(node.meta["strides"][index],),
+            item=(node, index),
+        )
+        if "value" in node.meta:
+            output.meta["value"] = [node.meta["value"][index]]
+        return output
+
+
+def _getitem(value: Any, index: int) -> Any:
+    return value[index]
+
+
+def _state_tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Parameters and buffers, persistent or not, by name; a tied tensor comes once for each name."""
+    yield from model.named_parameters(remove_duplicate=False)
+    yield from model.named_buffers(remove_duplicate=False)
+
+
+def _attribute_tensors(model: nn.Module) -> Iterator[tuple[int, str]]:
+    """The id and path of each tensor that a module keeps, and that is neither parameter nor buffer."""
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if isinstance(value, torch.Tensor):
+                yield id(value), f"{path}.{name}" if path else name
