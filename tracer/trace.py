@@ -13,9 +13,10 @@ from torch.nn.parameter import is_lazy
 
 from codegen.ir import Graph
 from codegen.problems import ConversionError, RequestError, UserModelError
+from tracer.batch_sizes import Mismatch
 from tracer.capture import SharedFakes, capture
 from tracer.inputs import InputSpec, make_inputs
-from tracer.to_ir import Mismatch, unify
+from tracer.to_ir import graph_of
 from tracer.user_code import user_traceback
 
 
@@ -36,13 +37,13 @@ def trace(model: nn.Module, specs: tuple[InputSpec, ...], taps: Sequence[str] = 
     fakes = SharedFakes()
     first = capture(model, make_inputs(specs, None, 0), taps, fakes)
     if batch is None:
-        return replace(unify([first], [1]), free_batch=False, frozen_because="no input has a batch axis")
+        return replace(graph_of([first], [1]), free_batch=False, frozen_because="no input has a batch axis")
     try:
         others = [capture(model, make_inputs(specs, k * batch, 0), taps, fakes) for k in (2, 3)]
     except (UserModelError, ConversionError) as error:
         return _frozen(first, batch, f"the net does not run at batch size {2 * batch}: {_last_line(error)}")
     try:
-        return unify([first, *others], [batch, 2 * batch, 3 * batch])
+        return graph_of([first, *others], [batch, 2 * batch, 3 * batch])
     except Mismatch as mismatch:
         if batch > 1:
             return _frozen(first, batch, str(mismatch))
@@ -78,13 +79,13 @@ def _traced_above_one(
     """
     try:
         fourth = capture(model, make_inputs(specs, 4, 0), taps)
-        return replace(unify([*others, fourth], [2, 3, 4]), batch=1)
+        return replace(graph_of([*others, fourth], [2, 3, 4]), batch=1)
     except (Mismatch, UserModelError, ConversionError):
         return _frozen(first, 1, why)
 
 
 def _frozen(first: Any, batch: int, why: str) -> Graph:
-    return replace(unify([first], [batch]), free_batch=False, frozen_because=why)
+    return replace(graph_of([first], [batch]), free_batch=False, frozen_because=why)
 
 
 def _last_line(error: Exception) -> str:

@@ -1,0 +1,80 @@
+"""Nodes of a capture whose value depends on neither inputs nor parameters, so that it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from torch import fx
+
+from codegen.ir import Dim, Shape
+
+
+def constant_of(nodes: Sequence[fx.Node]) -> torch.Tensor | None:
+    """The value that a node has at every batch size; None where it is not known, or not the same.
+
+    `nodes` are the node in each of the captures. A buffer itself is no constant, but what is made of it.
+    """
+    node = nodes[0]
+    if node.meta["traced"] or len(node.meta["types"]) > 1 or (node.op == "get_attr" and node.meta["keys"]):
+        return None
+    values = [n.meta["value"][0] for n in nodes]
+    first: torch.Tensor = values[0]
+    return first if all(v.shape == first.shape and _is_equal(v, first) for v in values[1:]) else None
+
+
+def block_of(nodes: Sequence[fx.Node], shape: Shape) -> tuple[torch.Tensor, int] | None:
+    """(block, axis) of a known value that is one block for each sample of the batch, whatever the input.
+
+    `shape` is the value's, in which sizes that follow the batch are `Dim`s.
+    """
+    axes = [axis for axis, size in enumerate(shape) if isinstance(size, Dim)]
+    size = shape[axes[0]] if axes else 0
+    if len(axes) != 1 or not isinstance(size, Dim) or size.const or size.coef.denominator > 1:
+        return None
+    axis, count = axes[0], int(size.coef)
+    values = [n.meta["value"][0] for n in nodes]
+    block: torch.Tensor = values[0].narrow(axis, 0, count)
+    for value in values:
+        times = [value.shape[axis] // count if a == axis else 1 for a in range(value.dim())]
+        if not _is_equal(value, block.repeat(times)):
+            return None
+    return block, axis
+
+
+def buffers_of(node: fx.Node) -> list[fx.Node]:
+    """The buffers that a value is made of."""
+    stack, seen = [node], {node}
+    found = []
+    while stack:
+        current = stack.pop()
+        if current.op == "get_attr":
+            found.append(current)
+        fresh = [n for n in current.all_input_nodes if n not in seen]
+        seen.update(fresh)
+        stack += fresh
+    return found
+
+
+def keys_of(node: fx.Node) -> set[str]:
+    """The keys of the buffers that a value is made of."""
+    return {key for buffer in buffers_of(node) for key in buffer.meta["keys"][:1]}
+
+
+def size_of_buffers(node: fx.Node) -> int:
+    """How many elements the buffers have that a value is made of."""
+    return sum(n.meta["value"][0].numel() for n in buffers_of(node))
+
+
+def array_of(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    """A tensor as an array; numpy has no bfloat16."""
+    wide = tensor.float() if tensor.dtype is torch.bfloat16 else tensor
+    array: npt.NDArray[Any] = wide.numpy()
+    return array
+
+
+def _is_equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Equal, with nan at the same places."""
+    return bool(torch.equal(a, b) or torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)))
