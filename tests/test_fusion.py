@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import tracer.convert
+import tracer.conversion
 from tracer.inputs import InputSpec
 
 
@@ -55,13 +55,13 @@ LINEAR_PATTERNS = {
 
 @pytest.fixture
 def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracer.convert, "guarded", lambda program: program)
+    monkeypatch.setattr(tracer.conversion, "guarded", lambda program: program)
 
 
 def agrees(after: Callable[..., object], linear: bool = False) -> bool:
     torch.manual_seed(0)
     shape = (1, 3, 8) if linear else (1, 8, 6, 6)
-    conversion = tracer.convert.convert_specs(Net(after, linear).eval(), (InputSpec("x", shape),), "Net")
+    conversion = tracer.conversion.convert_specs(Net(after, linear).eval(), (InputSpec("x", shape),), "Net")
     return conversion.verify(layers=False).ok
 
 
@@ -91,7 +91,7 @@ def test_it_would_not_without_the_correction(pattern: str) -> None:
 
 def test_softmax_of_a_convolution_that_is_an_output() -> None:
     """Without the copy this ends the process (the convolution's layout is oneDNN's own)."""
-    conversion = tracer.convert.convert_specs(
+    conversion = tracer.conversion.convert_specs(
         Net(lambda net, x, c: (c, c.softmax(-1))).eval(), (InputSpec("x", (1, 8, 6, 6)),), "Net"
     )
     assert "first_copy" in conversion.code
@@ -102,7 +102,7 @@ def test_a_linear_with_its_gate_has_no_copy() -> None:
     """MXNet does these right: the one that could be read wrongly needs the other first."""
     for after in (lambda net, x, c: c * torch.sigmoid(c), lambda net, x, c: torch.cat([c, F.relu(c)], -1)):
         net = Net(after, linear=True).eval()
-        conversion = tracer.convert.convert_specs(net, (InputSpec("x", (1, 3, 8)),), "Net")
+        conversion = tracer.conversion.convert_specs(net, (InputSpec("x", (1, 3, 8)),), "Net")
         assert "copy" not in conversion.code
         assert conversion.verify(layers=False).ok
 
@@ -110,6 +110,6 @@ def test_a_linear_with_its_gate_has_no_copy() -> None:
 def test_common_nets_keep_elemwise_add() -> None:
     """Fusion is worth having where it is right: a plain residual block is left as it is."""
     net = Net(lambda net, x, c: F.relu(net.bn(net.second(c)) + x)).eval()
-    code = tracer.convert.convert_specs(net, (InputSpec("x", (1, 8, 6, 6)),), "Net").code
+    code = tracer.conversion.convert_specs(net, (InputSpec("x", (1, 8, 6, 6)),), "Net").code
     assert "elemwise_add" in code
     assert "broadcast_add" not in code

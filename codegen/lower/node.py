@@ -12,7 +12,7 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import RuleEntry
 from codegen.builder.value import EMPTY, MX_DTYPES, Refused, Value, stored_dtype
 from codegen.draft import Unnamed
-from codegen.ir import Dim, Node, Ref, Shape, TensorType
+from codegen.ir import LEAVES, Dim, Node, Ref, Shape, TensorType
 from codegen.program import Out
 from codegen.refusals import RANDOM, way_out
 
@@ -23,7 +23,7 @@ def lower_node(b: Builder, node: Node, rules: Mapping[str, RuleEntry]) -> None:
     """Add a node's values to the builder. Raises Refused where MXNet cannot express it."""
     _check_sizes(node)
     b.node = node
-    if node.op in {"input", "param", "constant"}:
+    if node.op in LEAVES:
         b.values[node.name, 0] = _leaf(b, node)
         return
     entry = rules.get(node.op)

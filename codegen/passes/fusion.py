@@ -15,14 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from codegen.ir import Shape
+from codegen.mxnet_ops import spec_of
 from codegen.program import Call, Operand, Out, Output, Program
 
-FUSED = frozenset(["Convolution", "BatchNorm"])
-FUSED_BEFORE_OUTPUT = FUSED | {"FullyConnected", "elemwise_add"}
-READERS = frozenset(["BatchNorm", "Activation", "LeakyReLU", "clip", "elemwise_add"])
-FUSED_WITH_LINEAR = frozenset(["Activation", "LeakyReLU", "clip", "square", "sqrt", "exp", "abs"])
-# Dropped by MXNet in inference, before it fuses.
-TRANSPARENT = frozenset(["identity", "Dropout"])
 COMMENT = "broadcast_add: MXNet 1.9.1 would fuse elemwise_add with a convolution, and add a wrong value"
 COPY_OF_OUTPUT = "a copy: MXNet 1.9.1 would give the value after the fused layers"
 COPY_OF_DROPOUT = "a copy: MXNet 1.9.1 cannot bind a Dropout of a Dropout everywhere"
@@ -46,7 +41,7 @@ def guarded(program: Program) -> Program:
 
 
 def _root(program: Program, operand: Operand) -> Operand:
-    while isinstance(operand, Out) and program.calls[operand.call].op in TRANSPARENT:
+    while isinstance(operand, Out) and spec_of(program.calls[operand.call].op).is_identity:
         operand = program.calls[operand.call].inputs[0][1]
     return operand
 
@@ -61,14 +56,16 @@ def _readers(program: Program) -> dict[Operand, list[str]]:
     readers: dict[Operand, list[str]] = {}
     for call in program.calls:
         for root in _roots(program, call):
-            if call.op in READERS:
+            if "joins" in spec_of(call.op).onednn:
                 readers.setdefault(root, []).append(call.op)
     return readers
 
 
 def _is_fused_wrongly(program: Program, call: Call, readers: dict[Operand, list[str]]) -> bool:
     return any(
-        isinstance(root, Out) and program.calls[root.call].op in FUSED and len(readers[root]) > 1
+        isinstance(root, Out)
+        and "begins" in spec_of(program.calls[root.call].op).onednn
+        and len(readers[root]) > 1
         for root in _roots(program, call)
     )
 
@@ -84,7 +81,7 @@ def _separate(
         return output
     if not readers.get(root) and not crashes:
         return output
-    if program.calls[root.call].op not in FUSED_BEFORE_OUTPUT:
+    if not spec_of(program.calls[root.call].op).onednn & {"begins", "linear", "sums"}:
         return output
     last = calls[output.operand.call]
     calls.append(_copy(last, output.operand, output.shape, calls, COPY_OF_OUTPUT))
@@ -131,8 +128,8 @@ def _copied_dropouts(program: Program) -> dict[int, str]:
     return {
         read.call: COPY_OF_DROPOUT
         for call in program.calls
-        if call.op in TRANSPARENT and isinstance(read := call.inputs[0][1], Out)
-        if program.calls[read.call].op in TRANSPARENT
+        if spec_of(call.op).is_identity and isinstance(read := call.inputs[0][1], Out)
+        if spec_of(program.calls[read.call].op).is_identity
     }
 
 
@@ -143,14 +140,14 @@ def _copied_linears(program: Program) -> dict[int, str]:
     """
     readers: dict[Operand, set[int]] = {}
     for index, call in enumerate(program.calls):
-        if call.op not in TRANSPARENT:
+        if not spec_of(call.op).is_identity:
             for root in _roots(program, call):
                 readers.setdefault(root, set()).add(index)
     outputs = {_root(program, output.operand) for output in program.outputs}
     found: dict[int, str] = {}
     for index, call in enumerate(program.calls):
         own = readers.get(Out(index), set())
-        fused = {r for r in own if program.calls[r].op in FUSED_WITH_LINEAR}
+        fused = {r for r in own if "joins_linear" in spec_of(program.calls[r].op).onednn}
         if call.op != "FullyConnected" or not fused:
             continue
         if Out(index) in outputs or not all(

@@ -15,7 +15,6 @@ import numpy as np
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
-from codegen.idioms.around import is_own, is_zeros
 from codegen.idioms.products import connected
 from codegen.idioms.shapes import reshape_to, swapped_axes
 from codegen.ir import Dim, Shape, Size, elements_in
@@ -80,14 +79,14 @@ def rnn(
 
 def _states(b: Builder, states: tuple[Value, ...]) -> tuple[Value, ...]:
     """The states that the layer begins with: one Variable for each shape where they are zeros."""
-    if all(is_zeros(b, state) and is_own(b, state) for state in states):
+    if all(_is_zeros(b, state) and _is_own(b, state) for state in states):
         begin: dict[Shape, Value] = {}
         for state, what in zip(states, ("state", "cell"), strict=False):
             if state.sizes not in begin:
                 begin[state.sizes] = _begin_state(b, state, what)
         return tuple(begin[state.sizes] for state in states)
     alike = len(states) > 1 and states[0].shape == states[1].shape
-    if alike and all(is_zeros(b, state) for state in states):
+    if alike and all(_is_zeros(b, state) for state in states):
         return (states[0], states[0])
     return states
 
@@ -228,3 +227,15 @@ def gru_cell(
     # (1 - update) * new + update * state
     gap = b.op("elemwise_sub", hx, new, hint="gap")
     return b.op("elemwise_add", new, b.op("elemwise_mul", update, gap, hint="moved"))
+
+
+def _is_zeros(b: Builder, value: Value) -> bool:
+    """Whether the value was made in forward as zeros for each sample."""
+    node = b.graph.by_name.get(value.node)
+    return node is not None and node.op == "full" and node.kwargs.get("fill_value") == 0
+
+
+def _is_own(b: Builder, value: Value) -> bool:
+    """Whether the module that the node stands in made the value."""
+    node = b.graph.by_name.get(value.node)
+    return node is not None and node.source.frames == b.node.source.frames
