@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from codegen.ir import Shape
 from codegen.result_shapes import (
     ShapeOf,
     along_axis,
@@ -61,7 +62,7 @@ class OpSpec:
     A default of `ONES` or `ZEROS` is MXNet's empty shape, which means one (stride) or zero (pad) for each
     axis. `shape` tells the shape of the result (codegen.result_shapes). `automatic` are the inputs that MXNet
     makes by itself, under the op's name and these suffixes, and `auxiliary` those that it keeps as auxiliary
-    states. `result_dtype` is what the op gives, whatever it reads. `is_identity`: in inference the result is
+    states; it takes an automatic input for another one where the shape is `guessed_wrong`. `result_dtype` is what the op gives, whatever it reads. `is_identity`: in inference the result is
     what the op reads. `is_new`: the result is no later state of one of the inputs, as a sum is of the first.
     `onednn` says what MXNet's oneDNN pass does with the op (codegen.passes.fusion): it `begins` a fused op, or is
     the `linear` layer that begins one; it `joins` what it reads, by a sum of two (`sums`), or `joins_linear`.
@@ -76,6 +77,11 @@ class OpSpec:
     is_identity: bool = False
     is_new: bool = False
     onednn: frozenset[str] = frozenset()
+    guessed_wrong: tuple[Shape, ...] = ()
+
+    def makes_input(self, slot: str, shape: Shape) -> bool:
+        """Whether MXNet makes an input of this shape by itself; not where it guesses another shape."""
+        return slot in self.automatic and shape not in self.guessed_wrong
 
     @staticmethod
     def is_default(name: str, value: Any, default: Any) -> bool:
@@ -101,10 +107,11 @@ def _op(
     is_identity: bool = False,
     is_new: bool = False,
     onednn: str = "",
+    guessed_wrong: tuple[Shape, ...] = (),
     **attrs: Any,
 ) -> OpSpec:
     facts = (frozenset(always.split()), shape, tuple(automatic.split()), frozenset(auxiliary.split()))
-    return OpSpec(attrs, *facts, result_dtype, is_identity, is_new, frozenset(onednn.split()))
+    return OpSpec(attrs, *facts, result_dtype, is_identity, is_new, frozenset(onednn.split()), guessed_wrong)
 
 
 def _plain(shape: ShapeOf, names: str, **facts: Any) -> dict[str, OpSpec]:
@@ -205,7 +212,13 @@ OPS: dict[str, OpSpec] = {
     # Activations
     "Activation": _op(same, onednn="joins joins_linear", act_type=REQUIRED),
     "LeakyReLU": _op(
-        same, "act_type slope", onednn="joins joins_linear", automatic="gamma", act_type="leaky", slope=0.25
+        same,
+        "act_type slope",
+        guessed_wrong=((1,),),
+        onednn="joins joins_linear",
+        automatic="gamma",
+        act_type="leaky",
+        slope=0.25,
     ),
     "hard_sigmoid": _op(same, "alpha", alpha=0.2, beta=0.5),
     "softmax": _op(same, axis=-1, temperature=None),
@@ -327,11 +340,6 @@ _EXPRESSION = OpSpec({}, frozenset(), unknown)
 def spec_of(op: str) -> OpSpec:
     """What is true of an op, or of one of Python's operators."""
     return OPS.get(op, _EXPRESSION)
-
-
-def automatic_inputs(op: str) -> tuple[str, ...]:
-    """The inputs of an op that MXNet makes by itself."""
-    return spec_of(op).automatic
 
 
 def written_attrs(op: str, attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

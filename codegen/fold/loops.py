@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from codegen.folded import MISSING, CallItem, Item, LoopItem, Many, Parameter
@@ -13,7 +13,7 @@ from codegen.program import Operand
 SHORTEST_LISTING = 3
 
 
-def with_loops(items: Sequence[Item], users: dict[Operand, list[int]]) -> list[Item]:
+def with_loops(items: Sequence[Item], users: Mapping[Operand, Sequence[int]]) -> list[Item]:
     """Runs of calls of one Function, each fed by the one before, become loops."""
     result: list[Item] = []
     position = 0
@@ -28,7 +28,7 @@ def with_loops(items: Sequence[Item], users: dict[Operand, list[int]]) -> list[I
     return result
 
 
-def _run(items: Sequence[Item], start: int, users: dict[Operand, list[int]]) -> LoopItem | None:
+def _run(items: Sequence[Item], start: int, users: Mapping[Operand, Sequence[int]]) -> LoopItem | None:
     first = items[start]
     if not isinstance(first, CallItem) or not first.outputs:
         return None
@@ -137,7 +137,7 @@ def _link(before: CallItem, after: CallItem) -> tuple[tuple[int, int], ...] | No
     return tuple(link) if len(link) == len(before.outputs) else None
 
 
-def _only_feeds(before: CallItem, after: CallItem, users: dict[Operand, list[int]]) -> bool:
+def _only_feeds(before: CallItem, after: CallItem, users: Mapping[Operand, Sequence[int]]) -> bool:
     """Whether nothing but `after` reads what `before` gives."""
     low, high = after.span
     return all(low <= u <= high for o in before.outputs for u in users.get(o, ()))
