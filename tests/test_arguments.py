@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codegen.fold.arguments import Arguments, Literal
-from codegen.folded import MISSING, Parameter
+from codegen.folded import MISSING, Argument
 
 
 def test_sizes_of_a_shape_follow_a_parameter() -> None:
@@ -12,9 +12,9 @@ def test_sizes_of_a_shape_follow_a_parameter() -> None:
     nested = table.place("weight_shape", ((16,), (32,)), "norm")
     other = table.place("stride", ((16,), (32,)), "conv")
     chosen, arguments = table.settled()
-    assert chosen[width] == Parameter("num_filter")
-    assert chosen[nested] == (Parameter("num_filter"),)
-    assert chosen[other] == Parameter("stride"), "a stride is not made of widths"
+    assert chosen[width] == Argument("num_filter")
+    assert chosen[nested] == (Argument("num_filter"),)
+    assert chosen[other] == Argument("stride"), "a stride is not made of widths"
     assert arguments == [("num_filter", (16, 32)), ("stride", ((16,), (32,)))]
 
 
@@ -24,7 +24,7 @@ def test_a_part_takes_the_functions_argument_of_its_slot() -> None:
     branch = table.place("stride", ((2, 2), MISSING), "downsample")
     kernel = table.place("kernel", ((1, 1), MISSING), "downsample")
     chosen, _ = table.settled()
-    assert chosen[branch] == Parameter("stride")
+    assert chosen[branch] == Argument("stride")
     assert chosen[kernel] == (1, 1)
 
 
@@ -37,6 +37,6 @@ def test_a_multiple_is_written_as_one() -> None:
     wide = table.place("num_hidden", (72, 144), "qkv")
     narrow = table.place("num_hidden", (24, 48), "proj")
     chosen, arguments = table.settled()
-    assert chosen[wide] == Parameter("num_hidden", 3)
-    assert chosen[narrow] == Parameter("num_hidden")
+    assert chosen[wide] == Argument("num_hidden", 3)
+    assert chosen[narrow] == Argument("num_hidden")
     assert arguments == [("num_hidden", (24, 48))]

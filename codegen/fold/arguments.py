@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from codegen.folded import MISSING, CallItem, Item, OpItem, Parameter, VariableItem
+from codegen.folded import MISSING, Argument, CallItem, Item, OpItem, VariableItem
 from codegen.ir import SAYS_NOTHING
 from codegen.mxnet_ops import ONES, OPS, REQUIRED, ZEROS
 from codegen.program import Call
@@ -42,7 +42,7 @@ class Arguments:
         return len(self._rows) - 1
 
     def settled(self) -> tuple[dict[int, Any], list[tuple[str, tuple[Any, ...]]]]:
-        """(row -> a Parameter or a tuple that holds some, arguments with their values at each use)."""
+        """(row -> a Argument or a tuple that holds some, arguments with their values at each use)."""
         chosen: dict[int, Any] = {}
         made: list[int] = []
         arguments: list[tuple[str, list[Any]]] = []
@@ -54,13 +54,13 @@ class Arguments:
                 chosen[number] = self._of_slot(slot, values, chosen)
                 continue
             flag = next((n for n, given in self._flags if all(map(_agree, values, given))), None)
-            chosen[number] = Parameter(flag) if flag is not None else _known(values, arguments, slot)
+            chosen[number] = Argument(flag) if flag is not None else _known(values, arguments, slot)
             if chosen[number] is None and number in self._handed_on and "num_" in slot:
                 chosen[number] = _part(values, arguments)
             if chosen[number] is None:
                 made.append(number)
                 arguments.append((f"num_{number}" if "num_" in slot else str(number), list(values)))
-                chosen[number] = Parameter(arguments[-1][0])
+                chosen[number] = Argument(arguments[-1][0])
         given = dict(zip(made, arguments, strict=True))
         names: dict[str, str] = {}
         for number in sorted(made):
@@ -105,7 +105,7 @@ def _renamed(choice: Any, names: dict[str, str]) -> Any:
     if isinstance(choice, tuple):
         return tuple(_renamed(part, names) for part in choice)
     return (
-        replace(choice, name=names.get(choice.name, choice.name)) if isinstance(choice, Parameter) else choice
+        replace(choice, name=names.get(choice.name, choice.name)) if isinstance(choice, Argument) else choice
     )
 
 
@@ -118,11 +118,11 @@ def _known(values: tuple[Any, ...], arguments: Sequence[tuple[str, list[Any]]], 
     for name, other in arguments:
         if all(_agree(v, o) for v, o in zip(values, other, strict=True)):
             other[:] = [v if o is MISSING else o for v, o in zip(values, other, strict=True)]
-            return Parameter(name)
+            return Argument(name)
     for name, other in arguments:
         factor = _factor(values, other)
         if factor is not None:
-            return Parameter(name, factor)
+            return Argument(name, factor)
     known = [v for v in values if v is not MISSING]
     if not slot.endswith("shape") or len({len(v) if isinstance(v, tuple) else -1 for v in known}) > 1:
         return None
@@ -139,14 +139,14 @@ def _sizes(values: tuple[Any, ...], known: Sequence[Any], arguments: Sequence[tu
     return None if None in sizes else tuple(sizes)
 
 
-def _part(values: tuple[Any, ...], arguments: Sequence[tuple[str, list[Any]]]) -> Parameter | None:
+def _part(values: tuple[Any, ...], arguments: Sequence[tuple[str, list[Any]]]) -> Argument | None:
     """A whole part of a argument that gives these values."""
     if MISSING in values:
         return None
     for name, other in arguments:
         divisor = _factor(other, values) if "num_" in name and MISSING not in other else None
         if divisor is not None:
-            return Parameter(name, divisor=divisor)
+            return Argument(name, divisor=divisor)
     return None
 
 

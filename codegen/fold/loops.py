@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from codegen.folded import MISSING, CallItem, Item, LoopItem, Many, Parameter
+from codegen.folded import MISSING, Argument, CallItem, Item, LoopItem, Many
 from codegen.program import Operand
 
 # A loop that appends to a list takes three statements.
@@ -100,8 +100,8 @@ def _even(calls: list[CallItem]) -> list[CallItem]:
 
 
 def _holds_parameter(value: Any) -> bool:
-    return isinstance(value, Parameter) or (
-        isinstance(value, tuple) and any(isinstance(v, Parameter) for v in value)
+    return isinstance(value, Argument) or (
+        isinstance(value, tuple) and any(isinstance(v, Argument) for v in value)
     )
 
 
