@@ -98,6 +98,7 @@ def way() -> str:
     from codegen.folded import text
     from codegen.lower.graph import drafted, lower
     from codegen.rules import rule_table
+    from codegen.written import Origin
     from tracer.conversion import convert_specs
     from tracer.inputs import InputSpec
     from tracer.trace import trace
@@ -115,7 +116,9 @@ def way() -> str:
     graph = trace(net, specs)
     draft = drafted(Builder(graph), rule_table())
     program = lower(graph, "Net", tuple(net.state_dict()))
-    code = convert_specs(net, specs, "Net").code
+    code = convert_specs(
+        net, specs, "Net", origin=Origin("model.py:Net", "python -m tracer.gen model.py:Net")
+    ).code
     stages = [
         ("`codegen.ir.Graph`, by `tracer.trace`: torch's ops with shapes, dtypes and places", graph.text()),
         (
