@@ -62,10 +62,11 @@ class OpSpec:
     A default of `ONES` or `ZEROS` is MXNet's empty shape, which means one (stride) or zero (pad) for each
     axis. `shape` tells the shape of the result (codegen.result_shapes). `automatic` are the inputs that MXNet
     makes by itself, under the op's name and these suffixes, and `auxiliary` those that it keeps as auxiliary
-    states; it takes an automatic input for another one where the shape is `guessed_wrong`. `result_dtype` is what the op gives, whatever it reads. `is_identity`: in inference the result is
-    what the op reads. `is_new`: the result is no later state of one of the inputs, as a sum is of the first.
-    `onednn` says what MXNet's oneDNN pass does with the op (codegen.passes.fusion): it `begins` a fused op, or is
-    the `linear` layer that begins one; it `joins` what it reads, by a sum of two (`sums`), or `joins_linear`.
+    states; it takes an automatic input for another one where the shape is `guessed_wrong`. `result_dtype` is
+    what the op gives, whatever it reads. `is_identity`: in inference the result is what the op reads.
+    `is_new`: the result is no later state of one of the inputs, as a sum is of the first. `onednn` says what
+    MXNet's oneDNN pass does with the op (codegen.passes.fusion): it `begins` a fused op, or is the `linear`
+    layer that begins one; it `joins` what it reads, by a sum of two (`sums`), or `joins_linear`.
     """
 
     attrs: dict[str, Any]

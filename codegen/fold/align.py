@@ -58,8 +58,8 @@ def _may_lack(places: Sequence[Entry | None], block: Block) -> bool:
 class _Match:
     """Follows the dataflow of two blocks side by side: which value of one is which of the other.
 
-    `to_base` maps a block's values to the base's; `merges` are those that stand in the place of what the block
-    does not make.
+    `to_base` maps a block's values to the base's; `merges` are those that stand in the place of what the
+    block does not make.
     """
 
     def __init__(self, base: Use, places: Sequence[Entry | None], inputs: Sequence[Given]) -> None:
@@ -94,7 +94,7 @@ class _Match:
         return base not in self._lacking if own is None else self.operand(base, own)
 
     def operand(self, base: Given, own: Given) -> bool:
-        """Whether `own` stands for `base`, or in its place where `base` is made by a part that the block lacks."""
+        """Whether `own` stands for `base`, or in its place where the block lacks the part that makes it."""
         if isinstance(base, Many) != isinstance(own, Many):
             return False
         if isinstance(base, Many) and isinstance(own, Many) and own not in self._inputs:
@@ -107,7 +107,7 @@ class _Match:
         return self._input(base, own)
 
     def _merge(self, base: Given, instead: Given | None) -> bool:
-        """Note what stands in the place of a value that the block lacks: the same each time, and made before it."""
+        """Note what stands in the place of a value that the block lacks: one thing, made before it."""
         if instead is None or isinstance(base, Many) or isinstance(instead, Many):
             return False
         if self._made.get(instead, -1) > self._lacking[base]:

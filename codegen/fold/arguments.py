@@ -50,7 +50,7 @@ class Arguments:
             slot, values, hint = self._rows[number]
             known = [v for v in values if v is not MISSING]
             if MISSING in values and _is_one(known or [MISSING]):
-                # One value wherever the part is there: what gives it to the rest of the function, or a literal.
+                # One value wherever the part is there: what gives it elsewhere in the function, or a literal.
                 chosen[number] = self._of_slot(slot, values, chosen)
                 continue
             flag = next((n for n, given in self._flags if all(map(_agree, values, given))), None)
@@ -114,7 +114,7 @@ def _is_one(known: Sequence[Any]) -> bool:
 
 
 def _known(values: tuple[Any, ...], arguments: Sequence[tuple[str, list[Any]]], slot: str) -> Any:
-    """The argument, a multiple of it, or a tuple of such that gives these values; None where there is none."""
+    """The argument, a multiple of one, or a tuple of such that gives these values; None where none does."""
     for name, other in arguments:
         if all(_agree(v, o) for v, o in zip(values, other, strict=True)):
             other[:] = [v if o is MISSING else o for v, o in zip(values, other, strict=True)]

@@ -1,4 +1,4 @@
-"""The tree of blocks: each call of a module with what stands inside, and the block that makes each Variable."""
+"""The tree of blocks: each call of a module with what stands inside, and who makes each Variable."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class Structure:
     """A program as a tree of blocks, and what reads and makes its values.
 
     `users` are the numbers of the calls that read each value, in order; the number after the last call stands
-    for the net's outputs. `automatic` are, for each call, the inputs that MXNet makes by itself. `owners` are,
-    for each Variable that is read, the innermost block around all that reads it. `variables` are those of the
-    program by name, `values` what computes each tensor (node, output) of the IR.
+    for the net's outputs. `automatic` are, for each call, the inputs that MXNet makes by itself. `owners`
+    are, for each Variable that is read, the innermost block around all that reads it. `variables` are those
+    of the program by name, `values` what computes each tensor (node, output) of the IR.
     """
 
     program: Program
@@ -173,7 +173,7 @@ def _owners(
     users: Mapping[Operand, Sequence[int]],
     variables: Mapping[str, Variable],
 ) -> dict[str, Block]:
-    """For each Variable that is read, the innermost block around all that reads it, and whose name it bears."""
+    """For each Variable that is read, the innermost block around its readers whose name it bears."""
     around: dict[int, list[Block]] = {}
 
     def walk(block: Block, path: list[Block]) -> None:

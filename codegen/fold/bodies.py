@@ -1,4 +1,4 @@
-"""The bodies of functions: statements with what differs between uses as arguments, parts under flags, loops."""
+"""The bodies of functions: statements, with arguments for what differs, parts under flags, and loops."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _with_parts(
 def _input_names(
     structure: Structure, block: Block, inputs: Sequence[Given], taken: Collection[str]
 ) -> tuple[str, ...]:
-    """What a function calls its inputs: as the author's forward does, else x, y and what Variables are called."""
+    """What a function calls its inputs: as the author's forward does, else x, y, or as the Variable."""
     known = forward_arguments(structure, block.frame)
     names: list[str] = []
     for place, given in enumerate(inputs):

@@ -1,4 +1,4 @@
-"""A block as seen from outside (what it is given, and gives), and its statements, to be compared with another's."""
+"""A block seen from outside (what it is given, and gives), and its statements, to be compared."""
 
 from __future__ import annotations
 
@@ -42,10 +42,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Use:
-    """A block as a use of the structure of `base`: for each entry of the base its own, None where it has none.
+    """A block as a use of the structure of `base`: for each entry of the base its own, None where it has
+    none.
 
-    `inputs` stand in the order of the base's. `merges` are (what a part that this block lacks would make, what
-    stands in its place), both in the base's values.
+    `inputs` stand in the order of the base's. `merges` are (what a part that this block lacks would make,
+    what stands in its place), both in the base's values.
     """
 
     block: Block
@@ -110,7 +111,7 @@ def forward_arguments(structure: Structure, frame: NamedFrame) -> dict[Operand, 
 
 
 def _joins(structure: Structure) -> dict[Block, int]:
-    """The Concat of each block that joins its inputs, in classes whose blocks are given unequal numbers of them."""
+    """The Concat of each block that joins its inputs, where blocks of its class are given unequal numbers."""
     by_class: dict[str, dict[Block, int]] = {}
     for block in structure.root.blocks():
         join = _join(structure, block)
@@ -124,7 +125,7 @@ def _joins(structure: Structure) -> dict[Block, int]:
 
 
 def _join(structure: Structure, block: Block) -> int | None:
-    """A block's first Concat, if all that it reads comes from outside, and nothing else inside reads any of it."""
+    """A block's first Concat, if it reads nothing but what comes from outside, and alone reads that."""
     inside = set(block.calls())
     join = next((i for i in block.calls() if structure.program.calls[i].op == "Concat"), None)
     if join is None:
@@ -151,7 +152,8 @@ def _comes_from_outside(structure: Structure, operand: Operand, inside: Collecti
 def entries(
     structure: Structure, block: Block, join: int | None = None, uses: Mapping[Block, Use] | None = None
 ) -> list[Entry]:
-    """The statements of a block: its ops, its calls of functions, and before them the Variables that it makes.
+    """The statements of a block: its ops, its calls of functions, and before them the Variables that it
+    makes.
 
     `uses` are the blocks that are calls of functions; all others inside are written where they stand.
     """

@@ -1,4 +1,4 @@
-"""What functions are called: after the class, and where several of a class are needed, what tells them apart."""
+"""What functions are called: after their class, and where a class needs several, what tells them apart."""
 
 from __future__ import annotations
 

@@ -108,7 +108,10 @@ def _holds_parameter(value: Any) -> bool:
 def _varying(
     calls: Sequence[CallItem],
 ) -> tuple[tuple[tuple[str, tuple[Any, ...]], ...], tuple[tuple[str, Any], ...]]:
-    """(the arguments that change, with their values; all arguments). Any value does for a call that lacks the part."""
+    """(the arguments that change, with their values; all arguments).
+
+    Any value does for a call that lacks the part.
+    """
     rows, args = [], []
     for number, (name, _) in enumerate(calls[0].args):
         values = tuple(c.args[number][1] for c in calls)
