@@ -57,7 +57,9 @@ def load_symbol(code: str, function: str) -> mx.sym.Symbol:
 
 
 def check_mxnet() -> None:
-    """Raise RequestError unless mxnet can be imported.
+    """The import of mxnet.
+
+    Raises RequestError where it fails.
 
     torch: runs with any numpy.
     MXNet: cannot be imported with numpy 1.24 or later, where np.bool is gone, nor with Python 3.12 or later

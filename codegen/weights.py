@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def parameters(
     program: Program, state: Mapping[str, torch.Tensor]
 ) -> tuple[dict[str, mx.nd.NDArray], dict[str, mx.nd.NDArray]]:
-    """(arg_params, aux_params) of a program, from a state (key -> tensor).
+    """Weights of a program, from a state (key -> tensor).
+
+    Gives (arg_params, aux_params).
 
     torch: a tensor and its numpy array share memory.
     MXNet: nd.array copies; nd.from_numpy with zero_copy=True does not.

@@ -151,7 +151,9 @@ def _quiet_torch() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _traced_settings() -> Iterator[None]:
-    """Settings of torch while a net is traced or run: no gradients, no fused path of nn.Transformer.
+    """Settings of torch while a net is traced or run.
+
+    No gradients, no fused path of nn.Transformer.
 
     torch: nn.TransformerEncoder with a padding mask gives zeros at padded places, where its fused path runs
         and the mask's values let it. That path hides the layers too.

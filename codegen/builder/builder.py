@@ -71,7 +71,9 @@ class Builder:
     def with_number(
         self, expression: str, value: Value, number: float, hint: str = "", gives: Shape | None = None
     ) -> Value:
-        """`x * c`, `c - x` and the like, for a symbol x and a number c.
+        """Operators between a symbol and a number.
+
+        `x * c`, `c - x` and the like, for a symbol x and a number c.
 
         torch: operators on tensors have no names.
         MXNet: `x * 0.5` is named _mulscalar0, by a counter of the whole process.

@@ -57,7 +57,7 @@ class Leaves:
         return str(node.kwargs["key"])
 
     def _parameter(self, node: Node, slot: str | None, kind: Kind) -> Unnamed:
-        """The Variable of a parameter: one, however often the net reads it.
+        """One Variable for a parameter, however often the net reads it.
 
         torch: a module that is called twice has the same weights both times.
         MXNet: an op makes Variables of its own, after its name; the same name twice is an error, another one

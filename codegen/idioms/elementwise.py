@@ -42,7 +42,9 @@ def number_of(operand: Operand) -> Number | None:
 
 
 def binary(b: Builder, op: str, left: Operand, right: Operand, hint: str = "", dtype: str = "") -> Value:
-    """Arithmetic of any two operands: `left op right` in `dtype`, the result's by default.
+    """Arithmetic of any two operands.
+
+    `left op right` computed in `dtype`, the result's by default.
 
     torch: operands of different dtypes are promoted; a quotient of whole numbers is no whole number.
     MXNet: refuses operands of different dtypes; a quotient of whole numbers is cut off: 7 / 2 is 3.
@@ -205,7 +207,9 @@ def bounded(b: Builder, x: Value, hint: str) -> Value:
 
 
 def made(b: Builder, number: float) -> Value:
-    """A tensor of one number in the node's shape, whose sizes may follow the batch.
+    """A tensor of one number.
+
+    It has the node's shape, whose sizes may follow the batch.
 
     torch: zeros, ones and full take any sizes.
     MXNet: zeros and ones take numbers: the batch is not known yet, and a size of 0 is "to be inferred".
@@ -235,7 +239,9 @@ def made_dtype(b: Builder) -> str:
 
 
 def where_of(b: Builder, condition: Value, input: Operand, other: Operand) -> Value:
-    """A choice between tensors or numbers: `input` where `condition` holds, else `other`.
+    """A choice between tensors or numbers.
+
+    `input` where `condition` holds, else `other`.
 
     torch: where broadcasts, and takes numbers.
     MXNet: where takes three tensors of one shape.

@@ -225,7 +225,9 @@ def adaptive_average_to(b: Builder, input: Value, outs: tuple[int, ...]) -> Valu
 
 
 def adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> Value:
-    """Pooling to a size, of `kind` avg or max.
+    """Pooling to a size.
+
+    `kind` is avg or max.
 
     torch: windows of uneven size where the sizes do not divide; averages and maxima of one to three axes.
     MXNet: contrib.AdaptiveAvgPooling2D alone: averages of images.

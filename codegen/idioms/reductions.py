@@ -39,7 +39,9 @@ def reduction(b: Builder, op: str, x: Value, dim: Axes, keepdim: bool, hint: str
 
 
 def moments(b: Builder, x: Value, axes: tuple[int, ...], correction: float) -> tuple[Value, Value]:
-    """Mean and variance over `axes`, both with the axes kept.
+    """Mean and variance.
+
+    Over `axes`, which are kept.
 
     torch: var and std divide by the number less one, unless correction says otherwise.
     MXNet: has no variance as a symbol.
@@ -69,7 +71,7 @@ def moments(b: Builder, x: Value, axes: tuple[int, ...], correction: float) -> t
 def vector_norm(
     b: Builder, x: Value, p: float | str, axes: tuple[int, ...], keepdim: bool, hint: str = ""
 ) -> Value:
-    """The p-norm over axes, for any p.
+    """Norms of any order.
 
     torch: norm takes any order, infinities and 0 too; 2 is the default.
     MXNet: norm refuses any ord but 1 and 2.

@@ -13,7 +13,9 @@ from codegen.reshape_codes import simple
 
 
 def take(b: Builder, x: Value, index: Value, axis: int, hint: str = "") -> Value:
-    """`x` at the places `index` along `axis`.
+    """Places along an axis.
+
+    `x` at the places `index` along `axis`.
 
     torch: negative places count from the end.
     MXNet: take's mode is "clip": -1 is the first place.
@@ -82,7 +84,9 @@ def spread(b: Builder, value: Value, shape: Shape, hint: str) -> Value:
 
 
 def spread_batch(b: Builder, value: Value, axis: int, size: Size, hint: str) -> Value:
-    """`value` repeated along an axis of size 1 until it has the batch's size.
+    """A value repeated for each sample of the batch.
+
+    `value` has size 1 along the axis, and `size` after.
 
     torch: expand takes the batch's size as a number.
     MXNet: broadcast_to and broadcast_axis take numbers, and a symbol has no sizes until it is bound.
@@ -114,7 +118,7 @@ def divided(size: Size, number: int) -> Size:
 
 
 def swapped_axes(b: Builder, input: Value, dim0: int, dim1: int, hint: str = "") -> Value:
-    """`input` with two axes exchanged.
+    """Two axes exchanged.
 
     torch: transpose is always told the two axes.
     MXNet: SwapAxis has dim1=0 and dim2=0, which exchange nothing.

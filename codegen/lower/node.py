@@ -153,7 +153,9 @@ def _argument(b: Builder, arg: Any) -> Any:
 
 
 def _as_line(argument: Any) -> Any:
-    """A tensor without axes, as one of one element along one axis.
+    """Tensors without axes.
+
+    One becomes a tensor of one element along one axis.
 
     torch: has tensors without axes, and lets many ops act along axis 0 or -1 of them.
     MXNet: legacy symbols have none: shape () is "unknown", and what sums over everything gives shape (1,).

@@ -87,7 +87,9 @@ class Namer:
         return ""
 
     def wished(self, wish: Wish) -> str:
-        """What a Variable is called, if nothing else is called so.
+        """The wished name of a Variable.
+
+        It is called so if nothing else is.
 
         Constants of one wished name, and of equal values, are one Variable.
 

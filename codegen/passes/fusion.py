@@ -64,6 +64,8 @@ def _readers(program: Program) -> dict[Operand, list[str]]:
 def _is_fused_wrongly(program: Program, call: Call, readers: dict[Operand, list[str]]) -> bool:
     """A convolution that an addition reads beside the next layer.
 
+    Whether `call` is such an addition.
+
     torch: runs one layer after the other.
     MXNet: oneDNN makes one op of a convolution with the BatchNorm, activation and elemwise_add after it. An
         elemwise_add that reads the value in the middle gets the fused one: relu(bn(c)) + c adds relu(bn(c)).
@@ -92,7 +94,9 @@ def _is_fused_wrongly(program: Program, call: Call, readers: dict[Operand, list[
 def _separate(
     program: Program, output: Output, readers: dict[Operand, list[str]], calls: list[Call]
 ) -> Output:
-    """An output that later layers read too, as a copy that the pass leaves alone.
+    """An output that later layers read too.
+
+    Gives it as a copy that the pass leaves alone.
 
     torch: an output is what its layer gave.
     MXNet: oneDNN gives an output that other ops read their fused value; where a softmax of a convolution is
@@ -165,6 +169,8 @@ def _with_copies(program: Program, copied: Mapping[int, str]) -> Program:
 def _copied_dropouts(program: Program) -> dict[int, str]:
     """A Dropout of a Dropout.
 
+    Gives the Dropouts that another reads at once.
+
     torch: both are the identity in inference.
     MXNet: takes Dropouts out in inference, and leaves a Variable too many: binding fails.
     We write: a Reshape copy between them.
@@ -185,7 +191,9 @@ def _copied_dropouts(program: Program) -> dict[int, str]:
 
 
 def _copied_linears(program: Program) -> dict[int, str]:
-    """The FullyConnected calls that are fused with a reader that does not come before all the others.
+    """A FullyConnected that several ops read.
+
+    Gives the calls that are fused with a reader that does not come before all the others.
 
     torch: every reader of a layer gets what it gave.
     MXNet: oneDNN makes one op of FullyConnected and an activation that reads it, even where others read it

@@ -49,7 +49,9 @@ def _bound(
     aux_params: Mapping[str, mx.nd.NDArray],
     inputs: Mapping[str, npt.NDArray[Any]],
 ) -> Any:
-    """An executor, bound as `mx.mod.Module` does it: from the inputs alone, which must do to infer the rest.
+    """Binding a symbol, as `mx.mod.Module` does it.
+
+    From the inputs alone, which must do to infer the rest.
 
     torch: weights stay as they are.
     MXNet: oneDNN reorders the bound weights of convolutions in place when they first run in inference, unless
@@ -64,7 +66,8 @@ def _bound(
     >>> conv = mx.sym.Convolution(x, kernel=(3, 3), num_filter=16, no_bias=True, name="conv")
     >>> bound = {"x": mx.nd.ones((1, 16, 8, 8)), "conv_weight": mx.nd.from_numpy(weight, zero_copy=True)}
     >>> with _environment(MXNET_SUBGRAPH_BACKEND="NONE"):
-    ...     conv.bind(mx.cpu(), bound, grad_req="null").forward(is_train=False)[0].wait_to_read()
+    ...     executor = conv.bind(mx.cpu(), bound, grad_req="null")
+    ...     executor.forward(is_train=False)[0].wait_to_read()
     >>> bool(np.array_equal(weight, before))
     False
     """

@@ -106,7 +106,9 @@ def scaled_dot_product_attention(
 
 
 def _grouped(b: Builder, query: Value, shared: Value, name: str) -> Value:
-    """Grouped queries: each head of `shared` serves several heads of the query.
+    """Grouped queries.
+
+    Each head of `shared` serves several heads of the query.
 
     torch: enable_gqa=True lets key and value have fewer heads.
     MXNet: linalg.gemm2 wants equal leading axes.

@@ -77,7 +77,9 @@ def _row(b: Builder, x: Value) -> Value:
 
 
 def _members(b: Builder, input: Value, offsets: Value, last: bool) -> Value:
-    """Which rows belong to which bag: (bags, members), 1 from a bag's offset to the next one's.
+    """Which rows belong to which bag.
+
+    (bags, members): 1 from a bag's offset to the next one's.
 
     torch: EmbeddingBag sums the rows from each offset to the next.
     MXNet: has no such op.

@@ -145,7 +145,9 @@ def _normalised(b: Builder, value: Value) -> bool:
 
 
 def _excess(b: Builder, data: Value, frames: Value) -> Value:
-    """What the softmax takes away: the logarithm of the sums, over the frames of each sample.
+    """What the softmax takes away.
+
+    The logarithm of the sums, over the frames of each sample.
 
     torch: ctc_loss takes what it is given as logarithms.
     MXNet: CTCLoss takes the softmax first.

@@ -207,7 +207,7 @@ def index_select(b: Builder, input: Value, dim: int, index: Value) -> Value:
 
 @lowers("gather", ignores=("sparse_grad",), takes_numbers=True)
 def gather(b: Builder, input: Value, dim: int, index: Value) -> Value:
-    """One place for each row.
+    """Places chosen in each row.
 
     torch: gather takes several places from each row.
     MXNet: pick takes one; its mode is "clip".

@@ -92,7 +92,9 @@ def _at_least(b: Builder, value: Value, rank: int) -> Value:
 
 
 def pieces(b: Builder, value: Value, dim: int) -> list[Value]:
-    """The node's outputs, cut from `value` one after the other along `dim`.
+    """Pieces of a tensor.
+
+    The node's outputs, cut from `value` one after the other along `dim`.
 
     torch: split and chunk may give pieces of different sizes, the last of them smaller.
     MXNet: split gives equal pieces.

@@ -243,7 +243,9 @@ def _rolled(b: Builder, value: Value, axis: int, step: int) -> Value:
 
 @lowers("unfold")
 def unfold(b: Builder, input: Value, dimension: int, size: int, step: int) -> Value:
-    """Windows of `size` along an axis, which become the last axis.
+    """Windows along an axis.
+
+    They are of `size`, and become the last axis.
 
     torch: Tensor.unfold.
     MXNet: has no such op for tensors.

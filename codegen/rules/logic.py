@@ -116,7 +116,7 @@ def _common(left: Operand, right: Operand) -> str:
 
 @lowers_each("kind", {"bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor"})
 def bitwise(b: Builder, input: Operand, other: Operand, *, kind: str) -> Value:
-    """Logic by the operators &, | and ^.
+    """Logic by the bitwise operators.
 
     torch: bitwise ops of bools and of whole numbers.
     MXNet: has none.

@@ -60,7 +60,7 @@ def _ordered(b: Builder, value: Value) -> Value:
 
 
 def position(b: Builder, op: str, value: Value, dim: int | None, keepdim: bool, hint: str = "") -> Value:
-    """The place of the largest or smallest.
+    """The place of the largest or smallest number.
 
     torch: argmax and argmin give int64, of the flattened tensor where there is no dim.
     MXNet: argmax and argmin give float32, exact up to 2^24, and have no dtype; without an axis they do as

@@ -89,7 +89,9 @@ def rnn(
 
 
 def _begin_state(b: Builder, state: Value, what: str) -> Value:
-    """The state with which a recurrent layer begins: zeros (layers, N, size).
+    """The state with which a recurrent layer begins.
+
+    Zeros (layers, N, size).
 
     torch: a layer that is given no state makes zeros for the batch that it gets.
     MXNet: RNN's state is required, and zeros takes numbers.
