@@ -140,6 +140,23 @@ def _counted_axis(b: Builder, index: Value, size: Size, rank: int) -> int | None
 
 
 def _gathered(b: Builder, x: Value, tensors: dict[int, Value]) -> Value:
+    """Several tensors as an index.
+
+    torch: they broadcast, negative places count from the end, and any axes may be indexed.
+    MXNet: gather_nd takes the places as one tensor, and indexes the first axes.
+    We write: the indexed axes put first, the places wrapped, spread and stacked.
+    Source: torch.Tensor.__getitem__; mx.sym.gather_nd.
+
+    >>> converted(lambda x, i, j: x[:, i, j], (2, 4, 3), Ints((5,), 4), Ints((5,), 3))
+    x = mx.sym.transpose(x, axes=(1, 2, 0), name="getitem")
+    i_ = mx.sym.cast(i_, dtype="float32", name="getitem3_cast")
+    i_ = named(i_ % 4.0, name="getitem3_wrapped1")
+    j = mx.sym.cast(j, dtype="float32", name="getitem3_cast2")
+    j = named(j % 3.0, name="getitem3_wrapped2")
+    indices = mx.sym.stack(i_, j, axis=0, name="getitem3_indices")
+    x = mx.sym.gather_nd(x, indices, name="getitem2")
+    return mx.sym.transpose(x, axes=(1, 0), name="getitem3")
+    """
     axes = list(tensors)
     rest = [a for a in range(x.rank) if a not in axes]
     common: Shape = ()
@@ -194,6 +211,22 @@ def index_select(b: Builder, input: Value, dim: int, index: Value) -> Value:
 
 @lowers("gather", ignores=("sparse_grad",), takes_numbers=True)
 def gather(b: Builder, input: Value, dim: int, index: Value) -> Value:
+    """Places chosen in each row.
+
+    torch: gather takes several places from each row.
+    MXNet: pick takes one; its mode is "clip".
+    We write: pick of the row, repeated for each place; mode always.
+    Source: torch.gather; mx.sym.pick.
+
+    >>> converted(lambda x, i: x.gather(1, i), (2, 3), Ints((2, 1), 3))
+    i_ = mx.sym.cast(i_, dtype="float32", name="gather_cast")
+    return mx.sym.pick(x, i_, axis=1, keepdims=True, mode="clip", name="gather")
+    >>> converted(lambda x, i: x.gather(1, i), (2, 3), Ints((2, 2), 3))
+    x = mx.sym.expand_dims(x, axis=1, name="gather_rows")
+    x = mx.sym.broadcast_axis(x, axis=(1,), size=(2,), name="gather_rows2")
+    i_ = mx.sym.cast(i_, dtype="float32", name="gather_cast")
+    return mx.sym.pick(x, i_, axis=2, mode="clip", name="gather")
+    """
     axis = dim % input.rank
     others = tuple(s for a, s in enumerate(index.sizes) if a != axis)
     if others != tuple(s for a, s in enumerate(input.sizes) if a != axis):
