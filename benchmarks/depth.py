@@ -19,9 +19,10 @@ import torch
 from torch import nn
 
 from codegen.fold.fold import fold
-from codegen.lower import lower
+from codegen.lower.graph import lower
 from codegen.write.file import written_file
-from tracer.conversion import Origin, convert_specs
+from codegen.written import Origin
+from tracer.conversion import convert_specs
 from tracer.inputs import InputSpec
 from tracer.trace import trace
 

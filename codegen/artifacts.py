@@ -59,7 +59,19 @@ def load_symbol(code: str, function: str) -> mx.sym.Symbol:
 
 
 def check_mxnet() -> None:
-    """Raise RequestError unless mxnet can be imported."""
+    """The import of mxnet.
+
+    Raises RequestError where it fails.
+
+    torch: runs with any numpy.
+    MXNet: cannot be imported with numpy 1.24 or later, where np.bool is gone, nor with Python 3.12 or later
+        unless setuptools brings distutils.
+    We write: numpy<1.24 and Python below 3.12 in pyproject.toml, and an error that says so.
+    Source: mxnet/numpy/utils.py.
+
+    >>> tuple(map(int, np.__version__.split(".")[:2])) < (1, 24) and mx.__version__
+    '1.9.1'
+    """
     try:
         importlib.import_module("mxnet")
     except Exception as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from codegen.program import Call, NamedFrame, Operand, Variable
+from codegen.program import Call, Leaf, NamedFrame, Operand, Out, Variable
 
-# Parameters of forward that say no more than x.
+# Arguments of forward that say no more than x.
 GENERAL = frozenset(["input", "self", "inputs"])
 # What a list of values is called.
 LIST = "features"
@@ -38,8 +38,8 @@ MISSING = object()
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A function's parameter in the place of a value: `num_filter`, `4 * num_filter`, `num_filter // 4`."""
+class Argument:
+    """A function's argument in the place of a value: `num_filter`, `4 * num_filter`, `num_filter // 4`."""
 
     name: str
     factor: int = 1
@@ -48,7 +48,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class OpItem:
-    """One call of an MXNet op. `attrs` may hold Parameters."""
+    """One call of an MXNet op. `attrs` may hold Arguments."""
 
     call: Call
     index: int
@@ -58,7 +58,7 @@ class OpItem:
 
 @dataclass(frozen=True)
 class VariableItem:
-    """A Variable that the code makes by itself; `shape` may be a Parameter."""
+    """A Variable that the code makes by itself; `shape` may be a Argument."""
 
     variable: Variable
     shape: Any
@@ -66,7 +66,7 @@ class VariableItem:
 
 @dataclass(frozen=True)
 class CallItem:
-    """One call of a Function. `args` may hold Parameters; `path` is the module's, with `_`.
+    """One call of a Function. `args` may hold Arguments; `path` is the module's, with `_`.
 
     An input is None where the function reads it only in parts that this use does not have.
     """
@@ -127,8 +127,9 @@ class Function:
     """One function of the generated file: parameters, body and results.
 
     `prefix` is the path of the use that the body was taken from: names in it are relative.
-    `parameters` are names with the values that the uses give, `optional` the numbers of inputs that some
-    uses do not give. `trait` tells it from other functions of its class, `held` are the classes in a Sequential.
+    `arguments` are names with the values that the uses give, `optional` the numbers of inputs that some
+    uses do not give. `trait` tells it from other functions of its class, `held` are the classes in a
+    Sequential.
     """
 
     name: str
@@ -136,7 +137,7 @@ class Function:
     inputs: tuple[Given, ...]
     input_names: tuple[str, ...]
     optional: frozenset[int]
-    parameters: tuple[tuple[str, tuple[Any, ...]], ...]
+    arguments: tuple[tuple[str, tuple[Any, ...]], ...]
     items: tuple[Item, ...]
     outputs: tuple[Operand, ...]
     prefix: str
@@ -150,3 +151,133 @@ class Module:
 
     functions: tuple[Function, ...]
     items: tuple[Item, ...]
+
+
+def text(module: Module) -> str:
+    """The folded program as text, one line a statement."""
+    lines: list[str] = []
+    for function in module.functions:
+        given = [*map(_given_text, function.inputs), *(name for name, _ in function.arguments)]
+        lines.append(f"def {function.name}({', '.join(given)}):")
+        lines += _lines(function.items, 1)
+        lines.append(f"    return {', '.join(map(_operand_text, function.outputs))}")
+    return "\n".join([*lines, *_lines(module.items, 0)]) + "\n"
+
+
+def _lines(items: Iterable[Item], depth: int) -> Iterator[str]:
+    indent = "    " * depth
+    for item in items:
+        if isinstance(item, OpItem):
+            reads = [_operand_text(o) for slot, o in item.call.inputs if slot not in item.automatic]
+            attrs = [f"{name}={value}" for name, value in item.attrs]
+            yield f"{indent}%{item.index} = {item.call.op}({', '.join([*reads, *attrs])})  # {item.call.name}"
+        elif isinstance(item, VariableItem):
+            yield f"{indent}{item.variable.name} = {item.variable.kind} {item.shape}"
+        elif isinstance(item, CallItem):
+            yield indent + _call_text(item)
+        elif isinstance(item, LoopItem):
+            yield f"{indent}for {len(item.calls)} calls from {item.start}: {_call_text(item.calls[0])}"
+        else:
+            yield f"{indent}if {item.flag}:"
+            yield from _lines(item.items, depth + 1)
+
+
+def _call_text(item: CallItem) -> str:
+    given = ["None" if g is None else _given_text(g) for g in item.inputs]
+    args = [f"{name}={'-' if value is MISSING else value}" for name, value in item.args]
+    made = ", ".join(map(_operand_text, item.outputs))
+    return f"{made} = {item.function}({', '.join([*given, *args])})  # {item.path}"
+
+
+def _given_text(given: Given) -> str:
+    if isinstance(given, Many):
+        return f"[{', '.join(map(_operand_text, given.items))}]"
+    return _operand_text(given)
+
+
+def _operand_text(operand: Operand) -> str:
+    if isinstance(operand, Leaf):
+        return operand.name
+    return f"%{operand.call}" + (f".{operand.index}" if operand.index else "")
+
+
+def check(module: Module, outputs: Iterable[Operand]) -> Module:
+    """Raise AssertionError unless the folded program is legal; return it. `outputs` are the net's.
+
+    Legal: functions are defined before they are called, each under a name of its own; a body reads what it is
+    given or has made; a call gives its function as many inputs as it takes, None only where that is optional,
+    and all of its arguments; a loop hands on what the call before gave; a flag is an argument.
+    """
+    defined: dict[str, Function] = {}
+    for function in module.functions:
+        assert function.name not in defined, f"{function.name} is defined twice"
+        names = [*function.input_names, *(name for name, _ in function.arguments)]
+        assert len(set(names)) == len(names), f"{function.name} takes two things under one name"
+        known = set(each(function.inputs))
+        _check_items(function.items, known, defined, function)
+        for operand in function.outputs:
+            assert (
+                operand in known
+            ), f"{function.name} returns {_operand_text(operand)}, which it does not make"
+        defined[function.name] = function
+    known = set()
+    _check_items(module.items, known, defined, None)
+    for operand in outputs:
+        assert operand in known, f"the net returns {_operand_text(operand)}, which nothing makes"
+    return module
+
+
+def _check_items(
+    items: Iterable[Item], known: set[Operand], defined: Mapping[str, Function], within: Function | None
+) -> None:
+    """Check statements in order; `known` are the values so far, to which those that they make are added."""
+    for item in items:
+        if isinstance(item, OpItem):
+            _check_read(
+                (o for slot, o in item.call.inputs if slot not in item.automatic), known, item.call.name
+            )
+            known |= {Out(item.index, i) for i in range(item.call.outputs)}
+        elif isinstance(item, VariableItem):
+            known.add(Leaf(item.variable.name))
+        elif isinstance(item, CallItem):
+            _check_call(item, known, defined)
+            known |= set(item.outputs)
+        elif isinstance(item, LoopItem):
+            _check_loop(item, known, defined)
+            known |= set(item.outputs)
+        else:
+            flags = () if within is None else [name for name, _ in within.arguments]
+            assert item.flag in flags, f"{item.flag} is no argument of the function"
+            _check_read((instead for _, instead in item.merges), known, item.flag)
+            _check_items(item.items, known, defined, within)
+
+
+def _check_read(operands: Iterable[Operand], known: Collection[Operand], user: str) -> None:
+    for operand in operands:
+        assert operand in known, f"{user} reads {_operand_text(operand)} before it is made"
+
+
+def _check_call(item: CallItem, known: Collection[Operand], defined: Mapping[str, Function]) -> None:
+    assert item.function in defined, f"{item.function} is called before it is defined"
+    function = defined[item.function]
+    assert len(item.inputs) == len(function.inputs), f"{item.path} gives {len(item.inputs)} inputs"
+    for place, (given, taken) in enumerate(zip(item.inputs, function.inputs, strict=True)):
+        assert given is not None or place in function.optional, f"{item.path} lacks input {place}"
+        is_list = isinstance(given, Many)
+        assert given is None or is_list == isinstance(taken, Many), f"{item.path} takes another kind of input"
+    assert len(item.outputs) == len(function.outputs), f"{item.path} gives {len(item.outputs)} outputs"
+    names = [name for name, _ in item.args]
+    assert names == [name for name, _ in function.arguments], f"{item.path} has other arguments: {names}"
+    _check_read(each(item.inputs), known, item.path)
+
+
+def _check_loop(item: LoopItem, known: Collection[Operand], defined: Mapping[str, Function]) -> None:
+    assert len({call.function for call in item.calls}) == 1, "a loop calls several functions"
+    assert len(item.calls) > 1, "a loop of one call"
+    made = set(known)
+    for before, call in zip((None, *item.calls), item.calls, strict=False):
+        _check_call(call, made, defined)
+        for place, number in item.carried if before is not None else ():
+            assert before is not None
+            assert call.inputs[place] == before.outputs[number], f"{call.path} is given another value"
+        made |= set(call.outputs)

@@ -131,6 +131,9 @@ class Ref:
         return f"%{self.name}" + (f".{self.index}" if self.index else "")
 
 
+# The ops of nodes that no op of torch makes.
+LEAVES = frozenset(["input", "param", "constant"])
+
 Arg: TypeAlias = Any
 """Ref, Dim, int, float, bool, str, None, Ellipsis, slice of those, or a tuple of those."""
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from codegen.ir import Shape
 from codegen.result_shapes import (
     ShapeOf,
     along_axis,
@@ -61,7 +62,11 @@ class OpSpec:
     A default of `ONES` or `ZEROS` is MXNet's empty shape, which means one (stride) or zero (pad) for each
     axis. `shape` tells the shape of the result (codegen.result_shapes). `automatic` are the inputs that MXNet
     makes by itself, under the op's name and these suffixes, and `auxiliary` those that it keeps as auxiliary
-    states. `result_dtype` is what the op gives, whatever it reads.
+    states; it takes an automatic input for another one where the shape is `guessed_wrong`. `result_dtype` is
+    what the op gives, whatever it reads. `is_identity`: in inference the result is what the op reads.
+    `is_new`: the result is no later state of one of the inputs, as a sum is of the first. `onednn` says what
+    MXNet's oneDNN pass does with the op (codegen.passes.fusion): it `begins` a fused op, or is the `linear`
+    layer that begins one; it `joins` what it reads, by a sum of two (`sums`), or `joins_linear`.
     """
 
     attrs: dict[str, Any]
@@ -70,6 +75,14 @@ class OpSpec:
     automatic: tuple[str, ...] = ()
     auxiliary: frozenset[str] = frozenset()
     result_dtype: str = ""
+    is_identity: bool = False
+    is_new: bool = False
+    onednn: frozenset[str] = frozenset()
+    guessed_wrong: tuple[Shape, ...] = ()
+
+    def makes_input(self, slot: str, shape: Shape) -> bool:
+        """Whether MXNet makes an input of this shape by itself; not where it guesses another shape."""
+        return slot in self.automatic and shape not in self.guessed_wrong
 
     @staticmethod
     def is_default(name: str, value: Any, default: Any) -> bool:
@@ -92,15 +105,19 @@ def _op(
     automatic: str = "",
     auxiliary: str = "",
     result_dtype: str = "",
+    is_identity: bool = False,
+    is_new: bool = False,
+    onednn: str = "",
+    guessed_wrong: tuple[Shape, ...] = (),
     **attrs: Any,
 ) -> OpSpec:
     facts = (frozenset(always.split()), shape, tuple(automatic.split()), frozenset(auxiliary.split()))
-    return OpSpec(attrs, *facts, result_dtype)
+    return OpSpec(attrs, *facts, result_dtype, is_identity, is_new, frozenset(onednn.split()), guessed_wrong)
 
 
-def _plain(shape: ShapeOf, names: str, result_dtype: str = "") -> dict[str, OpSpec]:
+def _plain(shape: ShapeOf, names: str, **facts: Any) -> dict[str, OpSpec]:
     """Ops without attributes."""
-    return {name: _op(shape, result_dtype=result_dtype) for name in names.split()}
+    return {name: _op(shape, **facts) for name in names.split()}
 
 
 _AXIS: dict[str, Any] = {"axis": None, "keepdims": False}
@@ -109,6 +126,7 @@ OPS: dict[str, OpSpec] = {
     "Convolution": _op(
         convolved,
         "no_bias",
+        onednn="begins",
         automatic="weight bias",
         kernel=REQUIRED,
         stride=ONES,
@@ -134,6 +152,7 @@ OPS: dict[str, OpSpec] = {
     "FullyConnected": _op(
         connected,
         "no_bias flatten",
+        onednn="linear",
         automatic="weight bias",
         num_hidden=REQUIRED,
         no_bias=False,
@@ -142,6 +161,7 @@ OPS: dict[str, OpSpec] = {
     "BatchNorm": _op(
         same,
         "eps momentum fix_gamma",
+        onednn="begins joins",
         automatic="gamma beta moving_mean moving_var",
         auxiliary="moving_mean moving_var",
         eps=1e-3,
@@ -168,8 +188,10 @@ OPS: dict[str, OpSpec] = {
         p_value=None,
     ),
     "contrib.AdaptiveAvgPooling2D": _op(pooled_to, output_size=REQUIRED),
-    "Dropout": _op(same, p=0.5, mode="training", axes=()),
-    "Embedding": _op(embedded, automatic="weight", input_dim=REQUIRED, output_dim=REQUIRED, dtype="float32"),
+    "Dropout": _op(same, is_identity=True, p=0.5, mode="training", axes=()),
+    "Embedding": _op(
+        embedded, is_new=True, automatic="weight", input_dim=REQUIRED, output_dim=REQUIRED, dtype="float32"
+    ),
     "RNN": _op(
         unknown,
         automatic="parameters",
@@ -189,8 +211,16 @@ OPS: dict[str, OpSpec] = {
         unknown, "blank_label", use_data_lengths=False, use_label_lengths=False, blank_label="first"
     ),
     # Activations
-    "Activation": _op(same, act_type=REQUIRED),
-    "LeakyReLU": _op(same, "act_type slope", automatic="gamma", act_type="leaky", slope=0.25),
+    "Activation": _op(same, onednn="joins joins_linear", act_type=REQUIRED),
+    "LeakyReLU": _op(
+        same,
+        "act_type slope",
+        guessed_wrong=((1,),),
+        onednn="joins joins_linear",
+        automatic="gamma",
+        act_type="leaky",
+        slope=0.25,
+    ),
     "hard_sigmoid": _op(same, "alpha", alpha=0.2, beta=0.5),
     "softmax": _op(same, axis=-1, temperature=None),
     "log_softmax": _op(same, axis=-1, temperature=None),
@@ -224,8 +254,8 @@ OPS: dict[str, OpSpec] = {
     "transpose": _op(transposed, axes=REQUIRED),
     "expand_dims": _op(expanded, axis=REQUIRED),
     "squeeze": _op(squeezed, axis=None),
-    "Concat": _op(joined, "dim", dim=1),
-    "stack": _op(stacked, "axis", axis=0),
+    "Concat": _op(joined, "dim", is_new=True, dim=1),
+    "stack": _op(stacked, "axis", is_new=True, axis=0),
     "split": _op(unknown, num_outputs=REQUIRED, axis=1, squeeze_axis=False),
     "slice": _op(sliced, begin=REQUIRED, end=REQUIRED, step=()),
     "slice_axis": _op(cut, axis=REQUIRED, begin=REQUIRED, end=REQUIRED),
@@ -239,7 +269,7 @@ OPS: dict[str, OpSpec] = {
     "flip": _op(same, axis=REQUIRED),
     "diag": _op(unknown, k=0, axis1=0, axis2=1),
     # Indexing
-    "take": _op(taken, "mode", axis=0, mode="clip"),
+    "take": _op(taken, "mode", is_new=True, axis=0, mode="clip"),
     "pick": _op(picked, "mode", axis=-1, keepdims=False, mode="clip"),
     "gather_nd": _op(
         unknown,
@@ -274,17 +304,19 @@ OPS: dict[str, OpSpec] = {
     "ones_like": _op(same),
     # Elementwise
     "cast": _op(same, dtype=REQUIRED),
-    "clip": _op(same, a_min=REQUIRED, a_max=REQUIRED),
+    "clip": _op(same, onednn="joins joins_linear", a_min=REQUIRED, a_max=REQUIRED),
     "add_n": _op(same),
     "smooth_l1": _op(same, scalar=REQUIRED),
     # Without attributes
+    "identity": _op(same, is_identity=True),
+    "elemwise_add": _op(same, onednn="joins sums"),
+    **_plain(same, "square sqrt exp abs", onednn="joins_linear"),
     **_plain(
         same,
-        "identity BlockGrad elemwise_add elemwise_sub elemwise_mul elemwise_div logical_not relu "
-        "sigmoid tanh softsign abs sign ceil floor rint trunc square sqrt rsqrt cbrt rcbrt "
-        "reciprocal exp expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh "
-        "arcsinh arccosh arctanh erf erfinv gamma gammaln degrees radians negative "
-        "contrib.div_sqrt_dim linalg.inverse linalg.potrf",
+        "BlockGrad elemwise_sub elemwise_mul elemwise_div logical_not relu sigmoid tanh softsign "
+        "sign ceil floor rint trunc rsqrt cbrt rcbrt reciprocal expm1 log log2 log10 log1p sin cos "
+        "tan arcsin arccos arctan sinh cosh arcsinh arccosh arctanh erf erfinv gamma gammaln "
+        "degrees radians negative contrib.div_sqrt_dim linalg.inverse linalg.potrf",
     ),
     **_plain(
         broadcast,
@@ -302,9 +334,13 @@ OPS: dict[str, OpSpec] = {
 }
 
 
-def automatic_inputs(op: str) -> tuple[str, ...]:
-    """The inputs of an op that MXNet makes by itself."""
-    return OPS[op].automatic if op in OPS else ()
+# Python's operators on a symbol and a number: `x * c`.
+_EXPRESSION = OpSpec({}, frozenset(), unknown)
+
+
+def spec_of(op: str) -> OpSpec:
+    """What is true of an op, or of one of Python's operators."""
+    return OPS.get(op, _EXPRESSION)
 
 
 def written_attrs(op: str, attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

@@ -6,7 +6,8 @@ state-dict keys and the places in the user's code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -171,3 +172,65 @@ class Program:
     def inputs(self) -> tuple[Variable, ...]:
         """The inputs, in forward's order."""
         return tuple(v for v in self.variables if v.kind == "input")
+
+    def text(self) -> str:
+        """The program as text, one line a call."""
+        lines = [
+            f"{v.name} = {v.kind} {v.dtype}{_shown(v.shape)}  # {', '.join(v.keys)}" for v in self.variables
+        ]
+        lines += [_call_text(self, call) for call in self.calls]
+        lines.append("return " + ", ".join(_operand_text(self, output.operand) for output in self.outputs))
+        return "\n".join(line.rstrip(" #") for line in lines) + "\n"
+
+
+def _call_text(program: Program, call: Call) -> str:
+    parts = [
+        f"{slot}={_operand_text(program, o)}" if slot else _operand_text(program, o)
+        for slot, o in call.inputs
+    ]
+    parts += [f"{name}={value!r}" for name, value in call.attrs]
+    shapes = ", ".join("?" if shape is None else _shown(shape) for shape in call.shapes)
+    return f"{call.name} = {call.op}({', '.join(parts)}) : {shapes}"
+
+
+def _operand_text(program: Program, operand: Operand) -> str:
+    if isinstance(operand, Leaf):
+        return operand.name
+    return program.calls[operand.call].name + (f".{operand.index}" if operand.index else "")
+
+
+def _shown(shape: Shape) -> str:
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def check(program: Program) -> Program:
+    """Raise AssertionError unless the program is legal; return it.
+
+    Legal: calls and Variables have names of their own; a call reads outputs of earlier calls and Variables of
+    the program; every Variable but an input is read; the net has outputs, and each is an op's.
+    """
+    names = [v.name for v in program.variables] + [call.name for call in program.calls]
+    again = [name for name, count in Counter(names).items() if count > 1]
+    assert not again, f"{again[0]} stands twice"
+    known = {v.name for v in program.variables}
+    for index, call in enumerate(program.calls):
+        for operand in call.operands():
+            _check_operand(program, operand, known, index, call.name)
+    assert program.outputs, "a program without outputs"
+    for output in program.outputs:
+        assert isinstance(output.operand, Out), f"the output {output.operand} is no op's"
+        _check_operand(program, output.operand, known, len(program.calls), "return")
+    read = {o.name for call in program.calls for o in call.operands() if isinstance(o, Leaf)}
+    unread = [v.name for v in program.variables if v.kind != "input" and v.name not in read]
+    assert not unread, f"nothing reads {unread[0]}"
+    return program
+
+
+def _check_operand(
+    program: Program, operand: Operand, known: Collection[str], before: int, user: str
+) -> None:
+    if isinstance(operand, Leaf):
+        assert operand.name in known, f"{user} reads {operand.name}, which is no Variable of the program"
+        return
+    assert 0 <= operand.call < before, f"{user} reads call {operand.call}, which does not come before it"
+    assert operand.index < program.calls[operand.call].outputs, f"{user} reads {operand}: no such output"

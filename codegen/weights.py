@@ -18,10 +18,21 @@ if TYPE_CHECKING:
 def parameters(
     program: Program, state: Mapping[str, torch.Tensor]
 ) -> tuple[dict[str, mx.nd.NDArray], dict[str, mx.nd.NDArray]]:
-    """(arg_params, aux_params) of a program, from a state (key -> tensor).
+    """Weights of a program, from a state (key -> tensor).
 
-    Tensors of the right dtype are shared, not copied (mx.nd.from_numpy, zero_copy=True): the result is
-    to be read, neither written nor bound (oneDNN reorders bound weights in place).
+    Gives (arg_params, aux_params).
+
+    torch: a tensor and its numpy array share memory.
+    MXNet: nd.array copies; nd.from_numpy with zero_copy=True does not.
+    We write: arrays that share memory where the dtype is right, to be read: neither written nor bound, since
+        oneDNN reorders bound weights in place.
+    Source: torch.Tensor.numpy; mx.nd.from_numpy.
+
+    >>> array = np.zeros(3, np.float32)
+    >>> shared = mx.nd.from_numpy(array, zero_copy=True)
+    >>> shared[:] = 1
+    >>> array
+    array([1., 1., 1.], dtype=float32)
     """
     import mxnet as mx
 

@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.test_layers import HOME, ROOMS, files, imports, room
 
@@ -58,16 +59,14 @@ def _implied(name: str, used: Mapping[str, set[str]]) -> set[str]:
 
 
 def rooms() -> str:
-    """What each room holds, and how many lines it has."""
-    rows = ["| room | what it holds | files | lines |", "|---|---|---|---|"]
+    """What each room holds."""
+    rows = ["| room | what it holds |", "|---|---|"]
     for name in ("tracer", *ROOMS):
         place = HOME / "tracer" if name == "tracer" else HOME / "codegen" / name
         is_folder = place.is_dir()
         first = place / "__init__.py" if is_folder else place.with_suffix(".py")
-        listed = sorted(place.glob("*.py")) if is_folder else [first]
-        lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in listed)
         shown = f"`{place.relative_to(HOME)}/`" if is_folder else f"`{first.relative_to(HOME)}`"
-        rows.append(f"| {shown} | {_first_line(first)} | {len(listed)} | {lines:,} |")
+        rows.append(f"| {shown} | {_first_line(first)} |")
     return "\n".join(rows)
 
 
@@ -96,32 +95,49 @@ def way() -> str:
 
     from codegen.builder.builder import Builder
     from codegen.fold.fold import fold
+    from codegen.folded import text
     from codegen.lower.graph import drafted, lower
     from codegen.rules import rule_table
+    from codegen.written import Origin
     from tracer.conversion import convert_specs
     from tracer.inputs import InputSpec
     from tracer.trace import trace
 
-    torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False))
-    specs = (InputSpec("input", (1, 3, 8, 8)),)
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 3, padding=1, bias=False)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(x)
+
+    net = Net()
+    specs = (InputSpec("x", (1, 3, 8, 8)),)
     graph = trace(net, specs)
     draft = drafted(Builder(graph), rule_table())
     program = lower(graph, "Net", tuple(net.state_dict()))
-    code = convert_specs(net, specs, "Net").code
+    code = convert_specs(
+        net, specs, "Net", origin=Origin("model.py:Net", "python -m tracer.gen model.py:Net")
+    ).code
     stages = [
         ("`codegen.ir.Graph`, by `tracer.trace`: torch's ops with shapes, dtypes and places", graph.text()),
         (
             "`codegen.draft.Draft`, by `codegen.lower`: what the rules wrote, without names",
-            repr(draft.calls[0]),
+            _shown(draft.calls[0]),
         ),
         ("`codegen.program.Program`, by `codegen.naming`: MXNet's calls under their names", program.text()),
-        ("`codegen.folded.Module`, by `codegen.fold`: functions and statements", fold(program, "Net").text()),
+        ("`codegen.folded.Module`, by `codegen.fold`: functions and statements", text(fold(program, "Net"))),
         ("`model_mxnet.py`, by `codegen.write` and `templates/`", code[code.index("def Net") :]),
     ]
     return "\n\n".join(
         f"{number}. {title}\n\n```\n{text.rstrip()}\n```" for number, (title, text) in enumerate(stages, 1)
     )
+
+
+def _shown(call: Any) -> str:
+    """A dataclass with a field a line."""
+    given = "\n".join(f"    {name}={value!r}," for name, value in vars(call).items())
+    return f"{type(call).__name__}(\n{given}\n)"
 
 
 def main() -> None:

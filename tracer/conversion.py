@@ -140,12 +140,19 @@ class Conversion:
         tolerance: float,
         single: list[torch.Tensor],
     ) -> list[OutputAgreement] | None:
-        """The comparison in float64, None unless torch's own float32 rounding is above the usual tolerance.
+        """The comparison in float64.
 
-        Not above a smaller one that was asked for: then float32 is what is asked about.
+        None unless torch's own float32 rounding is above the usual tolerance; not above a smaller one that
+        was asked for: then float32 is what is asked about. Rounding shows as the distance to float64, and
+        where a net chooses (the place of a maximum) as what inputs do that differ in their last bits.
 
-        Rounding shows as the distance to float64, and where a net chooses (the place of a maximum) as what
-        inputs do that differ in their last bits.
+        torch: float32 rounding of an ill-conditioned net can exceed 1e-4 by itself.
+        MXNet: the same, in another way.
+        We write: nothing. Where torch's float32 is off torch's float64, both are compared in float64.
+        Source: torch.finfo; measured.
+
+        >>> agreement(lambda x: torch.sin(1e6 * x.sum(1)), (2, 64)).outputs[0].double
+        True
         """
         wide = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
         try:

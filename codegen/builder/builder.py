@@ -72,7 +72,18 @@ class Builder:
     def with_number(
         self, expression: str, value: Value, number: float, hint: str = "", gives: Shape | None = None
     ) -> Value:
-        """`x * c`, `c - x` and the like, for a symbol x and a number c."""
+        """Operators between a symbol and a number.
+
+        `x * c`, `c - x` and the like, for a symbol x and a number c.
+
+        torch: operators on tensors have no names.
+        MXNet: `x * 0.5` is named _mulscalar0, by a counter of the whole process.
+        We write: named(...), a function of the generated file, which gives it the name of its place.
+        Source: mx.sym.Symbol, measured.
+
+        >>> converted(lambda x: x * 0.5, (2, 3))
+        return named(x * 0.5, name="mul")
+        """
         return self._call(expression, (value,), hint, (gives or value.shape,), {"c": number}, "")[0]
 
     def cast(self, value: Value, dtype: str, hint: str = "cast") -> Value:

@@ -57,6 +57,36 @@ class Leaves:
         return str(node.kwargs["key"])
 
     def _parameter(self, node: Node, slot: str | None, kind: Kind) -> Unnamed:
+        """One Variable for a parameter, however often the net reads it.
+
+        torch: a module that is called twice has the same weights both times.
+        MXNet: an op makes Variables of its own, after its name; the same name twice is an error, another one
+            other weights.
+        We write: one Variable, passed to both ops by keyword; their names differ.
+        Source: torch.nn.Module; mx.sym.FullyConnected, measured.
+
+        >>> layer = nn.Linear(3, 3)
+        >>> converted(nn.Sequential(layer, nn.ReLU(), layer), (1, 3))
+        x = mx.sym.FullyConnected(
+            x,
+            weight=sequential_0_weight,
+            bias=sequential_0_bias,
+            num_hidden=3,
+            no_bias=False,
+            flatten=False,
+            name="sequential_0",
+        )
+        x = mx.sym.Activation(x, act_type="relu", name="sequential_1")
+        return mx.sym.FullyConnected(
+            x,
+            weight=sequential_0_weight,
+            bias=sequential_0_bias,
+            num_hidden=3,
+            no_bias=False,
+            flatten=False,
+            name="sequential_0_2",
+        )
+        """
         known = self._parameters.get(node.name)
         if known is not None:
             return known

@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from codegen.ir import Graph, Node
-
-LEAVES = frozenset(["input", "param", "constant"])
+from codegen.ir import LEAVES, Graph, Node
 
 
 @dataclass(frozen=True)

@@ -1,101 +1,121 @@
-"""One block held against another, statement by statement."""
+"""One block held against another, statement by statement: what is a use of the same function."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from codegen.fold.blocks import Block, is_sequence
-from codegen.fold.families import Entry, Family, Use
+from codegen.fold.entries import Entry, Interface, Use
+from codegen.fold.families import Family
 from codegen.folded import Given, Many, each
 from codegen.program import Operand
 
 MAX_FLAGS = 2
-SMALLEST_GUARDED = 5
+# The statements from which a function may have parts under flags.
+SMALLEST_WITH_PARTS = 5
 
 
-def aligned(
-    base: Use,
-    entries: Sequence[Entry],
-    block: Block,
-    inputs: Sequence[Given],
-    outputs: Sequence[Operand],
-) -> Use | None:
-    """`entries` as a use of `base`, which may have parts that they do not have; None if they are not."""
+def aligned(base: Use, block: Block, entries: Sequence[Entry], interface: Interface) -> Use | None:
+    """A block as a use of `base`, which may have parts that the block lacks; None if it is none."""
+    places = _placed(base, entries)
+    if places is None or (None in places and not _may_lack(places, block)):
+        return None
+    match = _Match(base, places, interface.inputs)
+    for entry, own in zip(base.entries, places, strict=True):
+        if own is not None and entry is not None and not match.entry(entry, own):
+            return None
+    if len(interface.outputs) != len(base.outputs):
+        return None
+    if not all(map(match.operand, base.outputs, interface.outputs)):
+        return None
+    own_values = {theirs: own for own, theirs in match.to_base.items()}
+    inputs = tuple(None if given is None else own_values.get(given) for given in base.inputs)
+    if {given for given in inputs if given is not None} != set(interface.inputs):
+        return None
+    return Use(block, base.block, tuple(places), inputs, interface.outputs, tuple(match.merges.items()))
+
+
+def _placed(base: Use, entries: Sequence[Entry]) -> list[Entry | None] | None:
+    """For each entry of the base the block's own, None where it has none; None if some entry has no place."""
     places: list[Entry | None] = []
     position = 0
     for entry in base.entries:
         assert entry is not None
         own = entries[position] if position < len(entries) else None
-        same = own is not None and own.label == entry.label and len(own.reads) == len(entry.reads)
-        places.append(own if same else None)
-        position += same
-    lacking = places.count(None)
-    if position < len(entries) or (lacking and 2 * lacking > len(places)):
-        return None
-    if lacking and (len(places) < SMALLEST_GUARDED or is_sequence(block.frame)):
-        return None
-    match = _Match(base, places, inputs)
-    for entry, own in zip(base.entries, places, strict=True):
-        if own is not None and entry is not None and not match.entry(entry, own):
-            return None
-    if len(outputs) != len(base.outputs):
-        return None
-    if not all(match.operand(b, o) for b, o in zip(base.outputs, outputs, strict=True)):
-        return None
-    backwards = {b: o for o, b in match.to_base.items()}
-    own_inputs = tuple(None if b is None else backwards.get(b) for b in base.inputs)
-    if {o for o in own_inputs if o is not None} != set(inputs):
-        return None
-    return Use(block, tuple(places), own_inputs, tuple(outputs), tuple(match.merges.items()))
+        matches = own is not None and own.label == entry.label and len(own.reads) == len(entry.reads)
+        places.append(own if matches else None)
+        position += matches
+    return places if position == len(entries) else None
+
+
+def _may_lack(places: Sequence[Entry | None], block: Block) -> bool:
+    """Whether a block that lacks entries of the base is still alike enough to share its function."""
+    if is_sequence(block.frame) or len(places) < SMALLEST_WITH_PARTS:
+        return False
+    return 2 * places.count(None) <= len(places)
 
 
 class _Match:
-    """Follows the dataflow of two blocks side by side."""
+    """Follows the dataflow of two blocks side by side: which value of one is which of the other.
+
+    `to_base` maps a block's values to the base's; `merges` are those that stand in the place of what the
+    block does not make.
+    """
 
     def __init__(self, base: Use, places: Sequence[Entry | None], inputs: Sequence[Given]) -> None:
         self.to_base: dict[Given, Given] = {}
         self.merges: dict[Operand, Operand] = {}
         self._inputs = set(inputs)
-        self._base_inputs = {o for o in base.inputs if o is not None}
+        self._base_inputs = {given for given in base.inputs if given is not None}
         self._taken: set[Given] = set()
-        self._lacking: dict[Given, int] = {}
+        # The places of the entries that make the base's values, and of those that the block lacks.
         self._made: dict[Given, int] = {}
-        for number, (entry, own) in enumerate(zip(base.entries, places, strict=True)):
+        self._lacking: dict[Given, int] = {}
+        for place, (entry, own) in enumerate(zip(base.entries, places, strict=True)):
             for operand in entry.makes if entry else ():
-                self._made[operand] = number
+                self._made[operand] = place
                 if own is None:
-                    self._lacking[operand] = number
+                    self._lacking[operand] = place
 
     def entry(self, base: Entry, own: Entry) -> bool:
         """Match what two entries read, and note what they make."""
         for (base_slot, base_read), (own_slot, own_read) in zip(base.reads, own.reads, strict=True):
-            if base_slot != own_slot or (base_read is None and own_read is not None):
-                return False
-            if own_read is None and base_read in self._lacking:
-                return False
-            if base_read is not None and own_read is not None and not self.operand(base_read, own_read):
+            if base_slot != own_slot or not self._read(base_read, own_read):
                 return False
         if len(base.makes) != len(own.makes):
             return False
         self.to_base.update(zip(own.makes, base.makes, strict=True))
         return True
 
+    def _read(self, base: Given | None, own: Given | None) -> bool:
+        """Match two inputs of calls; the block may lack one that the base has."""
+        if base is None:
+            return own is None
+        return base not in self._lacking if own is None else self.operand(base, own)
+
     def operand(self, base: Given, own: Given) -> bool:
-        """Whether `own` stands for `base`, or in its place where `base` is made by a lacking part."""
-        known = self.to_base.get(own)
+        """Whether `own` stands for `base`, or in its place where the block lacks the part that makes it."""
         if isinstance(base, Many) != isinstance(own, Many):
             return False
         if isinstance(base, Many) and isinstance(own, Many) and own not in self._inputs:
-            alike = len(base.items) == len(own.items)
-            return alike and all(map(self.operand, base.items, own.items))
+            return len(base.items) == len(own.items) and all(map(self.operand, base.items, own.items))
+        known = self.to_base.get(own)
         if base in self._lacking:
-            if known is None or isinstance(base, Many) or isinstance(known, Many):
-                return False
-            if self._made.get(known, -1) > self._lacking[base]:
-                return False
-            return self.merges.setdefault(base, known) == known
+            return self._merge(base, known)
         if known is not None:
             return known == base
+        return self._input(base, own)
+
+    def _merge(self, base: Given, instead: Given | None) -> bool:
+        """Note what stands in the place of a value that the block lacks: one thing, made before it."""
+        if instead is None or isinstance(base, Many) or isinstance(instead, Many):
+            return False
+        if self._made.get(instead, -1) > self._lacking[base]:
+            return False
+        return self.merges.setdefault(base, instead) == instead
+
+    def _input(self, base: Given, own: Given) -> bool:
+        """Match an input of the block with one of the base that no other has taken."""
         if own not in self._inputs or base not in self._base_inputs or base in self._taken:
             return False
         self.to_base[own] = base
@@ -103,23 +123,28 @@ class _Match:
         return True
 
 
-def compatible(family: Family, use: Use) -> bool:
-    """Whether a family with one more use still reads well, and is right."""
-    tried = Family([*family.uses, use])
-    merges: dict[Operand, Operand] = {}
-    for other in tried.uses:
-        for made, instead in other.merges:
-            if merges.setdefault(made, instead) != instead:
-                return False
-    patterns = {tried.pattern(i) for i in range(len(tried.base.entries))} - {frozenset()}
-    if len(patterns) > MAX_FLAGS:
-        return False
-    makers = {o: i for i, e in enumerate(tried.base.entries) if e for o in e.makes}
+def extended(family: Family, use: Use) -> Family | None:
+    """The family with one more use, None where its function would read badly, or do something else."""
+    tried = Family((*family.uses, use))
+    merges = _merges(tried)
+    lacking = [tried.lacking(place) for place in range(len(tried.base.entries))]
+    if merges is None or len({*lacking} - {frozenset()}) > MAX_FLAGS:
+        return None
+    makers = {o: place for place, entry in enumerate(tried.base.entries) if entry for o in entry.makes}
+    # The uses that lack a value after its part: none, where another stands in its place.
+    without = {o: frozenset() if o in merges else lacking[place] for o, place in makers.items()}
     for place, entry in enumerate(tried.base.entries):
-        for operand in each(o for _, o in entry.reads) if entry else ():
-            maker = makers.get(operand)
-            if maker is None or operand in merges:
-                continue
-            if tried.pattern(maker) not in (frozenset(), tried.pattern(place)):
-                return False
-    return all(o in merges or not (m := makers.get(o)) or not tried.pattern(m) for o in tried.base.outputs)
+        for operand in each(given for _, given in entry.reads) if entry else ():
+            if without.get(operand, frozenset()) not in (frozenset(), lacking[place]):
+                return None
+    return None if any(without.get(operand) for operand in tried.base.outputs) else tried
+
+
+def _merges(family: Family) -> dict[Operand, Operand] | None:
+    """What stands in the place of each value whose part is lacking, None where not all uses have the same."""
+    merges: dict[Operand, Operand] = {}
+    for use in family.uses:
+        for made, instead in use.merges:
+            if merges.setdefault(made, instead) != instead:
+                return None
+    return merges

@@ -1,4 +1,4 @@
-"""What differs between the uses of a function becomes its parameters, as few as will do."""
+"""What differs between the uses of a function becomes its arguments, as few as will do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from codegen.folded import MISSING, CallItem, Item, OpItem, Parameter, VariableItem
+from codegen.folded import MISSING, Argument, CallItem, Item, OpItem, VariableItem
 from codegen.ir import SAYS_NOTHING
 from codegen.mxnet_ops import ONES, OPS, REQUIRED, ZEROS
 from codegen.program import Call
@@ -17,8 +17,8 @@ class Literal:
     value: Any
 
 
-class Parameters:
-    """Collects what differs between uses, and names as few parameters as will do.
+class Arguments:
+    """Collects what differs between uses, and names as few arguments as will do.
 
     A value is `MISSING` where a use does not have the part: any other fits there.
     """
@@ -42,26 +42,26 @@ class Parameters:
         return len(self._rows) - 1
 
     def settled(self) -> tuple[dict[int, Any], list[tuple[str, tuple[Any, ...]]]]:
-        """(row -> a Parameter or a tuple that holds some, parameters with their values at each use)."""
+        """(row -> a Argument or a tuple that holds some, arguments with their values at each use)."""
         chosen: dict[int, Any] = {}
         made: list[int] = []
-        parameters: list[tuple[str, list[Any]]] = []
+        arguments: list[tuple[str, list[Any]]] = []
         for number in self._order():
             slot, values, hint = self._rows[number]
             known = [v for v in values if v is not MISSING]
             if MISSING in values and _is_one(known or [MISSING]):
-                # One value wherever the part is there: what gives it to the rest of the function, or a literal.
+                # One value wherever the part is there: what gives it elsewhere in the function, or a literal.
                 chosen[number] = self._of_slot(slot, values, chosen)
                 continue
             flag = next((n for n, given in self._flags if all(map(_agree, values, given))), None)
-            chosen[number] = Parameter(flag) if flag is not None else _known(values, parameters, slot)
+            chosen[number] = Argument(flag) if flag is not None else _known(values, arguments, slot)
             if chosen[number] is None and number in self._handed_on and "num_" in slot:
-                chosen[number] = _part(values, parameters)
+                chosen[number] = _part(values, arguments)
             if chosen[number] is None:
                 made.append(number)
-                parameters.append((f"num_{number}" if "num_" in slot else str(number), list(values)))
-                chosen[number] = Parameter(parameters[-1][0])
-        given = dict(zip(made, parameters, strict=True))
+                arguments.append((f"num_{number}" if "num_" in slot else str(number), list(values)))
+                chosen[number] = Argument(arguments[-1][0])
+        given = dict(zip(made, arguments, strict=True))
         names: dict[str, str] = {}
         for number in sorted(made):
             slot, _, hint = self._rows[number]
@@ -105,7 +105,7 @@ def _renamed(choice: Any, names: dict[str, str]) -> Any:
     if isinstance(choice, tuple):
         return tuple(_renamed(part, names) for part in choice)
     return (
-        replace(choice, name=names.get(choice.name, choice.name)) if isinstance(choice, Parameter) else choice
+        replace(choice, name=names.get(choice.name, choice.name)) if isinstance(choice, Argument) else choice
     )
 
 
@@ -113,40 +113,40 @@ def _is_one(known: Sequence[Any]) -> bool:
     return all(v == known[0] and type(v) is type(known[0]) for v in known)
 
 
-def _known(values: tuple[Any, ...], parameters: Sequence[tuple[str, list[Any]]], slot: str) -> Any:
-    """The parameter, a multiple of it, or a tuple of such that gives these values; None where there is none."""
-    for name, other in parameters:
+def _known(values: tuple[Any, ...], arguments: Sequence[tuple[str, list[Any]]], slot: str) -> Any:
+    """The argument, a multiple of one, or a tuple of such that gives these values; None where none does."""
+    for name, other in arguments:
         if all(_agree(v, o) for v, o in zip(values, other, strict=True)):
             other[:] = [v if o is MISSING else o for v, o in zip(values, other, strict=True)]
-            return Parameter(name)
-    for name, other in parameters:
+            return Argument(name)
+    for name, other in arguments:
         factor = _factor(values, other)
         if factor is not None:
-            return Parameter(name, factor)
+            return Argument(name, factor)
     known = [v for v in values if v is not MISSING]
     if not slot.endswith("shape") or len({len(v) if isinstance(v, tuple) else -1 for v in known}) > 1:
         return None
-    return _sizes(values, known, parameters)
+    return _sizes(values, known, arguments)
 
 
-def _sizes(values: tuple[Any, ...], known: Sequence[Any], parameters: Sequence[tuple[str, list[Any]]]) -> Any:
-    """A shape of which each size is the same everywhere, or given by a parameter."""
+def _sizes(values: tuple[Any, ...], known: Sequence[Any], arguments: Sequence[tuple[str, list[Any]]]) -> Any:
+    """A shape of which each size is the same everywhere, or given by a argument."""
     sizes: list[Any] = []
     for place, size in enumerate(known[0]):
         column = tuple(MISSING if v is MISSING else v[place] for v in values)
         alike = all(v[place] == size for v in known)
-        sizes.append(size if alike else _known(column, parameters, ""))
+        sizes.append(size if alike else _known(column, arguments, ""))
     return None if None in sizes else tuple(sizes)
 
 
-def _part(values: tuple[Any, ...], parameters: Sequence[tuple[str, list[Any]]]) -> Parameter | None:
-    """A whole part of a parameter that gives these values."""
+def _part(values: tuple[Any, ...], arguments: Sequence[tuple[str, list[Any]]]) -> Argument | None:
+    """A whole part of a argument that gives these values."""
     if MISSING in values:
         return None
-    for name, other in parameters:
+    for name, other in arguments:
         divisor = _factor(other, values) if "num_" in name and MISSING not in other else None
         if divisor is not None:
-            return Parameter(name, divisor=divisor)
+            return Argument(name, divisor=divisor)
     return None
 
 
@@ -202,6 +202,7 @@ def _attr(call: Call, name: str) -> Any:
 
 
 def filled(item: Item, row: Sequence[tuple[str, Any]]) -> Item:
+    """An item with these values (slot, value) in the place of its own."""
     if isinstance(item, OpItem):
         return OpItem(item.call, item.index, tuple(row), item.automatic)
     if isinstance(item, VariableItem):

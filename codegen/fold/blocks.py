@@ -1,38 +1,79 @@
-"""The hierarchy of the source: each call of a module is a block."""
+"""The tree of blocks: each call of a module with what stands inside, and who makes each Variable."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from codegen.program import NamedFrame
+from codegen.mxnet_ops import spec_of
+from codegen.program import Call, Leaf, NamedFrame, Operand, Program, Variable
+
+# The ops from which a Sequential of torch's can be a function.
+SMALLEST_SEQUENCE = 3
 
 
 @dataclass(eq=False)
 class Block:
-    """One call of a module: ops by their index, and the blocks inside."""
+    """One call of a module: the ops inside by their numbers, and the blocks inside, in order."""
 
     frame: NamedFrame
-    items: list[int | Block] = field(default_factory=list)
+    children: list[int | Block] = field(default_factory=list)
 
     @property
     def prefix(self) -> str:
+        """What the names of all that stands inside begin with."""
         return self.frame.prefix
 
     def calls(self) -> Iterator[int]:
         """Every op inside, in order."""
-        for item in self.items:
-            if isinstance(item, Block):
-                yield from item.calls()
+        for child in self.children:
+            if isinstance(child, Block):
+                yield from child.calls()
             else:
-                yield item
+                yield child
 
     def blocks(self) -> Iterator[Block]:
         """Every block inside, outer first."""
-        for item in self.items:
-            if isinstance(item, Block):
-                yield item
-                yield from item.blocks()
+        for child in self.children:
+            if isinstance(child, Block):
+                yield child
+                yield from child.blocks()
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A program as a tree of blocks, and what reads and makes its values.
+
+    `users` are the numbers of the calls that read each value, in order; the number after the last call stands
+    for the net's outputs. `automatic` are, for each call, the inputs that MXNet makes by itself. `owners`
+    are, for each Variable that is read, the innermost block around all that reads it. `variables` are those
+    of the program by name, `values` what computes each tensor (node, output) of the IR.
+    """
+
+    program: Program
+    root: Block
+    users: Mapping[Operand, Sequence[int]]
+    automatic: Sequence[frozenset[str]]
+    owners: Mapping[str, Block]
+    variables: Mapping[str, Variable]
+    values: Mapping[tuple[str, int], Operand]
+
+
+def structure_of(program: Program) -> Structure:
+    """The structure of a program."""
+    root = _tree(program)
+    users = _users(program)
+    variables = {v.name: v for v in program.variables}
+    return Structure(
+        program=program,
+        root=root,
+        users=users,
+        automatic=[_automatic(call, users, variables) for call in program.calls],
+        owners=_owners(program, root, users, variables),
+        variables=variables,
+        values={(node, index): operand for node, index, operand in program.values},
+    )
 
 
 def is_sequence(frame: NamedFrame) -> bool:
@@ -40,16 +81,124 @@ def is_sequence(frame: NamedFrame) -> bool:
     return frame.library and frame.cls == "Sequential"
 
 
-# The ops of a Sequential that may be a function, the classes in its name, and how they are called there.
-SMALLEST_SEQUENCE = 3
+def _users(program: Program) -> dict[Operand, list[int]]:
+    """The calls that read each value."""
+    users: dict[Operand, list[int]] = {}
+    for index, call in enumerate(program.calls):
+        for operand in call.operands():
+            users.setdefault(operand, []).append(index)
+    for output in program.outputs:
+        users.setdefault(output.operand, []).append(len(program.calls))
+    return users
 
 
-def least_size(frame: NamedFrame) -> int:
+def _automatic(
+    call: Call, users: Mapping[Operand, Sequence[int]], variables: Mapping[str, Variable]
+) -> frozenset[str]:
+    """The inputs that MXNet makes by itself, as they are to be: name, shape and dtype."""
+    spec = spec_of(call.op)
+    return frozenset(
+        slot
+        for slot, operand in call.inputs
+        if slot is not None
+        and isinstance(operand, Leaf)
+        and operand.name == f"{call.name}_{slot}"
+        and len(users[operand]) == 1
+        and variables[operand.name].dtype == "float32"
+        and spec.makes_input(slot, variables[operand.name].shape)
+    )
+
+
+def _tree(program: Program) -> Block:
+    """The calls of modules that can be functions, as blocks inside each other; the root is the net."""
+    can_be = _possible_functions(program)
+    root = Block(NamedFrame("", program.name))
+    stack = [root]
+    for index, call in enumerate(program.calls):
+        frames = [f for f in call.source.frames[1:] if (f.path, f.call) in can_be]
+        depth = 0
+        while depth < len(frames) and depth + 1 < len(stack) and stack[depth + 1].frame == frames[depth]:
+            depth += 1
+        del stack[depth + 1 :]
+        for frame in frames[depth:]:
+            block = Block(frame)
+            stack[-1].children.append(block)
+            stack.append(block)
+        stack[-1].children.append(index)
+    return root
+
+
+def _possible_functions(program: Program) -> set[tuple[str, int]]:
+    """The calls of modules (path, number) that can be functions: the author's own, and torch's large ones."""
+    frames = {(f.path, f.call): f for call in program.calls for f in call.source.frames}
+    sizes = Counter((f.path, f.call) for call in program.calls for f in call.source.frames)
+    never = _badly_named(program) | _stages(program)
+    return {key for key, frame in frames.items() if key not in never and sizes[key] >= _least_size(frame)}
+
+
+def _badly_named(program: Program) -> set[tuple[str, int]]:
+    """The calls of modules that make an op whose name does not begin with theirs."""
+    return {
+        (frame.path, frame.call)
+        for call in program.calls
+        for frame in call.source.frames
+        if not _is_below(call.name, frame.prefix)
+    }
+
+
+def _stages(program: Program) -> set[tuple[str, int]]:
+    """The Sequentials of the author's modules: what repeats stands inside them."""
+    return {
+        (frame.path, frame.call)
+        for call in program.calls
+        for depth, frame in enumerate(call.source.frames)
+        if is_sequence(frame) and not all(inner.library for inner in call.source.frames[depth:])
+    }
+
+
+def _least_size(frame: NamedFrame) -> int:
     """The ops from which a call of a module can be a function."""
     if is_sequence(frame):
         return SMALLEST_SEQUENCE
     return 2 if frame.library else 1
 
 
-def is_below(name: str, prefix: str) -> bool:
+def _is_below(name: str, prefix: str) -> bool:
     return not prefix or name == prefix or name.startswith(f"{prefix}_")
+
+
+def _owners(
+    program: Program,
+    root: Block,
+    users: Mapping[Operand, Sequence[int]],
+    variables: Mapping[str, Variable],
+) -> dict[str, Block]:
+    """For each Variable that is read, the innermost block around its readers whose name it bears."""
+    around: dict[int, list[Block]] = {}
+
+    def walk(block: Block, path: list[Block]) -> None:
+        for child in block.children:
+            if isinstance(child, Block):
+                walk(child, [*path, child])
+            else:
+                around[child] = path
+
+    walk(root, [root])
+    owners: dict[str, Block] = {}
+    for operand, readers in users.items():
+        if isinstance(operand, Leaf):
+            is_roots = variables[operand.name].kind == "input" or readers[-1] == len(program.calls)
+            paths = [[root]] if is_roots else [around[reader] for reader in readers]
+            owners[operand.name] = _innermost(operand.name, paths)
+    return owners
+
+
+def _innermost(name: str, paths: Sequence[Sequence[Block]]) -> Block:
+    """The innermost block that all paths have, and whose name `name` begins with."""
+    found = paths[0][0]
+    for blocks in zip(*paths, strict=False):
+        if any(block is not blocks[0] for block in blocks):
+            break
+        if _is_below(name, blocks[0].prefix):
+            found = blocks[0]
+    return found

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from codegen.folded import MISSING, CallItem, Item, LoopItem, Many, Parameter
+from codegen.folded import MISSING, Argument, CallItem, Item, LoopItem, Many
 from codegen.program import Operand
 
 # A loop that appends to a list takes three statements.
 SHORTEST_LISTING = 3
 
 
-def with_loops(items: Sequence[Item], users: dict[Operand, list[int]]) -> list[Item]:
+def with_loops(items: Sequence[Item], users: Mapping[Operand, Sequence[int]]) -> list[Item]:
     """Runs of calls of one Function, each fed by the one before, become loops."""
     result: list[Item] = []
     position = 0
@@ -28,7 +28,7 @@ def with_loops(items: Sequence[Item], users: dict[Operand, list[int]]) -> list[I
     return result
 
 
-def _run(items: Sequence[Item], start: int, users: dict[Operand, list[int]]) -> LoopItem | None:
+def _run(items: Sequence[Item], start: int, users: Mapping[Operand, Sequence[int]]) -> LoopItem | None:
     first = items[start]
     if not isinstance(first, CallItem) or not first.outputs:
         return None
@@ -100,15 +100,18 @@ def _even(calls: list[CallItem]) -> list[CallItem]:
 
 
 def _holds_parameter(value: Any) -> bool:
-    return isinstance(value, Parameter) or (
-        isinstance(value, tuple) and any(isinstance(v, Parameter) for v in value)
+    return isinstance(value, Argument) or (
+        isinstance(value, tuple) and any(isinstance(v, Argument) for v in value)
     )
 
 
 def _varying(
     calls: Sequence[CallItem],
 ) -> tuple[tuple[tuple[str, tuple[Any, ...]], ...], tuple[tuple[str, Any], ...]]:
-    """(the arguments that change, with their values; all arguments). Any value does for a call that lacks the part."""
+    """(the arguments that change, with their values; all arguments).
+
+    Any value does for a call that lacks the part.
+    """
     rows, args = [], []
     for number, (name, _) in enumerate(calls[0].args):
         values = tuple(c.args[number][1] for c in calls)
@@ -137,7 +140,7 @@ def _link(before: CallItem, after: CallItem) -> tuple[tuple[int, int], ...] | No
     return tuple(link) if len(link) == len(before.outputs) else None
 
 
-def _only_feeds(before: CallItem, after: CallItem, users: dict[Operand, list[int]]) -> bool:
+def _only_feeds(before: CallItem, after: CallItem, users: Mapping[Operand, Sequence[int]]) -> bool:
     """Whether nothing but `after` reads what `before` gives."""
     low, high = after.span
     return all(low <= u <= high for o in before.outputs for u in users.get(o, ()))

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 
 from codegen.builder.builder import Builder
 from codegen.builder.value import Value
-from codegen.ir import Node, Shape, Size, elements_in
+from codegen.ir import Node, Size
 from codegen.program import Out
-
-# Ops that leave the elements and their order as they are where the number of elements stays the same.
-_SHAPES_ONLY = frozenset(["getitem", "view", "reshape", "unsqueeze", "squeeze", "to"])
 
 
 def like_batch(b: Builder, size: Size, dtype: str = "") -> tuple[Value, int] | None:
@@ -42,30 +39,6 @@ def siblings(b: Builder) -> Sequence[Node]:
     return b.neighbours.siblings.get(b.node.name, [b.node])
 
 
-def readers(b: Builder, key: str) -> Sequence[Node]:
-    """The nodes that read the tensor that this one has as argument `key`, this one among them."""
-    ref = dict(b.node.args)[key]
-    return b.neighbours.readers[ref.name, ref.index]
-
-
-def all_along(b: Builder, value: Value, axis: int, gives: Shape) -> list[Value]:
-    """The slices at each place of an axis, each of shape `gives`; one op, however often a net asks."""
-    operand, size = value.operand, value.sizes[axis]
-    assert operand is not None
-    assert isinstance(size, int)
-    if (operand, axis) not in b.slices:
-        b.slices[operand, axis] = b.ops(
-            "split",
-            value,
-            num_outputs=size,
-            axis=axis,
-            squeeze_axis=True,
-            hint="split",
-            gives=(gives,) * size,
-        )
-    return b.slices[operand, axis]
-
-
 def before_transpose(b: Builder, value: Value) -> Value | None:
     """What `value` is the transpose of, in its last two axes: MXNet's products transpose by themselves."""
     if not isinstance(value.operand, Out) or value.rank < 2:
@@ -76,30 +49,3 @@ def before_transpose(b: Builder, value: Value) -> Value | None:
         return None
     shape = (*value.sizes[:-2], value.sizes[-1], value.sizes[-2])
     return Value(call.inputs[0][1], shape, value.dtype)
-
-
-def is_zeros(b: Builder, value: Value) -> bool:
-    """Whether the value was made in forward as zeros for each sample."""
-    node = b.graph.by_name.get(value.node)
-    return node is not None and node.op == "full" and node.kwargs.get("fill_value") == 0
-
-
-def is_own(b: Builder, value: Value) -> bool:
-    """Whether the module that the node stands in made the value."""
-    node = b.graph.by_name.get(value.node)
-    return node is not None and node.source.frames == b.node.source.frames
-
-
-def counts_up(b: Builder, value: Value) -> bool:
-    """Whether the elements are 0, 1, 2, ... to the last: an arange from 0, with axes of 1 about it."""
-    node = b.graph.by_name.get(value.node)
-    while node is not None and node.op in _SHAPES_ONLY:
-        refs = list(node.refs())
-        if len(refs) != 1:
-            return False
-        if elements_in(node.outputs[0].shape) != elements_in(b.graph.type_of(refs[0]).shape):
-            return False
-        node = b.graph.by_name[refs[0].name]
-    if node is None or node.op != "arange":
-        return False
-    return bool(node.kwargs.get("start", 0) == 0 and node.kwargs.get("step", 1) == 1)

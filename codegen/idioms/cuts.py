@@ -93,6 +93,17 @@ def plain_cuts(b: Builder, item: Any) -> Any:
 
 
 def basic_index(b: Builder, x: Value, items: list[Any], shape: Shape) -> Value:
+    """What numbers, slices and new axes of an index cut out.
+
+    torch: an index of numbers alone gives a tensor without axes.
+    MXNet: symbols have no such tensor: shape () is "unknown".
+    We write: a tensor of shape (1,).
+    Source: torch.Tensor.select; mx.sym.slice_axis.
+
+    >>> converted(lambda x: x[0, 1], (2, 3))
+    x = mx.sym.slice(x, begin=(None, 1), end=(1, 2), name="getitem_slice")
+    return mx.sym.Reshape(x, shape=(1,), name="getitem_number")
+    """
     cuts = [
         cut_of(b, item, size) for item, size in zip([i for i in items if i is not None], x.sizes, strict=True)
     ]

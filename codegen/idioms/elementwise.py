@@ -42,7 +42,22 @@ def number_of(operand: Operand) -> Number | None:
 
 
 def binary(b: Builder, op: str, left: Operand, right: Operand, hint: str = "", dtype: str = "") -> Value:
-    """`left op right` computed in `dtype` (the result's by default), for any mix of tensors and numbers."""
+    """Arithmetic of any two operands.
+
+    `left op right` computed in `dtype`, the result's by default.
+
+    torch: operands of different dtypes are promoted; a quotient of whole numbers is no whole number.
+    MXNet: refuses operands of different dtypes; a quotient of whole numbers is cut off: 7 / 2 is 3.
+    We write: casts to the dtype in which torch computes; nothing where a number changes nothing (x * 1).
+    Source: torch.div; mx.sym.elemwise_div, measured.
+
+    >>> converted(lambda x: x / 2, Ints((2, 3)))
+    x = mx.sym.cast(x, dtype="float32", name="div_cast")
+    return named(x / 2, name="div")
+    >>> converted(lambda x, y: x + y, Ints((2, 3)), (2, 3))
+    x = mx.sym.cast(x, dtype="float32", name="add_cast")
+    return mx.sym.elemwise_add(x, y, name="add")
+    """
     dtype = dtype or result_dtype(b)
     left = batch_number(b, left, dtype) if isinstance(left, Dim) else left
     right = batch_number(b, right, dtype) if isinstance(right, Dim) else right
@@ -65,7 +80,20 @@ def binary(b: Builder, op: str, left: Operand, right: Operand, hint: str = "", d
 
 
 def batch_number(b: Builder, size: Dim, dtype: str) -> Value:
-    """A size that follows the batch, as a tensor of one number."""
+    """Arithmetic with the size of the batch.
+
+    torch: x.shape[0] is a number.
+    MXNet: a symbol has no sizes until it is bound.
+    We write: shape_array, from which the size is cut: a tensor of one number.
+    Source: torch.Tensor.shape; mx.sym.shape_array.
+
+    >>> converted(lambda x: x.sum() / x.shape[0], (2, 3))
+    sum_ = mx.sym.sum(x, axis=(0, 1), name="sum")
+    x = mx.sym.shape_array(x, name="div_sizes")
+    x = mx.sym.slice_axis(x, axis=0, begin=0, end=1, name="div_batch")
+    x = mx.sym.cast(x, dtype="float32", name="div_batch_number")
+    return mx.sym.elemwise_div(sum_, x, name="div")
+    """
     for name in b.graph.inputs:
         like = b.input(name)
         for axis, own in enumerate(like.sizes):
@@ -104,6 +132,18 @@ def _is_neutral(expression: str, number: Number) -> bool:
 
 
 def _of_tensors(b: Builder, op: str, left: Value, right: Value, hint: str) -> Value:
+    """Arithmetic of two tensors.
+
+    torch: every operator broadcasts.
+    MXNet: elemwise_add and its like do not broadcast, broadcast_add and its like do.
+    We write: elemwise_* for equal shapes, which MXNet can fuse with the layer before, broadcast_* for others.
+    Source: torch.add; mx.sym.elemwise_add; mx.sym.broadcast_add.
+
+    >>> converted(lambda x, y: x + y, (2, 3), (2, 3))
+    return mx.sym.elemwise_add(x, y, name="add")
+    >>> converted(lambda x, y: x + y, (2, 3), (2, 1))
+    return mx.sym.broadcast_add(x, y, name="add")
+    """
     if left.sizes == right.sizes and op in {"add", "sub", "mul", "div"}:
         return b.op(f"elemwise_{op}", left, right, hint=hint)
     left, right = same_rank(b, left, right)
@@ -148,13 +188,39 @@ FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
 def bounded(b: Builder, x: Value, hint: str) -> Value:
-    """The ends of float32 in place of infinities, by comparison: clip reads its own limits as infinities."""
+    """The ends of float32 in place of infinities.
+
+    torch: nan_to_num, and the logarithm of a sum of exponentials, put the largest float32 for an infinity.
+    MXNet: clip's limits are parsed as floats: it reads 3.4028235e38 as infinity.
+    We write: `maximum` and `minimum` with the number, which is a double there.
+    Source: torch.nan_to_num; mx.sym.clip, measured.
+
+    >>> converted(lambda x: torch.nan_to_num(x), (2, 3))
+    known = mx.sym.broadcast_equal(x, x, name="nan_to_num_known")
+    below = named(mx.sym.maximum(x, -3.4028234663852886e38), name="nan_to_num_bounded_below")
+    bounded = named(mx.sym.minimum(below, 3.4028234663852886e38), name="nan_to_num_bounded")
+    x = mx.sym.zeros_like(x, name="nan_to_num_nan_zeros")
+    return mx.sym.where(known, x=bounded, y=x, name="nan_to_num")
+    """
     low = b.with_number("maximum(x, c)", x, -FLOAT_MAX, hint=f"{hint}_below")
     return b.with_number("minimum(x, c)", low, FLOAT_MAX, hint=hint)
 
 
 def made(b: Builder, number: float) -> Value:
-    """A tensor of one number in the node's shape, whose sizes may follow the batch."""
+    """A tensor of one number.
+
+    It has the node's shape, whose sizes may follow the batch.
+
+    torch: zeros, ones and full take any sizes.
+    MXNet: zeros and ones take numbers: the batch is not known yet, and a size of 0 is "to be inferred".
+    We write: one row, repeated as far as an earlier tensor goes.
+    Source: torch.zeros; mx.sym.zeros; mx.sym.broadcast_like.
+
+    >>> converted(lambda x: torch.cat([x, torch.zeros(x.shape[0], 2)], 1), (2, 3))
+    zeros = mx.sym.zeros(shape=(1, 2), name="full_zeros")
+    batch = mx.sym.broadcast_like(zeros, x, lhs_axes=(0,), rhs_axes=(0,), name="full_batch_batch")
+    return mx.sym.Concat(x, batch, dim=1, name="cat")
+    """
     dtype = MX_DTYPES[b.out.dtype]
     dtype = "float32" if dtype == "bool" else dtype
     shape = tuple(1 if isinstance(s, Dim) else s for s in b.out.shape) or (1,)
@@ -173,7 +239,21 @@ def made_dtype(b: Builder) -> str:
 
 
 def where_of(b: Builder, condition: Value, input: Operand, other: Operand) -> Value:
-    """`input` where `condition` holds, else `other`, for any mix of tensors and numbers."""
+    """A choice between tensors or numbers.
+
+    `input` where `condition` holds, else `other`.
+
+    torch: where broadcasts, and takes numbers.
+    MXNet: where takes three tensors of one shape.
+    We write: each operand spread to the shape of the result; a number as zeros_like, plus the number.
+    Source: torch.where; mx.sym.where, measured.
+
+    >>> converted(lambda x: torch.where(x > 0, x, 0.5), (2, 3))
+    gt = named(x > 0, name="gt")
+    zeros = mx.sym.zeros_like(gt, name="where_y_zeros")
+    y = named(zeros + 0.5, name="where_y")
+    return mx.sym.where(gt, x=x, y=y, name="where")
+    """
     dtype = result_dtype(b)
     shape = b.out.shape or (1,)
 

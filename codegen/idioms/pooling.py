@@ -21,6 +21,24 @@ def surplus(size: int, kernel: int, stride: int, pad: int) -> int:
 
 
 def window_count(size: int, kernel: int, stride: int, pad: int, ceil_mode: bool) -> int:
+    """The number of windows with ceil_mode.
+
+    torch: ceil_mode drops a last window that starts in the right padding: size 7, kernel 2, stride 3 and
+        padding 1 give 3 windows.
+    MXNet: Pooling with pooling_convention="full" keeps it: 4 windows.
+    We write: "valid" where it gives torch's number, else "full", from which the windows too many are cut.
+    Source: torch.nn.MaxPool2d; mx.sym.Pooling.
+
+    >>> converted(nn.MaxPool2d(2, 3, 1, ceil_mode=True), (1, 4, 7, 7))
+    return mx.sym.Pooling(
+        x, kernel=(2, 2), stride=(3, 3), pad=(1, 1), pooling_convention="valid", name="maxpool2d"
+    )
+    >>> converted(nn.MaxPool2d((2, 3), (3, 2), (1, 0), ceil_mode=True), (1, 4, 7, 8))
+    full = mx.sym.Pooling(
+        x, kernel=(2, 3), stride=(3, 2), pad=(1, 0), pooling_convention="full", name="maxpool2d_full"
+    )
+    return mx.sym.slice_axis(full, axis=2, begin=0, end=3, name="maxpool2d_trim2")
+    """
     if not ceil_mode:
         return (size + 2 * pad - kernel) // stride + 1
     return (size + 2 * pad + surplus(size, kernel, stride, pad) - kernel) // stride + 1
@@ -56,6 +74,30 @@ def pool(
     include_pad: bool | None,
     hint: str = "",
 ) -> Value:
+    """Pooling with every default written out.
+
+    torch: the stride is the kernel's size unless it is given; an average counts the padding.
+    MXNet: Pooling's stride is 1 and its kernel has no default; count_include_pad is unset; pooling_convention
+        is "valid", which rounds the number of windows down.
+    We write: kernel, stride and pooling_convention always, count_include_pad for every average.
+    Source: torch.nn.MaxPool2d, torch.nn.AvgPool2d; mx.sym.Pooling.
+
+    >>> converted(nn.MaxPool2d(2), (1, 4, 8, 8))
+    return mx.sym.Pooling(x, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name="maxpool2d")
+    >>> converted(nn.AvgPool2d(3, 1, 1, count_include_pad=False), (1, 4, 8, 8))
+    return mx.sym.Pooling(
+        x,
+        kernel=(3, 3),
+        pool_type="avg",
+        stride=(1, 1),
+        pad=(1, 1),
+        pooling_convention="valid",
+        count_include_pad=False,
+        name="avgpool2d",
+    )
+    >>> converted(nn.MaxPool2d(1, stride=2), (1, 4, 8, 8))
+    return mx.sym.Pooling(x, kernel=(1, 1), stride=(2, 2), pooling_convention="valid", name="maxpool2d")
+    """
     sizes = numbers_of(x.sizes[2:], b)
     grid = list(zip(sizes, kernel, strides, pads, strict=True))
     wanted = tuple(window_count(*cell, ceil_mode) for cell in grid)
@@ -76,7 +118,6 @@ def pool(
     )
     if not trimmed:
         return pooled
-    # MXNet keeps a last window that starts in the right padding; torch drops it.
     for axis, (have, want) in enumerate(zip(full, wanted, strict=True), start=2):
         if have != want:
             pooled = cut(b, pooled, axis, 0, want, hint=f"trim{axis}")
@@ -91,7 +132,22 @@ def _dilated_max(
     pads: tuple[int, ...],
     dilation: tuple[int, ...],
 ) -> Value:
-    """Max pooling with gaps: the maximum of the input shifted by each cell of the kernel."""
+    """Max pooling with gaps between the cells of a window.
+
+    torch: max pooling takes a dilation.
+    MXNet: Pooling has none.
+    We write: the maximum of the image moved by each cell of the kernel.
+    Source: torch.nn.MaxPool2d; mx.sym.Pooling.
+
+    >>> converted(nn.MaxPool1d(2, 1, dilation=2), (1, 4, 8))
+    cell0 = mx.sym.slice(
+        x, begin=(None, None, 0), end=(None, None, 6), step=(1, 1, 1), name="maxpool1d_cell0"
+    )
+    cell1 = mx.sym.slice(
+        x, begin=(None, None, 2), end=(None, None, 8), step=(1, 1, 1), name="maxpool1d_cell1"
+    )
+    return mx.sym.broadcast_maximum(cell0, cell1, name="maxpool1d_max1")
+    """
     best: Value | None = None
     for number, window in enumerate(window_cells(b, x, kernel, strides, pads, dilation)):
         best = window if best is None else b.op("broadcast_maximum", best, window, hint=f"max{number}")
@@ -149,7 +205,16 @@ def _padded_for(
 
 
 def kernel_within(x: Value, kernel: tuple[int, ...], pads: tuple[int, ...], b: Builder) -> tuple[int, ...]:
-    """With ceil_mode torch takes a window larger than the input, which covers all of it; MXNet does not."""
+    """A window larger than the image.
+
+    torch: with ceil_mode a window may be larger than the padded image, all of which it covers.
+    MXNet: Pooling refuses a kernel that is larger.
+    We write: a kernel of the image's size.
+    Source: torch.nn.MaxPool2d; mx.sym.Pooling, whose error says so.
+
+    >>> converted(nn.MaxPool2d(5, ceil_mode=True), (1, 4, 4, 4))
+    return mx.sym.Pooling(x, kernel=(4, 4), stride=(5, 5), pooling_convention="valid", name="maxpool2d")
+    """
     cells = zip(numbers_of(x.sizes[2:], b), kernel, pads, strict=True)
     return tuple(min(k, size + 2 * pad) for size, k, pad in cells)
 
@@ -160,7 +225,25 @@ def adaptive_average_to(b: Builder, input: Value, outs: tuple[int, ...]) -> Valu
 
 
 def adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> Value:
-    """Adaptive pooling to a size, of `kind` avg or max."""
+    """Pooling to a size.
+
+    `kind` is avg or max.
+
+    torch: windows of uneven size where the sizes do not divide; averages and maxima of one to three axes.
+    MXNet: contrib.AdaptiveAvgPooling2D alone: averages of images.
+    We write: a Pooling where the sizes divide, global_pool for a size of 1; else AdaptiveAvgPooling2D, or
+        each window cut out and reduced, one axis after the other.
+    Source: torch.nn.AdaptiveAvgPool2d; mx.sym.contrib.AdaptiveAvgPooling2D.
+
+    >>> converted(nn.AdaptiveAvgPool2d(1), (1, 4, 8, 8))
+    return mx.sym.Pooling(x, pool_type="avg", global_pool=True, name="adaptiveavgpool2d")
+    >>> converted(nn.AdaptiveMaxPool1d(2), (1, 4, 3))
+    window2_0 = mx.sym.slice_axis(x, axis=2, begin=0, end=2, name="adaptivemaxpool1d_window2_0")
+    max2_0 = mx.sym.max(window2_0, axis=2, keepdims=True, name="adaptivemaxpool1d_max2_0")
+    window2_1 = mx.sym.slice_axis(x, axis=2, begin=1, end=3, name="adaptivemaxpool1d_window2_1")
+    max2_1 = mx.sym.max(window2_1, axis=2, keepdims=True, name="adaptivemaxpool1d_max2_1")
+    return mx.sym.Concat(max2_0, max2_1, dim=2, name="adaptivemaxpool1d_joined2")
+    """
     axes = len(outs)
     x = with_batch(b, input, axes)
     include = False if kind == "avg" else None

@@ -13,7 +13,21 @@ from codegen.ir import Dim, Size
 
 
 def product(b: Builder, left: Value, right: Value, hint: str = "") -> Value:
-    """torch.matmul of any two ranks."""
+    """Matrix products of any two ranks.
+
+    torch: matmul broadcasts the leading axes, and takes vectors.
+    MXNet: dot sums over the last axis of one and the first of the other; batch_dot and linalg.gemm2 want
+        equal leading axes.
+    We write: dot for one matrix on the right, batch_dot or linalg.gemm2 for several, broadcast before; a
+        vector gets an axis of 1.
+    Source: torch.matmul; mx.sym.dot; mx.sym.batch_dot; mx.sym.linalg.gemm2.
+
+    >>> converted(lambda x, y: x @ y, (2, 3, 4), (4, 5))
+    return mx.sym.dot(x, y, name="matmul")
+    >>> converted(lambda x, y: x @ y, (2, 1, 3, 4), (2, 5, 4, 2))
+    x = mx.sym.broadcast_axis(x, axis=(1,), size=(5,), name="matmul_lhs")
+    return mx.sym.linalg.gemm2(x, y, name="matmul")
+    """
     dtype = b.out.dtype if b.out.dtype == "float64" else "float32"
     left, right = b.cast(left, dtype), b.cast(right, dtype)
     if left.sizes[-1] == 0:
@@ -56,7 +70,25 @@ def product_of(
 
 
 def bounded_rows(b: Builder, rows: Value, max_norm: float, norm_type: float) -> Value:
-    """Rows longer than `max_norm` cut to it. torch writes them back to the weight; the result is the same."""
+    """Embeddings with a bound on their length.
+
+    torch: max_norm shortens the rows that are read to this length, in the weight itself.
+    MXNet: Embedding has no bound.
+    We write: the rows times the smaller of 1 and max_norm / length. The weight stays as it is.
+    Source: torch.nn.Embedding; mx.sym.Embedding.
+
+    >>> converted(nn.Embedding(5, 3, max_norm=1.0), Ints((1, 4)))
+    rows = mx.sym.Embedding(
+        x, weight=embedding_weight, input_dim=5, output_dim=3, name="embedding_rows"
+    )
+    squares = mx.sym.square(rows, name="embedding_squares")
+    sum_ = mx.sym.sum(squares, axis=2, keepdims=True, name="embedding_sum")
+    length = mx.sym.sqrt(sum_, name="embedding_length")
+    eps = named(length + 1e-7, name="embedding_eps")
+    factor = named(1.0 / eps, name="embedding_factor")
+    bounded = named(mx.sym.minimum(factor, 1.0), name="embedding_bounded")
+    return mx.sym.broadcast_mul(rows, bounded, name="embedding")
+    """
     length = vector_norm(b, rows, norm_type, (rows.rank - 1,), True, hint="length")
     factor = b.with_number("c / x", b.with_number("x + c", length, 1e-7, hint="eps"), max_norm, hint="factor")
     factor = b.with_number("minimum(x, c)", factor, 1.0, hint="bounded")
@@ -79,7 +111,19 @@ def apply_along(b: Builder, x: Value, axis: int, weights: Value, size: Size, nam
 
 
 def connected(b: Builder, x: Value, weight: Value, bias: Value | None, hint: str = "") -> Value:
-    """torch's linear: x weight^T + bias along the last axis. MXNet's FullyConnected flattens by default."""
+    """Linear layers.
+
+    torch: acts on the last axis; has a bias unless bias=False.
+    MXNet: FullyConnected joins all axes but the first, unless flatten=False; it has a bias unless
+        no_bias=True.
+    We write: both always.
+    Source: torch.nn.Linear; mx.sym.FullyConnected.
+
+    >>> converted(nn.Linear(6, 5), (1, 3, 6))
+    return mx.sym.FullyConnected(x, num_hidden=5, no_bias=False, flatten=False, name="linear")
+    >>> converted(nn.Linear(6, 5, bias=False), (1, 6))
+    return mx.sym.FullyConnected(x, num_hidden=5, no_bias=True, flatten=False, name="linear")
+    """
     return b.op(
         "FullyConnected",
         x,

@@ -39,7 +39,23 @@ def reduction(b: Builder, op: str, x: Value, dim: Axes, keepdim: bool, hint: str
 
 
 def moments(b: Builder, x: Value, axes: tuple[int, ...], correction: float) -> tuple[Value, Value]:
-    """Mean and variance over `axes`, both with the axes kept."""
+    """Mean and variance.
+
+    Over `axes`, which are kept.
+
+    torch: var and std divide by the number less one, unless correction says otherwise.
+    MXNet: has no variance as a symbol.
+    We write: the mean of the squares about the mean, divided by what torch divides by.
+    Source: torch.var; mx.sym.mean.
+
+    >>> converted(lambda x: x.var(1), (2, 3))
+    mean = mx.sym.mean(x, axis=(1,), keepdims=True, name="var_mean")
+    x = mx.sym.broadcast_sub(x, mean, name="var_centred")
+    x = mx.sym.square(x, name="var_squares")
+    x = mx.sym.sum(x, axis=(1,), keepdims=True, name="var_sum")
+    x = named(x / 2.0, name="var_var")
+    return mx.sym.Reshape(x, shape=(-1,), name="var_shaped0")
+    """
     count = elements_in([x.sizes[a] for a in axes])
     if not isinstance(count, int):
         raise b.refuse("a variance over the batch axis", "fix the batch size with --input")
@@ -55,7 +71,23 @@ def moments(b: Builder, x: Value, axes: tuple[int, ...], correction: float) -> t
 def vector_norm(
     b: Builder, x: Value, p: float | str, axes: tuple[int, ...], keepdim: bool, hint: str = ""
 ) -> Value:
-    """The p-norm over axes, for any p."""
+    """Norms of any order.
+
+    torch: norm takes any order, infinities and 0 too; 2 is the default.
+    MXNet: norm refuses any ord but 1 and 2.
+    We write: its parts: squares, powers, a maximum or a count.
+    Source: torch.linalg.vector_norm; mx.sym.norm, whose error says so.
+
+    >>> converted(lambda x: x.norm(dim=1), (2, 3))
+    x = mx.sym.square(x, name="norm_squares")
+    x = mx.sym.sum(x, axis=1, name="norm_sum")
+    return mx.sym.sqrt(x, name="norm")
+    >>> converted(lambda x: x.norm(p=3, dim=1), (2, 3))
+    x = mx.sym.abs(x, name="norm_abs")
+    x = named(x**3, name="norm_power")
+    x = mx.sym.sum(x, axis=1, name="norm_sum")
+    return named(x ** (1 / 3), name="norm")
+    """
     if p == "fro" or p == 2:
         squares = b.op("square", x, hint="squares")
         total = reduction(b, "sum", squares, axes, keepdim, hint="sum")

@@ -13,7 +13,21 @@ from codegen.reshape_codes import simple
 
 
 def take(b: Builder, x: Value, index: Value, axis: int, hint: str = "") -> Value:
-    """`x` at the places `index` along `axis`; negative places count from the end."""
+    """Places along an axis.
+
+    `x` at the places `index` along `axis`.
+
+    torch: negative places count from the end.
+    MXNet: take's mode is "clip": -1 is the first place.
+    We write: mode always: "wrap" for places that are computed, "clip" for constants, which are made positive.
+    Source: torch.index_select; mx.sym.take, measured.
+
+    >>> converted(lambda x, i: x[:, i - 1], (2, 3), Ints((4,), 3))
+    i_ = named(i_ - 1, name="sub")
+    return mx.sym.take(x, i_, axis=1, mode="wrap", name="getitem")
+    >>> converted(lambda x: x[:, [0, -1]], (2, 3))
+    return mx.sym.take(x, getitem_index, axis=1, mode="clip", name="getitem")
+    """
     if index.const is not None and not isinstance(x.sizes[axis], Dim):
         index = replace(index, const=index.const % x.sizes[axis], operand=None)
     mode = "clip" if index.const is not None else "wrap"
@@ -70,7 +84,19 @@ def spread(b: Builder, value: Value, shape: Shape, hint: str) -> Value:
 
 
 def spread_batch(b: Builder, value: Value, axis: int, size: Size, hint: str) -> Value:
-    """`value` repeated along an axis of size 1 until it has the batch's size."""
+    """A value repeated for each sample of the batch.
+
+    `value` has size 1 along the axis, and `size` after.
+
+    torch: expand takes the batch's size as a number.
+    MXNet: broadcast_to and broadcast_axis take numbers, and a symbol has no sizes until it is bound.
+    We write: broadcast_like, after an earlier tensor that has the size.
+    Source: torch.Tensor.expand; mx.sym.broadcast_like.
+
+    >>> converted(lambda x: x[:1].expand(x.shape[0], 3), (2, 3))
+    getitem = mx.sym.slice_axis(x, axis=0, begin=0, end=1, name="getitem")
+    return mx.sym.broadcast_like(getitem, x, lhs_axes=(0,), rhs_axes=(0,), name="expand_batch")
+    """
     found = like_batch(b, size, value.dtype)
     if found is None:
         raise b.refuse(f"a tensor of size {size}, which no earlier tensor has", "fix the batch size")
@@ -92,7 +118,16 @@ def divided(size: Size, number: int) -> Size:
 
 
 def swapped_axes(b: Builder, input: Value, dim0: int, dim1: int, hint: str = "") -> Value:
-    """`input` with two axes exchanged."""
+    """Two axes exchanged.
+
+    torch: transpose is always told the two axes.
+    MXNet: SwapAxis has dim1=0 and dim2=0, which exchange nothing.
+    We write: both always.
+    Source: torch.transpose; mx.sym.SwapAxis.
+
+    >>> converted(lambda x: x.transpose(0, 1), (2, 3))
+    return mx.sym.SwapAxis(x, dim1=0, dim2=1, name="transpose")
+    """
     if input.rank < 2 or dim0 % input.rank == dim1 % input.rank:
         return input
     first, second = sorted((dim0 % input.rank, dim1 % input.rank))

@@ -45,7 +45,18 @@ def strides_of(stride: Sizes | None, kernel: tuple[int, ...]) -> tuple[int, ...]
 
 
 def with_batch(b: Builder, x: Value, axes: int) -> Value:
-    """torch lets the batch axis out: (C, H, W) is (1, C, H, W)."""
+    """An image without a batch axis.
+
+    torch: layers take (C, H, W) as well as (N, C, H, W).
+    MXNet: Convolution, Pooling and the like want the batch axis.
+    We write: an axis of 1 before, taken away after.
+    Source: torch.nn.Conv2d; mx.sym.Convolution.
+
+    >>> converted(lambda x: F.max_pool2d(x, 2), (4, 8, 8))
+    x = mx.sym.expand_dims(x, axis=0, name="max_pool2d_batched")
+    x = mx.sym.Pooling(x, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name="max_pool2d")
+    return mx.sym.squeeze(x, axis=0, name="max_pool2d_unbatched")
+    """
     return x if x.rank == axes + 2 else b.op("expand_dims", x, axis=0, hint="batched")
 
 

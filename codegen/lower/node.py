@@ -12,7 +12,7 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import RuleEntry
 from codegen.builder.value import EMPTY, MX_DTYPES, Refused, Value, stored_dtype
 from codegen.draft import Unnamed
-from codegen.ir import Dim, Node, Ref, Shape, TensorType
+from codegen.ir import LEAVES, Dim, Node, Ref, Shape, TensorType
 from codegen.program import Out
 from codegen.refusals import RANDOM, way_out
 
@@ -23,7 +23,7 @@ def lower_node(b: Builder, node: Node, rules: Mapping[str, RuleEntry]) -> None:
     """Add a node's values to the builder. Raises Refused where MXNet cannot express it."""
     _check_sizes(node)
     b.node = node
-    if node.op in {"input", "param", "constant"}:
+    if node.op in LEAVES:
         b.values[node.name, 0] = _leaf(b, node)
         return
     entry = rules.get(node.op)
@@ -51,6 +51,16 @@ def poison(b: Builder, node: Node) -> None:
 
 
 def _check_sizes(node: Node) -> None:
+    """The number of elements of one tensor.
+
+    torch: tensors of any size.
+    MXNet: the build on PyPI has fewer than 2^31 elements in a tensor.
+    We write: nothing: an error, before work starts.
+    Source: torch.Tensor.numel; mx.runtime.Features, INT64_TENSOR_SIZE.
+
+    >>> mx.runtime.Features().is_enabled("INT64_TENSOR_SIZE")
+    False
+    """
     for kind in node.outputs:
         elements = int(np.prod([_of_one_sample(size) for size in kind.shape], dtype=object))
         if elements >= MAX_ELEMENTS:
@@ -143,7 +153,19 @@ def _argument(b: Builder, arg: Any) -> Any:
 
 
 def _as_line(argument: Any) -> Any:
-    """A 0-d tensor as one of one element along one axis."""
+    """Tensors without axes.
+
+    One becomes a tensor of one element along one axis.
+
+    torch: has tensors without axes, and lets many ops act along axis 0 or -1 of them.
+    MXNet: legacy symbols have none: shape () is "unknown", and what sums over everything gives shape (1,).
+    We write: shape (1,) wherever torch has ().
+    Source: torch.Tensor.item; mx.sym.sum, measured.
+
+    >>> converted(lambda x: x.sum().sort().values, (2, 3))
+    x = mx.sym.sum(x, axis=(0, 1), name="sum")
+    return mx.sym.sort(x, axis=0, name="sort")
+    """
     if not isinstance(argument, Value) or argument.shape != ():
         return argument
     const = argument.const

@@ -88,9 +88,22 @@ class Namer:
         return ""
 
     def wished(self, wish: Wish) -> str:
-        """What a Variable is called, if nothing else is called so.
+        """The wished name of a Variable.
+
+        It is called so if nothing else is.
 
         Constants of one wished name, and of equal values, are one Variable.
+
+        torch: initialisation and training know a parameter by its module.
+        MXNet: initializers and Module.fit choose by the end of a name: _weight, _bias, _gamma, _beta,
+            _moving_mean, _moving_var.
+        We write: names that end so, the op's name before them.
+        Source: mx.init.Initializer; mx.mod.Module.
+
+        >>> names(nn.Linear(3, 2), (1, 3))
+        ['linear_weight', 'linear_bias']
+        >>> names(nn.BatchNorm1d(3), (1, 3))
+        ['batchnorm1d_gamma', 'batchnorm1d_beta', 'batchnorm1d_moving_mean', 'batchnorm1d_moving_var']
         """
         if isinstance(wish, OfInput | OfAll):
             return wish.name

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from codegen.draft import Draft, DraftCall, DraftOperand, OfKey, OfNode, Unnamed
 from codegen.ir import Graph, Node, Ref
-from codegen.mxnet_ops import automatic_inputs
+from codegen.mxnet_ops import spec_of
 from codegen.naming.namer import Namer
 from codegen.program import Call, Leaf, NamedFrame, Operand, Output, Place, Program, Variable
 
@@ -109,7 +109,7 @@ class _Names:
     def _owner(self, call: DraftCall, place: Place) -> str:
         """The module whose `weight` (or `running_mean`) an op takes: the op bears its name."""
         for slot, operand in call.inputs:
-            if slot not in automatic_inputs(call.op) or not isinstance(operand, Unnamed):
+            if slot not in spec_of(call.op).automatic or not isinstance(operand, Unnamed):
                 continue
             entry = self._draft.variables[operand.index]
             if isinstance(entry.wish, OfKey):

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from codegen.identifiers import flat
-from codegen.ir import SAYS_NOTHING, Frame, Graph, Node, Source
+from codegen.ir import LEAVES, SAYS_NOTHING, Frame, Graph, Node, Source
 from codegen.program import NamedFrame, Place
-
-LEAVES = frozenset(["input", "param", "constant"])
 
 
 def places_of(graph: Graph) -> Mapping[str, Place]:

@@ -1,12 +1,7 @@
 """What MXNet 1.9.1's oneDNN pass fuses wrongly, kept from it.
 
-The pass makes one op of a convolution with the BatchNorm, activation and `elemwise_add` after it. Where the
-value in the middle has another reader that is an `elemwise_add` or an output of the net, that reader gets the
-fused value, or binding crashes: `c = conv(x); conv(relu(bn(c))) + c` adds relu(bn(c)). The pass knows neither
-`broadcast_add` nor `Reshape`, which do the same. A FullyConnected is made one op with an activation even
-where others read it too: of `c = fc(x); c - 1; relu(c)` the last gives c. All of them read a `Reshape` of it
-then. And a Dropout of a Dropout, both of which MXNet takes out, may not bind. tests/test_fusion.py holds all
-this against mxnet.
+The pass makes one op of a convolution or a FullyConnected and of what follows. It knows neither `broadcast_add`
+nor `Reshape`. Each pattern is told where it is corrected; tests/test_fusion.py holds all of them against mxnet.
 """
 
 from __future__ import annotations
@@ -15,14 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from codegen.ir import Shape
+from codegen.mxnet_ops import spec_of
 from codegen.program import Call, Operand, Out, Output, Program
 
-FUSED = frozenset(["Convolution", "BatchNorm"])
-FUSED_BEFORE_OUTPUT = FUSED | {"FullyConnected", "elemwise_add"}
-READERS = frozenset(["BatchNorm", "Activation", "LeakyReLU", "clip", "elemwise_add"])
-FUSED_WITH_LINEAR = frozenset(["Activation", "LeakyReLU", "clip", "square", "sqrt", "exp", "abs"])
-# Dropped by MXNet in inference, before it fuses.
-TRANSPARENT = frozenset(["identity", "Dropout"])
 COMMENT = "broadcast_add: MXNet 1.9.1 would fuse elemwise_add with a convolution, and add a wrong value"
 COPY_OF_OUTPUT = "a copy: MXNet 1.9.1 would give the value after the fused layers"
 COPY_OF_DROPOUT = "a copy: MXNet 1.9.1 cannot bind a Dropout of a Dropout everywhere"
@@ -46,7 +36,7 @@ def guarded(program: Program) -> Program:
 
 
 def _root(program: Program, operand: Operand) -> Operand:
-    while isinstance(operand, Out) and program.calls[operand.call].op in TRANSPARENT:
+    while isinstance(operand, Out) and spec_of(program.calls[operand.call].op).is_identity:
         operand = program.calls[operand.call].inputs[0][1]
     return operand
 
@@ -61,14 +51,39 @@ def _readers(program: Program) -> dict[Operand, list[str]]:
     readers: dict[Operand, list[str]] = {}
     for call in program.calls:
         for root in _roots(program, call):
-            if call.op in READERS:
+            if "joins" in spec_of(call.op).onednn:
                 readers.setdefault(root, []).append(call.op)
     return readers
 
 
 def _is_fused_wrongly(program: Program, call: Call, readers: dict[Operand, list[str]]) -> bool:
+    """A convolution that an addition reads beside the next layer.
+
+    Whether `call` is such an addition.
+
+    torch: runs one layer after the other.
+    MXNet: oneDNN makes one op of a convolution with the BatchNorm, activation and elemwise_add after it. An
+        elemwise_add that reads the value in the middle gets the fused one: relu(bn(c)) + c adds relu(bn(c)).
+    We write: broadcast_add there, which the pass does not know.
+    Source: mx.sym.elemwise_add, measured (tests/test_fusion.py).
+
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.first, self.second = nn.Conv2d(2, 2, 1), nn.Conv2d(2, 2, 1)
+    ...     def forward(self, x):
+    ...         c = self.first(x)
+    ...         return self.second(F.relu(c)) + c
+    >>> converted(Net(), (1, 2, 4, 4))
+    x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=2, no_bias=False, name="net_first")
+    net = mx.sym.Activation(x, act_type="relu", name="net_relu")
+    net = mx.sym.Convolution(net, kernel=(1, 1), num_filter=2, no_bias=False, name="net_second")
+    return mx.sym.broadcast_add(net, x, name="net_add")
+    """
     return any(
-        isinstance(root, Out) and program.calls[root.call].op in FUSED and len(readers[root]) > 1
+        isinstance(root, Out)
+        and "begins" in spec_of(program.calls[root.call].op).onednn
+        and len(readers[root]) > 1
         for root in _roots(program, call)
     )
 
@@ -76,15 +91,37 @@ def _is_fused_wrongly(program: Program, call: Call, readers: dict[Operand, list[
 def _separate(
     program: Program, output: Output, readers: dict[Operand, list[str]], calls: list[Call]
 ) -> Output:
-    """An output that later layers read too, as a copy that the pass leaves alone."""
+    """An output that later layers read too.
+
+    Gives it as a copy that the pass leaves alone.
+
+    torch: an output is what its layer gave.
+    MXNet: oneDNN gives an output that other ops read their fused value; where a softmax of a convolution is
+        an output beside it, the process ends with a segmentation fault.
+    We write: a Reshape copy of the output, which the pass does not know. The comparison of all layers reads
+        such copies too (codegen/proof/compare.py).
+    Source: mx.sym.Reshape, measured (tests/test_fusion.py).
+
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.conv = nn.Conv2d(2, 2, 1)
+    ...     def forward(self, x):
+    ...         c = self.conv(x)
+    ...         return F.softmax(c, -1), c
+    >>> converted(Net(), (1, 2, 4, 4))
+    x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=2, no_bias=False, name="net_conv")
+    net = mx.sym.softmax(x, name="net_softmax")
+    x = mx.sym.Reshape(x, shape=(0, 0, 0, 0), name="net_conv_copy")
+    return mx.sym.Group([net, x])
+    """
     root = _root(program, output.operand)
-    # Softmax of a convolution that is an output too ends the process: the layouts are mixed up.
     crashes = any(c.op == "softmax" and root in _roots(program, c) for c in program.calls)
     if not isinstance(root, Out) or not isinstance(output.operand, Out):
         return output
     if not readers.get(root) and not crashes:
         return output
-    if program.calls[root.call].op not in FUSED_BEFORE_OUTPUT:
+    if not spec_of(program.calls[root.call].op).onednn & {"begins", "linear", "sums"}:
         return output
     last = calls[output.operand.call]
     calls.append(_copy(last, output.operand, output.shape, calls, COPY_OF_OUTPUT))
@@ -127,30 +164,65 @@ def _with_copies(program: Program, copied: Mapping[int, str]) -> Program:
 
 
 def _copied_dropouts(program: Program) -> dict[int, str]:
-    """Each Dropout that another reads at once: MXNet cannot bind some such rows."""
+    """A Dropout of a Dropout.
+
+    Gives the Dropouts that another reads at once.
+
+    torch: both are the identity in inference.
+    MXNet: takes Dropouts out in inference, and leaves a Variable too many: binding fails.
+    We write: a Reshape copy between them.
+    Source: mx.sym.Dropout, measured (tests/test_fusion.py).
+
+    >>> converted(nn.Sequential(nn.Dropout(0.3), nn.Dropout(0.3), nn.Tanh()), (1, 4))
+    x = mx.sym.Dropout(x, p=0.3, name="sequential_0")
+    copy = mx.sym.Reshape(x, shape=(0, 0), name="sequential_0_copy")
+    x = mx.sym.Dropout(copy, p=0.3, name="sequential_1")
+    return mx.sym.Activation(x, act_type="tanh", name="sequential_2")
+    """
     return {
         read.call: COPY_OF_DROPOUT
         for call in program.calls
-        if call.op in TRANSPARENT and isinstance(read := call.inputs[0][1], Out)
-        if program.calls[read.call].op in TRANSPARENT
+        if spec_of(call.op).is_identity and isinstance(read := call.inputs[0][1], Out)
+        if spec_of(program.calls[read.call].op).is_identity
     }
 
 
 def _copied_linears(program: Program) -> dict[int, str]:
-    """The FullyConnected calls that are fused with a reader that does not come before all the others.
+    """A FullyConnected that several ops read.
 
-    Where another reader needs the activation too (`c * sigmoid(c)`), MXNet does it right.
+    Gives the calls that are fused with a reader that does not come before all the others.
+
+    torch: every reader of a layer gets what it gave.
+    MXNet: oneDNN makes one op of FullyConnected and an activation that reads it, even where others read it
+        too: of relu(c) and c - 1 the first gives c.
+    We write: a Reshape copy, which all of them read. Where another reader needs the activation too (c
+        sigmoid(c)), MXNet does it right.
+    Source: mx.sym.FullyConnected, measured (tests/test_fusion.py).
+
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.linear = nn.Linear(3, 3)
+    ...     def forward(self, x):
+    ...         c = self.linear(x)
+    ...         return F.relu(c), c - 1
+    >>> converted(Net(), (1, 3))
+    linear = mx.sym.FullyConnected(x, num_hidden=3, no_bias=False, flatten=False, name="net_linear")
+    net = mx.sym.Reshape(linear, shape=(0, 0), name="net_linear_copy")
+    relu = mx.sym.Activation(net, act_type="relu", name="net_relu")
+    net = named(net - 1, name="net_sub")
+    return mx.sym.Group([relu, net])
     """
     readers: dict[Operand, set[int]] = {}
     for index, call in enumerate(program.calls):
-        if call.op not in TRANSPARENT:
+        if not spec_of(call.op).is_identity:
             for root in _roots(program, call):
                 readers.setdefault(root, set()).add(index)
     outputs = {_root(program, output.operand) for output in program.outputs}
     found: dict[int, str] = {}
     for index, call in enumerate(program.calls):
         own = readers.get(Out(index), set())
-        fused = {r for r in own if program.calls[r].op in FUSED_WITH_LINEAR}
+        fused = {r for r in own if "joins_linear" in spec_of(program.calls[r].op).onednn}
         if call.op != "FullyConnected" or not fused:
             continue
         if Out(index) in outputs or not all(

@@ -180,7 +180,7 @@ def _run_internals(
     internals = symbol.get_internals()
 
     def run_first(count: int) -> list[npt.NDArray[Any]] | None:
-        # Copies: some values that are outputs and read by another op end the process (codegen/fusion.py).
+        # Copies: some values that are outputs and are read too end the process (codegen/passes/fusion.py).
         group = mx.sym.Group([mx.sym.Reshape(internals[name], shape=(-2,)) for name in names[:count]])
         try:
             return run_symbol(group, *params, inputs, fused=False)

@@ -49,7 +49,28 @@ def _bound(
     aux_params: Mapping[str, mx.nd.NDArray],
     inputs: Mapping[str, npt.NDArray[Any]],
 ) -> Any:
-    """An executor, bound as `mx.mod.Module` binds: the shapes of the inputs must do to infer the rest."""
+    """Binding a symbol, as `mx.mod.Module` does it.
+
+    From the inputs alone, which must do to infer the rest.
+
+    torch: weights stay as they are.
+    MXNet: oneDNN reorders the bound weights of convolutions in place when they first run in inference, unless
+        its pass has fused them.
+    We write: copies of the weights into the executor: what is saved shares torch's memory.
+    Source: mx.sym.Symbol.simple_bind, measured.
+
+    >>> from codegen.proof.run import _environment
+    >>> weight = np.random.rand(16, 16, 3, 3).astype(np.float32)
+    >>> before = weight.copy()
+    >>> x = mx.sym.Variable("x")
+    >>> conv = mx.sym.Convolution(x, kernel=(3, 3), num_filter=16, no_bias=True, name="conv")
+    >>> bound = {"x": mx.nd.ones((1, 16, 8, 8)), "conv_weight": mx.nd.from_numpy(weight, zero_copy=True)}
+    >>> with _environment(MXNET_SUBGRAPH_BACKEND="NONE"):
+    ...     executor = conv.bind(mx.cpu(), bound, grad_req="null")
+    ...     executor.forward(is_train=False)[0].wait_to_read()
+    >>> bool(np.array_equal(weight, before))
+    False
+    """
     import mxnet as mx
 
     names = set(symbol.list_arguments())
@@ -60,7 +81,6 @@ def _bound(
         executor = symbol.simple_bind(mx.cpu(), grad_req="null", type_dict=types, **shapes)
     except RuntimeError as error:  # MXNet's own error, wrapped
         raise mx.base.MXNetError(str(error)) from None
-    # Copied, not shared: oneDNN reorders weights in place when it first runs, and these share torch's memory.
     executor.copy_params_from(
         {k: v for k, v in arg_params.items() if k in names}, aux_params, allow_extra_params=True
     )

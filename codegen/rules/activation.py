@@ -11,6 +11,19 @@ from codegen.builder.value import Refused, Value
 
 @lowers("relu")
 def relu(b: Builder, input: Value) -> Value:
+    """The positive part.
+
+    torch: relu of whole numbers too.
+    MXNet: Activation refuses whole numbers.
+    We write: Activation, which MXNet can fuse with the layer before; `maximum` for whole numbers.
+    Source: torch.nn.ReLU; mx.sym.Activation, whose error says so.
+
+    >>> converted(lambda x: F.relu(x), (1, 4))
+    return mx.sym.Activation(x, act_type="relu", name="relu")
+    >>> converted(lambda x: F.relu(x - 2), Ints((1, 4)))
+    x = named(x - 2, name="sub")
+    return named(mx.sym.maximum(x, 0), name="relu")
+    """
     if not input.dtype.startswith("float"):
         return b.with_number("maximum(x, c)", input, 0)
     return b.op("Activation", input, act_type="relu")
@@ -43,11 +56,32 @@ def hardtanh(b: Builder, input: Value, min_val: float = -1.0, max_val: float = 1
 
 @lowers("hardsigmoid")
 def hardsigmoid(b: Builder, input: Value) -> Value:
+    """The sigmoid as three straight lines.
+
+    torch: x / 6 + 0.5, between 0 and 1.
+    MXNet: hard_sigmoid's alpha is 0.2, its beta 0.5.
+    We write: alpha always.
+    Source: torch.nn.Hardsigmoid; mx.sym.hard_sigmoid.
+
+    >>> converted(nn.Hardsigmoid(), (1, 4))
+    return mx.sym.hard_sigmoid(x, alpha=1 / 6, name="hardsigmoid")
+    """
     return b.op("hard_sigmoid", input, alpha=1 / 6, beta=0.5)
 
 
 @lowers("hardswish")
 def hardswish(b: Builder, input: Value) -> Value:
+    """The input times its hard sigmoid.
+
+    torch: x times x / 6 + 0.5, between 0 and 1.
+    MXNet: has no such op; hard_sigmoid's alpha is 0.2.
+    We write: a product with a hard_sigmoid, whose alpha is always written.
+    Source: torch.nn.Hardswish; mx.sym.hard_sigmoid.
+
+    >>> converted(nn.Hardswish(), (1, 4))
+    gate = mx.sym.hard_sigmoid(x, alpha=1 / 6, name="hardswish_gate")
+    return mx.sym.elemwise_mul(x, gate, name="hardswish")
+    """
     gate = b.op("hard_sigmoid", input, alpha=1 / 6, beta=0.5, hint="gate")
     return b.op("elemwise_mul", input, gate)
 
@@ -67,6 +101,23 @@ def mish(b: Builder, input: Value) -> Value:
 
 @lowers("gelu")
 def gelu(b: Builder, input: Value, approximate: str = "none") -> Value:
+    """The Gaussian error linear unit.
+
+    torch: approximate="tanh" is another curve.
+    MXNet: LeakyReLU with act_type="gelu" is the exact one.
+    We write: the exact one so, act_type always; the other as x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)).
+    Source: torch.nn.GELU; mx.sym.LeakyReLU.
+
+    >>> converted(nn.GELU(), (1, 4))
+    return mx.sym.LeakyReLU(x, act_type="gelu", name="gelu")
+    >>> converted(nn.GELU(approximate="tanh"), (1, 4))
+    square = mx.sym.square(x, name="gelu_square")
+    cubic = named(square * 0.07135481627260025, name="gelu_cubic")
+    slope = named(cubic + 1.5957691216057308, name="gelu_slope")
+    inner = mx.sym.elemwise_mul(x, slope, name="gelu_inner")
+    sigmoid = mx.sym.Activation(inner, act_type="sigmoid", name="gelu_sigmoid")
+    return mx.sym.elemwise_mul(x, sigmoid, name="gelu")
+    """
     if approximate == "none":
         return b.op("LeakyReLU", input, act_type="gelu")
     # 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), which is x sigmoid(2 sqrt(2/pi) (...)).
@@ -81,14 +132,33 @@ def gelu(b: Builder, input: Value, approximate: str = "none") -> Value:
 
 @lowers("leaky_relu")
 def leaky_relu(b: Builder, input: Value, negative_slope: float = 0.01) -> Value:
+    """A slope for what is negative.
+
+    torch: the slope is 0.01.
+    MXNet: LeakyReLU's slope is 0.25; act_type is "leaky".
+    We write: both always.
+    Source: torch.nn.LeakyReLU; mx.sym.LeakyReLU.
+
+    >>> converted(nn.LeakyReLU(), (1, 4))
+    return mx.sym.LeakyReLU(x, act_type="leaky", slope=0.01, name="leakyrelu")
+    """
     return b.op("LeakyReLU", input, act_type="leaky", slope=negative_slope)
 
 
-# `lower` and `upper` bound the random slopes of training; inference takes their mean.
 @lowers("rrelu")
 def rrelu(
     b: Builder, input: Value, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False
 ) -> Value:
+    """A random slope, which inference has as its mean.
+
+    torch: inference takes the mean of the bounds, 1/8 and 1/3.
+    MXNet: LeakyReLU with act_type="rrelu" takes the mean of its own bounds, 0.125 and 0.334.
+    We write: act_type="leaky" with the mean as slope, and a note: training is no longer random.
+    Source: torch.nn.RReLU; mx.sym.LeakyReLU.
+
+    >>> converted(nn.RReLU(), (1, 4))
+    return mx.sym.LeakyReLU(x, act_type="leaky", slope=11 / 48, name="rrelu")
+    """
     _refuse_training(b, upper - lower, training)
     b.note("RReLU is converted to its inference form: a LeakyReLU with the mean slope")
     return b.op("LeakyReLU", input, act_type="leaky", slope=(lower + upper) / 2)
@@ -105,6 +175,16 @@ def prelu(b: Builder, input: Value, weight: Value) -> Value:
 
 @lowers("elu")
 def elu(b: Builder, input: Value, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Value:
+    """An exponential for what is negative.
+
+    torch: alpha is 1.
+    MXNet: LeakyReLU with act_type="elu" has alpha in slope, which is 0.25.
+    We write: act_type and slope always.
+    Source: torch.nn.ELU; mx.sym.LeakyReLU.
+
+    >>> converted(nn.ELU(), (1, 4))
+    return mx.sym.LeakyReLU(x, act_type="elu", slope=1.0, name="elu")
+    """
     if scale != 1.0 or input_scale != 1.0:
         raise b.refuse("elu() with scale or input_scale")
     return b.op("LeakyReLU", input, act_type="elu", slope=alpha)
@@ -117,6 +197,18 @@ def selu(b: Builder, input: Value) -> Value:
 
 @lowers("celu")
 def celu(b: Builder, input: Value, alpha: float = 1.0) -> Value:
+    """An exponential for what is negative, smooth for any alpha.
+
+    torch: alpha (exp(x / alpha) - 1) where x is negative.
+    MXNet: LeakyReLU has an "elu" alone, whose slope is 0.25.
+    We write: alpha times the elu, of slope 1, of x / alpha.
+    Source: torch.nn.CELU; mx.sym.LeakyReLU.
+
+    >>> converted(nn.CELU(2.0), (1, 4))
+    scaled = named(x / 2.0, name="celu_scaled")
+    elu = mx.sym.LeakyReLU(scaled, act_type="elu", slope=1.0, name="celu_elu")
+    return named(elu * 2.0, name="celu")
+    """
     if alpha == 1.0:
         return b.op("LeakyReLU", input, act_type="elu", slope=1.0)
     # celu(x) = elu(x / alpha) * alpha for the negative side, x for the positive one.
@@ -127,6 +219,22 @@ def celu(b: Builder, input: Value, alpha: float = 1.0) -> Value:
 
 @lowers("softplus")
 def softplus(b: Builder, input: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
+    """The logarithm of 1 + exp(x).
+
+    torch: beta scales it, and above a threshold (20) it is x itself.
+    MXNet: Activation with act_type="softrelu" has neither.
+    We write: a scale around it, and a choice where a threshold below 15 makes a difference in float32.
+    Source: torch.nn.Softplus; mx.sym.Activation.
+
+    >>> converted(nn.Softplus(beta=2), (1, 4))
+    scaled = named(x * 2, name="softplus_scaled")
+    softrelu = mx.sym.Activation(scaled, act_type="softrelu", name="softplus_softrelu")
+    return named(softrelu / 2, name="softplus")
+    >>> converted(nn.Softplus(threshold=5), (1, 4))
+    softrelu = mx.sym.Activation(x, act_type="softrelu", name="softplus_softrelu")
+    straight = named(x > 5, name="softplus_straight")
+    return mx.sym.where(straight, x=x, y=softrelu, name="softplus")
+    """
     scaled = input if beta == 1 else b.with_number("x * c", input, beta, hint="scaled")
     # From a threshold of 15 on, the curve is the straight line in float32.
     bent = threshold < 15
@@ -183,6 +291,16 @@ def _axis(dim: int | None, rank: int) -> int:
 
 
 def _softmax(b: Builder, op: str, value: Value, dim: int | None, hint: str = "") -> Value:
+    """Softmax along an axis.
+
+    torch: without dim, axis 0 for ranks 0, 1 and 3, else axis 1.
+    MXNet: softmax's axis is -1.
+    We write: axis, unless it is the last one.
+    Source: torch.nn.functional.softmax; mx.sym.softmax.
+
+    >>> converted(lambda x: F.softmax(x, dim=1), (1, 4, 5))
+    return mx.sym.softmax(x, axis=1, name="softmax")
+    """
     axis = _axis(dim, value.rank)
     axis = -1 if axis == value.rank - 1 or value.rank == 0 else axis
     return b.op(op, b.cast(value, _floating(b)), axis=axis, hint=hint)
@@ -239,12 +357,32 @@ def dropout(b: Builder, input: Value, p: float = 0.5, training: bool = True) -> 
 
 @lowers("dropout1d", "dropout2d", "dropout3d", "feature_dropout")
 def channel_dropout(b: Builder, input: Value, p: float = 0.5, training: bool = True) -> Value:
+    """Dropout of whole channels.
+
+    torch: Dropout2d drops whole channels.
+    MXNet: Dropout drops single numbers, unless axes names those along which it repeats itself.
+    We write: axes. It is the identity in inference, and works again when the net is trained further.
+    Source: torch.nn.Dropout2d; mx.sym.Dropout.
+
+    >>> converted(nn.Dropout2d(0.3), (1, 4, 8, 8))
+    return mx.sym.Dropout(x, p=0.3, axes=(2, 3), name="dropout2d")
+    """
     _refuse_training(b, p, training)
     return input if p == 0 else b.op("Dropout", input, p=p, axes=tuple(range(2, input.rank)))
 
 
 @lowers("alpha_dropout", "feature_alpha_dropout")
 def alpha_dropout(b: Builder, input: Value, p: float = 0.5, training: bool = False) -> Value:
+    """Dropout that keeps mean and variance.
+
+    torch: the identity in inference.
+    MXNet: has no such op.
+    We write: nothing, with a note: training changes.
+    Source: torch.nn.AlphaDropout.
+
+    >>> converted(nn.Sequential(nn.Tanh(), nn.AlphaDropout()), (1, 4))
+    return mx.sym.Activation(x, act_type="tanh", name="sequential_0")
+    """
     _refuse_training(b, p, training)
     b.note("AlphaDropout has no counterpart in MXNet: left out, which changes training only")
     return input

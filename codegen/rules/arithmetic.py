@@ -57,7 +57,19 @@ def div(b: Builder, input: Operand, other: Operand, rounding_mode: str | None = 
 
 
 def _rounded_quotient(b: Builder, left: Operand, right: Operand, rounding: str) -> Value:
-    """A quotient rounded; whole numbers go through float64, which holds them up to 2^53."""
+    """Whole quotients.
+
+    torch: floor_divide and rounding_mode round the exact quotient of whole numbers.
+    MXNet: cuts a quotient of whole numbers off: -7 / 2 is -3.
+    We write: the quotient in float64, which holds whole numbers up to 2^53, then floor or trunc.
+    Source: torch.floor_divide; mx.sym.elemwise_div, measured.
+
+    >>> converted(lambda x: x // 2, Ints((2, 3)))
+    x = mx.sym.cast(x, dtype="float64", name="floor_divide_cast")
+    x = named(x / 2, name="floor_divide_quotient")
+    x = mx.sym.floor(x, name="floor_divide")
+    return mx.sym.cast(x, dtype="int64", name="floor_divide_cast2")
+    """
     dtype = result_dtype(b)
     inner = dtype if dtype.startswith("float") else "float64"
     quotient = binary(b, "div", left, right, hint="quotient", dtype=inner)
@@ -76,6 +88,19 @@ def remainder(b: Builder, input: Operand, other: Operand) -> Value:
 
 @lowers("fmod")
 def fmod(b: Builder, input: Operand, other: Operand) -> Value:
+    """The rest of a division, with the sign of the dividend.
+
+    torch: fmod has the sign of the dividend, remainder that of the divisor.
+    MXNet: broadcast_mod and % have that of the divisor.
+    We write: x - trunc(x / y) y for fmod.
+    Source: torch.fmod; mx.sym.broadcast_mod, measured.
+
+    >>> converted(lambda x: torch.fmod(x, 2.0), (2, 3))
+    quotient = named(x / 2.0, name="fmod2_quotient")
+    fmod = mx.sym.trunc(quotient, name="fmod")
+    whole = named(fmod * 2.0, name="fmod2_whole")
+    return mx.sym.elemwise_sub(x, whole, name="fmod2")
+    """
     whole = _rounded_quotient(b, input, other, "trunc")
     whole = binary(b, "mul", whole, other, hint="whole")
     return binary(b, "sub", input, whole)
@@ -175,7 +200,24 @@ def hypot(b: Builder, input: Value, other: Value) -> Value:
 
 @lowers("round")
 def rounded(b: Builder, input: Value, decimals: int = 0) -> Value:
-    """Halves go to the even number, as MXNet's rint does not: their half is rounded, and doubled."""
+    """Rounding, halves to the even number.
+
+    torch: 0.5, 1.5 and 2.5 are rounded to 0, 2 and 2.
+    MXNet: rint takes halves down, to 0, 1 and 2; round away from zero, to 1, 2 and 3.
+    We write: rint, but for halves, which are twice the rint of half the number.
+    Source: torch.round; mx.sym.rint, measured.
+
+    >>> converted(lambda x: torch.round(x), (2, 3))
+    whole = mx.sym.trunc(x, name="round_whole")
+    part = mx.sym.elemwise_sub(x, whole, name="round_part")
+    size = mx.sym.abs(part, name="round_part_size")
+    half = named(size == 0.5, name="round_is_half")
+    half2 = named(x * 0.5, name="round_half")
+    half2 = mx.sym.rint(half2, name="round_half_rounded")
+    half2 = named(half2 * 2.0, name="round_even")
+    x = mx.sym.rint(x, name="round_near")
+    return mx.sym.where(half, x=half2, y=x, name="round")
+    """
     x = b.cast(input, result_dtype(b))
     if not x.dtype.startswith("float"):
         return x
@@ -211,7 +253,30 @@ def logit(b: Builder, input: Value, eps: float | None = None) -> Value:
 
 @lowers("atan2")
 def atan2(b: Builder, input: Value, other: Value) -> Value:
-    """MXNet's arctan of the quotient, turned by pi where x is negative, and 0 at the origin."""
+    """The angle of a point.
+
+    torch: atan2 knows the quadrant.
+    MXNet: has arctan alone.
+    We write: arctan of the quotient, turned by pi where x is negative, and 0 at the origin.
+    Source: torch.atan2; mx.sym.arctan.
+
+    >>> converted(lambda y, x: torch.atan2(y, x), (2, 3), (2, 3))
+    slope = mx.sym.broadcast_div(y, x, name="atan2_3_slope")
+    angle = mx.sym.arctan(slope, name="atan2_3_angle")
+    behind = named(x < 0, name="atan2_3_behind")
+    atan2 = named(y >= 0, name="atan2")
+    x2 = named(atan2 * 2, name="atan2_2")
+    x2 = named(x2 - 1, name="atan2_3_side")
+    turned = mx.sym.broadcast_mul(behind, x2, name="atan2_3_turned")
+    turn = named(turned * 3.141592653589793, name="atan2_3_turn")
+    full = mx.sym.elemwise_add(angle, turn, name="atan2_3_full")
+    y = mx.sym.abs(y, name="atan2_3_y_size")
+    x = mx.sym.abs(x, name="atan2_3_x_size")
+    y = mx.sym.broadcast_add(y, x, name="atan2_3_size")
+    y = named(y == 0, name="atan2_3_origin")
+    zeros = mx.sym.zeros_like(full, name="atan2_3_at_zeros")
+    return mx.sym.where(y, x=zeros, y=full, name="atan2_3")
+    """
     y, x = same_rank(b, b.cast(input, result_dtype(b)), b.cast(other, result_dtype(b)))
     shape = b.out.shape
     angle = b.op("arctan", b.op("broadcast_div", y, x, hint="slope"), hint="angle")
@@ -248,6 +313,26 @@ def _shape(operand: Operand) -> tuple[int | Dim, ...]:
 
 @lowers("logaddexp")
 def logaddexp(b: Builder, input: Value, other: Value) -> Value:
+    """The logarithm of a sum of exponentials.
+
+    torch: logaddexp does not overflow.
+    MXNet: has no such op.
+    We write: the larger one, plus log1p of the exponential of minus the gap.
+    Source: torch.logaddexp; mx.sym.log1p.
+
+    >>> converted(lambda x, y: torch.logaddexp(x, y), (2, 3), (2, 3))
+    peak = mx.sym.broadcast_maximum(x, y, name="logaddexp_peak")
+    x = named(mx.sym.maximum(x, -3.4028234663852886e38), name="logaddexp_left_below")
+    x = named(mx.sym.minimum(x, 3.4028234663852886e38), name="logaddexp_left")
+    y = named(mx.sym.maximum(y, -3.4028234663852886e38), name="logaddexp_right_below")
+    y = named(mx.sym.minimum(y, 3.4028234663852886e38), name="logaddexp_right")
+    x = mx.sym.elemwise_sub(x, y, name="logaddexp_difference")
+    x = mx.sym.abs(x, name="logaddexp_gap")
+    x = mx.sym.negative(x, name="logaddexp_negated")
+    x = mx.sym.exp(x, name="logaddexp_exp")
+    x = mx.sym.log1p(x, name="logaddexp_log1p")
+    return mx.sym.elemwise_add(peak, x, name="logaddexp")
+    """
     peak = binary(b, "maximum", input, other, hint="peak")
     left, right = bounded(b, input, "left"), bounded(b, other, "right")  # equal infinities have no gap
     gap = b.op("abs", binary(b, "sub", left, right, hint="difference"), hint="gap")

@@ -31,7 +31,23 @@ def causal_mask(b: Builder, rows: int, columns: int) -> Value:
 
 
 def added_mask(b: Builder, scores: Value, mask: Value, hint: str = "masked") -> Value:
-    """Scores with a mask: a bool one keeps what is True, any other is added."""
+    """Scores with a mask.
+
+    torch: scaled_dot_product_attention keeps what is True; any other mask is added.
+    MXNet: softmax takes no mask.
+    We write: -1e30, whose exponential is zero in float32, added where the mask is False. A row of which
+        nothing is kept then gives the mean of all values, where torch gives zeros.
+    Source: torch.nn.functional.scaled_dot_product_attention; mx.sym.softmax.
+
+    >>> mask = torch.ones(3, 3).tril() > 0
+    >>> converted(lambda x: F.scaled_dot_product_attention(x, x, x, mask), (2, 3, 4))
+    scores = mx.sym.linalg.gemm2(
+        x, x, transpose_b=True, alpha=0.5, name="scaled_dot_product_attention_scores"
+    )
+    masked = mx.sym.broadcast_add(scores, mask, name="scaled_dot_product_attention_masked")
+    weights = mx.sym.softmax(masked, name="scaled_dot_product_attention_weights")
+    return mx.sym.linalg.gemm2(weights, x, name="scaled_dot_product_attention")
+    """
     if not mask.is_bool:
         return _broadcast_sum(b, scores, b.cast(mask, scores.dtype), hint)
     if mask.const is not None:
@@ -94,7 +110,26 @@ def scaled_dot_product_attention(
 
 
 def _grouped(b: Builder, query: Value, shared: Value, name: str) -> Value:
-    """Grouped queries: each head of `shared` serves several heads of the query."""
+    """Grouped queries.
+
+    Each head of `shared` serves several heads of the query.
+
+    torch: enable_gqa=True lets key and value have fewer heads.
+    MXNet: linalg.gemm2 wants equal leading axes.
+    We write: the heads of key and value repeated.
+    Source: torch.nn.functional.scaled_dot_product_attention; mx.sym.repeat.
+
+    >>> converted(
+    ...     lambda q, k: F.scaled_dot_product_attention(q, k, k, enable_gqa=True), (1, 4, 3, 2), (1, 2, 3, 2)
+    ... )
+    heads = mx.sym.repeat(k, repeats=2, axis=1, name="scaled_dot_product_attention_key_heads")
+    k = mx.sym.repeat(k, repeats=2, axis=1, name="scaled_dot_product_attention_value_heads")
+    q = mx.sym.linalg.gemm2(
+        q, heads, transpose_b=True, alpha=0.7071067811865475, name="scaled_dot_product_attention_scores"
+    )
+    q = mx.sym.softmax(q, name="scaled_dot_product_attention_weights")
+    return mx.sym.linalg.gemm2(q, k, name="scaled_dot_product_attention")
+    """
     heads, have = query.sizes[-3], shared.sizes[-3]
     if heads == have:
         return shared
@@ -251,6 +286,27 @@ def _attention_masks(
 
 
 def _penalty(b: Builder, mask: Value, name: str) -> Value:
+    """The mask of nn.MultiheadAttention, as numbers to be added.
+
+    torch: here True leaves a place out, in attn_mask and in key_padding_mask.
+    MXNet: softmax takes no mask.
+    We write: -1e30 where it is True; a mask of floats is bounded by it, so that no row is all infinities.
+    Source: torch.nn.MultiheadAttention; mx.sym.softmax.
+
+    >>> attention = nn.MultiheadAttention(4, 2, bias=False).eval()
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.attention = attention
+    ...     def forward(self, x, padding):
+    ...         return self.attention(x, x, x, key_padding_mask=padding > 1.5)[0]
+    >>> converted(Net(), (3, 2, 4), (2, 3))
+    padding = named(padding > 1.5, name="gt")
+    ...
+    padding_bounded = named(mx.sym.maximum(masked_fill, -1e30), name="attention_padding_bounded")
+    padding_axes = mx.sym.Reshape(padding_bounded, shape=(0, 1, 1, -1), name="attention_padding_axes")
+    ...
+    """
     if mask.const is not None:
         const = np.where(mask.const, MASKED, 0.0) if mask.is_bool else np.maximum(mask.const, MASKED)
         return b.constant(const.astype(np.float32), name)

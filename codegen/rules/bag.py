@@ -74,7 +74,26 @@ def _row(b: Builder, x: Value) -> Value:
 
 
 def _members(b: Builder, input: Value, offsets: Value, last: bool) -> Value:
-    """(bags, members): 1 from a bag's offset to the next one's."""
+    """Which rows belong to which bag.
+
+    (bags, members): 1 from a bag's offset to the next one's.
+
+    torch: EmbeddingBag sums the rows from each offset to the next.
+    MXNet: has no such op.
+    We write: Embedding, and a product with this matrix.
+    Source: torch.nn.EmbeddingBag; mx.sym.Embedding.
+
+    >>> bags = lambda i, w: F.embedding_bag(i, w, torch.tensor([0, 2]), mode="sum")
+    >>> converted(bags, Ints((5,), 4), (4, 3))
+    rows = mx.sym.Embedding(i_, weight=w, input_dim=4, output_dim=3, name="embedding_bag_rows")
+    ...
+    members = mx.sym.elemwise_sub(first, next_, name="embedding_bag_members")
+    axes = mx.sym.expand_dims(rows, axis=0, name="embedding_bag_rows_axes")
+    belongs = mx.sym.expand_dims(members, axis=2, name="embedding_bag_belongs")
+    kept = mx.sym.broadcast_mul(axes, belongs, name="embedding_bag_kept")
+    bag = mx.sym.sum(kept, axis=1, name="embedding_bag")
+    return mx.sym.cast(bag, dtype="float32", name="embedding_bag_cast2")
+    """
     like = b.cast(input, "float32")
     count = b.op("contrib.arange_like", like, axis=0, hint="places")
     starts = b.cast(offsets, "float32")

@@ -29,6 +29,20 @@ def conv(
     dilation: Sizes = 1,
     groups: int = 1,
 ) -> Value:
+    """Convolution, with a bias or without.
+
+    torch: padding="same" adds the odd cell behind; the batch axis may be left out.
+    MXNet: Convolution has a bias unless no_bias=True; pad is the same on both sides; the batch axis is
+        required.
+    We write: no_bias always; an uneven "same" as a Pad before; an axis of 1 for the batch.
+    Source: torch.nn.Conv2d; mx.sym.Convolution.
+
+    >>> converted(nn.Conv2d(4, 8, 3, padding=1, bias=False), (1, 4, 8, 8))
+    return mx.sym.Convolution(x, kernel=(3, 3), pad=(1, 1), num_filter=8, no_bias=True, name="conv2d")
+    >>> converted(nn.Conv2d(4, 8, 2, padding="same"), (1, 4, 8, 8))
+    pad = mx.sym.Pad(x, mode="constant", pad_width=(0, 0, 0, 0, 0, 1, 0, 1), name="conv2d_pad")
+    return mx.sym.Convolution(pad, kernel=(2, 2), num_filter=8, no_bias=False, name="conv2d")
+    """
     kernel = tuple(int(k) for k in weight.sizes[2:])  # type: ignore[arg-type]
     axes = len(kernel)
     x = with_batch(b, input, axes)
@@ -37,7 +51,6 @@ def conv(
     if padding == "same":
         pad, sides = _same_padding(kernel, dilate)
         if any(before != after for before, after in sides):
-            # torch puts the odd element after; MXNet's pad is the same on both sides.
             x = pad_zeros(b, x, sides)
             pad = (0,) * axes
     if pad is None:
@@ -71,6 +84,22 @@ def conv_transpose(
     groups: int = 1,
     dilation: Sizes = 1,
 ) -> Value:
+    """Transposed convolution, with a bias or without.
+
+    torch: has a bias unless bias=False; output_padding makes the result larger at its end.
+    MXNet: Deconvolution has no bias unless no_bias=False; output_padding is called adj.
+    We write: both always.
+    Source: torch.nn.ConvTranspose2d; mx.sym.Deconvolution.
+
+    >>> converted(nn.ConvTranspose2d(4, 3, 2, stride=2), (1, 4, 8, 8))
+    return mx.sym.Deconvolution(
+        x, kernel=(2, 2), stride=(2, 2), adj=(0, 0), num_filter=3, no_bias=False, name="convtranspose2d"
+    )
+    >>> converted(nn.ConvTranspose2d(4, 3, 3, stride=2, output_padding=1), (1, 4, 8, 8))
+    return mx.sym.Deconvolution(
+        x, kernel=(3, 3), stride=(2, 2), adj=(1, 1), num_filter=3, no_bias=False, name="convtranspose2d"
+    )
+    """
     kernel = tuple(int(k) for k in weight.sizes[2:])  # type: ignore[arg-type]
     axes = len(kernel)
     channels = weight.sizes[1]
@@ -106,7 +135,32 @@ def conv_transpose(
 def _with_wide_padding(
     b: Builder, whole: Value, bias: Value | None, pad: tuple[int, ...], extra: tuple[int, ...]
 ) -> Value:
-    """MXNet's adj must be below the stride: the output is cut out of the unpadded one, zeros beyond."""
+    """A transposed convolution whose output_padding reaches the stride.
+
+    torch: output_padding need only be below the stride or the dilation.
+    MXNet: Deconvolution refuses an adj that is not below the stride.
+    We write: the result without padding, from which torch's is cut, with zeros beyond it; then the bias.
+    Source: torch.nn.ConvTranspose2d; mx.sym.Deconvolution, whose error says so.
+
+    >>> converted(nn.ConvTranspose1d(4, 3, 3, dilation=2, output_padding=1), (1, 4, 8))
+    whole = mx.sym.Deconvolution(
+        x,
+        weight=convtranspose1d_weight,
+        kernel=(3,),
+        dilate=(2,),
+        adj=(0,),
+        num_filter=3,
+        no_bias=True,
+        name="convtranspose1d_whole",
+    )
+    row = mx.sym.expand_dims(whole, axis=2, name="convtranspose1d_row")
+    pad = mx.sym.Pad(
+        row, mode="constant", pad_width=(0, 0, 0, 0, 0, 0, 0, 1), name="convtranspose1d_pad"
+    )
+    unrow = mx.sym.squeeze(pad, axis=2, name="convtranspose1d_unrow")
+    bias_axes = mx.sym.Reshape(convtranspose1d_bias, shape=(1, -1, 1), name="convtranspose1d_bias_axes")
+    return mx.sym.broadcast_add(unrow, bias_axes, name="convtranspose1d")
+    """
     beyond = []
     for axis, (p, e) in enumerate(zip(pad, extra, strict=True), start=2):
         size = whole.sizes[axis]
@@ -123,7 +177,30 @@ def _with_wide_padding(
 
 
 def _stretched(b: Builder, weight: Value, kernel: tuple[int, ...], dilate: tuple[int, ...]) -> Value:
-    """The weight with zeros between its cells: MXNet's Deconvolution has no dilation in three dimensions."""
+    """A transposed convolution in three dimensions with a dilation.
+
+    torch: ConvTranspose3d takes a dilation.
+    MXNet: Deconvolution refuses dilate in three dimensions.
+    We write: a weight with zeros between its cells.
+    Source: torch.nn.ConvTranspose3d; mx.sym.Deconvolution, whose error says so.
+
+    >>> converted(nn.ConvTranspose3d(1, 1, (1, 1, 2), dilation=(1, 1, 2), bias=False), (1, 1, 3, 3, 3))
+    cells4 = mx.sym.Reshape(convtranspose3d_weight, shape=(0, -1, 1, 1), name="convtranspose3d_cells4")
+    spaced4 = mx.sym.Pad(
+        cells4, mode="constant", pad_width=(0, 0, 0, 0, 0, 1, 0, 0), name="convtranspose3d_spaced4"
+    )
+    joined4 = mx.sym.Reshape(spaced4, shape=(0, 1, 1, 1, -1), name="convtranspose3d_joined4")
+    kernel4 = mx.sym.slice_axis(joined4, axis=4, begin=0, end=3, name="convtranspose3d_kernel4")
+    return mx.sym.Deconvolution(
+        x,
+        weight=kernel4,
+        kernel=(1, 1, 3),
+        adj=(0, 0, 0),
+        num_filter=1,
+        no_bias=True,
+        name="convtranspose3d",
+    )
+    """
     for axis, (k, d) in enumerate(zip(kernel, dilate, strict=True), start=2):
         if d == 1 or k == 1:
             continue

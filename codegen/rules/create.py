@@ -37,6 +37,18 @@ def full(b: Builder, fill_value: Operand) -> Value:
 
 @lowers("arange", ignores=("dtype",), whole_as_floats=True)
 def arange(b: Builder, end: Size | float, start: Size | float = 0, step: Size | float = 1) -> Value:
+    """Numbers in a row, as many as the batch has samples.
+
+    torch: arange takes x.shape[0] as a number.
+    MXNet: arange takes numbers, and a symbol has no sizes until it is bound.
+    We write: contrib.arange_like, along an axis of an earlier tensor.
+    Source: torch.arange; mx.sym.contrib.arange_like.
+
+    >>> converted(lambda x: x.sum(1) + torch.arange(x.shape[0]), (2, 3))
+    sum_ = mx.sym.sum(x, axis=1, name="sum")
+    x = mx.sym.contrib.arange_like(x, axis=0, name="arange")
+    return mx.sym.elemwise_add(sum_, x, name="add")
+    """
     if not isinstance(end, Dim) or isinstance(start, Dim) or isinstance(step, Dim):
         raise b.refuse("arange() of a length that is not the batch size")
     found = like_batch(b, b.out.shape[0])

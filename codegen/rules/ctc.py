@@ -93,6 +93,35 @@ def _labels(b: Builder, targets: Value, counts: Value, batch: int) -> Value:
 
 
 def _blank_first(b: Builder, data: Value, blank: int, classes: int) -> Value:
+    """The classes, the blank first.
+
+    torch: blank is any class, 0 by default.
+    MXNet: CTCLoss's blank_label is "first" or "last".
+    We write: blank_label always; the blank's scores are moved to the front, and the labels below it count one
+        more.
+    Source: torch.nn.functional.ctc_loss; mx.sym.CTCLoss.
+
+    >>> lengths = {"input_lengths": (4,), "target_lengths": (2,), "zero_infinity": True, "blank": 2}
+    >>> labels = torch.tensor([[0, 1]])
+    >>> converted(lambda x: F.ctc_loss(x.log_softmax(2), labels, **lengths), torch.rand(4, 1, 3))
+    x = mx.sym.log_softmax(x, name="log_softmax")
+    blank = mx.sym.slice_axis(x, axis=2, begin=2, end=3, name="ctc_loss_blank")
+    x = mx.sym.slice_axis(x, axis=2, begin=0, end=2, name="ctc_loss_below")
+    first = mx.sym.Concat(blank, x, dim=2, name="ctc_loss_blank_first")
+    lower = named(constant < 2, name="ctc_loss_lower")
+    constant = mx.sym.elemwise_add(constant, lower, name="ctc_loss_labels_moved")
+    each = mx.sym.CTCLoss(
+        first,
+        constant,
+        data_lengths=ctc_loss_frames,
+        label_lengths=ctc_loss_counts,
+        use_data_lengths=True,
+        use_label_lengths=True,
+        blank_label="first",
+        name="ctc_loss_each",
+    )
+    ...
+    """
     if blank == 0:
         return data
     parts = [cut(b, data, 2, blank, blank + 1, hint="blank"), cut(b, data, 2, 0, blank, hint="below")]
@@ -116,7 +145,24 @@ def _normalised(b: Builder, value: Value) -> bool:
 
 
 def _excess(b: Builder, data: Value, frames: Value) -> Value:
-    """What the softmax takes away: the logarithm of the sums, over the frames of each sample."""
+    """What the softmax takes away.
+
+    The logarithm of the sums, over the frames of each sample.
+
+    torch: ctc_loss takes what it is given as logarithms.
+    MXNet: CTCLoss takes the softmax first.
+    We write: the logarithm of the sums taken off the loss, unless a log_softmax made the input.
+    Source: torch.nn.functional.ctc_loss; mx.sym.CTCLoss, measured.
+
+    >>> lengths = {"input_lengths": (4,), "target_lengths": (2,), "reduction": "none"}
+    >>> labels = torch.tensor([[1, 2]])
+    >>> converted(lambda x: F.ctc_loss(-x.abs(), labels, **lengths), torch.rand(4, 1, 3))
+    x = mx.sym.abs(x, name="abs")
+    ...
+    x = mx.sym.sum(x, axis=0, name="ctc_loss_excess")
+    x = mx.sym.elemwise_sub(each, x, name="ctc_loss_loss")
+    ...
+    """
     peak = b.op("max", data, axis=2, keepdims=True, hint="peak")
     shifted = b.op("broadcast_sub", data, peak, hint="shifted")
     total = b.op("sum", b.op("exp", shifted, hint="exp"), axis=2, keepdims=True, hint="sum")
@@ -134,7 +180,24 @@ def _excess(b: Builder, data: Value, frames: Value) -> Value:
 def _where_possible(
     b: Builder, loss: Value, labels: Value, frames: Value, counts: Value, otherwise: float
 ) -> Value:
-    """Another number where the frames are too few: one for each label, and one between equal ones."""
+    """Another number where the frames are too few for the labels.
+
+    torch: ctc_loss is infinite there, or 0 with zero_infinity=True.
+    MXNet: CTCLoss gives 0.
+    We write: a count of the frames that are needed: one for each label, one more between equal ones; and a
+        choice.
+    Source: torch.nn.functional.ctc_loss; mx.sym.CTCLoss, measured.
+
+    >>> lengths = {"input_lengths": (2,), "target_lengths": (2,), "reduction": "none"}
+    >>> labels = torch.tensor([[1, 1]])
+    >>> converted(lambda x: F.ctc_loss(x.log_softmax(2), labels, **lengths), torch.rand(2, 1, 3))
+    x = mx.sym.log_softmax(x, name="log_softmax")
+    ...
+    ctc_loss_counts = mx.sym.broadcast_greater(ctc_loss_counts, ctc_loss_frames, name="ctc_loss_short")
+    zeros = mx.sym.zeros_like(x, name="ctc_loss_impossible_zeros")
+    impossible = named(zeros + float("inf"), name="ctc_loss_impossible")
+    return mx.sym.where(ctc_loss_counts, x=impossible, y=x, name="ctc_loss_possible")
+    """
     needed = counts
     width = labels.sizes[1]
     assert isinstance(width, int)

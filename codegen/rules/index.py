@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +11,13 @@ import numpy as np
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
-from codegen.idioms.around import all_along, counts_up, like_batch, readers
+from codegen.idioms.around import like_batch
 from codegen.idioms.cuts import basic_index, cut_of, expanded_index, length_of, plain_cuts
 from codegen.idioms.shapes import broadcast, cut, permuted, reshape_to, spread, take
-from codegen.ir import Dim, Ref, Shape, Size
+from codegen.ir import Dim, Node, Ref, Shape, Size, elements_in
+
+# Ops that leave the elements and their order as they are where the number of elements stays the same.
+_SHAPES_ONLY = frozenset(["getitem", "view", "reshape", "unsqueeze", "squeeze", "to"])
 
 
 @lowers("getitem")
@@ -24,7 +28,7 @@ def getitem(b: Builder, input: Value, index: Any) -> Value:
     one_of_all = _one_of_all(b, input)
     if one_of_all is not None:
         axis, place = one_of_all
-        return all_along(b, input, axis, b.out.shape)[place]
+        return _all_along(b, input, axis, b.out.shape)[place]
     if not tensors:
         return basic_index(b, input, items, b.out.shape)
     if len(tensors) == 1 and tensors[0].is_bool:
@@ -35,7 +39,7 @@ def getitem(b: Builder, input: Value, index: Any) -> Value:
 def _one_of_all(b: Builder, x: Value) -> tuple[int, int] | None:
     """(axis, place) where the module takes each place of an axis: `q, k, v = qkv[0], qkv[1], qkv[2]`."""
     places = {}
-    for node in readers(b, "input"):
+    for node in _readers(b, "input"):
         if node.op == "getitem" and node.source.frames == b.node.source.frames:
             places[node.name] = _single(dict(node.args)["index"], x.rank)
     own = places[b.node.name]
@@ -131,11 +135,28 @@ def _counted_axis(b: Builder, index: Value, size: Size, rank: int) -> int | None
     if index.const is not None:
         counts = np.array_equal(index.const.reshape(-1), np.arange(index.const.size))
     else:
-        counts = counts_up(b, index)
+        counts = _counts_up(b, index)
     return rank - index.rank + axes[0] if counts else None
 
 
 def _gathered(b: Builder, x: Value, tensors: dict[int, Value]) -> Value:
+    """Several tensors as an index.
+
+    torch: they broadcast, negative places count from the end, and any axes may be indexed.
+    MXNet: gather_nd takes the places as one tensor, and indexes the first axes.
+    We write: the indexed axes put first, the places wrapped, spread and stacked.
+    Source: torch.Tensor.__getitem__; mx.sym.gather_nd.
+
+    >>> converted(lambda x, i, j: x[:, i, j], (2, 4, 3), Ints((5,), 4), Ints((5,), 3))
+    x = mx.sym.transpose(x, axes=(1, 2, 0), name="getitem")
+    i_ = mx.sym.cast(i_, dtype="float32", name="getitem3_cast")
+    i_ = named(i_ % 4.0, name="getitem3_wrapped1")
+    j = mx.sym.cast(j, dtype="float32", name="getitem3_cast2")
+    j = named(j % 3.0, name="getitem3_wrapped2")
+    indices = mx.sym.stack(i_, j, axis=0, name="getitem3_indices")
+    x = mx.sym.gather_nd(x, indices, name="getitem2")
+    return mx.sym.transpose(x, axes=(1, 0), name="getitem3")
+    """
     axes = list(tensors)
     rest = [a for a in range(x.rank) if a not in axes]
     common: Shape = ()
@@ -150,7 +171,7 @@ def _gathered(b: Builder, x: Value, tensors: dict[int, Value]) -> Value:
             if value.const is not None and isinstance(size, int)
             else value
         )
-        if value.const is None and not counts_up(b, value):
+        if value.const is None and not _counts_up(b, value):
             if isinstance(size, Dim):
                 raise b.refuse("indexing the batch axis by a tensor", "fix the batch size with --input")
             value = b.with_number("x % c", b.cast(value, "float32"), float(size), hint=f"wrapped{axis}")
@@ -190,6 +211,22 @@ def index_select(b: Builder, input: Value, dim: int, index: Value) -> Value:
 
 @lowers("gather", ignores=("sparse_grad",), takes_numbers=True)
 def gather(b: Builder, input: Value, dim: int, index: Value) -> Value:
+    """Places chosen in each row.
+
+    torch: gather takes several places from each row.
+    MXNet: pick takes one; its mode is "clip".
+    We write: pick of the row, repeated for each place; mode always.
+    Source: torch.gather; mx.sym.pick.
+
+    >>> converted(lambda x, i: x.gather(1, i), (2, 3), Ints((2, 1), 3))
+    i_ = mx.sym.cast(i_, dtype="float32", name="gather_cast")
+    return mx.sym.pick(x, i_, axis=1, keepdims=True, mode="clip", name="gather")
+    >>> converted(lambda x, i: x.gather(1, i), (2, 3), Ints((2, 2), 3))
+    x = mx.sym.expand_dims(x, axis=1, name="gather_rows")
+    x = mx.sym.broadcast_axis(x, axis=(1,), size=(2,), name="gather_rows2")
+    i_ = mx.sym.cast(i_, dtype="float32", name="gather_cast")
+    return mx.sym.pick(x, i_, axis=2, mode="clip", name="gather")
+    """
     axis = dim % input.rank
     others = tuple(s for a, s in enumerate(index.sizes) if a != axis)
     if others != tuple(s for a, s in enumerate(input.sizes) if a != axis):
@@ -217,3 +254,42 @@ def _cut_to(b: Builder, x: Value, sizes: Shape, axis: int) -> Value:
                 raise b.refuse("gather() with another batch size than its input's")
             x = cut(b, x, a, 0, want, hint=f"cut{a}")
     return x
+
+
+def _counts_up(b: Builder, value: Value) -> bool:
+    """Whether the elements are 0, 1, 2, ... to the last: an arange from 0, with axes of 1 about it."""
+    node = b.graph.by_name.get(value.node)
+    while node is not None and node.op in _SHAPES_ONLY:
+        refs = list(node.refs())
+        if len(refs) != 1:
+            return False
+        if elements_in(node.outputs[0].shape) != elements_in(b.graph.type_of(refs[0]).shape):
+            return False
+        node = b.graph.by_name[refs[0].name]
+    if node is None or node.op != "arange":
+        return False
+    return bool(node.kwargs.get("start", 0) == 0 and node.kwargs.get("step", 1) == 1)
+
+
+def _all_along(b: Builder, value: Value, axis: int, gives: Shape) -> list[Value]:
+    """The slices at each place of an axis, each of shape `gives`; one op, however often a net asks."""
+    operand, size = value.operand, value.sizes[axis]
+    assert operand is not None
+    assert isinstance(size, int)
+    if (operand, axis) not in b.slices:
+        b.slices[operand, axis] = b.ops(
+            "split",
+            value,
+            num_outputs=size,
+            axis=axis,
+            squeeze_axis=True,
+            hint="split",
+            gives=(gives,) * size,
+        )
+    return b.slices[operand, axis]
+
+
+def _readers(b: Builder, key: str) -> Sequence[Node]:
+    """The nodes that read the tensor that this one has as argument `key`, this one among them."""
+    ref = dict(b.node.args)[key]
+    return b.neighbours.readers[ref.name, ref.index]

@@ -16,7 +16,16 @@ from codegen.ir import Dim, Shape
 
 @lowers("cat", takes_empty=True)
 def cat(b: Builder, tensors: Sequence[Value], dim: int = 0) -> Value:
-    # Empty tensors join nothing, and torch lets one of shape (0,) join anything; MXNet has none.
+    """Joining along an axis.
+
+    torch: dim is 0; tensors without elements join nothing; dtypes are promoted.
+    MXNet: Concat's dim is 1; it refuses different dtypes; there are no tensors without elements.
+    We write: dim always; casts; what is empty is left out.
+    Source: torch.cat; mx.sym.Concat.
+
+    >>> converted(lambda x: torch.cat([x, x], 1), (2, 3))
+    return mx.sym.Concat(x, x, dim=1, name="cat")
+    """
     kept = [t for t in tensors if 0 not in t.sizes] or list(tensors)
     dtype = _common_dtype(b, kept)
     kept = [b.cast(t, dtype) for t in kept]
@@ -33,6 +42,20 @@ def _common_dtype(b: Builder, values: Sequence[Value]) -> str:
 
 @lowers("stack")
 def stack(b: Builder, tensors: Sequence[Value], dim: int = 0) -> Value:
+    """Joining along a new axis.
+
+    torch: dim is 0; takes tensors without axes.
+    MXNet: stack's axis is 0 too; a tensor without axes is one of shape (1,), to which it would add an axis.
+    We write: axis always, to be read; Concat for tensors without axes.
+    Source: torch.stack; mx.sym.stack.
+
+    >>> converted(lambda x: torch.stack([x, x], 2), (2, 3))
+    return mx.sym.stack(x, x, axis=2, name="stack")
+    >>> converted(lambda x: torch.stack([x.sum(), x.mean()]), (2, 3))
+    sum_ = mx.sym.sum(x, axis=(0, 1), name="sum")
+    x = mx.sym.mean(x, axis=(0, 1), name="mean")
+    return mx.sym.Concat(sum_, x, dim=0, name="stack")
+    """
     dtype = _common_dtype(b, tensors)
     rank = tensors[0].rank
     if rank == 0:
@@ -69,7 +92,20 @@ def _at_least(b: Builder, value: Value, rank: int) -> Value:
 
 
 def pieces(b: Builder, value: Value, dim: int) -> list[Value]:
-    """The node's outputs cut from `value` one after the other along `dim`."""
+    """Pieces of a tensor.
+
+    The node's outputs, cut from `value` one after the other along `dim`.
+
+    torch: split and chunk may give pieces of different sizes, the last of them smaller.
+    MXNet: split gives equal pieces.
+    We write: split where the pieces are equal, else a slice_axis for each.
+    Source: torch.split; mx.sym.split.
+
+    >>> converted(lambda x: x.split([1, 2], 1), (2, 3))
+    split0 = mx.sym.slice_axis(x, axis=1, begin=0, end=1, name="split_split0")
+    x = mx.sym.slice_axis(x, axis=1, begin=1, end=3, name="split_split1")
+    return mx.sym.Group([split0, x])
+    """
     axis = dim % value.rank
     sizes = [kind.shape[axis] for kind in b.node.outputs]
     shapes = [kind.shape for kind in b.node.outputs]
@@ -110,11 +146,26 @@ def split(b: Builder, input: Value, dim: int = 0) -> list[Value]:
 
 @lowers("unbind")
 def unbind(b: Builder, input: Value, dim: int = 0) -> list[Value]:
+    """The places along an axis, one by one.
+
+    torch: unbind of a vector gives tensors without axes.
+    MXNet: split with squeeze_axis then gives shape (), which is "unknown".
+    We write: the axis of size 1 stays there.
+    Source: torch.unbind; mx.sym.split, measured.
+
+    >>> converted(lambda x: x.unbind(1), (2, 2))
+    unbind0, unbind1 = mx.sym.split(x, num_outputs=2, squeeze_axis=True, name="unbind")
+    return mx.sym.Group([unbind0, unbind1])
+    >>> converted(lambda x: x.sum(1).unbind(0), (2, 2))
+    x = mx.sym.sum(x, axis=1, name="sum")
+    unbind0, unbind1 = mx.sym.split(x, num_outputs=2, axis=0, name="unbind")
+    return mx.sym.Group([unbind0, unbind1])
+    """
     axis = dim % input.rank
     shapes = [kind.shape for kind in b.node.outputs]
     if isinstance(input.sizes[axis], Dim):
         raise b.refuse("iterating over the batch axis", "fix the batch size with --input")
     if len(shapes) == 1:
         return [reshape_to(b, input, shapes[0])]
-    squeezes = input.rank > 1  # a single number keeps its axis in MXNet
+    squeezes = input.rank > 1
     return b.ops("split", input, num_outputs=len(shapes), axis=axis, squeeze_axis=squeezes, gives=shapes)

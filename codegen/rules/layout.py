@@ -121,7 +121,21 @@ def identity(b: Builder, input: Value) -> Value:
 
 
 def _rounded(b: Builder, x: Value) -> Value:
-    """To half precision: what is computed in float32 still has the digits that torch keeps."""
+    """Rounding to half precision.
+
+    torch: half() and bfloat16() keep 11 and 8 binary digits.
+    MXNet: nets are widened to float32, which keeps 24.
+    We write: for float16 a cast there and back; for bfloat16, which MXNet's symbols lack, Veltkamp's split.
+    Source: torch.Tensor.bfloat16; mx.sym.cast.
+
+    >>> converted(lambda x: x.half().float(), (2, 3))
+    x = mx.sym.cast(x, dtype="float16", name="to_half")
+    return mx.sym.cast(x, dtype="float32", name="to_widened")
+    >>> converted(lambda x: x.bfloat16().float(), (2, 3))
+    scaled = named(x * 65537.0, name="to_scaled")
+    x = mx.sym.elemwise_sub(scaled, x, name="to_rest")
+    return mx.sym.elemwise_sub(scaled, x, name="to_rounded")
+    """
     if b.out.dtype == "float16":
         return b.cast(b.cast(x, "float16", hint="half"), "float32", hint="widened")
     if b.out.dtype == "bfloat16":
@@ -189,6 +203,18 @@ def repeat_interleave(b: Builder, input: Value, repeats: int | Value, dim: int |
 
 @lowers("roll")
 def roll(b: Builder, input: Value, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Value:
+    """Places moved along an axis, round its end.
+
+    torch: roll.
+    MXNet: has no such op as a symbol.
+    We write: the two parts, joined the other way round.
+    Source: torch.roll; mx.sym.Concat.
+
+    >>> converted(lambda x: x.roll(1, 1), (2, 3))
+    tail1 = mx.sym.slice_axis(x, axis=1, begin=-1, end=None, name="roll_tail1")
+    x = mx.sym.slice_axis(x, axis=1, begin=0, end=-1, name="roll_head1")
+    return mx.sym.Concat(tail1, x, dim=1, name="roll_roll1")
+    """
     steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
     axes = (dims,) if isinstance(dims, int) else tuple(dims)
     if not axes:
@@ -217,7 +243,18 @@ def _rolled(b: Builder, value: Value, axis: int, step: int) -> Value:
 
 @lowers("unfold")
 def unfold(b: Builder, input: Value, dimension: int, size: int, step: int) -> Value:
-    """Windows of `size` along an axis, which become the last axis."""
+    """Windows along an axis.
+
+    They are of `size`, and become the last axis.
+
+    torch: Tensor.unfold.
+    MXNet: has no such op for tensors.
+    We write: take with the places of all windows.
+    Source: torch.Tensor.unfold; mx.sym.take.
+
+    >>> converted(lambda x: x.unfold(1, 2, 1), (2, 4))
+    return mx.sym.take(x, unfold_windows, axis=1, mode="clip", name="windows")
+    """
     if input.rank == 0:
         return input
     axis = dimension % input.rank
@@ -243,6 +280,16 @@ def trace(b: Builder, input: Value) -> Value:
 @lowers("tril", kept=np.tril)
 @lowers("triu", kept=np.triu)
 def triangle(b: Builder, input: Value, diagonal: int = 0, *, kept: Callable[..., Any]) -> Value:
+    """One side of the diagonal.
+
+    torch: tril and triu.
+    MXNet: has no such ops as symbols.
+    We write: a product with a mask, which is a constant.
+    Source: torch.tril; mx.sym.broadcast_mul.
+
+    >>> converted(lambda x: x.tril(), (1, 3, 3))
+    return mx.sym.broadcast_mul(x, tril_mask, name="tril")
+    """
     rows, columns = input.sizes[-2:]
     if isinstance(rows, Dim) or isinstance(columns, Dim):
         raise b.refuse(f"{b.node.op}() over the batch axis", "fix the batch size with --input")

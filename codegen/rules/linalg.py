@@ -24,9 +24,22 @@ def slogdet(b: Builder, A: Value) -> list[Value]:  # noqa: N803
 
 @lowers("linalg_cholesky")
 def cholesky(b: Builder, input: Value, upper: bool = False) -> Value:
+    """The Cholesky factor.
+
+    torch: upper=True reads the upper half, and gives it.
+    MXNet: linalg.potrf reads and gives the lower half.
+    We write: the factor of the transpose, transposed.
+    Source: torch.linalg.cholesky; mx.sym.linalg.potrf.
+
+    >>> converted(lambda x: torch.linalg.cholesky(x @ x.mT + torch.eye(3), upper=True), (2, 3, 3))
+    x = mx.sym.batch_dot(x, x, transpose_b=True, name="matmul")
+    x = mx.sym.broadcast_add(x, eye, name="add")
+    x = mx.sym.transpose(x, axes=(0, 2, 1), name="linalg_cholesky_input_transposed")
+    x = mx.sym.linalg.potrf(x, name="linalg_cholesky_lower")
+    return mx.sym.transpose(x, axes=(0, 2, 1), name="linalg_cholesky_transposed")
+    """
     if not upper:
         return b.op("linalg.potrf", input)
-    # potrf reads the lower half; torch reads the upper one here, which is the lower of the transpose.
     lower = b.op("linalg.potrf", _transposed(b, input, "input"), hint="lower")
     return _transposed(b, lower, "")
 
@@ -46,6 +59,19 @@ def solve_triangular(
     left: bool = True,
     unitriangular: bool = False,
 ) -> Value:
+    """Equations whose matrix is a triangle.
+
+    torch: upper must be given; left=True.
+    MXNet: linalg.trsm has lower=True and rightside=False.
+    We write: both always. A diagonal of ones that is not to be read is refused.
+    Source: torch.linalg.solve_triangular; mx.sym.linalg.trsm.
+
+    >>> solve = lambda a, x: torch.linalg.solve_triangular(a.triu() + 3 * torch.eye(3), x, upper=True)
+    >>> converted(solve, (2, 3, 3), (2, 3, 2))
+    a = mx.sym.broadcast_mul(a, triu_mask, name="triu")
+    a = mx.sym.broadcast_add(a, mul, name="add")
+    return mx.sym.linalg.trsm(a, x, rightside=False, lower=False, name="linalg_solve_triangular")
+    """
     if unitriangular:
         raise b.refuse(f"{b.node.op}() with unitriangular=True: linalg.trsm reads the diagonal")
     if input.sizes[:-2] != B.sizes[:-2]:
@@ -53,9 +79,21 @@ def solve_triangular(
     return b.op("linalg.trsm", input, B, lower=not upper, rightside=not left, gives=B.shape)
 
 
-# LAPACK's QR of A is its LQ of A transposed, to the signs.
 @lowers("linalg_qr")
 def qr(b: Builder, A: Value, mode: str = "reduced") -> list[Value]:  # noqa: N803
+    """The QR factors.
+
+    torch: qr of any matrix.
+    MXNet: linalg.gelqf gives the LQ factors, of matrices that are not taller than wide.
+    We write: the LQ factors of the transpose, transposed. The signs may differ, as LAPACK leaves them open.
+    Source: torch.linalg.qr; mx.sym.linalg.gelqf.
+
+    >>> converted(lambda x: (lambda q, r: q.abs())(*torch.linalg.qr(x)), (2, 4, 3))
+    x = mx.sym.transpose(x, axes=(0, 2, 1), name="linalg_qr_input_transposed")
+    qr0, _ = mx.sym.linalg.gelqf(x, name="linalg_qr")
+    qr0 = mx.sym.transpose(qr0, axes=(0, 2, 1), name="linalg_qr_q_transposed")
+    return mx.sym.abs(qr0, name="abs")
+    """
     rows, columns = A.sizes[-2:]
     if not isinstance(rows, int) or not isinstance(columns, int) or mode != "reduced":
         raise b.refuse(f"{b.node.op}() with mode={mode!r}: linalg.gelqf gives the reduced form")

@@ -138,6 +138,22 @@ def embedding(
 
 @lowers("bilinear")
 def bilinear(b: Builder, input1: Value, input2: Value, weight: Value, bias: Value | None = None) -> Value:
+    """Bilinear layers.
+
+    torch: y[n, k] is the sum over i and j of x1[n, i] w[k, i, j] x2[n, j].
+    MXNet: has no such op.
+    We write: x1 and the weight as one product, then a product with x2 for each sample.
+    Source: torch.nn.Bilinear.
+
+    >>> converted(lambda x, y, w: F.bilinear(x, y, w), (2, 3), (2, 4), (5, 3, 4))
+    w = mx.sym.transpose(w, axes=(1, 0, 2), name="bilinear_columns")
+    w = mx.sym.Reshape(w, shape=(0, -1), name="bilinear_matrix")
+    x = mx.sym.dot(x, w, name="bilinear_mixed")
+    x = mx.sym.Reshape(x, shape=(0, 5, 4), name="bilinear_split")
+    y = mx.sym.expand_dims(y, axis=2, name="bilinear_column")
+    x = mx.sym.batch_dot(x, y, name="bilinear_product")
+    return mx.sym.squeeze(x, axis=2, name="bilinear_flat")
+    """
     out, left, right = (int(s) for s in weight.sizes)  # type: ignore[arg-type]
     rows = elements_in(input1.sizes[:-1])
     if rows is None:

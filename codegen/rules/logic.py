@@ -46,6 +46,18 @@ def _clips(low: Number, high: Number) -> bool:
 
 @lowers("clamp", "clamp_min", "clamp_max")
 def clamp(b: Builder, input: Value, min: Operand | None = None, max: Operand | None = None) -> Value:
+    """Limits.
+
+    torch: a limit may be a tensor, an infinity, or missing; the upper one wins where they cross.
+    MXNet: clip takes two numbers, and reads the ends of float32, 3.4028235e38, as infinities.
+    We write: clip for two numbers within; else `maximum` and `minimum`.
+    Source: torch.clamp; mx.sym.clip, measured.
+
+    >>> converted(lambda x: x.clamp(0, 1), (2, 3))
+    return mx.sym.clip(x, a_min=0, a_max=1, name="clamp")
+    >>> converted(lambda x: x.clamp(min=0), (2, 3))
+    return named(mx.sym.maximum(x, 0), name="clamp")
+    """
     min, max = (_finite_limit(limit) for limit in (min, max))
     low, high = (None if limit is None else number_of(limit) for limit in (min, max))
     dtype = result_dtype(b)
@@ -71,6 +83,21 @@ _COMPARISONS = {
 
 @lowers_each("relation", _COMPARISONS)
 def compare(b: Builder, input: Operand, other: Operand, *, relation: str) -> Value:
+    """Comparisons.
+
+    torch: give bool, whatever they compare, and promote operands of different dtypes.
+    MXNet: give 0 and 1 in the dtype of their operands, which must be the same.
+    We write: casts to the dtype in which torch compares. What is a bool in torch is 0 and 1 in any dtype, and
+        is cast where something computes with it.
+    Source: torch.gt; mx.sym.broadcast_greater, measured.
+
+    >>> converted(lambda x: x > 1, Ints((2, 3)))
+    return named(x > 1, name="gt")
+    >>> converted(lambda x, y: (x > y) * y, Ints((2, 3)), (2, 3))
+    x = mx.sym.cast(x, dtype="float32", name="gt_cast")
+    x = mx.sym.broadcast_greater(x, y, name="gt")
+    return mx.sym.elemwise_mul(x, y, name="mul")
+    """
     return binary(b, relation, input, other, dtype=_common(input, other))
 
 
@@ -89,6 +116,18 @@ def _common(left: Operand, right: Operand) -> str:
 
 @lowers_each("kind", {"bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor"})
 def bitwise(b: Builder, input: Operand, other: Operand, *, kind: str) -> Value:
+    """Logic by the bitwise operators.
+
+    torch: bitwise ops of bools and of whole numbers.
+    MXNet: has none.
+    We write: logical ops for bools; whole numbers are refused.
+    Source: torch.bitwise_and; mx.sym.broadcast_logical_and.
+
+    >>> converted(lambda x: (x > 0) & (x < 1), (2, 3))
+    gt = named(x > 0, name="gt")
+    x = named(x < 1, name="lt")
+    return mx.sym.broadcast_logical_and(gt, x, name="bitwise_and")
+    """
     if b.out.dtype != "bool":
         raise b.refuse(
             f"{b.node.op}() on whole numbers: MXNet has no bitwise ops", "compute the mask with comparisons"
@@ -135,6 +174,16 @@ def masked_fill(b: Builder, input: Value, mask: Value, value: Operand) -> Value:
 
 @lowers("isnan")
 def isnan(b: Builder, input: Value) -> Value:
+    """The places that hold no number.
+
+    torch: isnan.
+    MXNet: has no such op.
+    We write: x != x, which holds for NaN alone.
+    Source: torch.isnan; mx.sym.broadcast_not_equal.
+
+    >>> converted(lambda x: torch.isnan(x), (2, 3))
+    return mx.sym.broadcast_not_equal(x, x, name="isnan")
+    """
     return b.op("broadcast_not_equal", input, input)
 
 
@@ -150,6 +199,17 @@ def isneginf(b: Builder, input: Value) -> Value:
 
 @lowers_each("relation", {"isinf": "x > c", "isfinite": "x <= c"})
 def isinf(b: Builder, input: Value, *, relation: str) -> Value:
+    """The places that hold an infinity, or none.
+
+    torch: isinf and isfinite.
+    MXNet: has no such ops.
+    We write: a comparison of |x| with the largest float32.
+    Source: torch.isinf; mx.sym.abs.
+
+    >>> converted(lambda x: torch.isinf(x), (2, 3))
+    x = mx.sym.abs(x, name="isinf_abs")
+    return named(x > 3.4028234663852886e38, name="isinf")
+    """
     size = b.op("abs", input, hint="abs")
     return b.with_number(relation, size, FLOAT_MAX)
 

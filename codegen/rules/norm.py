@@ -31,6 +31,22 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Value:
+    """Normalisation with the running statistics.
+
+    torch: eps is 1e-5; momentum (0.1) is the share of the new batch, None a cumulative average; gamma is
+        learned, unless affine=False. Training keeps the unbiased variance of a batch.
+    MXNet: eps is 1e-3; momentum (0.9) is the share that is kept; fix_gamma=True, the default, holds gamma at
+        one. Training keeps the biased variance.
+    We write: all three always, momentum as 1 - momentum, and 0.9 for None, with a note. Without affine, gamma
+        and beta are parameters of ones and zeros, and fix_gamma stays True. What training keeps is left to
+        MXNet.
+    Source: torch.nn.BatchNorm2d; mx.sym.BatchNorm.
+
+    >>> converted(nn.BatchNorm2d(4), (1, 4, 8, 8))
+    return mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="batchnorm2d")
+    >>> converted(nn.BatchNorm2d(4, affine=False, momentum=0.01), (1, 4, 8, 8))
+    return mx.sym.BatchNorm(x, eps=1e-5, momentum=0.99, fix_gamma=True, name="batchnorm2d")
+    """
     if running_mean is None or running_var is None or training:
         return _batch_statistics(b, input, weight, bias, eps)
     if not all(b.is_parameter(v) or v.const is not None for v in (running_mean, running_var)):
@@ -61,7 +77,22 @@ def batch_norm(
 
 
 def _batch_statistics(b: Builder, x: Value, weight: Value | None, bias: Value | None, eps: float) -> Value:
-    """track_running_stats=False: the statistics of the batch, also in inference."""
+    """Normalisation with the statistics of the batch, also in inference.
+
+    torch: track_running_stats=False keeps no statistics: those of the batch are taken, in inference too.
+    MXNet: BatchNorm takes the moving statistics in inference, always.
+    We write: the mean and the biased variance of the batch, op by op.
+    Source: torch.nn.BatchNorm2d; mx.sym.BatchNorm.
+
+    >>> converted(nn.BatchNorm2d(4, affine=False, track_running_stats=False), (2, 4, 8, 8))
+    mean = mx.sym.mean(x, axis=(0, 2, 3), keepdims=True, name="batchnorm2d_mean")
+    centred = mx.sym.broadcast_sub(x, mean, name="batchnorm2d_centred")
+    squares = mx.sym.square(centred, name="batchnorm2d_squares")
+    var = mx.sym.mean(squares, axis=(0, 2, 3), keepdims=True, name="batchnorm2d_var")
+    eps = named(var + 1e-5, name="batchnorm2d_eps")
+    scale = mx.sym.rsqrt(eps, name="batchnorm2d_scale")
+    return mx.sym.broadcast_mul(centred, scale, name="batchnorm2d_norm")
+    """
     axes = tuple(i for i in range(x.rank) if i != 1)
     return affine(b, standardised(b, x, axes, eps, hint="norm"), weight, bias, axis=1)
 
@@ -69,7 +100,22 @@ def _batch_statistics(b: Builder, x: Value, weight: Value | None, bias: Value | 
 def _computed_statistics(
     b: Builder, x: Value, mean: Value, var: Value, weight: Value | None, bias: Value | None, eps: float
 ) -> Value:
-    """Statistics that are inputs or are computed: MXNet's BatchNorm takes them from the checkpoint alone."""
+    """Normalisation with statistics that forward computes.
+
+    torch: F.batch_norm takes any tensors as running_mean and running_var.
+    MXNet: BatchNorm's moving_mean and moving_var are auxiliary states, which come from the checkpoint alone.
+    We write: the formula, op by op.
+    Source: torch.nn.functional.batch_norm; mx.sym.BatchNorm.
+
+    >>> converted(lambda x, m, v: F.batch_norm(x, m, v.abs()), (2, 4, 8), (4,), (4,))
+    v = mx.sym.abs(v, name="abs")
+    m = mx.sym.Reshape(m, shape=(1, -1, 1), name="batch_norm_mean")
+    v = mx.sym.Reshape(v, shape=(1, -1, 1), name="batch_norm_var")
+    x = mx.sym.broadcast_sub(x, m, name="batch_norm_centred")
+    v = named(v + 1e-5, name="batch_norm_eps")
+    v = mx.sym.rsqrt(v, name="batch_norm_scale")
+    return mx.sym.broadcast_mul(x, v, name="batch_norm_norm")
+    """
     shape: Shape = tuple(s if i == 1 else 1 for i, s in enumerate(x.sizes))
     mean, var = reshape_to(b, mean, shape, hint="mean"), reshape_to(b, var, shape, hint="var")
     centred = b.op("broadcast_sub", x, mean, hint="centred")
@@ -107,10 +153,23 @@ def layer_norm(
     bias: Value | None = None,
     eps: float = 1e-5,
 ) -> Value:
+    """Normalisation over the last axes.
+
+    torch: normalized_shape may hold several axes; eps is 1e-5.
+    MXNet: LayerNorm normalises over one axis; eps is 1e-5 too.
+    We write: eps always; several axes are flattened into one, and unflattened after.
+    Source: torch.nn.LayerNorm; mx.sym.LayerNorm.
+
+    >>> converted(nn.LayerNorm(6), (2, 5, 6))
+    return mx.sym.LayerNorm(x, eps=1e-5, name="layernorm")
+    >>> converted(nn.LayerNorm((5, 6), elementwise_affine=False), (2, 5, 6))
+    flat = mx.sym.Reshape(x, shape=(0, -1), name="layernorm_flat")
+    layernorm = mx.sym.LayerNorm(flat, eps=1e-5, name="layernorm")
+    return mx.sym.Reshape(layernorm, shape=(0, 5, 6), name="layernorm_shaped")
+    """
     axes = len(normalized_shape)
     if axes == 1:
         return _layer_norm(b, input, weight, bias, eps)
-    # MXNet's LayerNorm takes one axis: the last ones are flattened into it, and unflattened after.
     lead = input.sizes[: input.rank - axes]
     width = 1
     for size in normalized_shape:
@@ -147,8 +206,25 @@ def group_norm(
     bias: Value | None = None,
     eps: float = 1e-5,
 ) -> Value:
-    # MXNet's GroupNorm has one gamma and beta for each group, torch's one for each channel: the groups
-    # are normalised by an InstanceNorm over (N, groups, rest), and scaled by channel after.
+    """Normalisation by groups of channels.
+
+    torch: one weight and one bias for each channel; eps is 1e-5.
+    MXNet: GroupNorm has one gamma and one beta for each group; eps is 1e-5 too.
+    We write: an InstanceNorm over (N, groups, rest) with a gamma of ones and a beta of zeros, then a scale
+        and a shift by channel. Its eps, 1e-3 by default, is always written.
+    Source: torch.nn.GroupNorm; mx.sym.GroupNorm; mx.sym.InstanceNorm.
+
+    >>> converted(nn.GroupNorm(2, 4), (1, 4, 8, 8))
+    groups = mx.sym.Reshape(x, shape=(0, 2, -1), name="groupnorm_groups")
+    norm = mx.sym.InstanceNorm(
+        groups, gamma=groupnorm_ones, beta=groupnorm_zeros, eps=1e-5, name="groupnorm_norm"
+    )
+    channels = mx.sym.Reshape(norm, shape=(0, 4, 8, 8), name="groupnorm_channels")
+    gamma_axes = mx.sym.Reshape(groupnorm_weight, shape=(1, -1, 1, 1), name="groupnorm_gamma_axes")
+    scaled = mx.sym.broadcast_mul(channels, gamma_axes, name="groupnorm_scaled")
+    beta_axes = mx.sym.Reshape(groupnorm_bias, shape=(1, -1, 1, 1), name="groupnorm_beta_axes")
+    return mx.sym.broadcast_add(scaled, beta_axes, name="groupnorm")
+    """
     shape = input.sizes
     grouped_shape = (shape[0], num_groups, _rest(b, shape, num_groups))
     grouped = input
@@ -187,6 +263,19 @@ def instance_norm(
     use_input_stats: bool = True,
     eps: float = 1e-5,
 ) -> Value:
+    """Normalisation of each sample by itself.
+
+    torch: eps is 1e-5; there is no weight unless affine=True; with track_running_stats=True inference
+        normalises with the running statistics.
+    MXNet: InstanceNorm's eps is 1e-3; gamma and beta are required; it knows no running statistics.
+    We write: eps always, ones and zeros for what is missing, and a BatchNorm for running statistics.
+    Source: torch.nn.InstanceNorm2d; mx.sym.InstanceNorm.
+
+    >>> converted(nn.InstanceNorm2d(4), (1, 4, 8, 8))
+    return mx.sym.InstanceNorm(x, eps=1e-5, name="instancenorm2d")
+    >>> converted(nn.InstanceNorm2d(4, track_running_stats=True), (1, 4, 8, 8))
+    return mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=True, name="instancenorm2d")
+    """
     x = input
     if not use_input_stats:
         return batch_norm(b, x, running_mean, running_var, weight, bias, eps=eps)
@@ -201,8 +290,18 @@ def instance_norm(
 def local_response_norm(
     b: Builder, input: Value, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Value:
+    """Division by the response of the neighbouring channels.
+
+    torch: k is 1; the size may be even; any rank from 2 on.
+    MXNet: LRN's knorm is 2, its alpha 1e-4 as torch's; it takes images (N, C, H, W), and gives other numbers
+        where nsize is even.
+    We write: knorm and alpha always. For an even size or another rank, an average over padded channels.
+    Source: torch.nn.LocalResponseNorm; mx.sym.LRN; measured for even sizes.
+
+    >>> converted(nn.LocalResponseNorm(3), (1, 4, 8, 8))
+    return mx.sym.LRN(x, nsize=3, alpha=0.0001, knorm=1.0, name="localresponsenorm")
+    """
     if size % 2 == 0 or input.rank != 4:
-        # MXNet's LRN has odd windows on (N, C, H, W) only: the same as a padded mean over channels.
         return _response_by_pooling(b, input, size, alpha, beta, k)
     return b.op("LRN", input, nsize=size, alpha=alpha, beta=beta, knorm=k)
 
@@ -241,10 +340,25 @@ def rms_norm(
     weight: Value | None = None,
     eps: float | None = None,
 ) -> Value:
+    """Division by the root of the mean square.
+
+    torch: eps=None is the machine epsilon of the dtype, 1.19e-07.
+    MXNet: has no such op.
+    We write: the formula, op by op.
+    Source: torch.nn.RMSNorm.
+
+    >>> converted(nn.RMSNorm(6), (2, 6))
+    squares = mx.sym.square(x, name="rmsnorm_squares")
+    mean = mx.sym.mean(squares, axis=(1,), keepdims=True, name="rmsnorm_mean")
+    eps = named(mean + 1.1920928955078125e-7, name="rmsnorm_eps")
+    scale = mx.sym.rsqrt(eps, name="rmsnorm_scale")
+    norm = mx.sym.broadcast_mul(x, scale, name="rmsnorm_norm")
+    rhs = mx.sym.Reshape(rmsnorm_weight, shape=(1, -1), name="rmsnorm_rhs")
+    return mx.sym.broadcast_mul(norm, rhs, name="rmsnorm")
+    """
     axes = tuple(range(input.rank - len(normalized_shape), input.rank))
     squares = b.op("square", input, hint="squares")
     mean = b.op("mean", squares, axis=axes, keepdims=True, hint="mean")
-    # torch's eps=None is the machine epsilon of the dtype.
     mean = b.with_number("x + c", mean, 1.1920928955078125e-07 if eps is None else eps, hint="eps")
     scale = b.op("rsqrt", mean, hint="scale")
     normed = b.op("broadcast_mul", input, scale, hint="norm" if weight is not None else "")
@@ -253,7 +367,20 @@ def rms_norm(
 
 @lowers("normalize", takes_numbers=True)
 def normalize(b: Builder, input: Value, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Value:
-    # torch divides by max(norm, eps); MXNet's L2Normalization by sqrt(sum + eps).
+    """Division by a norm.
+
+    torch: divides by max(norm, eps), along any axis, with any norm.
+    MXNet: L2Normalization divides by sqrt(sum + eps), and its default mode, "instance", takes a whole sample.
+    We write: the norm, `maximum` with eps, and a division.
+    Source: torch.nn.functional.normalize; mx.sym.L2Normalization.
+
+    >>> converted(lambda x: F.normalize(x), (2, 6))
+    squares = mx.sym.square(x, name="normalize_squares")
+    sum_ = mx.sym.sum(squares, axis=1, keepdims=True, name="normalize_sum")
+    norm = mx.sym.sqrt(sum_, name="normalize_norm")
+    bounded = named(mx.sym.maximum(norm, 1e-12), name="normalize_bounded")
+    return mx.sym.broadcast_div(x, bounded, name="normalize")
+    """
     norm = vector_norm(b, input, p, (dim % input.rank,), True, hint="norm")
     bounded = b.with_number("maximum(x, c)", norm, eps, hint="bounded")
     return b.op("broadcast_div", input, bounded)

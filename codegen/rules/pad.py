@@ -16,6 +16,22 @@ from codegen.ir import Dim
 def pad(
     b: Builder, input: Value, pad: tuple[int, ...], mode: str = "constant", value: float | None = None
 ) -> Value:
+    """Padding of any axes.
+
+    torch: constant, reflect, replicate and circular; any rank; negative padding cuts.
+    MXNet: Pad takes 4 or 5 axes, of which the first two stay, floats alone, and no circular mode; replicate
+        is "edge".
+    We write: axes of 1 as far as that helps; else what is padded is joined. Negative padding is cut.
+    Source: torch.nn.functional.pad; mx.sym.Pad, whose errors say so.
+
+    >>> converted(lambda x: F.pad(x, (1, 1), mode="replicate"), (1, 2, 3))
+    x = mx.sym.Reshape(x, shape=(1, -1, 2, 3), name="pad2_image")
+    x = mx.sym.Pad(x, mode="edge", pad_width=(0, 0, 0, 0, 0, 0, 1, 1), name="pad2_pad")
+    return mx.sym.Reshape(x, shape=(-1, 2, 5), name="pad2")
+    >>> converted(lambda x: F.pad(x, (0, 1), mode="circular"), (1, 2, 3))
+    head2 = mx.sym.slice_axis(x, axis=2, begin=0, end=1, name="pad_head2")
+    return mx.sym.Concat(x, head2, dim=2, name="pad_wrap2")
+    """
     sides = {}
     for i in range(0, len(pad), 2):
         axis = input.rank - 1 - i // 2

@@ -50,6 +50,24 @@ def avg_pool(
     *,
     axes: int,
 ) -> Value:
+    """An average with a divisor of its own.
+
+    torch: divisor_override divides the sum of each window.
+    MXNet: Pooling has no such attribute.
+    We write: pool_type="sum", and a division.
+    Source: torch.nn.AvgPool2d; mx.sym.Pooling.
+
+    >>> converted(nn.AvgPool2d(2, divisor_override=3), (1, 4, 8, 8))
+    sum_ = mx.sym.Pooling(
+        x,
+        kernel=(2, 2),
+        pool_type="sum",
+        stride=(2, 2),
+        pooling_convention="valid",
+        name="avgpool2d_sum",
+    )
+    return named(sum_ / 3, name="avgpool2d")
+    """
     kernel = each(kernel_size, axes)
     strides, pads = strides_of(stride, kernel), each(padding, axes)
     x = with_batch(b, input, axes)
@@ -107,6 +125,25 @@ def lp_pool(
     *,
     axes: int,
 ) -> Value:
+    """Pooling by a norm.
+
+    torch: the root of the sum of x^p, for any p, infinity too.
+    MXNet: Pooling with pool_type="lp" takes a p_value of 1 or 2.
+    We write: the power, a sum over the window, and the root; for infinity a maximum.
+    Source: torch.nn.LPPool2d; mx.sym.Pooling.
+
+    >>> converted(nn.LPPool2d(2, 2), (1, 4, 8, 8))
+    square = mx.sym.square(x, name="lppool2d_square")
+    sum_ = mx.sym.Pooling(
+        square,
+        kernel=(2, 2),
+        pool_type="sum",
+        stride=(2, 2),
+        pooling_convention="valid",
+        name="lppool2d_sum",
+    )
+    return mx.sym.sqrt(sum_, name="lppool2d")
+    """
     kernel = each(kernel_size, axes)
     x = with_batch(b, input, axes)
     strides, pads = strides_of(stride, kernel), (0,) * axes

@@ -60,7 +60,23 @@ def _ordered(b: Builder, value: Value) -> Value:
 
 
 def position(b: Builder, op: str, value: Value, dim: int | None, keepdim: bool, hint: str = "") -> Value:
-    """argmax or argmin: MXNet gives float32, which is exact up to 2^24 places."""
+    """The place of the largest or smallest number.
+
+    torch: argmax and argmin give int64, of the flattened tensor where there is no dim.
+    MXNet: argmax and argmin give float32, exact up to 2^24, and have no dtype; without an axis they do as
+        with 0.
+    We write: a flattening where there is no dim, and a cast where something asks for whole numbers. More than
+        2^24 places are refused.
+    Source: torch.argmax; mx.sym.argmax, measured.
+
+    >>> converted(lambda x: x.argmax(1), (2, 3))
+    x = mx.sym.argmax(x, axis=1, name="argmax")
+    return mx.sym.cast(x, dtype="int64", name="cast")
+    >>> converted(lambda x: x.argmax(1) * 2, (2, 3))
+    x = mx.sym.argmax(x, axis=1, name="argmax")
+    x = mx.sym.cast(x, dtype="int64", name="mul_cast")
+    return named(x * 2, name="mul")
+    """
     value = b.cast(value, value.dtype if value.dtype.startswith("float") else "float32")
     size = elements_in(value.sizes) if dim is None else value.sizes[dim] if value.rank else 1
     if isinstance(size, int) and size > 2**24:
@@ -82,12 +98,42 @@ def argmax(b: Builder, input: Value, dim: int | None = None, keepdim: bool = Fal
 @lowers("any", op="max")
 @lowers("all", op="min")
 def any_all(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False, *, op: str) -> Value:
+    """Whether any or all hold.
+
+    torch: any and all.
+    MXNet: has no such ops.
+    We write: the maximum or minimum of x != 0.
+    Source: torch.any; mx.sym.max.
+
+    >>> converted(lambda x: torch.any(x > 0, 1), (2, 3))
+    x = named(x > 0, name="gt")
+    x = named(x != 0, name="any_truth")
+    return mx.sym.max(x, axis=1, name="any")
+    """
     truth = b.with_number("x != c", b.cast(input, "float32"), 0, hint="truth")
     return reduction(b, op, truth, dim, keepdim)
 
 
 @lowers("logsumexp")
 def logsumexp(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False) -> Value:
+    """The logarithm of the sum of exponentials.
+
+    torch: does not overflow, not even at infinities.
+    MXNet: has no such op.
+    We write: the maximum is taken off before, within float32, and added after.
+    Source: torch.logsumexp; mx.sym.max.
+
+    >>> converted(lambda x: torch.logsumexp(x, 1), (2, 3))
+    peak = mx.sym.max(x, axis=1, keepdims=True, name="logsumexp_peak")
+    below = named(mx.sym.maximum(peak, -3.4028234663852886e38), name="logsumexp_peak_bounded_below")
+    bounded = named(mx.sym.minimum(below, 3.4028234663852886e38), name="logsumexp_peak_bounded")
+    x = mx.sym.broadcast_sub(x, bounded, name="logsumexp_shifted")
+    x = mx.sym.exp(x, name="logsumexp_exp")
+    x = mx.sym.sum(x, axis=1, keepdims=True, name="logsumexp_sum")
+    x = mx.sym.log(x, name="logsumexp_log")
+    x = mx.sym.elemwise_add(x, bounded, name="logsumexp")
+    return mx.sym.Reshape(x, shape=(-1,), name="logsumexp_shaped")
+    """
     axes = axes_of(dim, input.rank)
     input = _computed_in(b, input)
     peak = reduction(b, "max", input, axes, True, hint="peak")
@@ -160,9 +206,21 @@ def cumsum(b: Builder, input: Value, dim: int) -> Value:
     return b.op("cumsum", _computed_in(b, input), axis=dim % input.rank)
 
 
-# MXNet has no running product: every prefix is multiplied out.
 @lowers("cumprod", ignores=("dtype",))
 def cumprod(b: Builder, input: Value, dim: int) -> Value:
+    """The running product.
+
+    torch: cumprod.
+    MXNet: has cumsum alone.
+    We write: the product of every prefix.
+    Source: torch.cumprod; mx.sym.cumsum.
+
+    >>> converted(lambda x: torch.cumprod(x, 1), (2, 3))
+    x = mx.sym.expand_dims(x, axis=1, name="cumprod_rows")
+    x = mx.sym.broadcast_mul(x, cumprod_seen, name="cumprod_kept")
+    x = mx.sym.broadcast_add(x, cumprod_unseen, name="cumprod_filled")
+    return mx.sym.prod(x, axis=2, name="cumprod")
+    """
     if input.rank == 0:
         return input
     table, axis = prefixes(b, _computed_in(b, input), dim % input.rank, 1)

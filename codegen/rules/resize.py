@@ -24,6 +24,20 @@ def interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Value:
+    """Resizing.
+
+    torch: align_corners=False; many modes of one to three axes.
+    MXNet: contrib.BilinearResize2D has align_corners=True, takes images alone, and to one row or column takes
+        the first, torch the middle. Its scale is a float32 in a float64 net too.
+    We write: align_corners always; other modes and sizes as a product with a matrix for each axis. The
+        scale's rounding stays: float32 is what ships.
+    Source: torch.nn.functional.interpolate; mx.sym.contrib.BilinearResize2D, measured.
+
+    >>> converted(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), (1, 4, 5, 5))
+    return mx.sym.contrib.BilinearResize2D(
+        x, scale_height=2, scale_width=2, align_corners=False, name="interpolate"
+    )
+    """
     old, new = numbers_of(input.sizes[2:], b, "resizing"), numbers_of(b.out.shape[2:], b, "resizing")
     axes = len(old)
     scales: tuple[float | None, ...] = (None,) * axes
@@ -36,7 +50,6 @@ def interpolate(
         return input
     if mode == "nearest" and whole and all(n % o == 0 for n, o in zip(new, old, strict=True)):
         return _repeated(b, input, tuple(n // o for n, o in zip(new, old, strict=True)))
-    # BilinearResize2D to one row or column takes the first one; torch the middle.
     if mode == "bilinear" and whole and not antialias and 1 not in new:
         if not align_corners and all(s is not None and float(s).is_integer() for s in scales):
             # Where the author gives a factor, the net stays free of its size.
@@ -63,6 +76,18 @@ def interpolate(
 
 
 def _repeated(b: Builder, x: Value, factors: tuple[int, ...]) -> Value:
+    """Resizing by whole factors, to the nearest.
+
+    torch: nearest by any factors, of one to three axes.
+    MXNet: UpSampling takes images, and one factor for both axes.
+    We write: UpSampling there, else a repeat along each axis.
+    Source: torch.nn.Upsample; mx.sym.UpSampling, whose error says so.
+
+    >>> converted(lambda x: F.interpolate(x, scale_factor=2), (1, 4, 5, 5))
+    return mx.sym.UpSampling(x, scale=2, sample_type="nearest", name="interpolate")
+    >>> converted(lambda x: F.interpolate(x, scale_factor=2), (1, 4, 5))
+    return mx.sym.repeat(x, repeats=2, axis=2, name="repeat2")
+    """
     if len(factors) == 2 and factors[0] == factors[1]:
         return b.op("UpSampling", x, scale=factors[0], sample_type="nearest")
     for axis, factor in enumerate(factors, start=2):
@@ -94,6 +119,17 @@ def resampling_matrix(
 
 
 def _resampled(b: Builder, x: Value, matrices: list[npt.NDArray[np.float32]]) -> Value:
+    """Resizing by a matrix for each axis.
+
+    torch: bicubic, linear, trilinear, nearest to any size, antialias.
+    MXNet: has none of them.
+    We write: a product along each axis with torch's own resampling of the unit vectors, which is exact: each
+        mode is linear, axis by axis.
+    Source: torch.nn.functional.interpolate; mx.sym.dot.
+
+    >>> converted(lambda x: F.interpolate(x, size=7, mode="linear"), (1, 4, 5))
+    return mx.sym.dot(x, weight, name="columns")
+    """
     rank = x.rank
     for axis, matrix in enumerate(matrices, start=2):
         new, old = matrix.shape

@@ -15,7 +15,6 @@ import numpy as np
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
-from codegen.idioms.around import is_own, is_zeros
 from codegen.idioms.products import connected
 from codegen.idioms.shapes import reshape_to, swapped_axes
 from codegen.ir import Dim, Shape, Size, elements_in
@@ -80,22 +79,42 @@ def rnn(
 
 def _states(b: Builder, states: tuple[Value, ...]) -> tuple[Value, ...]:
     """The states that the layer begins with: one Variable for each shape where they are zeros."""
-    if all(is_zeros(b, state) and is_own(b, state) for state in states):
+    if all(_is_zeros(b, state) and _is_own(b, state) for state in states):
         begin: dict[Shape, Value] = {}
         for state, what in zip(states, ("state", "cell"), strict=False):
             if state.sizes not in begin:
                 begin[state.sizes] = _begin_state(b, state, what)
         return tuple(begin[state.sizes] for state in states)
     alike = len(states) > 1 and states[0].shape == states[1].shape
-    if alike and all(is_zeros(b, state) for state in states):
+    if alike and all(_is_zeros(b, state) for state in states):
         return (states[0], states[0])
     return states
 
 
 def _begin_state(b: Builder, state: Value, what: str) -> Value:
-    """Zeros (layers, N, size), which torch's layer makes where it is given no state.
+    """The state with which a recurrent layer begins.
 
-    MXNet infers a size of 0 from what reads them, as in its own cells (mxnet/rnn/rnn_cell.py, begin_state).
+    Zeros (layers, N, size).
+
+    torch: a layer that is given no state makes zeros for the batch that it gets.
+    MXNet: RNN's state is required, and zeros takes numbers.
+    We write: zeros with a 0 for the batch, which MXNet infers from what reads them, as in its own cells.
+    Source: torch.nn.GRU; mx.sym.RNN; mxnet/rnn/rnn_cell.py, begin_state.
+
+    >>> converted(nn.GRU(3, 4, batch_first=True), (2, 5, 3))
+    begin_state = mx.sym.zeros(shape=(1, 0, 4), name="gru_begin_state")
+    time_major = mx.sym.SwapAxis(x, dim1=0, dim2=1, name="gru_time_major")
+    gru0, gru1 = mx.sym.RNN(
+        time_major,
+        state=begin_state,
+        state_size=4,
+        num_layers=1,
+        mode="gru",
+        state_outputs=True,
+        name="gru",
+    )
+    gru0 = mx.sym.SwapAxis(gru0, dim1=0, dim2=1, name="gru_batch_first")
+    return mx.sym.Group([gru0, gru1])
     """
     sizes = tuple(0 if isinstance(size, Dim) else size for size in state.sizes)
     comment = f"the {what} begins as zeros; the 0 is the batch, which is inferred"
@@ -125,7 +144,29 @@ def _widths(layer: _Layer, gates: int) -> tuple[int, int | None]:
 
 
 def _parameters(b: Builder, layers: Sequence[_Layer], width: int) -> Value:
-    """All weights, then all biases, as one vector: a parameter of its own where they are parameters."""
+    """The weights of recurrent layers, as one vector.
+
+    torch: LSTM, GRU and RNN have a tensor for each layer, direction and kind.
+    MXNet: RNN takes one vector: all weights, layer by layer and direction by direction (i2h, h2h, h2r), then
+        all biases in the same order, which it always has. The gates stand as in torch: i, f, c, o and r, z,
+        n.
+    We write: the tensors flattened and joined, in the checkpoint where they are parameters; zeros for missing
+        biases.
+    Source: torch.nn.LSTM; mx.sym.RNN; mxnet/gluon/rnn/rnn_layer.py, _forward_kernel.
+
+    >>> converted(nn.LSTM(3, 4), (5, 1, 3))
+    lstm0, lstm1, lstm2 = mx.sym.RNN(
+        x,
+        state=lstm_zeros,
+        state_cell=lstm_zeros2,
+        state_size=4,
+        num_layers=1,
+        mode="lstm",
+        state_outputs=True,
+        name="lstm",
+    )
+    return mx.sym.Group([lstm0, lstm1, lstm2])
+    """
     parts = [w for layer in layers for w in layer.weights] + [v for layer in layers for v in layer.biases]
     sizes = [elements_in(v.sizes) for v in parts]
     total = sum(s for s in sizes if isinstance(s, int))
@@ -228,3 +269,15 @@ def gru_cell(
     # (1 - update) * new + update * state
     gap = b.op("elemwise_sub", hx, new, hint="gap")
     return b.op("elemwise_add", new, b.op("elemwise_mul", update, gap, hint="moved"))
+
+
+def _is_zeros(b: Builder, value: Value) -> bool:
+    """Whether the value was made in forward as zeros for each sample."""
+    node = b.graph.by_name.get(value.node)
+    return node is not None and node.op == "full" and node.kwargs.get("fill_value") == 0
+
+
+def _is_own(b: Builder, value: Value) -> bool:
+    """Whether the module that the node stands in made the value."""
+    node = b.graph.by_name.get(value.node)
+    return node is not None and node.source.frames == b.node.source.frames

@@ -14,7 +14,18 @@ from codegen.ir import Dim, Shape
 
 @lowers("affine_grid", ignores=("size",))
 def affine_grid(b: Builder, theta: Value, align_corners: bool = False) -> Value:
-    """The places of the output, times each sample's matrix."""
+    """The places that a matrix moves.
+
+    torch: align_corners=False: -1 and 1 are the edges of the image.
+    MXNet: GridGenerator's -1 and 1 are the middles of the end cells; it knows no other.
+    We write: the places of the output as a constant, times the matrix of each sample.
+    Source: torch.nn.functional.affine_grid; mx.sym.GridGenerator.
+
+    >>> converted(lambda t: F.affine_grid(t, (t.shape[0], 1, 4, 4), align_corners=False), (1, 2, 3))
+    t = mx.sym.dot(t, affine_grid_places, name="affine_grid_spots")
+    t = mx.sym.SwapAxis(t, dim1=1, dim2=2, name="affine_grid_rows")
+    return mx.sym.Reshape(t, shape=(0, 4, 4, 2), name="affine_grid")
+    """
     *sizes, axes = b.out.shape[1:]
     if any(isinstance(s, Dim) for s in sizes):
         raise b.refuse("affine_grid() of a size that follows the batch", "fix the batch size with --input")
@@ -137,7 +148,27 @@ def _sampling_line(
     name: str,
     scaled: bool = False,
 ) -> Value:
-    """Places along one axis, brought to BilinearSampler's: -1 and 1 are the middles of the end cells."""
+    """Places along one axis of an image that is sampled.
+
+    torch: align_corners=False: -1 and 1 are the edges; what lies outside is zeros, border or reflection.
+    MXNet: BilinearSampler's -1 and 1 are the middles of the end cells; outside is zeros.
+    We write: the places scaled, and clipped or folded back before.
+    Source: torch.nn.functional.grid_sample; mx.sym.BilinearSampler.
+
+    >>> converted(
+    ...     lambda x, g: F.grid_sample(x, g, padding_mode="border", align_corners=False),
+    ...     (1, 2, 4, 4),
+    ...     (1, 3, 3, 2),
+    ... )
+    g = mx.sym.transpose(g, axes=(0, 3, 1, 2), name="grid_sample_grid")
+    xy0, xy1 = mx.sym.split(g, num_outputs=2, name="grid_sample_xy")
+    xy0 = named(xy0 * (4 / 3), name="grid_sample_x_cells")
+    xy0 = mx.sym.clip(xy0, a_min=-1.0, a_max=1.0, name="grid_sample_x_clipped")
+    xy1 = named(xy1 * (4 / 3), name="grid_sample_y_cells")
+    xy1 = mx.sym.clip(xy1, a_min=-1.0, a_max=1.0, name="grid_sample_y_clipped")
+    grid = mx.sym.Concat(xy0, xy1, dim=1, name="grid_sample_sampling_grid")
+    return mx.sym.BilinearSampler(x, grid, name="grid_sample")
+    """
     last = max(size - 1, 1)
     if not corners and not scaled:
         place = b.with_number("x * c", place, size / last, hint=f"{name}_cells")

@@ -13,7 +13,18 @@ from codegen.idioms.windows import Sizes, each
 
 @lowers("pixel_shuffle")
 def pixel_shuffle(b: Builder, input: Value, upscale_factor: int) -> Value:
-    # torch's channel is (c, r, r), the depth_to_space of MXNet has (r, r, c): axes by hand.
+    """Channels become pixels.
+
+    torch: a channel is (c, r, r).
+    MXNet: depth_to_space takes it as (r, r, c).
+    We write: a Reshape, a transpose and a Reshape.
+    Source: torch.nn.PixelShuffle; mx.sym.depth_to_space.
+
+    >>> converted(nn.PixelShuffle(2), (1, 8, 3, 3))
+    cells = mx.sym.Reshape(x, shape=(0, 2, 2, 2, 3, 3), name="pixelshuffle_cells")
+    rows = mx.sym.transpose(cells, axes=(0, 1, 4, 2, 5, 3), name="pixelshuffle_rows")
+    return mx.sym.Reshape(rows, shape=(0, 0, 6, 6), name="pixelshuffle")
+    """
     *lead, channels, height, width = input.sizes
     assert isinstance(height, int)
     assert isinstance(width, int)

@@ -24,7 +24,20 @@ def bucketize(
     right: bool = False,
     side: str | None = None,
 ) -> Value:
-    """How many boundaries lie below."""
+    """How many boundaries lie below.
+
+    torch: bucketize and searchsorted.
+    MXNet: has no such ops.
+    We write: a comparison with each boundary, and a sum.
+    Source: torch.bucketize; mx.sym.broadcast_greater.
+
+    >>> converted(lambda x: torch.bucketize(x, torch.tensor([0.0, 1.0])), (2, 3))
+    x = mx.sym.expand_dims(x, axis=2, name="bucketize_column")
+    tensor = mx.sym.Reshape(tensor, shape=(1, 1, -1), name="bucketize_line")
+    x = mx.sym.broadcast_greater(x, tensor, name="bucketize_below")
+    x = mx.sym.sum(x, axis=2, name="bucketize")
+    return mx.sym.cast(x, dtype="int64", name="bucketize_cast")
+    """
     sequence = boundaries if boundaries is not None else sorted_sequence
     assert sequence is not None
     if not isinstance(input, Value):
@@ -47,7 +60,17 @@ def topk(b: Builder, input: Value, k: int, dim: int = -1, largest: bool = True) 
 
 
 def _both(b: Builder, x: Value, k: int, axis: int, ascend: bool, shape: Shape, hint: str = "") -> list[Value]:
-    """The k largest (or smallest) with their places."""
+    """The k largest (or smallest), with their places.
+
+    torch: topk gives values and places, these in int64.
+    MXNet: topk gives places alone unless ret_typ="both", and in float32 unless dtype says otherwise.
+    We write: ret_typ="both" and dtype="int64" always.
+    Source: torch.topk; mx.sym.topk.
+
+    >>> converted(lambda x: x.topk(2), (2, 5))
+    topk0, topk1 = mx.sym.topk(x, axis=1, k=2, ret_typ="both", dtype="int64", name="topk")
+    return mx.sym.Group([topk0, topk1])
+    """
     values, places = b.ops(
         "topk",
         x,
@@ -84,6 +107,16 @@ def argsort(b: Builder, input: Value, dim: int = -1, descending: bool = False) -
 
 
 def _order(b: Builder, x: Value, axis: int, descending: bool, hint: str) -> Value:
+    """The places in order.
+
+    torch: argsort gives int64.
+    MXNet: argsort gives float32 unless dtype says otherwise.
+    We write: dtype="int64" always.
+    Source: torch.argsort; mx.sym.argsort.
+
+    >>> converted(lambda x: x.argsort(), (2, 5))
+    return mx.sym.argsort(x, axis=1, dtype="int64", name="argsort")
+    """
     return b.op("argsort", x, axis=axis, is_ascend=not descending, dtype="int64", hint=hint)
 
 
@@ -94,7 +127,20 @@ def kthvalue(b: Builder, input: Value, k: int, dim: int = -1, keepdim: bool = Fa
 
 @lowers("median", takes_numbers=True)
 def median(b: Builder, input: Value, dim: int | None = None, keepdim: bool = False) -> Value | list[Value]:
-    """The middle of the sorted numbers; torch's median is the lower of two."""
+    """The middle of the sorted numbers.
+
+    torch: of two in the middle, the lower one.
+    MXNet: has no median as a symbol.
+    We write: the last of the smaller half, by topk.
+    Source: torch.median; mx.sym.topk.
+
+    >>> converted(lambda x: x.median(1).values, (2, 4))
+    smallest0, _ = mx.sym.topk(
+        x, axis=1, k=2, ret_typ="both", is_ascend=True, dtype="int64", name="median_smallest"
+    )
+    smallest0 = mx.sym.slice_axis(smallest0, axis=1, begin=1, end=2, name="median_value_last")
+    return mx.sym.squeeze(smallest0, axis=1, name="median")
+    """
     if dim is None:
         if any(isinstance(s, Dim) for s in input.sizes):
             raise b.refuse("median() over the batch axis", "give a dim")

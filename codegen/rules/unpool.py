@@ -16,7 +16,6 @@ from codegen.idioms.windows import Sizes, each, numbers_of, strides_of, with_bat
 from codegen.ir import Dim
 
 
-# MXNet's Pooling gives no indices: the cells of all windows are stacked, and argmax chooses among them.
 @lowers("max_pool1d_with_indices", ignores=("return_indices",), axes=1)
 @lowers("max_pool2d_with_indices", ignores=("return_indices",), axes=2)
 @lowers("max_pool3d_with_indices", ignores=("return_indices",), axes=3)
@@ -31,6 +30,30 @@ def max_pool_with_indices(
     *,
     axes: int,
 ) -> list[Value]:
+    """Max pooling that tells the places of its maxima.
+
+    torch: return_indices=True gives the place of each maximum in the flattened image.
+    MXNet: Pooling gives the maxima alone.
+    We write: the cells of all windows, stacked; argmax chooses among them, and a table makes places of cells.
+    Source: torch.nn.MaxPool2d; mx.sym.Pooling.
+
+    >>> converted(nn.MaxPool1d(2, return_indices=True), (1, 4, 8))
+    maxpool1d = mx.sym.Pooling(
+        x, kernel=(2,), stride=(2,), pooling_convention="valid", name="maxpool1d"
+    )
+    cell0 = mx.sym.slice(
+        x, begin=(None, None, 0), end=(None, None, 7), step=(1, 1, 2), name="maxpool1d_cell0"
+    )
+    cell1 = mx.sym.slice(
+        x, begin=(None, None, 1), end=(None, None, 8), step=(1, 1, 2), name="maxpool1d_cell1"
+    )
+    cells = mx.sym.stack(cell0, cell1, axis=0, name="maxpool1d_cells")
+    best = mx.sym.argmax(cells, axis=0, name="maxpool1d_best")
+    offset = mx.sym.take(maxpool1d_offsets, best, mode="clip", name="maxpool1d_offset")
+    indices = mx.sym.broadcast_add(offset, maxpool1d_corners, name="maxpool1d_indices")
+    cast = mx.sym.cast(indices, dtype="int64", name="maxpool1d_cast")
+    return mx.sym.Group([maxpool1d, cast])
+    """
     kernel = each(kernel_size, axes)
     steps, pads, gaps = strides_of(stride, kernel), each(padding, axes), each(dilation, axes)
     x = with_batch(b, input, axes)
@@ -102,6 +125,24 @@ def max_unpool(
     *,
     axes: int,
 ) -> Value:
+    """Maxima put back in their places.
+
+    torch: MaxUnpool2d writes each value to the place that an index names, zeros elsewhere.
+    MXNet: has no such op.
+    We write: each value repeated over its window, and kept where the index is the place; where windows
+        overlap, a choice among the windows over each place.
+    Source: torch.nn.MaxUnpool2d.
+
+    >>> converted(lambda x: F.max_unpool1d(*F.max_pool1d(x, 2, return_indices=True), 2), (1, 2, 4))
+    indices = mx.sym.Pooling(
+        x, kernel=(2,), stride=(2,), pooling_convention="valid", name="max_pool1d_with_indices"
+    )
+    ...
+    values2 = mx.sym.repeat(indices, repeats=2, axis=2, name="max_unpool1d_values2")
+    indices2 = mx.sym.repeat(indices2, repeats=2, axis=2, name="max_unpool1d_places2")
+    indices2 = mx.sym.broadcast_equal(indices2, max_unpool1d_here, name="max_unpool1d_chosen")
+    return mx.sym.elemwise_mul(values2, indices2, name="max_unpool1d")
+    """
     kernel = each(kernel_size, axes)
     x, places = with_batch(b, input, axes), with_batch(b, indices, axes)
     places = b.cast(places, "float32")

@@ -20,6 +20,25 @@ from codegen.ir import Dim, Shape, Size
 
 @lowers("setitem")
 def setitem(b: Builder, input: Value, index: Any, value: Operand) -> Value:
+    """Writing to an index.
+
+    torch: x[:, 0] = 1 writes into the tensor.
+    MXNet: a symbol cannot be written to.
+    We write: a new tensor: what lies before and after, joined with what is written; or a choice by a mask.
+    Source: torch.Tensor.__setitem__; mx.sym.Concat.
+
+    >>> def first_to_one(x):
+    ...     x = x * 2
+    ...     x[:, 0] = 1
+    ...     return x
+    >>> converted(first_to_one, (2, 3))
+    x = named(x * 2, name="mul")
+    setitem = mx.sym.slice_axis(x, axis=1, begin=0, end=1, name="setitem")
+    zeros = mx.sym.zeros_like(setitem, name="setitem_value_zeros")
+    value = named(zeros + 1.0, name="setitem_value")
+    x = mx.sym.slice_axis(x, axis=1, begin=1, end=3, name="setitem_after1")
+    return mx.sym.Concat(value, x, dim=1, name="setitem_joined1")
+    """
     if isinstance(index, Value) and index.is_bool:
         if isinstance(value, Value) and value.rank and index.rank != input.rank:
             raise b.refuse("writing a tensor through a mask", "use torch.where")
@@ -166,6 +185,20 @@ def scatter(
     value: float | None = None,
     reduce: str | None = None,
 ) -> Value:
+    """Values put at the places that an index names.
+
+    torch: scatter and scatter_add along any axis.
+    MXNet: has no such op along an axis.
+    We write: a one_hot row for each value, and a sum, or a choice where nothing is added.
+    Source: torch.scatter_add; mx.sym.one_hot.
+
+    >>> converted(lambda x, i, v: x.scatter_add(1, i, v), (2, 3), Ints((2, 2), 3), (2, 2))
+    i_ = mx.sym.one_hot(i_, depth=3, name="scatter_add_places")
+    v = mx.sym.expand_dims(v, axis=2, name="scatter_add_column")
+    i_ = mx.sym.broadcast_mul(i_, v, name="scatter_add_values")
+    i_ = mx.sym.sum(i_, axis=1, name="scatter_add_sum")
+    return mx.sym.elemwise_add(x, i_, name="scatter_add")
+    """
     axis = dim % input.rank
     if any(a != axis and s != index.sizes[a] for a, s in enumerate(input.sizes)):
         raise b.refuse(

@@ -88,7 +88,7 @@ def _function(program: Program, function: folded.Function, functions: frozenset[
         inputs=inputs,
         arguments=tuple(
             Argument(name, annotation(values), folded.MISSING in values)
-            for name, values in function.parameters
+            for name, values in function.arguments
         ),
         takes_name=True,
         results=len(function.outputs),

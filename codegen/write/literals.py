@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from codegen.folded import MISSING, Parameter
+from codegen.folded import MISSING, Argument
 from codegen.ir import Dim
 from codegen.written import Name, Value
 
@@ -80,10 +80,10 @@ def value_of(value: Any) -> Value:
     """A value as it is written, which may be an argument, a multiple of one, or a tuple that holds some."""
     if isinstance(value, Raw):
         return Value(value.name, (value.name,))
-    if isinstance(value, Parameter):
+    if isinstance(value, Argument):
         text = value.name if value.factor == 1 else f"{value.factor} * {value.name}"
         return Value(text if value.divisor == 1 else f"{text} // {value.divisor}", (value.name,))
-    if isinstance(value, tuple) and any(isinstance(v, Parameter) for v in value):
+    if isinstance(value, tuple) and any(isinstance(v, Argument) for v in value):
         inner = [value_of(v) for v in value]
         return Value(_tuple([v.text for v in inner]), tuple(name for v in inner for name in v.reads))
     return Value(literal(value))

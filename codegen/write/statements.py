@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from codegen.folded import GENERAL, CallItem, GuardItem, Item, LoopItem, Many, OpItem, VariableItem
 from codegen.identifiers import identifier
 from codegen.ir import SAYS_NOTHING
+from codegen.mxnet_ops import spec_of
 from codegen.program import Leaf, Operand, Out
 from codegen.write.captions import Captioned, section_around, section_of, with_captions
 from codegen.write.expressions import function_call, op_or_operator, relative_name, variable
@@ -29,10 +30,6 @@ from codegen.write.wishes import (
 )
 from codegen.written import Assign, Blank, Guard, Statement
 
-# Their result is no later state of one of their operands.
-MAKES_ANEW = frozenset(["Concat", "stack", "Embedding", "take"])
-# Their result is what their operand is.
-KEEPS = frozenset(["Dropout", "identity"])
 # An op of more results gives them as one list.
 MOST_UNPACKED = 6
 
@@ -95,11 +92,11 @@ def _wishes(scope: Scope, variables: Variables, index: int, item: OpItem) -> tup
     """What an op's result would best be called, best first; and which of these names no author has chosen."""
     call, program = item.call, scope.program
     tail = layer_or_last_word(scope, call)
-    takes_over = call.op not in MAKES_ANEW or len(call.inputs) == 1
+    takes_over = not spec_of(call.op).is_new or len(call.inputs) == 1
     dying = variables.dying(index, list(call.operands())) if takes_over else ""
     made_up = [inlined_module(scope, call), tail]
     wishes = [authors_variable(scope, own_target(scope, call), item.index, None), dying, *made_up]
-    if call.op in KEEPS and is_on_the_way(program, item.index):
+    if spec_of(call.op).is_identity and is_on_the_way(program, item.index):
         # Neither what the statement assigns, nor what it reads under a name of its own.
         wishes = [dying if dying in SAYS_NOTHING else "", tail]
     if scope.frame.op or is_inside_layer(program, item.index):

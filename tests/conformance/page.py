@@ -8,8 +8,10 @@ from pathlib import Path
 
 from codegen.builder.value import EMPTY
 from codegen.refusals import reasons
+from tests.conformance import corrected
 from tests.conformance.run import Result
 from tests.conformance.samples import MODULE_PREFIX, forms
+from tests.traps.corrections import corrections
 
 PAGE = Path(__file__).parents[2] / "docs" / "operators.md"
 MOST_OPS = 8
@@ -32,6 +34,20 @@ def write(results: Sequence[Result]) -> None:
         "\n## Not applicable\n\n" + "".join(_left_out(n, rows) for n, rows in rest.items()),
     ]
     PAGE.write_text("".join(parts), encoding="utf-8")
+
+
+def linked(text: str) -> str:
+    """The page with the column `corrected` as the docstrings have it now; all else as it stands."""
+    told, place, lines = corrections(), 0, []
+    for line in text.splitlines():
+        cells = line.split(" | ")
+        if cells[0] == "| op":
+            place = cells.index("corrected")
+        elif cells[0].startswith("| `"):
+            attributes = corrected.attributes(cells[place])
+            cells[place] = corrected.cell(cells[0].strip("| `"), attributes, told)
+        lines.append(" | ".join(cells))
+    return "\n".join(lines) + "\n"
 
 
 def summary(results: Sequence[Result]) -> str:
@@ -57,7 +73,8 @@ symbol of MXNet cannot give
 - not applicable: {left_out}
 
 A row counts the samples of an entry. `MXNet ops` are the ops in the symbols of those with parity, the most frequent
-first; `corrected` are the attributes that are always written, since the frameworks' defaults differ (docs/traps.md).
+first. `corrected` are the attributes that are always written, since the frameworks' defaults differ, and what else the
+rule corrects; the links lead to what is told of it in docs/traps.md.
 A refusal is an error with its reason and place; nothing is written then. `no elements` is a sample whose result is
 {EMPTY}. No sample that has parity may lose it
 (tests/conformance/baseline.txt).
@@ -77,7 +94,7 @@ def _row(name: str, rows: Iterable[Result]) -> str:
         f"`{name}`",
         *_forms(name),
         _listed([f"`{op}`" for op, _ in ops.most_common()]),
-        _corrected(attr for r in rows for attr in r.corrected),
+        corrected.cell(name, [attr for r in rows for attr in r.corrected], corrections()),
         *(str(counts[status]) for status in ("parity", "refused", "n/a")),
         _reasons(r.why for r in rows if r.status == "refused"),
     ]
@@ -96,14 +113,6 @@ def _forms(name: str) -> list[str]:
 def _listed(items: Sequence[str]) -> str:
     more = f" and {len(items) - MOST_OPS} more" if len(items) > MOST_OPS else ""
     return ", ".join(items[:MOST_OPS]) + more
-
-
-def _corrected(attributes: Iterable[str]) -> str:
-    by_op: dict[str, list[str]] = {}
-    for attribute in dict.fromkeys(attributes):
-        op, _, key = attribute.rpartition(".")
-        by_op.setdefault(op, []).append(key)
-    return "; ".join(f"`{op}`: {', '.join(keys)}" for op, keys in by_op.items())
 
 
 def _reasons(whys: Iterable[str]) -> str:

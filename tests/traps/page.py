@@ -1,0 +1,102 @@
+"""docs/traps.md: every correction, family by family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.traps.corrections import Correction, anchor
+
+PAGE = Path(__file__).parents[2] / "docs" / "traps.md"
+RULES, IDIOMS = "codegen/rules", "codegen/idioms"
+# The files of each family, in the order of the page.
+FAMILIES = {
+    "Normalisation": (f"{RULES}/norm.py",),
+    "Convolution": (f"{RULES}/conv.py", f"{IDIOMS}/windows.py"),
+    "Pooling": (f"{IDIOMS}/pooling.py", f"{RULES}/pool.py", f"{RULES}/unpool.py"),
+    "Linear layers, products and embeddings": (
+        f"{IDIOMS}/products.py",
+        f"{RULES}/linear.py",
+        f"{RULES}/bag.py",
+        f"{RULES}/linalg.py",
+    ),
+    "Recurrent layers": (f"{RULES}/rnn.py",),
+    "Attention": (f"{RULES}/attention.py",),
+    "Activations": (f"{RULES}/activation.py",),
+    "Resizing, padding and sampling": (
+        f"{RULES}/resize.py",
+        f"{RULES}/pad.py",
+        f"{RULES}/sample.py",
+        f"{RULES}/shuffle.py",
+    ),
+    "Losses": (f"{RULES}/ctc.py",),
+    "Arithmetic and logic": (f"{IDIOMS}/elementwise.py", f"{RULES}/arithmetic.py", f"{RULES}/logic.py"),
+    "Reductions and sorting": (f"{IDIOMS}/reductions.py", f"{RULES}/reduce.py", f"{RULES}/sort.py"),
+    "Shapes, axes and indices": (
+        f"{IDIOMS}/shapes.py",
+        f"{IDIOMS}/cuts.py",
+        f"{RULES}/layout.py",
+        f"{RULES}/join.py",
+        f"{RULES}/index.py",
+        f"{RULES}/write.py",
+        f"{RULES}/create.py",
+        "codegen/lower/node.py",
+    ),
+    "Names and weights": (
+        "codegen/builder/builder.py",
+        "codegen/builder/leaves.py",
+        "codegen/naming/namer.py",
+        "codegen/weights.py",
+    ),
+    "Fusion": ("codegen/passes/fusion.py",),
+    "Running and comparing": (
+        "codegen/artifacts.py",
+        "codegen/proof/run.py",
+        "tracer/capture.py",
+        "tracer/conversion.py",
+    ),
+}
+HEAD = """\
+# Where MXNet 1.9.1 differs from PyTorch
+
+`make traps` writes this page from the docstrings of the functions that correct each difference. The examples are
+run by `tests/test_traps.py`: `converted` converts a net, checks that both frameworks agree and prints the
+generated code; Variables, MXNet's own and the checkpoint's, are left out. "Measured" is what the installed mxnet did
+with a few numbers; every default is read from `mx.sym.<Op>.__doc__` (`tests/test_mxnet_defaults.py`).
+"""
+
+
+def text(corrections: Sequence[Correction]) -> str:
+    """The page. KeyError where a file belongs to no family."""
+    places = {file: family for family, files in FAMILIES.items() for file in files}
+    families: dict[str, list[Correction]] = {family: [] for family in FAMILIES}
+    for correction in corrections:
+        families[places[correction.file]].append(correction)
+    for family, found in families.items():
+        found.sort(key=lambda c: FAMILIES[family].index(c.file))
+    contents = "".join(f"- [{f}](#{anchor(f)}): {len(found)}\n" for f, found in families.items())
+    sections = (f"\n## {f}\n{''.join(map(_entry, found))}" for f, found in families.items())
+    return f"{HEAD}\n{contents}{''.join(sections)}"
+
+
+def _entry(c: Correction) -> str:
+    ops = f"For `{'`, `'.join(c.ops)}`, in" if c.ops else "In"
+    return f"""
+### {c.title}
+
+| | |
+| --- | --- |
+| torch | {_cell(c.torch)} |
+| MXNet 1.9.1 | {_cell(c.mxnet)} |
+| we write | {_cell(c.we_write)} |
+
+{ops} [`{c.file}`](../{c.file}), `{c.function}`. Source: {c.source}
+
+```pycon
+{c.example}
+```
+"""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
