@@ -59,7 +59,7 @@ FIRST_LIST = {
 # What docs/traps.md held beyond that list before it was generated.
 LATER = {
     "weights stay as they are": "codegen/proof/run.py:_bound",
-    "float32 rounding of an ill-conditioned net": "tracer/conversion.py:Conversion._compared_in_double",
+    "float32 rounding of an ill-conditioned net": "tracer/verify.py:_outputs_in_double",
     "operators on tensors have no names": "codegen/builder/builder.py:Builder.with_number",
     "relu(bn(c)) and c, both used": "codegen/passes/fusion.py:_is_fused_wrongly",
     "relu(c) and c - 1, where c is a Linear": "codegen/passes/fusion.py:_copied_linears",

@@ -45,7 +45,7 @@ def call_of(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
 
 
 def _as_tuple(index: Any) -> Any:
-    """A list of numbers, which names places along the first axis; the IR would read one number for each axis."""
+    """A list of numbers in a tuple: it names places along the first axis, not one for each axis."""
     return (index,) if isinstance(index, list) and not any(_is_cut(i) for i in index) else index
 
 

@@ -137,7 +137,7 @@ def _copied(model: nn.Module, fakes: SharedFakes | None) -> nn.Module:
 
 @contextlib.contextmanager
 def _quiet_torch() -> Iterator[None]:
-    """Without torch's warnings about prototypes of its own, which it uses inside and which nobody here asked for."""
+    """Without torch's warnings about its own prototypes, which it uses inside itself."""
     logger = logging.getLogger("torch._subclasses.fake_tensor")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
 from codegen.problems import RequestError
@@ -99,9 +101,6 @@ def _head(path: str) -> bytes:
 
 
 def _read_safetensors(path: str) -> Any:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError) as error:

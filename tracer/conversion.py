@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 
 from codegen.artifacts import Paths, load_symbol, write_all
@@ -20,27 +19,18 @@ from codegen.passes.fusion import guarded
 from codegen.passes.softmax import with_softmax
 from codegen.problems import RequestError
 from codegen.program import Program
-from codegen.proof.compare import (
-    TOLERANCE,
-    Agreement,
-    OutputAgreement,
-    compare_layers,
-    compare_outputs,
-    difference,
-)
-from codegen.proof.randomise import randomise
+from codegen.proof.compare import TOLERANCE, Agreement
 from codegen.proof.same_symbol import same_symbol
 from codegen.weights import contrast, parameters
 from codegen.write.file import written_file
 from codegen.write.render import render
 from codegen.write.templates import Templates, templates_of
 from codegen.written import File, Origin
-from tracer.capture import recorded_values, run
-from tracer.copies import full_state, module_copy
+from tracer.copies import full_state
 from tracer.input_search import find_inputs
-from tracer.inputs import InputSpec, inputs_from_tensors, make_inputs
+from tracer.inputs import InputSpec, inputs_from_tensors
 from tracer.trace import check_taps, runs, trace
-from tracer.verify import nudged
+from tracer.verify import Comparison, Sides, verify, with_random_weights
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -48,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Conversion:
-    """A converted net: the IR, the target program, the generated code, and on demand symbol, weights, proof."""
+    """A converted net: IR, target program and generated code; on demand symbol, weights and proof."""
 
     model: nn.Module
     inputs: tuple[InputSpec, ...]
@@ -65,18 +55,19 @@ class Conversion:
         return load_symbol(self.code, identifier(self.program.name))
 
     @functools.cached_property
-    def _shared(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _shared_weights(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """(arg_params, aux_params) that share the memory of the model's: to be read only."""
         return parameters(self.program, full_state(self.model))
 
     @functools.cached_property
     def arg_params(self) -> dict[str, mx.nd.NDArray]:
         """Name -> NDArray of the parameters: copies, which may be bound and trained."""
-        return {k: v.copy() for k, v in self._shared[0].items()}
+        return {k: v.copy() for k, v in self._shared_weights[0].items()}
 
     @functools.cached_property
     def aux_params(self) -> dict[str, mx.nd.NDArray]:
         """Name -> NDArray of the auxiliary states (BatchNorm's moving statistics): copies."""
-        return {k: v.copy() for k, v in self._shared[1].items()}
+        return {k: v.copy() for k, v in self._shared_weights[1].items()}
 
     @property
     def contrast(self) -> str:
@@ -91,103 +82,22 @@ class Conversion:
         With `fresh` a copy with random parameters and statistics is compared as well, since fresh
         ones hide errors. With `layers` every op is compared too, on the last copy.
         """
-        models = [("its own parameters", self.model)]
+        all_sides = [Sides("its own parameters", self.model, self._shared_weights)]
         if fresh:
-            models.append(("random parameters", self._randomised(seed)))
-        outputs: list[OutputAgreement] = []
-        found: tuple[Any, ...] = ()
-        for label, model in models:
-            params = self._shared if model is self.model else parameters(self.program, full_state(model))
-            for batch in self._batches():
-                inputs = make_inputs(self.inputs, batch, seed)
-                outputs += self._compared(model, params, inputs, batch, label, tolerance)
-            if layers and (model is models[-1][1] or not all(o.within(tolerance) for o in outputs)):
-                inputs = make_inputs(self.inputs, None, seed)
-                values = recorded_values(model, inputs, self.taps)
-                found = compare_layers(self.symbol, params, self.program, inputs, values)
-                if not all(o.within(tolerance) for o in outputs):
-                    break
-        return Agreement(tuple(outputs), found, tolerance)
-
-    def _randomised(self, seed: int) -> nn.Module:
-        copied = module_copy(self.model)
-        # Other inputs than those compared: statistics of these very signals would cancel them.
-        randomise(copied, make_inputs(self.inputs, None, seed + 1))
-        return copied
-
-    def _compared(
-        self,
-        model: nn.Module,
-        params: Any,
-        inputs: dict[str, torch.Tensor],
-        batch: int,
-        label: str,
-        tolerance: float,
-    ) -> list[OutputAgreement]:
-        expected = self._expected(model, inputs)
-        found = list(compare_outputs(self.symbol, params, self.program, inputs, expected, batch, label))
-        if all(o.within(tolerance) for o in found):
-            return found
-        return self._compared_in_double(model, params, inputs, batch, label, tolerance, expected) or found
-
-    def _compared_in_double(
-        self,
-        model: nn.Module,
-        params: Any,
-        inputs: dict[str, torch.Tensor],
-        batch: int,
-        label: str,
-        tolerance: float,
-        single: list[torch.Tensor],
-    ) -> list[OutputAgreement] | None:
-        """The comparison in float64.
-
-        None unless torch's own float32 rounding is above the usual tolerance; not above a smaller one that
-        was asked for: then float32 is what is asked about. Rounding shows as the distance to float64, and
-        where a net chooses (the place of a maximum) as what inputs do that differ in their last bits.
-
-        torch: float32 rounding of an ill-conditioned net can exceed 1e-4 by itself.
-        MXNet: the same, in another way.
-        We write: nothing. Where torch's float32 is off torch's float64, both are compared in float64.
-        Source: torch.finfo; measured.
-
-        >>> agreement(lambda x: torch.sin(1e6 * x.sum(1)), (2, 64)).outputs[0].double
-        True
-        """
-        wide = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
-        try:
-            double = self._expected(module_copy(model).double(), wide)
-            others = [double, *(self._expected(model, nudged(inputs, seed)) for seed in range(4))]
-            noise = max(
-                difference(s.double().numpy(), o.double().numpy())
-                for other in others
-                for s, o in zip(single, other, strict=True)
-            )
-            if noise < max(tolerance, TOLERANCE) / 4:
-                return None
-            return list(
-                compare_outputs(self.symbol, params, self.program, wide, double, batch, label, double=True)
-            )
-        except Exception:  # noqa: BLE001 - a net that cannot be run in float64 is judged in float32
-            return None
-
-    def _expected(self, model: nn.Module, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-        expected = run(model, inputs, self.taps)
-        if self.program.calls[-1].op == "SoftmaxOutput":
-            return [torch.softmax(expected[0], 1)]
-        return expected
-
-    def _batches(self) -> tuple[int, ...]:
+            other = with_random_weights(self.model, self.inputs, seed)
+            all_sides.append(Sides("random parameters", other, parameters(self.program, full_state(other))))
         batch = self.graph.batch
-        return (batch, 2 * batch) if self.graph.free_batch else (batch,)
+        batches = (batch, 2 * batch) if self.graph.free_batch else (batch,)
+        comparison = Comparison(self.symbol, self.program, self.inputs, self.taps, batches, tolerance, seed)
+        return verify(comparison, all_sides, layers)
 
     def files(self, path: Path, weights: bool = True) -> dict[Path, Any]:
         """What `save` writes, by path."""
         paths = Paths(path)
         files: dict[Path, Any] = {paths.code: self.code, paths.symbol: self.symbol.tojson()}
         if weights:
-            arg = {f"arg:{k}": v for k, v in self._shared[0].items()}
-            aux = {f"aux:{k}": v for k, v in self._shared[1].items()}
+            arg = {f"arg:{k}": v for k, v in self._shared_weights[0].items()}
+            aux = {f"aux:{k}": v for k, v in self._shared_weights[1].items()}
             files[paths.params] = arg | aux
             files[paths.contrast] = self.contrast
         return files
@@ -212,8 +122,8 @@ def convert(
 
     `inputs` are example tensors, one for each argument of `forward`, axis 0 the batch; None finds them.
     `templates` is a folder whose templates take the place of fx2mx's own (docs/templates.md).
-    The module is left as it was; it is converted in eval mode. Without `proved` mxnet is not imported, and the
-    folded code is not held against the flat one.
+    The module is left as it was; it is converted in eval mode. Without `proved` mxnet is not imported, and
+    the folded code is not held against the flat one.
 
     Raises ConversionError with every refusal, RequestError where the request itself is wrong.
     """
@@ -311,9 +221,8 @@ def _in_look(made: File, look: Templates, plain: str, function: str, proved: boo
         what = f"{type(error).__name__}: {error}"
         raise RequestError(f"--templates {look.folder}: the code that they print fails: {what}") from error
     if not same:
-        raise RequestError(
-            f"--templates {look.folder}: the code that they print gives another symbol than that of fx2mx's own"
-        )
+        what = "the code that they print gives another symbol than that of fx2mx's own"
+        raise RequestError(f"--templates {look.folder}: {what}")
     return code
 
 

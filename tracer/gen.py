@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codegen.problems import ConversionError, RequestError
-from tracer.report import agreement_text, disagreement_text, print_diff, say, say_error
+from tracer.report import (
+    agreement_text,
+    converted_text,
+    disagreement_text,
+    ops_text,
+    print_diff,
+    say,
+    say_error,
+)
 
 if TYPE_CHECKING:
     from tracer.conversion import Conversion
@@ -79,7 +88,8 @@ class Options:
     "inputs",
     multiple=True,
     metavar="[NAME=]DIMS[:DTYPE]",
-    help="One for each input of forward: 1,3,224,224 or ids=1,128:int64 or ids=@ids.npy. Axis 0 is the batch unless an N marks another: x=35,N,200. Found from the layers when left out.",
+    help="One for each input of forward: 1,3,224,224 or ids=1,128:int64 or ids=@ids.npy. Axis 0 is the "
+    "batch unless an N marks another: x=35,N,200. Found from the layers when left out.",
 )
 @click.option(
     "--weights",
@@ -177,7 +187,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def run(options: Options) -> int:
     """Do what was asked; the exit status."""
-    # torch.jit.script'ed helpers cannot be traced through; read by torch when it is imported.
+    # Functions of torch.jit.script cannot be traced through; torch reads this when it is imported.
     os.environ.setdefault("PYTORCH_JIT", "0")
     try:
         return _run(options)
@@ -271,44 +281,31 @@ def _convert(options: Options, loaded: LoadedModel) -> Conversion:
         conversion = convert(loaded.model, None, loaded.name, **settings)
     for note in conversion.notes:
         say(note)
-    sizes = "any batch size" if conversion.graph.free_batch else f"batch size {conversion.graph.batch} only"
-    say(f"{loaded.name}: {len(conversion.program.calls)} MXNet ops; {sizes}, other sizes as in DATA_SHAPES")
+    say(converted_text(loaded.name, conversion.program, conversion.graph))
     return conversion
 
 
 def _command_line(options: Options, loaded: LoadedModel) -> str:
     """The command that makes this file, with what changes its text and nothing of the folder."""
-    parts = ["python -m tracer.gen", _quoted(loaded.origin), "--out", _quoted(options.out.name)]
+    parts = ["python -m tracer.gen", shlex.quote(loaded.origin), "--out", shlex.quote(options.out.name)]
     if options.kwargs:
-        parts += ["--kwargs", _quoted(json.dumps(options.kwargs, sort_keys=True))]
+        parts += ["--kwargs", shlex.quote(json.dumps(options.kwargs, sort_keys=True))]
     for text in options.inputs:
-        parts += ["--input", _quoted(text)]
+        parts += ["--input", shlex.quote(text)]
     if options.taps:
-        parts += ["--tap", _quoted(",".join(options.taps))]
+        parts += ["--tap", shlex.quote(",".join(options.taps))]
     if options.softmax:
         parts.append("--softmax")
     for plugin in options.plugins:
-        parts += ["--plugin", _quoted(plugin.name)]
+        parts += ["--plugin", shlex.quote(plugin.name)]
     if options.templates is not None:
-        parts += ["--templates", _quoted(options.templates.resolve().name)]
+        parts += ["--templates", shlex.quote(options.templates.resolve().name)]
     return " ".join(parts)
-
-
-def _quoted(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
 
 
 def _dry_run(options: Options, loaded: LoadedModel) -> int:
     conversion = _convert(options, loaded)
-    counts: dict[str, int] = {}
-    for call in conversion.program.calls:
-        name = call.op if " " not in call.op else f"{call.op} (operator)"
-        counts[name] = counts.get(name, 0) + 1
-    click.echo("would be converted, by MXNet op:")
-    for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        click.echo(f"  {count:5d}  {name}")
+    click.echo(ops_text(conversion.program))
     click.echo("nothing was written (--dry-run)")
     return 0
 

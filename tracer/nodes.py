@@ -44,7 +44,7 @@ class Nodes:
         return self._node_of.get(id(tensor))
 
     def node_of(self, tensor: torch.Tensor) -> fx.Node:
-        """The node whose value a tensor has; a parameter, a buffer or a constant gets its own when it is read.
+        """The node whose value a tensor has; parameters, buffers and constants get theirs when they are read.
 
         Raises Refusal for a tensor that comes from a call that was not recorded.
         """
@@ -145,7 +145,7 @@ class Nodes:
     def tie(
         self, node: fx.Node, outs: Sequence[torch.Tensor], is_given: bool = False, is_drawn: bool = False
     ) -> None:
-        """Tie tensors to the node that made them. Inputs and parameters are given; random numbers are drawn."""
+        """Tie tensors to the node that made them. Inputs and parameters are given, random numbers drawn."""
         node.meta.setdefault("source", self._frames.source())
         traced = (
             (is_given and any(o.numel() for o in outs))  # of an empty tensor there is no value to know

@@ -12,7 +12,9 @@ WAY_OUT = (
 )
 # A better way out than the usual one, by what the refusal says was called.
 WAYS_OUT = {
-    "pack_padded_sequence()": "call the layer on the padded sequences: all of one length, or with a mask after it"
+    "pack_padded_sequence()": (
+        "call the layer on the padded sequences: all of one length, or with a mask after it"
+    )
 }
 # What makes a tensor of another's dtype, and what makes it without the other: recorded as the latter, so
 # that the result does not seem to depend on the other's values.

@@ -52,7 +52,7 @@ def tap_hook(
 
 
 def in_order(caught: Mapping[str, list[_T]], taps: Sequence[str]) -> list[_T]:
-    """All that the taps caught. RequestError for one that the net does not call, or that returns no tensor."""
+    """All that the taps caught. RequestError for a tap that is not called, or that returns no tensor."""
     for tap in taps:
         if tap not in caught:
             raise RequestError(f"--tap {tap}: forward does not call this module, so that it has no output")

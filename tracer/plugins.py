@@ -9,8 +9,8 @@
     @tracer.rule("Scale", module=True)  # every module of that class is one op, its code untouched
     def scale(b, x, weight, power): ...
 
-A rule's first argument is the `codegen.builder.builder.Builder`; the others are the function's arguments by name, or
-those of the module's forward and, after them, any parameter, buffer or plain attribute of the module.
+A rule's first argument is the `codegen.builder.builder.Builder`. The others are the function's arguments by
+name, or those of the module's forward and, after them, parameters, buffers and plain attributes of it.
 """
 
 from __future__ import annotations

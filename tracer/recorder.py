@@ -42,7 +42,7 @@ class Capture:
     - `types`: (shape, dtype) of each output, and `strides` of each;
     - `source`: where in the user's code it stands;
     - `traced`: whether its value depends on inputs or parameters, or is drawn; where not, `value` holds it;
-    - `keys` (of `get_attr`): the state-dict keys, none for a constant; `derived`, the keys it is computed from;
+    - `keys` (of `get_attr`): its state-dict keys, none for a constant; `derived`: those it is computed from;
     - `item` (of one output of a call that has several): the node of the call, and which output.
     """
 

@@ -1,15 +1,32 @@
-"""What the command says."""
+"""What the command says: its texts, and how they are printed."""
 
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from codegen.ir import Graph
+    from codegen.program import Program
     from codegen.proof.compare import Agreement
+
+
+def converted_text(name: str, program: Program, graph: Graph) -> str:
+    """How large the net is, and for which batch sizes it is converted."""
+    sizes = "any batch size" if graph.free_batch else f"batch size {graph.batch} only"
+    return f"{name}: {len(program.calls)} MXNet ops; {sizes}, other sizes as in DATA_SHAPES"
+
+
+def ops_text(program: Program) -> str:
+    """How often each op of MXNet is called, the most frequent first."""
+    names = [c.op if " " not in c.op else f"{c.op} (operator)" for c in program.calls]
+    counts = sorted(Counter(names).items(), key=lambda pair: (-pair[1], pair[0]))
+    lines = [f"  {count:5d}  {name}" for name, count in counts]
+    return "\n".join(["would be converted, by MXNet op:", *lines])
 
 
 def agreement_text(agreement: Agreement) -> str:
@@ -34,13 +51,12 @@ def disagreement_text(agreement: Agreement, layered: Agreement) -> str:
     ]
     first = layered.first_divergence
     if first is not None:
-        lines.append(
-            f"the first layer at which they diverge is {first.name} ({first.source}), by {first.difference:.1e}"
-        )
+        place = f"{first.name} ({first.source})"
+        lines.append(f"the first layer at which they diverge is {place}, by {first.difference:.1e}")
     elif others := {o.batch for o in agreement.outputs if o.within(agreement.tolerance)} - {worst.batch}:
         lines.append(
-            f"at batch {max(others)} they agree: does forward do something else at batch {worst.batch}, where each "
-            "layer alone agrees?"
+            f"at batch {max(others)} they agree: does forward do something else at batch {worst.batch}, "
+            "where each layer alone agrees?"
         )
     elif layered.layers:
         lines.append(

@@ -1,4 +1,4 @@
-"""What the author wrote: which local variable a line of `forward` assigns, and its code."""
+"""What the user wrote: which local variable a line of `forward` assigns, and its code."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement of the author's: the local variable that it assigns ('' for none), and its code on one line.
+    """A statement of the user's: the local variable that it assigns ('' for none), and its code on one line.
 
-    `targets` are the variables of `q, k, v = ...` where the value gives them in that order. `is_argument` tells
-    of a target that is an argument of the function that it stands in.
+    `targets` are the variables of `q, k, v = ...` where the value gives them in that order. `is_argument`
+    tells of a target that is an argument of the function that it stands in.
     """
 
     target: str = ""
@@ -50,7 +50,10 @@ def _statements(file: str) -> dict[int, Statement]:
 
 
 def _target(node: ast.AST) -> str:
-    """The variable that a statement assigns; '' where several results meet in one list: which is meant is not known."""
+    """The variable that a statement assigns.
+
+    None ('') where the value lists several calls: which of them a line of code is, is not known.
+    """
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
         target = node.targets[0]
     elif isinstance(node, ast.AugAssign | ast.AnnAssign):

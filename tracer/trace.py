@@ -51,7 +51,7 @@ def trace(model: nn.Module, specs: tuple[InputSpec, ...], taps: Sequence[str] = 
 
 
 def _initialise(model: nn.Module, specs: tuple[InputSpec, ...]) -> None:
-    """Give the lazy modules their parameters, as their first call does: the one thing that is done to a user's net."""
+    """Give the lazy modules their parameters, as their first call does: the one change to a user's net."""
     if not any(is_lazy(t) for t in (*model.parameters(), *model.buffers())):
         return
     training = {module: module.training for module in model.modules()}

@@ -16,7 +16,7 @@ import codegen.problems
 from codegen.problems import Problem
 
 _TORCH_DIR = os.path.dirname(torch.__file__) + os.sep
-# This project's: what a decomposition calls stands on no line of the author's.
+# This project's: what a decomposition calls stands on no line of the user's.
 _OWN_DIRS = tuple(
     os.path.dirname(os.path.abspath(file)) + os.sep for file in (__file__, codegen.problems.__file__)
 )
@@ -49,7 +49,7 @@ def file_of(module: nn.Module) -> str:
 
 
 def user_line(frame: FrameType | None, end: CodeType) -> tuple[str, int]:
-    """The author's line that runs; none where only torch's own code does."""
+    """(file, line) of the user's line that runs; ('', 0) where only torch's own code does."""
     while frame is not None and frame.f_code is not end:
         if is_user_file(frame.f_code.co_filename):
             return frame.f_code.co_filename, frame.f_lineno
@@ -58,7 +58,7 @@ def user_line(frame: FrameType | None, end: CodeType) -> tuple[str, int]:
 
 
 def forward_line(frame: FrameType | None, end: CodeType) -> tuple[str, int]:
-    """The line of the author's forward that runs: not that of a function that it calls."""
+    """(file, line) of the user's forward that runs: not that of a function that it calls."""
     while frame is not None and frame.f_code is not end:
         if frame.f_code.co_name == "forward" and is_user_file(frame.f_code.co_filename):
             return frame.f_code.co_filename, frame.f_lineno

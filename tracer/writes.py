@@ -1,4 +1,4 @@
-"""In-place writes become new values: of the tensor, of what it is a view of, and of the other views of that."""
+"""In-place writes become new values: of the tensor, of its base where it is a view, and of their views."""
 
 from __future__ import annotations
 

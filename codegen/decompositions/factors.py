@@ -13,7 +13,7 @@ Tensor = torch.Tensor
 
 
 def _order(pivots: Tensor, size: int) -> Tensor:
-    """The permutation matrix of LAPACK's pivots: row i was swapped with row pivots[i] - 1, one after the other."""
+    """The permutation matrix of LAPACK's pivots: in turn, each row i was swapped with row pivots[i] - 1."""
     found = torch.eye(size)
     for i in range(pivots.shape[-1]):
         here = (torch.arange(size) == i).float()

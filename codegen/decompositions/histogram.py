@@ -70,7 +70,7 @@ def _hits(x: Tensor, edges: Tensor, given: bool) -> Tensor:
 
 
 def _above(x: Tensor, edges: Tensor) -> Tensor:
-    """The place of the first edge above each value, by the bisection of C++, also where edges do not ascend."""
+    """The place of the first edge above each value: C++'s bisection, also where edges do not ascend."""
     first = torch.zeros_like(x)
     count = torch.full_like(x, edges.shape[0])
     for _ in _range(edges.shape[0].bit_length()):

@@ -43,7 +43,7 @@ def fractional_max_pool_with_indices(
 def _fractional(
     input: Tensor, kernel_size: Any, output_size: Any, output_ratio: Any, samples: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Windows that begin at trunc((i + u) a) - trunc(u a), with u the random sample of a plane and an axis."""
+    """Window i begins at trunc((i + u) a) - trunc(u a), with u the random sample of a plane and an axis."""
     if samples is None:
         raise NotWritten  # the windows are drawn
     axes = samples.shape[-1]

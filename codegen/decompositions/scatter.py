@@ -58,7 +58,7 @@ def scatter_add_into_some_rows(input: Tensor, dim: int, index: Tensor, src: Tens
 
 
 def _area(input: Tensor, dim: int, index: Tensor) -> tuple[slice, ...]:
-    """The part of the input that the index reaches: all along `dim`, as long as the index along the others."""
+    """The part of the input that the index reaches: all along `dim`, the index's size along the others."""
     axis = dim % input.dim()
     return tuple(slice(0, index.shape[a]) if a != axis else slice(None) for a in range(input.dim()))
 

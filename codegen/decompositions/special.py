@@ -14,7 +14,7 @@ BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)  # of 
 
 @decomposes("digamma")
 def digamma(input: Tensor) -> Tensor:
-    """The asymptotic series from 10 on, reached by the recurrence; the left half is the right half's mirror."""
+    """The asymptotic series from 10 on, reached by the recurrence; left of 0, the mirror of the right."""
     x = input.double()
     left = x <= 0
     z = torch.where(left, 1 - x, x)
@@ -36,7 +36,7 @@ def digamma(input: Tensor) -> Tensor:
 
 @decomposes("polygamma")
 def polygamma(n: int, input: Tensor) -> Tensor:
-    """Hurwitz's zeta by Euler and Maclaurin from 12 on; the left half is the right half's mirror."""
+    """Hurwitz's zeta by Euler and Maclaurin from 12 on; left of 0, the mirror of the right."""
     if n == 0:
         return torch.digamma(input)
     x = input.double()

@@ -53,7 +53,7 @@ FAMILIES = {
         "codegen/artifacts.py",
         "codegen/proof/run.py",
         "tracer/capture.py",
-        "tracer/conversion.py",
+        "tracer/verify.py",
     ),
 }
 HEAD = """\
