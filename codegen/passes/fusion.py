@@ -129,7 +129,7 @@ def _separate(
 
 
 def _copy(made_by: Call, operand: Operand, shape: Shape | None, calls: list[Call], comment: str) -> Call:
-    keep = (-2,) if shape is None else (0,) * max(1, len(shape))
+    keep = (-2,) if shape is None else (0,) * max(1, len(shape))  # all sizes, or each
     name = _free_name(f"{made_by.name}_copy", calls)
     attrs = (("shape", keep),)
     return Call(
@@ -152,8 +152,7 @@ def _with_copies(program: Program, copied: Mapping[int, str]) -> Program:
         calls.append(replace(call, inputs=tuple((slot, moved(o, read)) for slot, o in call.inputs)))
         made[index] = read[index] = len(calls) - 1
         if index in copied:
-            shape = call.shapes[0] if call.shapes else None
-            calls.append(_copy(call, Out(made[index]), shape, [*program.calls, *calls], copied[index]))
+            calls.append(_copy(call, Out(made[index]), None, [*program.calls, *calls], copied[index]))
             read[index] = len(calls) - 1
     return replace(
         program,
