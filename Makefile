@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: example zoo conformance bench golden test lint clean
+.PHONY: example zoo conformance traps bench golden test lint clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,10 @@ zoo: $(STAMP)
 
 conformance: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.conformance --processes $(WORKERS)
+
+# Writes docs/traps.md, and the links to it in docs/operators.md, from the docstrings of codegen/ and tracer/.
+traps: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.traps
 
 bench: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/depth.py

@@ -1,4 +1,4 @@
-"""Each correction of docs/traps.md, undone as if its rule had forgotten it, makes the default command fail.
+"""Corrections of docs/traps.md, each undone as if its rule had forgotten it, make the default command fail.
 
 What inference cannot show, so that no run can:
 - BatchNorm momentum=0.9 (torch 0.1), biased against unbiased running_var: read in training only.

@@ -1,7 +1,7 @@
 """What MXNet 1.9.1's oneDNN pass fuses wrongly, kept from it.
 
 The pass makes one op of a convolution or a FullyConnected and of what follows. It knows neither `broadcast_add`
-nor `Reshape`. Each pattern is told where it is corrected; tests/test_fusion.py holds all of them against mxnet.
+nor `Reshape`. Each pattern is told where it is corrected; tests/test_fusion.py holds all of it against mxnet.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _separate(
 
 
 def _copy(made_by: Call, operand: Operand, shape: Shape | None, calls: list[Call], comment: str) -> Call:
-    keep = (-2,) if shape is None else (0,) * max(1, len(shape))
+    keep = (-2,) if shape is None else (0,) * max(1, len(shape))  # all sizes, or each
     name = _free_name(f"{made_by.name}_copy", calls)
     attrs = (("shape", keep),)
     return Call(
@@ -152,8 +152,7 @@ def _with_copies(program: Program, copied: Mapping[int, str]) -> Program:
         calls.append(replace(call, inputs=tuple((slot, moved(o, read)) for slot, o in call.inputs)))
         made[index] = read[index] = len(calls) - 1
         if index in copied:
-            shape = call.shapes[0] if call.shapes else None
-            calls.append(_copy(call, Out(made[index]), shape, [*program.calls, *calls], copied[index]))
+            calls.append(_copy(call, Out(made[index]), None, [*program.calls, *calls], copied[index]))
             read[index] = len(calls) - 1
     return replace(
         program,

@@ -11,8 +11,8 @@ from tests.traps.corrections import Correction
 def cell(name: str, attributes: Iterable[str], told: Sequence[Correction]) -> str:
     """What is corrected for the entry `name`.
 
-    `attributes` (`BatchNorm.eps`) were seen in its symbols; each op links to what tells of it. After them stand the
-    other corrections of the entry's own rule.
+    `attributes` (`BatchNorm.eps`) were seen in its symbols; each op links to what tells of it. After them stand
+    the other corrections of the entry's own rule.
     """
     by_op: dict[str, list[str]] = {}
     for attribute in dict.fromkeys(attributes):

@@ -1,4 +1,4 @@
-"""`python -m tests.traps`: docs/traps.md and what docs/operators.md says of corrections, from the docstrings."""
+"""`python -m tests.traps` writes docs/traps.md, and the links to it in docs/operators.md, from the docstrings."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _LABEL = re.compile(rf"({'|'.join(PARTS)}): +")
 
 @dataclass(frozen=True)
 class Correction:
-    """What a docstring tells. `ops` are the torch ops whose rule the function is, none where it is no rule."""
+    """What a docstring tells. `ops` are the torch ops whose rule the function is: none where it is no rule."""
 
     file: str
     function: str
@@ -90,12 +90,11 @@ def parsed(docstring: str, file: str, function: str, ops: tuple[str, ...] = ()) 
         return None
     parts = tuple(found) + (("example",) if prompt else ())
     if parts != (*PARTS, "example"):
-        raise ValueError(
-            f"{file}:{function}: the parts of a correction are {', '.join(PARTS)} and an example; it has {', '.join(parts)}"
-        )
+        wanted = f"the parts of a correction are {', '.join(PARTS)} and an example"
+        raise ValueError(f"{file}:{function}: {wanted}; it has {', '.join(parts)}")
     title = " ".join(text.partition("\n\n")[0].split()).removesuffix(".")
     torch, mxnet, we_write, source = (" ".join(found[label]) for label in PARTS)
-    return Correction(file, function, ops, title, torch, mxnet, we_write, source, prompt.strip() + " " + example)
+    return Correction(file, function, ops, title, torch, mxnet, we_write, source, f">>> {example}")
 
 
 @functools.cache

@@ -59,10 +59,10 @@ FAMILIES = {
 HEAD = """\
 # Where MXNet 1.9.1 differs from PyTorch
 
-`make traps` writes this page from the docstrings of the functions that correct each difference. The examples are
-run by `tests/test_traps.py`: `converted` converts a net, checks that both frameworks agree and prints the
-generated code; Variables, MXNet's own and the checkpoint's, are left out. "Measured" is what the installed mxnet did
-with a few numbers; every default is read from `mx.sym.<Op>.__doc__` (`tests/test_mxnet_defaults.py`).
+`make traps` writes this page from the docstrings of the functions that correct each difference. The examples
+are run by `tests/test_traps.py`: `converted` converts a net, checks that both frameworks agree and prints the
+generated code without its Variables. "Measured" is what the installed mxnet did with a few numbers; every default
+is what `mx.sym.<Op>.__doc__` says (`tests/test_mxnet_defaults.py`).
 """
 
 
@@ -99,4 +99,6 @@ def _entry(c: Correction) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
+    """A text in a table: a bar would end its cell, and stars that are no code would lean the letters between."""
+    spans = text.replace("|", "\\|").split("`")
+    return "`".join(s if number % 2 else s.replace("*", "\\*") for number, s in enumerate(spans))
