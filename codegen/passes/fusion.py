@@ -1,7 +1,8 @@
 """What MXNet 1.9.1's oneDNN pass fuses wrongly, kept from it.
 
-The pass makes one op of a convolution or a FullyConnected and of what follows. It knows neither `broadcast_add`
-nor `Reshape`. Each pattern is told where it is corrected; tests/test_fusion.py holds all of it against mxnet.
+The pass makes one op of a convolution or a FullyConnected and of what follows. It knows neither
+`broadcast_add` nor `Reshape`. Each pattern is told where it is corrected; tests/test_fusion.py holds all of
+it against mxnet.
 """
 
 from __future__ import annotations
