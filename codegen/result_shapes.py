@@ -154,17 +154,17 @@ def taken(inputs: Shapes, attrs: Attrs) -> Shape:
     """The axis replaced by those of the index."""
     shape, index = inputs
     axis = attrs["axis"] % len(shape)
-    return (*shape[:axis], *index, *shape[axis + 1 :])
+    return (*shape[:axis], *(index or (1,)), *shape[axis + 1 :])
 
 
 def hot(inputs: Shapes, attrs: Attrs) -> Shape:
     """One more axis, `depth` long."""
-    return (*inputs[0], attrs["depth"])
+    return (*(inputs[0] or (1,)), attrs["depth"])
 
 
 def embedded(inputs: Shapes, attrs: Attrs) -> Shape:
     """One more axis, `output_dim` long."""
-    return (*inputs[0], attrs["output_dim"])
+    return (*(inputs[0] or (1,)), attrs["output_dim"])
 
 
 def connected(inputs: Shapes, attrs: Attrs) -> Shape:
