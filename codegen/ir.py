@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy.typing as npt
 
-# Variables that authors give to whatever comes.
+# Variables that users give to whatever comes.
 SAYS_NOTHING = frozenset(["", "x", "y", "z", "h", "out", "output"])
 
 
@@ -82,8 +82,8 @@ class Frame:
     `call` counts the calls of the same module (0 for the first), `library` is True for torch.nn's own
     classes, `file` is the name of the file that defines the class. `arguments` are the tensors that the call
     is given: (the argument of forward, the node's name, its output). `target` is the local variable to which
-    the caller assigns what the call returns, `line` where it does. `helper` marks a function of the author's
-    that forward calls: `cls` is then its name.
+    the caller assigns what the call returns, `line` where it does. `is_function` marks a
+    function of the user's that forward calls: `cls` is then its name.
     """
 
     path: str
@@ -94,14 +94,14 @@ class Frame:
     arguments: tuple[tuple[str, str, int], ...] = ()
     target: str = ""
     line: int = 0
-    helper: bool = False
+    is_function: bool = False
 
 
 @dataclass(frozen=True)
 class Source:
     """Where in the user's code a node comes from; survives every stage.
 
-    `target` is the local variable that the author's statement assigns, `targets` are those of `q, k, v =
+    `target` is the local variable that the user's statement assigns, `targets` are those of `q, k, v =
     ...`, `text` its code. `local` is the variable in a function that forward calls, where `target` is
     forward's.
     """

@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from torch import fx
 
 from codegen.ir import Dim, Ref
 
+# Names that torch has for an op that it also has under another one: each op has one rule.
 ALIASES = {
     "absolute": "abs",
     "alias_copy": "alias",
@@ -97,41 +99,14 @@ ALIASES = {
     "truediv": "div",
     "xor": "bitwise_xor",
 }
-CASTS = frozenset(
-    [
-        "to",
-        "type",
-        "type_as",
-        "float",
-        "half",
-        "double",
-        "bfloat16",
-        "long",
-        "int",
-        "short",
-        "byte",
-        "char",
-        "bool",
-    ]
-)
+# All are the op `to` of the IR: what they cast to stands in the type of the result.
+CASTS = frozenset("to type type_as float half double bfloat16 long int short byte char bool".split())
 # Arguments that say where or how a tensor is stored, never what is in it.
 STORAGE = frozenset(
-    [
-        "device",
-        "layout",
-        "memory_format",
-        "pin_memory",
-        "non_blocking",
-        "copy",
-        "requires_grad",
-        "_stacklevel",
-        "names",
-        "out",
-        "inplace",
-        "generator",
-        "implicit",
-    ]
+    "device layout memory_format pin_memory non_blocking copy requires_grad _stacklevel names out inplace "
+    "generator implicit".split()
 )
+# torch takes numpy's names of arguments too, and schemas call the first one `self`.
 NUMPY_NAMES = {
     "axis": "dim",
     "keepdims": "keepdim",
@@ -140,13 +115,12 @@ NUMPY_NAMES = {
     "a": "input",
     "b": "other",
 }
+# (op, the schema's name of an argument): the name that torch's Python has for it.
 RENAMED = {
     ("dropout", "train"): "training",
     ("feature_dropout", "train"): "training",
     ("split", "split_size_or_sections"): "split_size",
     ("split", "tensor"): "input",
-    ("prelu", "weight"): "weight",
-    ("where", "self"): "input",
     ("transpose", "axis0"): "dim0",
     ("transpose", "axis1"): "dim1",
     ("lstm", "train"): "training",
@@ -154,6 +128,11 @@ RENAMED = {
     ("rnn_tanh", "train"): "training",
     ("rnn_relu", "train"): "training",
 }
+# Methods that give a value in Python keep their underscores: `__bool__` asks for one, `bool` casts.
+CONVERSIONS = frozenset("index int bool float len contains complex array".split())
+# `1 + x` calls __radd__, `x += 1` calls __iadd__: both are `add`.
+REFLECTED = frozenset("radd rsub rmul rdiv rtruediv rpow rmatmul rfloordiv rmod".split())
+IN_PLACE = frozenset("iadd isub imul idiv itruediv ipow ifloordiv imod iand ior ixor ilshift irshift".split())
 
 
 @functools.cache
@@ -174,25 +153,12 @@ def op_name(func: Callable[..., Any]) -> str:
 
 
 def _operator_name(name: str) -> str:
-    if name in {"index", "invert", "int", "bool", "float", "len", "contains", "complex", "array"}:
-        return {"invert": "invert"}.get(name, f"__{name}__")
-    reflected = {"radd", "rsub", "rmul", "rdiv", "rtruediv", "rpow", "rmatmul", "rfloordiv", "rmod"}
-    if name in reflected | {"rand", "ror", "rxor"}:
-        return name[1:] if name not in {"rand", "ror", "rxor"} else f"bitwise_{name[1:]}"
-    in_place = {
-        "iadd",
-        "isub",
-        "imul",
-        "idiv",
-        "itruediv",
-        "ipow",
-        "ifloordiv",
-        "imod",
-        "iand",
-        "ior",
-        "ixor",
-    }
-    return name[1:] if name in in_place | {"ilshift", "irshift"} else name
+    """The op of a method between double underscores: `add` of `__radd__` and of `__iadd__`."""
+    if name in CONVERSIONS:
+        return f"__{name}__"
+    if name in REFLECTED or name in IN_PLACE:
+        return name[1:]
+    return f"bitwise_{name[1:]}" if name in {"rand", "ror", "rxor"} else name
 
 
 def _is_reflected(func: Callable[..., Any]) -> bool:
@@ -251,7 +217,7 @@ def _bind_python(
     except TypeError:
         return None
     parameters = signature.parameters
-    return {k: v for k, v in bound.items() if not _same(v, parameters[k].default)}
+    return {k: v for k, v in bound.items() if not _is_default(v, parameters[k].default)}
 
 
 @functools.cache
@@ -275,7 +241,7 @@ def _bind_schema(raw: str, name: str, args: tuple[Any, ...], kwargs: Mapping[str
         # view(x, -1) is a size before it is a dtype.
         for arguments in (args, _packed(args)) if name != "view" else (_packed(args), args):
             for schema in _schemas(candidate):
-                bound = _fit(schema, arguments, kwargs)
+                bound = _bound_to(schema, arguments, kwargs)
                 if bound is not None:
                     return bound
     if not kwargs and len(args) == 1:
@@ -291,65 +257,80 @@ def _packed(args: tuple[Any, ...]) -> tuple[Any, ...]:
     return (*args[: ints[0]], tuple(args[ints[0] :]))
 
 
-Schema = tuple[tuple[str, str, bool, bool, Any], ...]
-"""(name, type, keyword only, has a default, the default) of each argument."""
+@dataclass(frozen=True)
+class SchemaArgument:
+    """One argument of a schema; `kind` is its type: `int[2]` is a list that takes one number for all."""
+
+    name: str
+    kind: str
+    is_keyword_only: bool
+    has_default: bool
+    default: Any
 
 
 @functools.cache
-def _schemas(name: str) -> tuple[Schema, ...]:
+def _schemas(name: str) -> tuple[tuple[SchemaArgument, ...], ...]:
+    """The arguments of every overload of an ATen op, but for those that write to `out`."""
     found = []
     for namespaced in (f"aten::{name}", f"aten::_{name}"):
         for schema in torch._C._jit_get_schemas_for_operator(namespaced):
             if "out" in schema.overload_name and any(a.name == "out" for a in schema.arguments):
                 continue
-            found.append(
-                tuple(
-                    (a.name, str(a.type) + _length(a), a.kwarg_only, a.has_default_value(), a.default_value)
-                    for a in schema.arguments
-                )
-            )
+            found.append(tuple(_schema_argument(a) for a in schema.arguments))
         if found:
             break
     return tuple(found)
 
 
-def _length(argument: Any) -> str:
-    return f"[{argument.N}]" if argument.N else ""
+def _schema_argument(argument: Any) -> SchemaArgument:
+    length = f"[{argument.N}]" if argument.N else ""
+    kind, has_default = f"{argument.type}{length}", argument.has_default_value()
+    return SchemaArgument(argument.name, kind, argument.kwarg_only, has_default, argument.default_value)
 
 
-def _fit(schema: Schema, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
-    positional = [a for a in schema if not a[2]]
+def _bound_to(
+    schema: Sequence[SchemaArgument], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The arguments by a schema's names, without those at their default; None where they do not fit it."""
+    positional = [a.name for a in schema if not a.is_keyword_only]
     if len(args) > len(positional):
         return None
-    bound = {a[0]: value for a, value in zip(positional, args, strict=False)}
-    names = {a[0] for a in schema}
+    bound = dict(zip(positional, args, strict=False))
     for key, value in kwargs.items():
-        name = next(
-            (n for n in names if n == key or NUMPY_NAMES.get(n, n) == NUMPY_NAMES.get(key, key)), None
-        )
+        name = _name_in(schema, key)
         if name is None and key in STORAGE:
             continue
         if name is None or name in bound:
             return None
         bound[name] = value
-    for name, kind, _, optional, _ in schema:
-        if name not in bound and not optional and "Optional" not in kind:
-            return None
-        if name in bound and not _fits(kind, bound[name]):
-            return None
-    defaults = {a[0]: a[4] for a in schema if a[3]}
-    return {k: v for k, v in bound.items() if k not in defaults or not _same(v, defaults[k])}
+    if not all(_takes(a, bound) for a in schema):
+        return None
+    defaults = {a.name: a.default for a in schema if a.has_default}
+    return {k: v for k, v in bound.items() if k not in defaults or not _is_default(v, defaults[k])}
 
 
-def _fits(kind: str, value: Any) -> bool:
+def _name_in(schema: Sequence[SchemaArgument], key: str) -> str | None:
+    """The schema's name of a keyword: the keyword itself, or another name for it."""
+    plain = NUMPY_NAMES.get(key, key)
+    names = {a.name for a in schema}
+    return key if key in names else next((n for n in names if NUMPY_NAMES.get(n, n) == plain), None)
+
+
+def _takes(argument: SchemaArgument, bound: Mapping[str, Any]) -> bool:
+    if argument.name in bound:
+        return _is_of_kind(argument.kind, bound[argument.name])
+    return argument.has_default or "Optional" in argument.kind
+
+
+def _is_of_kind(kind: str, value: Any) -> bool:
     if kind.startswith("Optional["):
         inner, _, rest = kind.removeprefix("Optional[").rpartition("]")
-        return value is None or _fits(inner + (rest or _trailing(kind)), value)
+        return value is None or _is_of_kind(inner + (rest or _trailing(kind)), value)
     if kind.startswith("List["):
         inner, _, length = kind.removeprefix("List[").partition("]")
         if isinstance(value, list | tuple):
-            return all(_fits(inner, item) for item in value)
-        return bool(length.strip("[]")) and inner in {"int", "SymInt", "number"} and _fits(inner, value)
+            return all(_is_of_kind(inner, item) for item in value)
+        return bool(length.strip("[]")) and inner in {"int", "SymInt", "number"} and _is_of_kind(inner, value)
     if kind == "Tensor":
         return isinstance(value, torch.Tensor | fx.Node | Ref)
     if kind in {"int", "SymInt"}:
@@ -369,7 +350,8 @@ def _is_dtype(value: Any) -> bool:
     return isinstance(value, torch.dtype | torch.device | torch.layout | torch.memory_format)
 
 
-def _same(value: Any, default: Any) -> bool:
+def _is_default(value: Any, default: Any) -> bool:
+    """Whether an argument has the value that it has when it is left out."""
     if default is inspect.Parameter.empty or isinstance(value, torch.Tensor | fx.Node | Ref):
         return False
     if isinstance(value, list | tuple) and isinstance(default, list | tuple):

@@ -15,7 +15,7 @@ from torch import fx, nn
 
 from codegen.ir import Frame, Source
 from tracer.statements import statement_at
-from tracer.user_code import file_of, forward_line, is_user_file, user_line
+from tracer.user_code import file_of, forward_line, user_line
 from tracer.user_functions import UserFunctions
 
 
@@ -35,7 +35,7 @@ class Frames:
         self._modules: list[nn.Module] = []
         self._calls: Counter[int] = Counter()
         self._paths = {id(m): path for path, m in model.named_modules()}
-        self._functions = UserFunctions(is_user_file, end)
+        self._functions = UserFunctions(end, self._traced_arguments)
 
     @property
     def path(self) -> str:
@@ -78,7 +78,7 @@ class Frames:
         """Where the call stands that runs now."""
         caller = sys._getframe(1)
         file, line = user_line(caller, self._end)
-        frames = (*self._frames, *self._functions.running(caller, self.path, self._traced_arguments))
+        frames = (*self._frames, *self._functions.running(caller, self.path))
         target = statement_at(*forward_line(caller, self._end)).target
         return Source(self.path, file, line, frames, target)
 

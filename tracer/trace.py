@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,6 +15,7 @@ from codegen.problems import ConversionError, RequestError, UserModelError
 from tracer.batch_sizes import Mismatch
 from tracer.capture import SharedFakes, capture
 from tracer.inputs import InputSpec, make_inputs
+from tracer.recorder import Capture
 from tracer.to_ir import graph_of
 from tracer.user_code import user_traceback
 
@@ -69,8 +69,8 @@ def _traced_above_one(
     model: nn.Module,
     specs: tuple[InputSpec, ...],
     taps: Sequence[str],
-    first: Any,
-    others: list[Any],
+    first: Capture,
+    others: list[Capture],
     why: str,
 ) -> Graph:
     """Nets that treat a batch of one in another way: the path that all larger ones take.
@@ -84,7 +84,7 @@ def _traced_above_one(
         return _frozen(first, 1, why)
 
 
-def _frozen(first: Any, batch: int, why: str) -> Graph:
+def _frozen(first: Capture, batch: int, why: str) -> Graph:
     return replace(graph_of([first], [batch]), free_batch=False, frozen_because=why)
 
 

@@ -31,6 +31,7 @@ class Refusal(Exception):
 
 
 def is_user_file(file: str) -> bool:
+    """Whether code is the user's: neither torch's, nor ours, nor made at run time."""
     return not file.startswith((_TORCH_DIR, *_OWN_DIRS)) and not file.startswith("<")
 
 
@@ -67,6 +68,7 @@ def forward_line(frame: FrameType | None, end: CodeType) -> tuple[str, int]:
 
 
 def deepest_user_line(traceback: Any) -> tuple[str, int]:
+    """(file, line) of the innermost of the user's frames in a traceback; ('', 0) where there is none."""
     found = ("", 0)
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
@@ -79,14 +81,10 @@ def deepest_user_line(traceback: Any) -> tuple[str, int]:
 def user_traceback(error: BaseException, headline: str) -> str:
     """`headline`, then a traceback cut to the user's own frames, then the error itself."""
     frames = traceback.extract_tb(error.__traceback__)
-    user = [f for f in frames if not f.filename.startswith((*_OWN_DIRS, "<")) and not _is_library(f.filename)]
+    user = [f for f in frames if is_user_file(f.filename) and "/importlib/" not in f.filename]
     lines = [f"{headline}:"]
     if user:
         lines.append("Traceback (most recent call last):")
         lines += [part.rstrip("\n") for part in traceback.format_list(user)]
     lines += [part.rstrip("\n") for part in traceback.format_exception_only(error)]
     return "\n".join(lines)
-
-
-def _is_library(file: str) -> bool:
-    return file.startswith(os.path.dirname(torch.__file__) + os.sep) or "/importlib/" in file

@@ -50,7 +50,7 @@ class Namer:
         scope = place.frames[-1] if place.frames else None
         path = owner if owner is not None else place.path
         own_name = owner is not None or (scope is not None and scope.library and not place.is_step)
-        in_function = owner is None and scope is not None and scope.helper
+        in_function = owner is None and scope is not None and scope.is_function
         start = scope.prefix if scope is not None and in_function else placed(path, place.frames)
         words = [start] if start else []
         if hint or not own_name or not path:
@@ -65,7 +65,7 @@ class Namer:
             return []
         # Inside a layer of torch's own the author has no variables.
         target = "" if scope is not None and scope.library else place.target
-        teller = place.local if scope is not None and scope.helper else self.feeder(node) or target
+        teller = place.local if scope is not None and scope.is_function else self.feeder(node) or target
         return [flat(teller)] if teller else []
 
     def feeder(self, node: Node) -> str:

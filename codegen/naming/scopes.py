@@ -20,7 +20,7 @@ def places_of(graph: Graph) -> Mapping[str, Place]:
     with_weights = _calls_with_weights(graph)
     called_again = _functions_called_again(graph)
     last = {(f.path, f.call): node.name for node in graph.nodes for f in node.source.frames}
-    modules = {flat(f.path) for node in graph.nodes for f in node.source.frames if not f.helper}
+    modules = {flat(f.path) for node in graph.nodes for f in node.source.frames if not f.is_function}
     prefixes: dict[tuple[str, int], str] = {}
     counts: Counter[str] = Counter()
     places = {}
@@ -30,7 +30,11 @@ def places_of(graph: Graph) -> Mapping[str, Place]:
             key = (frame.path, frame.call)
             if key not in prefixes:
                 stem = placed(frame.path, scopes)
-                if frame.helper and frame.target not in SAYS_NOTHING and _use(frame, scopes) in called_again:
+                if (
+                    frame.is_function
+                    and frame.target not in SAYS_NOTHING
+                    and _use(frame, scopes) in called_again
+                ):
                     told = "_".join(p for p in (scopes[-1].prefix, frame.target) if p)
                     stem = stem if told in modules else told
                 counts[stem] += 1
@@ -81,7 +85,7 @@ def _functions_called_again(graph: Graph) -> frozenset[tuple[str, str]]:
     calls: dict[tuple[tuple[Frame, ...], str], set[int]] = {}
     for node in graph.nodes:
         for depth, frame in enumerate(node.source.frames):
-            if frame.helper:
+            if frame.is_function:
                 calls.setdefault((node.source.frames[:depth], frame.cls), set()).add(frame.call)
     return frozenset((class_of(around[-1]), cls) for (around, cls), made in calls.items() if len(made) > 1)
 

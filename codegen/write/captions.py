@@ -50,7 +50,7 @@ def section_of(scope: Scope, call: Call) -> str:
     for frame in reversed(call.source.frames):
         if frame.path == path:
             break
-        if not frame.library and not frame.helper and scope.sizes[frame.path] > 1:
+        if not frame.library and not frame.is_function and scope.sizes[frame.path] > 1:
             return f"{frame.path[len(path) :].lstrip('.')}: {frame.cls}"
     text = call.source.text
     is_line = scope.is_flat and not path and scope.lines[text] > 1 and len(text) <= COMMAND_LENGTH

@@ -47,5 +47,5 @@ def scope_of(
         prefix=prefix,
         sizes=Counter(path for path, _ in nodes),
         lines=Counter(call.source.text for call in calls if call.source.text),
-        is_flat=all(f.library or f.helper for call in program.calls for f in call.source.frames[1:]),
+        is_flat=all(f.library or f.is_function for call in program.calls for f in call.source.frames[1:]),
     )

@@ -48,7 +48,7 @@ def _statement(scope: Scope, call: Call) -> tuple[str, int]:
 
 def own_target(scope: Scope, call: Call) -> str:
     """The variable that a call's statement assigns: in a function that forward calls, that function's."""
-    return call.source.local if scope.frame.helper else call.source.target
+    return call.source.local if scope.frame.is_function else call.source.target
 
 
 def authors_variable(scope: Scope, target: str, last: int, own: NamedFrame | None) -> str:
