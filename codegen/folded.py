@@ -58,7 +58,7 @@ class OpItem:
 
 @dataclass(frozen=True)
 class VariableItem:
-    """A Variable that the code makes by itself; `shape` may be a Argument."""
+    """A Variable that the code makes by itself; `shape` may be an Argument."""
 
     variable: Variable
     shape: Any
@@ -124,7 +124,7 @@ Item: TypeAlias = "OpItem | VariableItem | CallItem | LoopItem | GuardItem"
 
 @dataclass(frozen=True)
 class Function:
-    """One function of the generated file: parameters, body and results.
+    """One function of the generated file: arguments, body and results.
 
     `prefix` is the path of the use that the body was taken from: names in it are relative.
     `arguments` are names with the values that the uses give, `optional` the numbers of inputs that some
@@ -212,6 +212,7 @@ def check(module: Module, outputs: Iterable[Operand]) -> Module:
     for function in module.functions:
         assert function.name not in defined, f"{function.name} is defined twice"
         names = [*function.input_names, *(name for name, _ in function.arguments)]
+        assert len(function.input_names) == len(function.inputs), f"{function.name} names other inputs"
         assert len(set(names)) == len(names), f"{function.name} takes two things under one name"
         known = set(each(function.inputs))
         _check_items(function.items, known, defined, function)
@@ -236,12 +237,15 @@ def _check_items(
             _check_read(
                 (o for slot, o in item.call.inputs if slot not in item.automatic), known, item.call.name
             )
-            known |= {Out(item.index, i) for i in range(item.call.outputs)}
+            _check_arguments(item.attrs, within, item.call.name)
+            _make((Out(item.index, i) for i in range(item.call.outputs)), known, item.call.name)
         elif isinstance(item, VariableItem):
-            known.add(Leaf(item.variable.name))
+            _check_arguments((("shape", item.shape),), within, item.variable.name)
+            _make((Leaf(item.variable.name),), known, item.variable.name)
         elif isinstance(item, CallItem):
             _check_call(item, known, defined)
-            known |= set(item.outputs)
+            _check_arguments(item.args, within, item.path)
+            _make(item.outputs, known, item.path)
         elif isinstance(item, LoopItem):
             _check_loop(item, known, defined)
             known |= set(item.outputs)
@@ -250,6 +254,21 @@ def _check_items(
             assert item.flag in flags, f"{item.flag} is no argument of the function"
             _check_read((instead for _, instead in item.merges), known, item.flag)
             _check_items(item.items, known, defined, within)
+
+
+def _make(operands: Iterable[Operand], known: set[Operand], maker: str) -> None:
+    for operand in operands:
+        assert operand not in known, f"{maker} makes {_operand_text(operand)}, which is made already"
+        known.add(operand)
+
+
+def _check_arguments(values: Iterable[tuple[str, Any]], within: Function | None, user: str) -> None:
+    """The Arguments among values are arguments of the function around."""
+    known = set() if within is None else {name for name, _ in within.arguments}
+    for slot, value in values:
+        for part in value if isinstance(value, tuple) else (value,):
+            is_known = not isinstance(part, Argument) or part.name in known
+            assert is_known, f"{slot} of {user} is no argument of the function"
 
 
 def _check_read(operands: Iterable[Operand], known: Collection[Operand], user: str) -> None:

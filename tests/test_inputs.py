@@ -453,6 +453,18 @@ def test_a_mask_is_found_by_its_name() -> None:
     assert specs[1] == InputSpec("mask", (1, 40), "bool")
 
 
+def test_a_mask_of_floats_is_found() -> None:
+    class Biased(Tokens):
+        def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+            assert mask.is_floating_point()
+            assert mask.shape == (40, 40)
+            return mask @ super().forward(tokens)
+
+    model = Biased()
+    specs, _ = find_inputs(model, Runner(model))
+    assert specs[1] == InputSpec("mask", (40, 40), "float32", batch_axis=None)
+
+
 def test_shapes_that_run_at_two_batch_sizes_are_preferred() -> None:
     # (1, 16, 32) passes as one image without a batch axis, but (2, 16, 32) does not.
     layers = {"time": nn.Linear(32, 1), "conv": nn.Conv2d(1, 1, 1)}

@@ -143,6 +143,11 @@ BROKEN_MODULES: dict[str, Callable[[Module], Module]] = {
     "a result too many": lambda m: _changed_call(m, outputs=(Out(0), Out(1))),
     "no such flag": _other_flag,
     "a loop that goes nowhere": _other_loop,
+    "an op twice": lambda m: replace(m, items=(*m.items[:2], m.items[1], *m.items[2:])),
+    "an argument of no function": lambda m: _changed_call(
+        m, args=tuple((name, Argument("width")) for name, _ in m.functions[0].arguments)
+    ),
+    "names of other inputs": lambda m: replace(m, functions=(replace(m.functions[0], input_names=()),)),
     "an argument twice": lambda m: replace(
         m, functions=(replace(m.functions[0], arguments=m.functions[0].arguments * 2),)
     ),

@@ -79,8 +79,8 @@ def _by_name(name: str, options: Sequence[Option]) -> list[Option]:
         lengths = [shape[1 - (axis or 0)] for shape in ids.shapes] if ids else list(LENGTHS)
         rows = tuple((1, length) for length in lengths)
         square = tuple((length, length) for length in lengths)
-        masks = [Option(rows, why, dtype=dtype) for dtype in ("bool", "int64")]
-        return [*masks, *(Option(square, why, dtype=d, batch_axis=None) for d in ("bool"))]
+        masks = [Option(rows, why, dtype=dtype) for dtype in ("bool", "int64", "")]
+        return [*masks, *(Option(square, why, dtype=d, batch_axis=None) for d in ("bool", ""))]
     if name in {"t", "time", "timestep", "timesteps", "sigma", "noise_level"}:
         return [Option(((1,),), why, dtype="int64", high=100), Option(((1,),), why)]
     return []

@@ -42,7 +42,7 @@ class Arguments:
         return len(self._rows) - 1
 
     def settled(self) -> tuple[dict[int, Any], list[tuple[str, tuple[Any, ...]]]]:
-        """(row -> a Argument or a tuple that holds some, arguments with their values at each use)."""
+        """(row -> an Argument or a tuple that holds some, arguments with their values at each use)."""
         chosen: dict[int, Any] = {}
         made: list[int] = []
         arguments: list[tuple[str, list[Any]]] = []

@@ -94,12 +94,12 @@ def _even(calls: list[CallItem]) -> list[CallItem]:
     if not _varying(calls[1:])[0]:
         return calls[:1]
     varying = _varying(calls)[0]
-    if len(varying) > 2 or any(_holds_parameter(v) for _, values in varying for v in values):
+    if len(varying) > 2 or any(_holds_argument(v) for _, values in varying for v in values):
         return calls[:1]
     return calls
 
 
-def _holds_parameter(value: Any) -> bool:
+def _holds_argument(value: Any) -> bool:
     return isinstance(value, Argument) or (
         isinstance(value, tuple) and any(isinstance(v, Argument) for v in value)
     )

@@ -90,32 +90,17 @@ def multi_margin_loss(
     if isinstance(classes, Dim) or elements_in(target.sizes) is None:
         raise b.refuse("multi_margin_loss() over the batch axis")
     place = b.cast(target, "float32")
-    kept = (*input.sizes[:axis], 1)
     own = b.op("pick", input, place, axis=axis, keepdims=True, mode="clip", hint="own")
     gap = b.with_number("x + c", b.op("broadcast_sub", input, own, hint="gap"), margin, hint="margin")
     over = relu_of(b, gap, "over")
     over = unary_of(b, "square", over, "squared") if p == 2 else over
-    hot = b.op(
-        "one_hot",
-        reshape_to(b, place, input.sizes[:axis], hint="rows"),
-        depth=classes,
-        hint="hot",
-    )
+    hot = b.op("one_hot", reshape_to(b, place, input.sizes[:axis], hint="rows"), depth=classes, hint="hot")
     hot = reshape_to(b, hot, input.sizes, hint="hot_axes")
-    others = b.op(
-        "elemwise_mul",
-        over,
-        b.with_number("c - x", hot, 1.0, hint="not_own"),
-        hint="others",
-    )
+    others = b.op("elemwise_mul", over, b.with_number("c - x", hot, 1.0, hint="not_own"), hint="others")
     if weight is not None:
         share = b.op("take", weight, place, mode="clip", hint="share")
-        others = b.op(
-            "broadcast_mul",
-            others,
-            reshape_to(b, share, kept, hint="share_axes"),
-            hint="weighted",
-        )
+        share = reshape_to(b, share, (*input.sizes[:axis], 1), hint="share_axes")
+        others = b.op("broadcast_mul", others, share, hint="weighted")
     return finished(b, reduced(b, "mean", others, axis, False, hint="loss"), reduction)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -51,28 +53,25 @@ def interpolate(
     if mode == "nearest" and whole and all(n % o == 0 for n, o in zip(new, old, strict=True)):
         return _repeated(b, input, tuple(n // o for n, o in zip(new, old, strict=True)))
     if mode == "bilinear" and whole and not antialias and 1 not in new:
-        if not align_corners and all(s is not None and float(s).is_integer() for s in scales):
-            # Where the author gives a factor, the net stays free of its size.
-            return b.op(
-                "contrib.BilinearResize2D",
-                input,
-                scale_height=int(scales[0] or 1),
-                scale_width=int(scales[1] or 1),
-                align_corners=False,
-                gives=b.out.shape,
-            )
-        return b.op(
-            "contrib.BilinearResize2D",
-            input,
-            height=new[0],
-            width=new[1],
-            align_corners=bool(align_corners),
-        )
+        return _bilinear(b, input, scales, new, bool(align_corners))
     matrices = [
         resampling_matrix(o, n, mode, bool(align_corners), antialias, s)
         for o, n, s in zip(old, new, scales, strict=True)
     ]
     return _resampled(b, input, matrices)
+
+
+def _bilinear(
+    b: Builder, x: Value, scales: tuple[float | None, ...], new: tuple[int, ...], align_corners: bool
+) -> Value:
+    """Where the author gives whole factors, by these: the net then stays free of its size."""
+    factors = [int(s) for s in scales if s is not None and float(s).is_integer()]
+    if align_corners or len(factors) < len(scales):
+        height, width = new
+        sizes: dict[str, Any] = {"height": height, "width": width}
+    else:
+        sizes = {"scale_height": factors[0], "scale_width": factors[1]}
+    return b.op("contrib.BilinearResize2D", x, align_corners=align_corners, gives=b.out.shape, **sizes)
 
 
 def _repeated(b: Builder, x: Value, factors: tuple[int, ...]) -> Value:

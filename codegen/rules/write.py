@@ -207,34 +207,29 @@ def scatter(
     if reduce not in {None, "add"}:
         raise b.refuse(f"{b.node.op}() with reduce={reduce!r}", "use torch.where")
     places = _hot(b, index, input.sizes[axis], input.dtype)
-    order = [*range(axis), input.rank - 1, *range(axis, input.rank - 1)]
-
-    def onto(op: str, x: Value) -> Value:
-        flat = b.op(op, x, axis=axis, hint=op)
-        return flat if axis == input.rank - 1 else _permuted(b, flat, order, op)
-
-    adds = reduce == "add"
     if src is None:
         assert value is not None
-        if adds:
-            return b.op(
-                "elemwise_add", input, b.with_number("x * c", onto("sum", places), value, hint="value")
-            )
-        return where_of(b, onto("max", places), value, input)
+        if reduce != "add":
+            return where_of(b, _onto(b, "max", places, axis), value, input)
+        times = _onto(b, "sum", places, axis)
+        return b.op("elemwise_add", input, b.with_number("x * c", times, value, hint="value"))
     for a, size in enumerate(index.sizes):
         if src.sizes[a] != size:
             assert isinstance(size, int)
             src = cut(b, src, a, 0, size, hint=f"source{a}")
     column = b.op("expand_dims", src, axis=input.rank, hint="column")
-    values = onto("sum", b.op("broadcast_mul", places, column, hint="values"))
-    if adds:
+    values = _onto(b, "sum", b.op("broadcast_mul", places, column, hint="values"), axis)
+    if reduce == "add":
         return b.op("elemwise_add", input, values)
-    return where_of(b, onto("max", places), values, input)
+    return where_of(b, _onto(b, "max", places, axis), values, input)
 
 
-def _permuted(b: Builder, x: Value, order: list[int], hint: str) -> Value:
-    gives = tuple(x.sizes[a] for a in order)
-    return b.op("transpose", x, axes=tuple(order), hint=f"{hint}_axes", gives=gives)
+def _onto(b: Builder, op: str, rows: Value, axis: int) -> Value:
+    """Rows (the axes of the index, then the places along `axis`) reduced to the shape that is written to."""
+    flat = b.op(op, rows, axis=axis, hint=op)
+    rank = rows.rank - 1
+    order = (*range(axis), rank - 1, *range(axis, rank - 1))
+    return flat if axis == rank - 1 else b.op("transpose", flat, axes=order, hint=f"{op}_axes")
 
 
 @lowers("index_add", takes_numbers=True)
