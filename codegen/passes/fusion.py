@@ -175,7 +175,7 @@ def _copied_dropouts(program: Program) -> dict[int, str]:
 
     >>> converted(nn.Sequential(nn.Dropout(0.3), nn.Dropout(0.3), nn.Tanh()), (1, 4))
     x = mx.sym.Dropout(x, p=0.3, name="sequential_0")
-    copy = mx.sym.Reshape(x, shape=(0, 0), name="sequential_0_copy")
+    copy = mx.sym.Reshape(x, shape=(-2,), name="sequential_0_copy")
     x = mx.sym.Dropout(copy, p=0.3, name="sequential_1")
     return mx.sym.Activation(x, act_type="tanh", name="sequential_2")
     """
@@ -208,7 +208,7 @@ def _copied_linears(program: Program) -> dict[int, str]:
     ...         return F.relu(c), c - 1
     >>> converted(Net(), (1, 3))
     linear = mx.sym.FullyConnected(x, num_hidden=3, no_bias=False, flatten=False, name="net_linear")
-    net = mx.sym.Reshape(linear, shape=(0, 0), name="net_linear_copy")
+    net = mx.sym.Reshape(linear, shape=(-2,), name="net_linear_copy")
     relu = mx.sym.Activation(net, act_type="relu", name="net_relu")
     net = named(net - 1, name="net_sub")
     return mx.sym.Group([relu, net])
