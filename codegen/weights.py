@@ -31,6 +31,7 @@ def parameters(
     >>> array = np.zeros(3, np.float32)
     >>> shared = mx.nd.from_numpy(array, zero_copy=True)
     >>> shared[:] = 1
+    >>> shared.wait_to_read()
     >>> array
     array([1., 1., 1.], dtype=float32)
     """

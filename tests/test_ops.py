@@ -9,6 +9,7 @@ from collections import Counter
 
 import pytest
 
+from codegen.mxnet_ops import OPS
 from codegen.problems import ConversionError
 from codegen.rules import rule_table
 from tests.op_cases import Case, all_cases
@@ -23,6 +24,8 @@ def test_case(case: Case):
         _check_refusal(case)
         return
     conversion = case.conversion()
+    # Python's operators on a symbol and a number stand in no table.
+    assert [c.op for c in conversion.program.calls if c.op not in OPS and "c" not in dict(c.attrs)] == []
     assert conversion.graph.free_batch is not case.frozen, conversion.graph.frozen_because
     fresh = any(True for _ in case.module.parameters()) or any(True for _ in case.module.buffers())
     agreement = conversion.verify(tolerance=case.tolerance, fresh=fresh, layers=False)

@@ -61,6 +61,11 @@ def binary(b: Builder, op: str, left: Operand, right: Operand, hint: str = "", d
     dtype = dtype or result_dtype(b)
     left = batch_number(b, left, dtype) if isinstance(left, Dim) else left
     right = batch_number(b, right, dtype) if isinstance(right, Dim) else right
+    if op not in _EXPRESSIONS:
+        tensors = [
+            v if isinstance(v, Value) else b.constant(np.asarray([v], dtype), "number") for v in (left, right)
+        ]
+        return _of_tensors(b, op, *(b.cast(v, dtype) for v in tensors), hint=hint)
     left_number, right_number = number_of(left), number_of(right)
     if (
         isinstance(left, Value)
