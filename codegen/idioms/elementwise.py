@@ -62,10 +62,7 @@ def binary(b: Builder, op: str, left: Operand, right: Operand, hint: str = "", d
     left = batch_number(b, left, dtype) if isinstance(left, Dim) else left
     right = batch_number(b, right, dtype) if isinstance(right, Dim) else right
     if op not in _EXPRESSIONS:
-        tensors = [
-            v if isinstance(v, Value) else b.constant(np.asarray([v], dtype), "number") for v in (left, right)
-        ]
-        return _of_tensors(b, op, *(b.cast(v, dtype) for v in tensors), hint=hint)
+        return _of_tensors(b, op, _as_tensor(b, left, dtype), _as_tensor(b, right, dtype), hint)
     left_number, right_number = number_of(left), number_of(right)
     if (
         isinstance(left, Value)
@@ -82,6 +79,12 @@ def binary(b: Builder, op: str, left: Operand, right: Operand, hint: str = "", d
     assert isinstance(left, Value)
     assert isinstance(right, Value)
     return _of_tensors(b, op, b.cast(left, dtype), b.cast(right, dtype), hint)
+
+
+def _as_tensor(b: Builder, operand: Operand, dtype: str) -> Value:
+    if isinstance(operand, Value):
+        return b.cast(operand, dtype)
+    return b.constant(np.asarray([operand], dtype), "number")
 
 
 def batch_number(b: Builder, size: Dim, dtype: str) -> Value:
