@@ -57,3 +57,8 @@ def test_the_arguments_tell_the_form() -> None:
     form = name_of_call("narrow", {"input": x, "dim": 0, "start": start, "length": 1})
     assert form == "narrow_from_a_tensor"
     assert name_of_call("relu", {"input": x}) == "relu"
+
+
+def test_one_c_function_under_two_names_is_two_ops() -> None:
+    assert torch.dsmm == torch.mm, "else this test shows nothing"
+    assert [op_name(torch.dsmm), op_name(torch.mm)] == ["dsmm", "mm"]

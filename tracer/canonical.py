@@ -135,14 +135,18 @@ REFLECTED = frozenset("radd rsub rmul rdiv rtruediv rpow rmatmul rfloordiv rmod"
 IN_PLACE = frozenset("iadd isub imul idiv itruediv ipow ifloordiv imod iand ior ixor ilshift irshift".split())
 
 
-@functools.cache
 def op_name(func: Callable[..., Any]) -> str:
-    """The op's canonical name: `Tensor.__iadd__`, `torch.add` and `Tensor.add_` are `add`."""
+    """The op's canonical name: `Tensor.__iadd__`, `torch.add` and `Tensor.add_` are `add`.
+
+    Not cached by function: `torch.dsmm` and `torch.mm` are one C function, and so equal, under two names.
+    """
     name = getattr(func, "__name__", type(func).__name__)
     if isinstance(func, torch._ops.OpOverload):  # torch.ops.aten.slice.Tensor
         name = name.partition(".")[0]
-    if func in {F.unfold, F.fold}:  # Tensor.unfold is another op
-        return "im2col" if func is F.unfold else "col2im"
+    if func is F.unfold:  # Tensor.unfold is another op
+        return "im2col"
+    if func is F.fold:
+        return "col2im"
     if name in {"__get__", "__set__"}:
         return str(func.__self__.__name__)  # type: ignore[attr-defined]
     if name.startswith("__") and name.endswith("__"):
