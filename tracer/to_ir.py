@@ -264,7 +264,9 @@ def _target(node: fx.Node) -> Any:
     """What a node calls; a user's op by its name, since each copy of a net makes its own."""
     if node.op == "output":
         return ""
-    return op_name(node.target) if hasattr(node.target, "is_user_op") else node.target
+    if callable(node.target) and hasattr(node.target, "is_user_op"):
+        return op_name(node.target)
+    return node.target
 
 
 def _type_of(tensor: torch.Tensor) -> TensorType:
