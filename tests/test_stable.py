@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from tests.command import snapshot
 from tests.golden import CODE, GOLDENS
+from tracer.inputs import InputSpec
+from tracer.trace import trace
 
 ROOT = Path(__file__).parent.parent
 # Loops, flags, helper functions, constants, several inputs: whatever walks a set or a dict is in one of them.
@@ -115,3 +119,22 @@ def test_a_second_call_gives_the_same_symbol(name: str) -> None:
     function = runpy.run_path(str(GOLDENS[name].path / CODE))[GOLDENS[name].net]
     first = function().tojson()
     assert function().tojson() == first
+
+
+class MakesModules(nn.Module):
+    """Modules that forward makes: each is gone before the next is made, and the next may stand at its address."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for _ in range(20):
+            x = nn.Softmax(dim=-1)(self.linear(x))
+        return x
+
+
+def test_the_calls_of_modules_that_forward_makes_are_counted() -> None:
+    graph = trace(MakesModules().eval(), [InputSpec("x", (2, 4))])
+    frames = [n.source.frames[-1] for n in graph.nodes if n.op == "softmax"]
+    assert [frame.call for frame in frames] == list(range(20))

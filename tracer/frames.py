@@ -33,7 +33,8 @@ class Frames:
         self._end = end
         self._frames: list[Frame] = []
         self._modules: list[nn.Module] = []
-        self._calls: Counter[int] = Counter()
+        # By path: the id of a module that forward makes is used again when it is gone.
+        self._calls: Counter[str] = Counter()
         self._paths = {id(m): path for path, m in model.named_modules()}
         self._functions = UserFunctions(end, self._traced_arguments)
 
@@ -51,8 +52,8 @@ class Frames:
         """A forward pre-hook: the module begins to run."""
         cls = type(module)
         path = self._paths.get(id(module), f"{self.path}.{cls.__name__.lower()}".lstrip("."))
-        call = self._calls[id(module)]
-        self._calls[id(module)] += 1
+        call = self._calls[path]
+        self._calls[path] += 1
         caller = sys._getframe(1)
         self._functions.calls_module(caller)
         file, line = user_line(caller, self._end) if self._frames else ("", 0)
