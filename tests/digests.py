@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import multiprocessing
+import random
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -38,18 +40,20 @@ def names(suites: Iterable[str]) -> list[str]:
 
 def digest(name: str) -> str:
     """The line of one net."""
+    import numpy as np
     import torch
 
     from tracer import ConversionError, RequestError
 
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    torch.manual_seed(0)
+    for seed in (torch.manual_seed, random.seed, np.random.seed):
+        seed(0)
     suite, _, own = name.partition("/")
     try:
         conversion = _conversion(suite, own)
     except (ConversionError, RequestError) as error:
-        return f"{name}\trefused\t{_hash(str(error).replace(str(HOME), ''))}"
+        return f"{name}\trefused\t{_hash(_without_folders(str(error)))}"
     parts = [conversion.code, conversion.symbol.tojson(), conversion.contrast]
     return "\t".join([name, *map(_hash, parts), _weights(conversion), _hash("\n".join(conversion.notes))])
 
@@ -66,6 +70,11 @@ def _conversion(suite: str, name: str) -> Any:
         return converted(nets()[name])
     case = next(c for c in all_cases() if c.name == name)
     return case.conversion()
+
+
+def _without_folders(text: str) -> str:
+    """A refusal without the folders of this machine, in which the project and its packages lie."""
+    return re.sub(r"\S*/site-packages/", "", text).replace(str(HOME), "")
 
 
 def _hash(text: str) -> str:
