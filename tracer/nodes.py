@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.fx.node import map_arg
 
 from codegen.problems import Problem
 from tracer.canonical import op_name
 from tracer.frames import Frames
+from tracer.known_values import array_of
 from tracer.user_code import Refusal
 
 
@@ -33,6 +35,9 @@ class Nodes:
         # An id is not given again while its tensor lives.
         self._alive: list[torch.Tensor] = []
         self._attributes = dict(_attribute_tensors(model))
+        # The weights that are computed from others, by the first call that computed each.
+        self._derived: dict[fx.Node | str, fx.Node] = {}
+        self._alike: dict[str, fx.Node] = {}
         self._keys: dict[int, list[str]] = {}
         for key, tensor in _state_tensors(model):
             self._keys.setdefault(id(tensor), []).append(key)
@@ -113,15 +118,40 @@ class Nodes:
     def derive(self, tensor: torch.Tensor, key: str, source: str) -> fx.Node:
         """A weight that is computed from others (weight_norm, parametrizations) becomes a parameter.
 
-        The others are those whose keys begin with `source`.
+        The others are those whose keys begin with `source`. What computes the same from the same again (a
+        module that is called again, one whose weights are tied) gets the same parameter.
         """
-        node = self.graph.create_node("get_attr", key, (), {}, key)
+        made = self.made_by(tensor)
+        formula = self._first_alike(made) if made is not None else key
+        if formula in self._derived:
+            self._alive.append(tensor)
+            self.move(tensor, self._derived[formula])
+            return self._derived[formula]
+        if made is not None and any(node.target == key for node in self._derived.values()):
+            return made  # computed in another way than before: the key holds one weight alone
+        node = self._derived[formula] = self.graph.create_node("get_attr", key, (), {}, key)
+        start = (f"{source}.", f"{source}_")
+        sources = [keys for keys in self._keys.values() if any(k.startswith(start) for k in keys)]
         node.meta["keys"] = (key,)
-        node.meta["derived"] = tuple(
-            keys[0] for keys in self._keys.values() if keys[0].startswith((f"{source}.", f"{source}_"))
-        )
+        node.meta["derived"] = tuple(k for keys in sources for k in keys)
         self.tie(node, [tensor], is_given=True)
         return node
+
+    def _first_alike(self, node: fx.Node) -> fx.Node:
+        """The first node that calls the same on the same, all the way up to parameters and inputs."""
+        found: dict[fx.Node, fx.Node] = {}
+        stack = [node]
+        while stack:
+            missing = [n for n in stack[-1].all_input_nodes if n not in found]
+            if missing:
+                stack += missing
+                continue
+            current = stack.pop()
+            args, kwargs = map_arg((current.args, current.kwargs), found.__getitem__)
+            is_call = current.op == "call_function"
+            called = repr((current.target, args, kwargs) if is_call else _leaf_text(current))
+            found[current] = self._alike.setdefault(called, current)
+        return found[node]
 
     def _state_node(self, tensor: torch.Tensor) -> fx.Node:
         keys = self._keys[id(tensor)]
@@ -189,6 +219,14 @@ class Nodes:
 
 def _getitem(value: Any, index: int) -> Any:
     return value[index]
+
+
+def _leaf_text(node: fx.Node) -> tuple[object, ...]:
+    """What tells a leaf from others: a constant that forward makes again is the same one."""
+    if node.meta["traced"] or node.meta.get("keys"):
+        return (node.name,)
+    array = array_of(node.meta["value"][0])
+    return (array.dtype, array.shape, array.tobytes())
 
 
 def _state_tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:

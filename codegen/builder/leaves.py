@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from codegen.builder.value import EMPTY, Refused, Value, stored_dtype
-from codegen.draft import DraftVariable, OfInput, OfKey, OfModule, OfNode, Unnamed, Wish
+from codegen.draft import DraftVariable, OfInput, OfKey, OfModule, OfNode, OfRule, Unnamed, Wish
 from codegen.ir import Graph, Node, Shape
 from codegen.program import Variable
 
@@ -22,6 +23,9 @@ class Leaves:
         self.variables: list[DraftVariable] = []
         self._graph = graph
         self._parameters: dict[str, Unnamed] = {}
+        # How many constants of a kind each call of a module has made.
+        self._made_in: Counter[tuple[Any, ...]] = Counter()
+        self._made: dict[Any, Unnamed] = {}
         self._constants: dict[tuple[Any, ...], Unnamed] = {}
 
     def of(self, value: Value, slot: str | None, kind: Kind) -> Unnamed:
@@ -39,22 +43,37 @@ class Leaves:
 
     def filled(self, path: str, suffix: str, shape: Shape, fill: float) -> Unnamed:
         """A parameter of one value that torch does not have, below the module at `path`."""
-        return self._add(Variable("", "arg", shape, fill=fill), OfModule(path, suffix))
+        variable, wish = Variable("", "arg", shape, fill=fill), OfModule(path, suffix)
+        return self._once((variable, wish), variable, wish)
 
     def packed(self, path: str, suffix: str, values: Sequence[Value], size: int) -> Unnamed:
-        """Several parameters of the net, flattened and joined into one of `size` elements."""
-        keys = tuple(self._key(value) for value in values)
-        return self._add(Variable("", "arg", (size,), keys=keys), OfModule(path, suffix))
+        """Several parameters of the net, flattened and joined into one of `size` elements.
+
+        One Variable for the same parameters, whichever module packs them again.
+        """
+        nodes = [self._node(value).kwargs for value in values]
+        keys = tuple(str(given["key"]) for given in nodes)
+        tied = tuple(key for given in nodes for key in given.get("tied", ()))
+        sources = tuple(key for given in nodes for key in _sources(given))
+        derived = sources if any("derived" in given for given in nodes) else ()
+        variable = Variable("", "arg", (size,), keys=keys, tied=tied, derived=derived)
+        return self._once(variable, variable, OfModule(path, suffix))
 
     def _add(self, variable: Variable, wish: Wish) -> Unnamed:
         self.variables.append(DraftVariable(variable, wish))
         return Unnamed(len(self.variables) - 1)
 
-    def _key(self, value: Value) -> str:
+    def _once(self, key: Any, variable: Variable, wish: Wish) -> Unnamed:
+        """The Variable that was added under this key, and now where there is none."""
+        if key not in self._made:
+            self._made[key] = self._add(variable, wish)
+        return self._made[key]
+
+    def _node(self, value: Value) -> Node:
         node = self._graph.by_name.get(value.node)
         if node is None or node.op != "param":
             raise Refused("weights that are computed in forward", "store them as a parameter of the module")
-        return str(node.kwargs["key"])
+        return node
 
     def _parameter(self, node: Node, slot: str | None, kind: Kind) -> Unnamed:
         """One Variable for a parameter, however often the net reads it.
@@ -113,5 +132,27 @@ class Leaves:
         wish = value.wish or OfNode(value.node)
         key = (wish, kind, dtype, stored.shape, stored.tobytes())
         if key not in self._constants:
-            self._constants[key] = self._add(Variable("", kind, stored.shape, dtype, value=stored), wish)
+            variable = Variable("", kind, stored.shape, dtype, value=stored)
+            self._constants[key] = self._once((self._home(wish), *key[1:]), variable, wish)
         return self._constants[key]
+
+    def _home(self, wish: Wish) -> Wish | tuple[Any, ...]:
+        """What a constant has in common with those that other calls of its module make in its place.
+
+        It is the n-th of its op in the call. A module that is called again reads the same Variable.
+        """
+        if not isinstance(wish, OfNode | OfRule):
+            return wish
+        node = self._graph.by_name[wish.node]
+        frame = next((f for f in reversed(node.source.frames) if not f.is_function), None)
+        if frame is None or not frame.path:
+            return wish
+        told = (frame.path, node.op, wish.hint if isinstance(wish, OfRule) else None)
+        number = self._made_in[frame.call, told]
+        self._made_in[frame.call, told] += 1
+        return (told, number)
+
+
+def _sources(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys of the state dict that a parameter is made of."""
+    return tuple(given.get("derived", ())) or (str(given["key"]), *given.get("tied", ()))
