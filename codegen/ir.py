@@ -180,7 +180,8 @@ class Graph:
     """A whole net. `outputs` stand in the order in which `forward` returns them.
 
     `batch` is the size at which it was traced; `free_batch` tells whether other sizes work, and
-    `frozen_because` why not. `left_out` is what `forward` returns beside tensors, None apart.
+    `frozen_because` why not. `left_out` is what `forward` returns beside tensors, None apart;
+    `changed` what it changes of its own module, by name.
     """
 
     nodes: tuple[Node, ...]
@@ -190,6 +191,7 @@ class Graph:
     free_batch: bool = True
     frozen_because: str = ""
     left_out: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
     by_name: Mapping[str, Node] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -72,7 +72,7 @@ LATER = {
     "ctc_loss takes what it is given as logarithms": "codegen/rules/ctc.py:_excess",
     "a split of a line gives numbers": "codegen/rules/join.py:unbind",
     "half() and bfloat16() round": "codegen/rules/layout.py:_rounded",
-    "nn.TransformerEncoder with a padding mask": "tracer/capture.py:_traced_settings",
+    "nn.TransformerEncoder with a padding mask": "tracer/settings.py:traced_settings",
 }
 
 

@@ -12,11 +12,8 @@ ones.
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -28,6 +25,7 @@ from tracer.copies import module_copy
 from tracer.outputs import flatten_outputs, in_order, tap_hook
 from tracer.plugins import close_modules
 from tracer.recorder import Capture, Recorder
+from tracer.settings import traced_settings
 from tracer.user_code import Refusal, user_traceback
 
 
@@ -62,7 +60,7 @@ def capture(
     Raises ConversionError where the net's own control flow cannot be traced, UserModelError where the
     net raises by itself.
     """
-    with _quiet_torch(), _traced_settings():
+    with traced_settings():
         try:
             return _capture_with(fakes or SharedFakes(), model, inputs, taps)
         except Refusal as refusal:
@@ -80,7 +78,7 @@ def run(model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()) -
     copied = _copied(model, None)
     caught: dict[str, list[torch.Tensor]] = {}
     hooks = [tap_hook(copied, tap, caught, torch.Tensor.clone) for tap in taps]
-    with _quiet_torch(), _traced_settings():
+    with traced_settings():
         result = copied(**_own_copies(inputs))
     for hook in hooks:
         hook.remove()
@@ -102,7 +100,7 @@ def recorded_values(
     model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()
 ) -> Mapping[str, list[torch.Tensor]]:
     """The real value of every node of a capture: node name -> one tensor for each output."""
-    with _quiet_torch(), _traced_settings():
+    with traced_settings():
         recorder = Recorder(_copied(model, None), None, keep_values=True)
         recorder.trace(_own_copies(inputs), taps)
     return recorder.values
@@ -133,46 +131,6 @@ def _copied(model: nn.Module, fakes: SharedFakes | None) -> nn.Module:
     copied = module_copy(model, parameter=lambda _name, tensor: fakes.parameter(tensor), buffer=buffer)
     close_modules(copied)
     return copied
-
-
-@contextlib.contextmanager
-def _quiet_torch() -> Iterator[None]:
-    """Without torch's warnings about its own prototypes, which it uses inside itself."""
-    logger = logging.getLogger("torch._subclasses.fake_tensor")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The PyTorch API of nested tensors", UserWarning)
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-@contextlib.contextmanager
-def _traced_settings() -> Iterator[None]:
-    """Settings of torch while a net is traced or run.
-
-    No gradients, no fused path of nn.Transformer.
-
-    torch: nn.TransformerEncoder with a padding mask gives zeros at padded places, where its fused path runs
-        and the mask's values let it. That path hides the layers too.
-    MXNet: computes what the layers compute.
-    We write: what the layers compute, with a note; torch is compared without that path.
-    Source: torch.backends.mha.set_fastpath_enabled.
-
-    >>> encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), 1).eval()
-    >>> with torch.no_grad():
-    ...     encoder(torch.ones(1, 2, 4), src_key_padding_mask=torch.tensor([[False, True]]))[0, 1]
-    tensor([0., 0., 0., 0.])
-    """
-    fastpath = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fastpath)
 
 
 def _has_elements(value: Any) -> bool:

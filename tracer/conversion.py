@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,9 +31,13 @@ from tracer.input_search import find_inputs
 from tracer.inputs import InputSpec, inputs_from_tensors
 from tracer.trace import check_taps, runs, trace
 from tracer.verify import Comparison, Sides, verify, with_random_weights
+from tracer.wrappers import unwrapped
 
 if TYPE_CHECKING:
     import mxnet as mx
+
+# How many of the things that forward changes a note names.
+MOST_NAMES = 8
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ def convert(
     """
     if not isinstance(model, nn.Module):
         raise RequestError(f"convert() takes an nn.Module, not {type(model).__name__}")
+    model = unwrapped(model)
     if inputs is None:
         specs, note = find_inputs(model, functools.partial(runs, model))
         notes: tuple[str, ...] = (note,)
@@ -160,6 +165,7 @@ def convert_specs(
     templates: str | Path | None = None,
 ) -> Conversion:
     """Convert a module whose inputs are specified. Raises as `convert` does."""
+    model = unwrapped(model)
     name = name or type(model).__name__
     look = templates_of(Path(templates) if templates is not None else None)
     check_taps(model, taps)
@@ -171,13 +177,23 @@ def convert_specs(
         program = with_softmax(program)
     shapes = [(s.name, s.shape) for s in specs if s.name in graph.inputs]
     code, fold_fault = _code(program, origin or _default_origin(model, name), shapes, look, proved)
-    frozen = (
-        () if graph.free_batch else (f"the batch size is frozen at {graph.batch}: {graph.frozen_because}",)
-    )
-    left_out = (f"not tensors and left out of the outputs: {', '.join(graph.left_out)}",)
     unfolded_note = (f"the code stands as one flat function: {fold_fault}",) if fold_fault else ()
-    notes = (*notes, *frozen, *(left_out if graph.left_out else ()), *program.notes, *unfolded_note)
+    notes = (*notes, *_notes(graph), *program.notes, *unfolded_note)
     return Conversion(model, specs, graph, program, code, tuple(taps), notes, folded=not fold_fault)
+
+
+def _notes(graph: Graph) -> Iterator[str]:
+    """What a user should know of the run that was recorded."""
+    if not graph.free_batch:
+        yield f"the batch size is frozen at {graph.batch}: {graph.frozen_because}"
+    if graph.left_out:
+        yield f"not tensors and left out of the outputs: {', '.join(graph.left_out)}"
+    if graph.changed:
+        more = f" and {len(graph.changed) - MOST_NAMES} more" if len(graph.changed) > MOST_NAMES else ""
+        yield (
+            f"forward changes what its module keeps: {', '.join(graph.changed[:MOST_NAMES])}{more}; the "
+            "symbol keeps nothing, and computes at each call what torch does at the first"
+        )
 
 
 def _code(

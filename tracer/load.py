@@ -25,7 +25,9 @@ import torch
 from torch import nn
 
 from codegen.problems import RequestError, UserModelError
+from tracer.settings import same_folder
 from tracer.user_code import user_traceback
+from tracer.wrappers import unwrapped
 
 OWN_PACKAGES = ("tracer", "codegen", "templates")
 FORMS = "path/model.py:Name or package.module:Name"
@@ -61,11 +63,11 @@ def load_model(spec: str, kwargs: Mapping[str, Any]) -> LoadedModel:
     """
     place, name = _split_spec(spec)
     target = _file_target(place) if _is_file(place) else _module_target(place)
-    with _importing(target), _seeded():
+    with same_folder(), _importing(target), _seeded():
         module = _import(target)
         found = _find(module, name, target.shown)
         torch.manual_seed(0)
-        model = _build(found, name, target.shown, kwargs)
+        model = unwrapped(_build(found, name, target.shown, kwargs))
     if any(t.device.type == "cuda" for t in (*model.parameters(), *model.buffers())):
         model = model.cpu()
     origin = f"{os.path.basename(place)}:{name}" if target.file else spec

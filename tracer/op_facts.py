@@ -16,6 +16,17 @@ WAYS_OUT = {
         "call the layer on the padded sequences: all of one length, or with a mask after it"
     )
 }
+# (what, the way out) of what stops a recording.
+SCRIPTED = (
+    "a module of torch.jit (scripted, traced or loaded) runs without Python: its ops cannot be recorded",
+    "put the module in its place that torch.jit.script or torch.jit.trace was called with; the state_dict() "
+    "of this one has its weights",
+)
+AUTOCAST = (
+    ", and rounds what torch computes by 1e-3: a symbol that computes in float32 would differ",
+    "take autocast out of forward, and put it around the call of the net where it is trained; or have it "
+    "enabled by an attribute that is False here",
+)
 # What makes a tensor of another's dtype, and what makes it without the other: recorded as the latter, so
 # that the result does not seem to depend on the other's values.
 NEW: Mapping[str, Callable[..., Any]] = {

@@ -22,13 +22,16 @@ from codegen.decompositions import NotWritten
 from codegen.problems import Problem
 from codegen.refusals import RANDOM
 from tracer.calls import Call, call_of, made_anew, mask_of, tensors_in
+from tracer.canonical import CASTS
+from tracer.changes import changes, state_of
 from tracer.frames import Frames, is_library
 from tracer.nodes import Nodes
-from tracer.op_facts import DATA_DEPENDENT, KEPT_IDENTITIES, NEW, WAY_OUT, WAYS_OUT
+from tracer.op_facts import AUTOCAST, DATA_DEPENDENT, KEPT_IDENTITIES, NEW, SCRIPTED, WAY_OUT, WAYS_OUT
 from tracer.op_homes import decomposition_of
 from tracer.outputs import flatten_outputs, in_order, tap_hook
 from tracer.user_code import Refusal, deepest_user_line
 from tracer.user_functions import without_functions
+from tracer.wrappers import is_scripted
 from tracer.writes import Writes, version_of, written_by
 
 
@@ -37,7 +40,8 @@ class Capture:
     """One recorded run.
 
     `graph` holds placeholders, `get_attr` nodes and calls. `outputs` are the tensors that `forward` returned,
-    flattened; `left_out` names what else it returned. The `meta` of each node has
+    flattened; `left_out` names what else it returned, `changed` what it changed of its module. The `meta` of
+    each node has
 
     - `types`: (shape, dtype) of each output, and `strides` of each;
     - `source`: where in the user's code it stands;
@@ -49,6 +53,7 @@ class Capture:
     graph: fx.Graph
     outputs: tuple[fx.Node, ...]
     left_out: tuple[str, ...]
+    changed: tuple[str, ...] = ()
 
 
 class _NeedsValues(Exception):
@@ -89,6 +94,7 @@ class Recorder(TorchFunctionMode):
                 self._nodes.add_input(name, value)
         caught: dict[str, list[fx.Node]] = {}
         hooks = self._hooks(taps, caught)
+        before = state_of(self._model)
         result = None
         try:
             with self:
@@ -102,20 +108,28 @@ class Recorder(TorchFunctionMode):
         finally:
             for hook in hooks:
                 hook.remove()
-        return self._capture(result, taps, caught)
+        return replace(self._capture(result, taps, caught), changed=changes(before, self._model))
 
     def _hooks(self, taps: Sequence[str], caught: dict[str, list[fx.Node]]) -> list[Any]:
         of_every_module = nn.modules.module
         return [
             *(tap_hook(self._model, tap, caught, self._nodes.node_of) for tap in taps),
-            of_every_module.register_module_forward_pre_hook(self._frames.enter),
+            of_every_module.register_module_forward_pre_hook(self._enter),
             of_every_module.register_module_forward_hook(self._leave, always_call=True),
             *(
                 module.register_forward_pre_hook(self._frames.note_arguments, with_kwargs=True)
                 for module in self._model.modules()
-                if not is_library(type(module))  # a hook keeps some of torch's own from their usual way
+                if not (
+                    is_library(type(module)) or is_scripted(module)
+                )  # a hook keeps some of torch's own from their usual way
             ),
         ]
+
+    def _enter(self, module: nn.Module, args: Any) -> None:
+        """A forward pre-hook: the module begins to run. Refusal where it does so without Python."""
+        self._frames.enter(module, args)
+        if is_scripted(module):
+            raise Refusal(Problem("scripted", SCRIPTED[0], self._frames.source(), SCRIPTED[1]))
 
     def _leave(self, module: nn.Module, _args: Any, output: Any) -> None:
         """A forward hook: the module is done; a parametrization has computed a parameter."""
@@ -164,6 +178,7 @@ class Recorder(TorchFunctionMode):
         versions = [version_of(t) for t in tensors]
         args, kwargs = self._nodes.with_nodes(call.args), self._nodes.with_nodes(call.kwargs)
         out = self._run(call)
+        self._check_autocast(call, tensors, out)
         written = written_by(call, tensors, versions)
         if call.name in KEPT_IDENTITIES and isinstance(out, torch.Tensor) and any(out is t for t in tensors):
             out = torch.ops.aten.alias(out)
@@ -186,6 +201,17 @@ class Recorder(TorchFunctionMode):
             if self._fake is None or getattr(call.func, "__module__", "") != F.__name__:
                 raise
             raise _NeedsValues(call.name) from error
+
+    def _check_autocast(self, call: Call, tensors: Sequence[torch.Tensor], out: Any) -> None:
+        """Refusal for a result that autocast rounds: neither an operand nor the call asks for its dtype."""
+        if not torch.is_autocast_enabled("cpu") or call.name in CASTS or call.kwargs.get("dtype") is not None:
+            return
+        low = torch.get_autocast_dtype("cpu")
+        given = {t.dtype for t in tensors if t.is_floating_point()}
+        if given - {low} and any(o.dtype is low for o in tensors_in(out)):
+            what, hint = AUTOCAST
+            what = f"autocast computes {call.name}() in {str(low).removeprefix('torch.')}{what}"
+            raise Refusal(Problem("autocast", what, self._frames.source(), hint))
 
     def _decomposed(self, decomposition: Callable[[], Any], call: Call) -> Any:
         """The result of a call that is written with other ops, which are recorded in its place."""

@@ -43,7 +43,9 @@ def graph_of(captures: Sequence[Capture], batches: Sequence[int]) -> Graph:
     outputs = tuple(builder.need(node) for node in captures[0].outputs)
     nodes_in_order = builder.in_order()
     inputs = tuple(n.name for n in nodes_in_order if n.op == "input")
-    return check(Graph(nodes_in_order, inputs, outputs, batches[0], left_out=captures[0].left_out))
+    first = captures[0]
+    made = Graph(nodes_in_order, inputs, outputs, batches[0], left_out=first.left_out, changed=first.changed)
+    return check(made)
 
 
 def _paired(captures: Sequence[Capture]) -> list[tuple[fx.Node, ...]]:

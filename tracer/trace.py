@@ -16,6 +16,7 @@ from tracer.batch_sizes import Mismatch
 from tracer.capture import SharedFakes, capture
 from tracer.inputs import InputSpec, make_inputs
 from tracer.recorder import Capture
+from tracer.settings import traced_settings
 from tracer.to_ir import graph_of
 from tracer.user_code import user_traceback
 
@@ -56,7 +57,7 @@ def _initialise(model: nn.Module, specs: tuple[InputSpec, ...]) -> None:
         return
     training = {module: module.training for module in model.modules()}
     try:
-        with torch.no_grad():
+        with traced_settings():
             model.eval()(**make_inputs(specs, None, 0))
     except Exception as error:
         raise UserModelError(user_traceback(error, "the net raised when it was run")) from error

@@ -23,6 +23,7 @@ from codegen.proof.randomise import randomise
 from tracer.capture import recorded_values, run
 from tracer.copies import module_copy
 from tracer.inputs import InputSpec, make_inputs
+from tracer.settings import traced_settings
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -71,7 +72,8 @@ def with_random_weights(model: nn.Module, specs: Sequence[InputSpec], seed: int)
     """A copy with random parameters and statistics; other inputs are compared than those of `seed`."""
     copied = module_copy(model)
     # Statistics of the very signals that are compared would cancel them.
-    randomise(copied, make_inputs(specs, None, seed + 1))
+    with traced_settings():
+        randomise(copied, make_inputs(specs, None, seed + 1))
     return copied
 
 

@@ -52,7 +52,7 @@ FAMILIES = {
     "Running and comparing": (
         "codegen/artifacts.py",
         "codegen/proof/run.py",
-        "tracer/capture.py",
+        "tracer/settings.py",
         "tracer/verify.py",
     ),
 }

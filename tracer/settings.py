@@ -1,0 +1,80 @@
+"""How torch is set while a net is traced or run."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+
+import torch
+
+
+@contextlib.contextmanager
+def traced_settings() -> Iterator[None]:
+    """Settings of torch while a net is traced or run.
+
+    No gradients, no fused path of nn.Transformer.
+
+    torch: nn.TransformerEncoder with a padding mask gives zeros at padded places, where its fused path runs
+        and the mask's values let it. That path hides the layers too.
+    MXNet: computes what the layers compute.
+    We write: what the layers compute, with a note; torch is compared without that path.
+    Source: torch.backends.mha.set_fastpath_enabled.
+
+    >>> encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), 1).eval()
+    >>> with torch.no_grad():
+    ...     encoder(torch.ones(1, 2, 4), src_key_padding_mask=torch.tensor([[False, True]]))[0, 1]
+    tensor([0., 0., 0., 0.])
+    """
+    fastpath = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.no_grad(), _quiet_torch(), _uncompiled(), same_folder(), _without_autocast():
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fastpath)
+
+
+@contextlib.contextmanager
+def _quiet_torch() -> Iterator[None]:
+    """Without torch's warnings about what it or the recorder uses inside itself."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The PyTorch API of nested tensors", UserWarning)
+            warnings.filterwarnings("ignore", "Using `torch.compile.module.` when there are global hooks")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _uncompiled() -> contextlib.AbstractContextManager[object]:
+    """What torch.compile made runs as the Python that it was made of: its own code cannot be recorded."""
+    if not hasattr(torch.compiler, "set_stance"):  # torch before 2.6
+        return contextlib.nullcontext()
+    stance: contextlib.AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
+    return stance
+
+
+@contextlib.contextmanager
+def _without_autocast() -> Iterator[None]:
+    """The net itself, without the autocast that happens to be on around the conversion."""
+    with contextlib.ExitStack() as stack:
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        yield
+
+
+@contextlib.contextmanager
+def same_folder() -> Iterator[None]:
+    """The current folder is what it was, wherever the user's code goes: the paths of a request stay true."""
+    before = os.getcwd()
+    try:
+        yield
+    finally:
+        os.chdir(before)
