@@ -6,6 +6,7 @@ import argparse
 import pickle
 import re
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from codegen.problems import RequestError
+from codegen.problems import RequestError, UserModelError
 from tracer.checkpoint import load_weights, read_checkpoint
 
 RESAVE = 'torch.save(model.state_dict(), "weights.pth")'
@@ -402,3 +403,102 @@ def test_a_torchscript_archive(tmp_path: Path) -> None:
 def test_no_state_dict(tmp_path: Path, content: Any, message: str) -> None:
     torch.save(content, tmp_path / "w.pth")
     assert refusal(tmp_path / "w.pth") == message
+
+
+class Versioned(nn.Module):
+    """Asks for the version of its state, as nets do whose state has changed its form; keeps a text too."""
+
+    _version = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(2))
+        self.classes = "none"
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, 2) to (N, 2)."""
+        return x * self.scale
+
+    def get_extra_state(self) -> Any:
+        """What load_state_dict hands back."""
+        return {"classes": self.classes}
+
+    def set_extra_state(self, state: Any) -> None:
+        """What get_extra_state gave."""
+        self.classes = state["classes"]
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args) -> None:  # type: ignore[no-untyped-def]
+        if local_metadata.get("version") < 3:  # the old form had the inverse
+            state_dict[prefix + "scale"] = 1 / state_dict[prefix + "scale"]
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
+
+
+class HoldsVersioned(nn.Module):
+    """Two of them: in a wrapper, and not."""
+
+    def __init__(self, wrap: Callable[[nn.Module], nn.Module] = lambda net: net) -> None:
+        super().__init__()
+        self.part = wrap(Versioned())
+        self.other = Versioned()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, 2) to (N, 2)."""
+        return self.part(x) + self.other(x)
+
+
+def with_values(net: nn.Module) -> nn.Module:
+    """The net with a scale of 2 and 4, and a text, in each part."""
+    for module in net.modules():
+        if isinstance(module, Versioned):
+            module.scale.data = torch.tensor([2.0, 4.0])
+            module.classes = "cat"
+    return net
+
+
+@pytest.mark.parametrize(
+    ("wrap", "within"),
+    [(None, None), (nn.DataParallel, None), (None, nn.DataParallel), (torch.compile, torch.compile)],
+)
+@pytest.mark.parametrize("version", [2, 3])
+def test_the_version_of_a_state_survives(
+    tmp_path: Path, wrap: Any, within: Any, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = with_values(HoldsVersioned(within) if within else HoldsVersioned())
+    monkeypatch.setattr(Versioned, "_version", version)
+    state = {"epoch": 3, "state_dict": (wrap(saved) if wrap else saved).state_dict()}
+    torch.save(state, tmp_path / "w.pth")
+    net = HoldsVersioned()
+    load_weights(net, tmp_path / "w.pth")
+    wanted = [2.0, 4.0] if version == 3 else [0.5, 0.25]
+    assert net.part.scale.tolist() == net.other.scale.tolist() == wanted
+    assert net.part.classes == net.other.classes == "cat"
+
+
+def test_a_net_that_raises_when_it_is_loaded(tmp_path: Path) -> None:
+    """safetensors keeps no versions, and torch's own load_state_dict would end in this error too."""
+    save_file({"scale": torch.ones(2)}, tmp_path / "w.safetensors")
+    with pytest.raises(UserModelError) as caught:
+        load_weights(Versioned(), tmp_path / "w.safetensors")
+    assert str(caught.value).startswith("Versioned raised when the weights were loaded:\nTraceback")
+    assert "in _load_from_state_dict" in str(caught.value)
+    assert "tracer" not in str(caught.value).replace(str(Path(__file__).parent), "")
+
+
+@pytest.mark.parametrize("content", [nn.ReLU().state_dict(), {"state_dict": {}, "epoch": 3}])
+def test_a_net_without_parameters(tmp_path: Path, content: Any) -> None:
+    torch.save(content, tmp_path / "w.pth")
+    assert load_weights(nn.ReLU(), tmp_path / "w.pth").startswith("w.pth: 0 tensors")
+    with pytest.raises(RequestError, match="w.pth holds no tensors"):
+        load_weights(Net(), tmp_path / "w.pth")
+    with pytest.raises(RequestError, match="w.pth holds no tensors"):
+        read_checkpoint(tmp_path / "w.pth")
+
+
+def test_keys_with_wrappers_within(tmp_path: Path) -> None:
+    saved = trained()
+    saved.conv = nn.DataParallel(saved.conv)
+    saved.fc = torch.compile(saved.fc)
+    torch.save(saved.state_dict(), tmp_path / "w.pth")
+    net = Net()
+    assert "module and _orig_mod taken out of the keys" in load_weights(net, tmp_path / "w.pth")
+    assert torch.equal(net.conv.weight, saved.conv.module.weight)

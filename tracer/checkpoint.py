@@ -13,6 +13,7 @@ import os
 import pickle
 import re
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,22 +24,65 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from codegen.problems import RequestError
+from codegen.problems import RequestError, UserModelError
+from tracer.inputs import counted
+from tracer.user_code import user_traceback
 
 WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "ema")
 PREFIXES = ("module.", "_orig_mod.", "model.")
+WRAPPER_PARTS = ("module", "_orig_mod")
 ZIP_MAGIC = b"PK\x03\x04"
 LFS_MAGIC = b"version https://git-lfs"
+EXTRA = "_extra_state"
 RESAVE = 'torch.save(model.state_dict(), "weights.pth")'
 
 
 @dataclass(frozen=True)
 class _Content:
-    """The tensors of a file, under which keys they stood, and the keys of what is no tensor."""
+    """The tensors of a file, under which keys they stood, and the keys of what is no tensor.
+
+    `versions` is a state dict's `_metadata`: by module, which form its tensors have. `extras` are what modules
+    keep beside tensors (nn.Module.get_extra_state).
+    """
 
     tensors: dict[str, torch.Tensor]
     under: str
     left_out: tuple[str, ...]
+    versions: Mapping[str, Any]
+    extras: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Form:
+    """The keys of a state as some net may have them: without what stands before or within them.
+
+    `versions` is keyed in the same way, and `note` says what was taken off.
+    """
+
+    state: dict[str, Any]
+    versions: dict[str, Any]
+    note: str = ""
+
+    def without_prefix(self, prefix: str, taken: str) -> _Form:
+        """The form without a prefix that all keys have; `taken` are those taken off so far, it among them."""
+        state = {key[len(prefix) :]: value for key, value in self.state.items()}
+        below = {k: v for k, v in self.versions.items() if f"{k}.".startswith(prefix)}
+        return _Form(state, {k[len(prefix) :]: v for k, v in below.items()}, f"prefix {taken!r} taken off")
+
+    def without_wrappers(self) -> _Form:
+        """The form without the names that DataParallel and torch.compile within the net give to modules."""
+
+        def plain(key: str) -> str:
+            first, *others = key.split(".")
+            return ".".join([first, *(part for part in others if part not in WRAPPER_PARTS)])
+
+        # What the wrapper itself says comes first, and the module's own takes its place.
+        versions = {plain(k): v for k, v in self.versions.items()}
+        state = {plain(k): v for k, v in self.state.items()}
+        if len(state) < len(self.state):  # two keys have become one: these are no wrappers
+            return self
+        notes = [self.note, f"{' and '.join(WRAPPER_PARTS)} taken out of the keys"]
+        return _Form(state, versions, ", ".join(filter(None, notes)))
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
@@ -48,7 +92,10 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     Raises RequestError where the file is missing, empty, corrupt, holds no tensors, or would have to
     run code to be read.
     """
-    return _read(os.fspath(path)).tensors
+    content = _read(os.fspath(path))
+    if not content.tensors:
+        raise RequestError(_no_tensors(os.path.basename(path), content))
+    return content.tensors
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> str:
@@ -62,13 +109,16 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> str:
     path = os.fspath(path)
     content = _read(path)
     expected = _state_of(model)
-    state, prefix = _without_prefixes(content.tensors, set(expected))
-    problems = _load(model, state, expected)
+    if expected and not content.tensors:
+        raise RequestError(_no_tensors(os.path.basename(path), content))
+    form = _best_form(_Form({**content.tensors, **content.extras}, dict(content.versions)), set(expected))
+    state = form.state
+    problems = _load(model, form, expected)
     if any(problems.values()):
         raise RequestError(_misfit_text(os.path.basename(path), type(model).__name__, problems))
-    parts = [f"{os.path.basename(path)}: {len(state)} tensor{'' if len(state) == 1 else 's'}"]
+    parts = [f"{os.path.basename(path)}: {counted(len(content.tensors), 'tensor')}"]
     parts += [f"under {content.under!r}"] if content.under else []
-    parts += [f"prefix {prefix!r} taken off"] if prefix else []
+    parts += [form.note] if form.note else []
     parts += _conversions(state, expected)
     parts += [f"not tensors and left out: {', '.join(content.left_out)}"] if content.left_out else []
     return ", ".join(parts)
@@ -190,50 +240,52 @@ def _unwrapped(loaded: Any, name: str) -> _Content:
         kind = "one tensor" if isinstance(loaded, torch.Tensor) else f"a {type(loaded).__name__}"
         raise RequestError(f"{name} holds {kind}, not a state dict: save one with {RESAVE}")
     tensors = {str(k): v for k, v in loaded.items() if isinstance(v, torch.Tensor)}
-    if not tensors:
-        keys = ", ".join(str(k) for k in list(loaded)[:8]) or "nothing"
-        wrappers = ", ".join(WRAPPERS)
-        raise RequestError(
-            f"{name} holds no tensors (its keys: {keys}): give a state dict, or one under {wrappers}"
-        )
-    return _Content(tensors, ".".join(under), tuple(str(k) for k in loaded if str(k) not in tensors))
+    extras = {str(k): v for k, v in loaded.items() if str(k).endswith(EXTRA) and str(k) not in tensors}
+    left_out = tuple(str(k) for k in loaded if str(k) not in tensors and str(k) not in extras)
+    versions = getattr(loaded, "_metadata", None)
+    versions = versions if isinstance(versions, Mapping) else {}
+    return _Content(tensors, ".".join(under), left_out, versions, extras)
+
+
+def _no_tensors(name: str, content: _Content) -> str:
+    keys = ", ".join(content.left_out[:8]) or "nothing"
+    wrappers = ", ".join(WRAPPERS)
+    return f"{name} holds no tensors (its keys: {keys}): give a state dict, or one under {wrappers}"
 
 
 def _state_of(model: nn.Module) -> dict[str, torch.Tensor]:
     return {k: v for k, v in model.state_dict().items() if isinstance(v, torch.Tensor)}
 
 
-def _without_prefixes(
-    tensors: dict[str, torch.Tensor], expected: set[str]
-) -> tuple[dict[str, torch.Tensor], str]:
-    """The form of the keys that fits the net best: as they are, or with common prefixes taken off.
+def _best_form(first: _Form, expected: set[str]) -> _Form:
+    """The form of the keys that fits the net best: as they are, or with what wrappers add taken off.
 
     A net may have such a prefix of its own (`self.model = ...`), so the net decides.
     """
-    forms = [(tensors, "")]
-    while True:
-        state, taken = forms[-1]
-        prefix = next((p for p in PREFIXES if all(key.startswith(p) for key in state)), None)
+    forms, taken = [first], ""
+    while keys := list(forms[-1].state):
+        prefix = next((p for p in PREFIXES if all(key.startswith(p) for key in keys)), None)
         if prefix is None:
             break
-        forms.append(({key[len(prefix) :]: value for key, value in state.items()}, taken + prefix))
-    best = max(len(expected & set(state)) for state, _ in forms)
+        taken += prefix
+        forms.append(forms[-1].without_prefix(prefix, taken))
+    forms += [form.without_wrappers() for form in forms]
+    best = max(len(expected & set(form.state)) for form in forms)
     # Where nothing fits, the report of missing keys is easier to read without the prefixes.
-    return next(form for form in (forms if best else forms[::-1]) if len(expected & set(form[0])) == best)
+    return next(f for f in (forms if best else forms[::-1]) if len(expected & set(f.state)) == best)
 
 
-def _load(
-    model: nn.Module, state: dict[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
-) -> dict[str, list[str]]:
+def _load(model: nn.Module, form: _Form, expected: Mapping[str, torch.Tensor]) -> dict[str, list[str]]:
     """Load what fits, and return what does not, by kind."""
+    state = form.state
     wrong_kind = [k for k, v in state.items() if k in expected and _differs_in_kind(v, expected[k])]
     misshaped: list[str] = []
     try:
-        keys = _load_state(model, state)
+        keys = _load_state(model, state, form.versions)
     except RuntimeError:
         # Only now: load_state_dict hooks may have reshaped or renamed what looks wrong from outside.
         misshaped = [k for k, v in state.items() if k in expected and _differs_in_shape(v, expected[k])]
-        keys = _load_rest(model, {k: v for k, v in state.items() if k not in misshaped})
+        keys = _load_rest(model, {k: v for k, v in state.items() if k not in misshaped}, form.versions)
     missing = set(keys.missing_keys) - set(misshaped) - _may_be_missing(model, state)
     unexpected = [key for key in keys.unexpected_keys if not _is_own_constant(model, key, state.get(key))]
     return {
@@ -244,14 +296,23 @@ def _load(
     }
 
 
-def _load_state(model: nn.Module, state: dict[str, torch.Tensor]) -> Any:
-    # Not model.load_state_dict, which a class may override with less strict rules.
-    return nn.Module.load_state_dict(model, state, strict=False)
-
-
-def _load_rest(model: nn.Module, state: dict[str, torch.Tensor]) -> Any:
+def _load_state(model: nn.Module, state: dict[str, Any], versions: Mapping[str, Any]) -> Any:
+    versioned = OrderedDict(state)
+    if versions:
+        versioned._metadata = versions  # type: ignore[attr-defined]
     try:
-        return _load_state(model, state)
+        # Not model.load_state_dict, which a class may override with less strict rules.
+        return nn.Module.load_state_dict(model, versioned, strict=False)
+    except RuntimeError:
+        raise
+    except Exception as error:
+        what = f"{type(model).__name__} raised when the weights were loaded"
+        raise UserModelError(user_traceback(error, what)) from error
+
+
+def _load_rest(model: nn.Module, state: dict[str, Any], versions: Mapping[str, Any]) -> Any:
+    try:
+        return _load_state(model, state, versions)
     except RuntimeError as error:
         raise RequestError(f"the weights do not fit {type(model).__name__}: {error}") from error
 
