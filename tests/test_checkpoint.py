@@ -488,9 +488,9 @@ def test_a_net_that_raises_when_it_is_loaded(tmp_path: Path) -> None:
 def test_a_net_without_parameters(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "w.pth")
     assert load_weights(nn.ReLU(), tmp_path / "w.pth").startswith("w.pth: 0 tensors")
-    with pytest.raises(RequestError, match="w.pth holds no tensors"):
+    with pytest.raises(RequestError, match=r"w\.pth holds no tensors"):
         load_weights(Net(), tmp_path / "w.pth")
-    with pytest.raises(RequestError, match="w.pth holds no tensors"):
+    with pytest.raises(RequestError, match=r"w\.pth holds no tensors"):
         read_checkpoint(tmp_path / "w.pth")
 
 

@@ -41,8 +41,8 @@ RESAVE = 'torch.save(model.state_dict(), "weights.pth")'
 class _Content:
     """The tensors of a file, under which keys they stood, and the keys of what is no tensor.
 
-    `versions` is a state dict's `_metadata`: by module, which form its tensors have. `extras` are what modules
-    keep beside tensors (nn.Module.get_extra_state).
+    `versions` is a state dict's `_metadata`: by module, which form its tensors have. `extras` are what
+    modules keep beside tensors (nn.Module.get_extra_state).
     """
 
     tensors: dict[str, torch.Tensor]

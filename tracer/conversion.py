@@ -29,6 +29,7 @@ from codegen.written import File, Origin
 from tracer.copies import full_state
 from tracer.input_search import find_inputs
 from tracer.inputs import InputSpec, inputs_from_tensors
+from tracer.nested_inputs import unpacked
 from tracer.trace import check_taps, runs, trace
 from tracer.verify import Comparison, Sides, verify, with_random_weights
 from tracer.wrappers import unwrapped
@@ -124,7 +125,8 @@ def convert(
 ) -> Conversion:
     """Convert a module to MXNet.
 
-    `inputs` are example tensors, one for each argument of `forward`, axis 0 the batch; None finds them.
+    `inputs` are example tensors, one for each argument of `forward`, axis 0 the batch; None finds them. Each
+    tensor of a list, tuple or dict is an input by itself, called after its place: `xs_0`, `batch_image`.
     `templates` is a folder whose templates take the place of fx2mx's own (docs/templates.md).
     The module is left as it was; it is converted in eval mode. Without `proved` mxnet is not imported, and
     the folded code is not held against the flat one.
@@ -138,6 +140,7 @@ def convert(
         specs, note = find_inputs(model, functools.partial(runs, model))
         notes: tuple[str, ...] = (note,)
     else:
+        model, inputs = unpacked(model, inputs)
         specs, notes = inputs_from_tensors(model, inputs), ()
     return convert_specs(
         model,

@@ -58,3 +58,10 @@ def module_copy(model: nn.Module, parameter: Copier | None = None, buffer: Copie
             if isinstance(value, torch.Tensor) and id(value) not in memo:
                 memo[id(value)] = value.detach().clone()
     return copy.deepcopy(model, memo).eval()
+
+
+def shallow_copy(module: nn.Module) -> nn.Module:
+    """A module of the same class that shares all that the module holds."""
+    copied = type(module).__new__(type(module))
+    vars(copied).update(vars(module))
+    return copied

@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
 from codegen.problems import RequestError
+from tracer.copies import shallow_copy
 
 # The class, and the attribute that holds the net. torch's compiler is loaded where something is compiled.
 _HOLDERS: Mapping[type[nn.Module], str] = {
@@ -51,8 +52,7 @@ def _plain(module: nn.Module, done: dict[int, nn.Module]) -> nn.Module:
     children = {name: child for name, child in module._modules.items() if child is not None}
     plain = {name: _plain(child, done) for name, child in children.items()}
     if any(plain[name] is not child for name, child in children.items()):
-        copied = type(module).__new__(type(module))
-        vars(copied).update(vars(module))
+        copied = shallow_copy(module)
         vars(copied)["_modules"] = {**module._modules, **plain}
         done[id(module)] = copied
     return done[id(module)]
