@@ -21,10 +21,11 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from codegen.problems import ConversionError, UserModelError
+from tracer.batch_sizes import Mismatch
 from tracer.copies import module_copy
 from tracer.outputs import flatten_outputs, in_order, tap_hook
 from tracer.plugins import close_modules
-from tracer.recorder import Capture, Recorder
+from tracer.recorder import Capture, Earlier, Recorder
 from tracer.settings import traced_settings
 from tracer.user_code import Refusal, user_traceback
 
@@ -52,25 +53,34 @@ def capture(
     inputs: Mapping[str, Any],
     taps: Sequence[str] = (),
     fakes: SharedFakes | None = None,
+    earlier: Earlier | None = None,
 ) -> Capture:
     """Record one run of `model` (in eval mode) on `inputs` (argument name of forward: value).
 
-    With `taps`, the outputs of these modules take the place of the net's.
+    With `taps`, the outputs of these modules take the place of the net's. With `earlier`, what the net
+    asks of the batch size is noted.
 
     Raises ConversionError where the net's own control flow cannot be traced, UserModelError where the
-    net raises by itself.
+    net raises by itself, and Mismatch where it goes another way than `earlier`.
     """
     with traced_settings():
         try:
-            return _capture_with(fakes or SharedFakes(), model, inputs, taps)
+            return _capture_with(fakes or SharedFakes(), model, inputs, taps, earlier)
         except Refusal as refusal:
             raise ConversionError((refusal.problem,)) from None
+        except Mismatch:
+            raise
         except Exception:  # noqa: BLE001 - anything: the real run below tells whose fault it was
             _run_eagerly(model, inputs)
         try:
-            return _capture_with(None, model, inputs, taps)
+            return _capture_with(None, model, inputs, taps, earlier)
         except Refusal as refusal:
             raise ConversionError((refusal.problem,)) from None
+        except Exception as error:
+            if earlier is None or isinstance(error, Mismatch):
+                raise
+            # The net runs on plain sizes: something in it takes no others.
+            raise Mismatch("its sizes go through code that cannot be followed") from error
 
 
 def run(model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()) -> list[torch.Tensor]:
@@ -107,9 +117,13 @@ def recorded_values(
 
 
 def _capture_with(
-    fakes: SharedFakes | None, model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str]
+    fakes: SharedFakes | None,
+    model: nn.Module,
+    inputs: Mapping[str, Any],
+    taps: Sequence[str],
+    earlier: Earlier | None,
 ) -> Capture:
-    recorder = Recorder(_copied(model, fakes), fakes)
+    recorder = Recorder(_copied(model, fakes), fakes, earlier=earlier)
     own = _own_copies(inputs)
     if fakes is not None:
         own = {k: fakes.from_tensor(v) if _has_elements(v) else v for k, v in own.items()}

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from codegen.artifacts import Paths, load_symbol, write_all
+from codegen.batch_words import batch_note
 from codegen.fold.fold import fold, unfolded
 from codegen.identifiers import RESERVED, identifier
 from codegen.ir import Graph
 from codegen.lower.graph import lower
 from codegen.passes.fusion import guarded
 from codegen.passes.softmax import with_softmax
-from codegen.problems import RequestError
+from codegen.problems import ConversionError, RequestError
 from codegen.program import Program
 from codegen.proof.compare import TOLERANCE, Agreement
 from codegen.proof.same_symbol import same_symbol
@@ -92,7 +93,7 @@ class Conversion:
             other = with_random_weights(self.model, self.inputs, seed)
             all_sides.append(Sides("random parameters", other, parameters(self.program, full_state(other))))
         batch = self.graph.batch
-        batches = (batch, 2 * batch) if self.graph.free_batch else (batch,)
+        batches = (batch, 2 * batch) if self.graph.runs_at_others else (batch,)
         comparison = Comparison(self.symbol, self.program, self.inputs, self.taps, batches, tolerance, seed)
         return verify(comparison, all_sides, layers)
 
@@ -122,12 +123,14 @@ def convert(
     origin: Origin | None = None,
     proved: bool = True,
     templates: str | Path | None = None,
+    frozen_batch: bool = False,
 ) -> Conversion:
     """Convert a module to MXNet.
 
     `inputs` are example tensors, one for each argument of `forward`, axis 0 the batch; None finds them. Each
     tensor of a list, tuple or dict is an input by itself, called after its place: `xs_0`, `batch_image`.
-    `templates` is a folder whose templates take the place of fx2mx's own (docs/templates.md).
+    `templates` is a folder whose templates take the place of fx2mx's own (docs/templates.md). With
+    `frozen_batch` the batch size of `inputs` is kept.
     The module is left as it was; it is converted in eval mode. Without `proved` mxnet is not imported, and
     the folded code is not held against the flat one.
 
@@ -152,6 +155,7 @@ def convert(
         notes=notes,
         proved=proved,
         templates=templates,
+        frozen_batch=frozen_batch,
     )
 
 
@@ -166,16 +170,14 @@ def convert_specs(
     notes: tuple[str, ...] = (),
     proved: bool = True,
     templates: str | Path | None = None,
+    frozen_batch: bool = False,
 ) -> Conversion:
     """Convert a module whose inputs are specified. Raises as `convert` does."""
     model = unwrapped(model)
     name = name or type(model).__name__
     look = templates_of(Path(templates) if templates is not None else None)
     check_taps(model, taps)
-    graph = trace(model, specs, taps)
-    if not graph.outputs:
-        raise RequestError(f"forward of {type(model).__name__} returns no tensor: a symbol needs an output")
-    program = guarded(lower(graph, name, tuple(model.state_dict())))
+    graph, program = _lowered(model, specs, name, taps, frozen_batch)
     if softmax:
         program = with_softmax(program)
     shapes = [(s.name, s.shape) for s in specs if s.name in graph.inputs]
@@ -187,8 +189,8 @@ def convert_specs(
 
 def _notes(graph: Graph) -> Iterator[str]:
     """What a user should know of the run that was recorded."""
-    if not graph.free_batch:
-        yield f"the batch size is frozen at {graph.batch}: {graph.frozen_because}"
+    if of_batch := batch_note(graph):
+        yield of_batch
     if graph.left_out:
         yield f"not tensors and left out of the outputs: {', '.join(graph.left_out)}"
     if graph.changed:
@@ -197,6 +199,25 @@ def _notes(graph: Graph) -> Iterator[str]:
             f"forward changes what its module keeps: {', '.join(graph.changed[:MOST_NAMES])}{more}; the "
             "symbol keeps nothing, and computes at each call what torch does at the first"
         )
+
+
+def _lowered(
+    model: nn.Module, specs: tuple[InputSpec, ...], name: str, taps: Sequence[str], frozen_batch: bool
+) -> tuple[Graph, Program]:
+    """The net as the IR and in MXNet's ops. What can be written at one batch size alone is, and says so."""
+    graph = trace(model, specs, taps, "as was asked" if frozen_batch else "")
+    if not graph.outputs:
+        raise RequestError(f"forward of {type(model).__name__} returns no tensor: a symbol needs an output")
+    keys = tuple(model.state_dict())
+    try:
+        return graph, guarded(lower(graph, name, keys))
+    except ConversionError as error:
+        if not graph.runs_at_others:
+            raise
+        problem = error.problems[0]
+        frozen = trace(model, specs, taps, f"{problem.what}, at {problem.where}")
+        program = guarded(lower(frozen, name, keys))
+        return frozen, program
 
 
 def _code(

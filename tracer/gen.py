@@ -61,6 +61,7 @@ class Options:
     diff: bool
     plugins: tuple[Path, ...] = ()
     templates: Path | None = None
+    batch: str | None = None
 
 
 @click.command(
@@ -128,6 +129,11 @@ class Options:
     metavar="DIR",
     help="Templates of your own for the generated code: see docs/templates.md.",
 )
+@click.option(
+    "--batch",
+    type=click.Choice(["frozen"]),
+    help="Keep the batch size of --input. Without it, the run says where the net allows no other.",
+)
 @click.option("--softmax", is_flag=True, help='Append mx.sym.SoftmaxOutput(name="softmax").')
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be converted and what cannot be; write nothing."
@@ -150,6 +156,7 @@ def command(
     diff: bool,
     plugins: tuple[Path, ...],
     templates: Path | None,
+    batch: str | None,
 ) -> None:
     """Convert a PyTorch net to MXNet: readable symbol code, weights, and proof that both agree.
 
@@ -176,6 +183,7 @@ def command(
         diff,
         plugins,
         templates,
+        batch,
     )
     sys.exit(run(options))
 
@@ -272,6 +280,7 @@ def _convert(options: Options, loaded: LoadedModel) -> Conversion:
         "origin": origin,
         "proved": proved,
         "templates": options.templates,
+        "frozen_batch": options.batch == "frozen",
     }
     say(f"tracing {loaded.name}")
     if options.inputs:
@@ -300,6 +309,8 @@ def _command_line(options: Options, loaded: LoadedModel) -> str:
         parts += ["--plugin", shlex.quote(plugin.name)]
     if options.templates is not None:
         parts += ["--templates", shlex.quote(options.templates.resolve().name)]
+    if options.batch is not None:
+        parts += ["--batch", options.batch]
     return " ".join(parts)
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from codegen.batch_words import batch_summary
+
 if TYPE_CHECKING:
     from codegen.ir import Graph
     from codegen.program import Program
@@ -17,8 +19,7 @@ if TYPE_CHECKING:
 
 def converted_text(name: str, program: Program, graph: Graph) -> str:
     """How large the net is, and for which batch sizes it is converted."""
-    sizes = "any batch size" if graph.free_batch else f"batch size {graph.batch} only"
-    return f"{name}: {len(program.calls)} MXNet ops; {sizes}, other sizes as in DATA_SHAPES"
+    return f"{name}: {len(program.calls)} MXNet ops; {batch_summary(graph)}, other sizes as in DATA_SHAPES"
 
 
 def ops_text(program: Program) -> str:
