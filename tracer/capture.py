@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from codegen.problems import ConversionError, UserModelError
+from codegen.problems import ConversionError, RequestError, UserModelError
 from tracer.batch_sizes import Mismatch
 from tracer.copies import module_copy
 from tracer.outputs import flatten_outputs, in_order, tap_hook
@@ -68,10 +68,10 @@ def capture(
             return _capture_with(fakes or SharedFakes(), model, inputs, taps, earlier)
         except Refusal as refusal:
             raise ConversionError((refusal.problem,)) from None
-        except Mismatch:
+        except (KeyboardInterrupt, RequestError, Mismatch):
             raise
-        except Exception:  # noqa: BLE001 - anything: the real run below tells whose fault it was
-            _run_eagerly(model, inputs)
+        except BaseException:  # noqa: BLE001 - anything: the real run below tells whose fault it was
+            run(model, inputs)
         try:
             return _capture_with(None, model, inputs, taps, earlier)
         except Refusal as refusal:
@@ -84,26 +84,32 @@ def capture(
 
 
 def run(model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()) -> list[torch.Tensor]:
-    """What torch itself returns, flattened like a capture's outputs. Works on a copy of `model`."""
+    """What torch itself returns, flattened like a capture's outputs. Works on a copy of `model`.
+
+    Raises UserModelError where the net does.
+    """
     copied = _copied(model, None)
     caught: dict[str, list[torch.Tensor]] = {}
     hooks = [tap_hook(copied, tap, caught, torch.Tensor.clone) for tap in taps]
     with traced_settings():
-        result = copied(**_own_copies(inputs))
+        result = called(copied, _own_copies(inputs))
     for hook in hooks:
         hook.remove()
     return in_order(caught, taps) if taps else [t for _, t in flatten_outputs(result)[0]]
 
 
+def called(model: nn.Module, inputs: Mapping[str, Any]) -> Any:
+    """What a net returns. UserModelError where it raises, or ends the process."""
+    try:
+        return model(**inputs)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise UserModelError(user_traceback(error, "the net raised when it was run")) from error
+
+
 def _own_copies(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v.clone() if isinstance(v, torch.Tensor) else copy.deepcopy(v) for k, v in inputs.items()}
-
-
-def _run_eagerly(model: nn.Module, inputs: Mapping[str, Any]) -> None:
-    try:
-        run(model, inputs)
-    except Exception as error:
-        raise UserModelError(user_traceback(error, "the net raised when it was run")) from error
 
 
 def recorded_values(

@@ -30,6 +30,8 @@ from codegen.written import File, Origin
 from tracer.copies import full_state
 from tracer.input_search import find_inputs
 from tracer.inputs import InputSpec, inputs_from_tensors
+from tracer.last_net import stage
+from tracer.limits import check_sizes, check_values
 from tracer.nested_inputs import unpacked
 from tracer.trace import check_taps, runs, trace
 from tracer.verify import Comparison, Sides, verify, with_random_weights
@@ -56,11 +58,13 @@ class Conversion:
     folded: bool = True
 
     @functools.cached_property
+    @stage("making the symbol")
     def symbol(self) -> mx.sym.Symbol:
         """What the generated code returns, so that what was reviewed is what ships."""
         return load_symbol(self.code, identifier(self.program.name))
 
     @functools.cached_property
+    @stage("converting the weights")
     def _shared_weights(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """(arg_params, aux_params) that share the memory of the model's: to be read only."""
         return parameters(self.program, full_state(self.model))
@@ -76,10 +80,12 @@ class Conversion:
         return {k: v.copy() for k, v in self._shared_weights[1].items()}
 
     @property
+    @stage("writing the contrast table")
     def contrast(self) -> str:
         """The text of layer_contrast.txt."""
         return contrast(self.program, full_state(self.model), tuple(self.model.state_dict()))
 
+    @stage("the comparison with torch")
     def verify(
         self, *, tolerance: float = TOLERANCE, fresh: bool = True, layers: bool = True, seed: int = 1
     ) -> Agreement:
@@ -108,11 +114,13 @@ class Conversion:
             files[paths.contrast] = self.contrast
         return files
 
+    @stage("writing the files")
     def save(self, path: str | Path, *, weights: bool = True) -> None:
         """Write the code, the symbol, the weights and the contrast table, all named after `path`."""
         write_all(self.files(Path(path), weights))
 
 
+@stage("the conversion")
 def convert(
     model: nn.Module,
     inputs: tuple[Any, ...] | None = None,
@@ -140,7 +148,8 @@ def convert(
         raise RequestError(f"convert() takes an nn.Module, not {type(model).__name__}")
     model = unwrapped(model)
     if inputs is None:
-        specs, note = find_inputs(model, functools.partial(runs, model))
+        with stage("the search for inputs"):
+            specs, note = find_inputs(model, functools.partial(runs, model))
         notes: tuple[str, ...] = (note,)
     else:
         model, inputs = unpacked(model, inputs)
@@ -159,6 +168,7 @@ def convert(
     )
 
 
+@stage("the conversion")
 def convert_specs(
     model: nn.Module,
     specs: tuple[InputSpec, ...],
@@ -177,11 +187,14 @@ def convert_specs(
     name = name or type(model).__name__
     look = templates_of(Path(templates) if templates is not None else None)
     check_taps(model, taps)
+    check_values(model)
+    check_sizes(specs)
     graph, program = _lowered(model, specs, name, taps, frozen_batch)
     if softmax:
         program = with_softmax(program)
     shapes = [(s.name, s.shape) for s in specs if s.name in graph.inputs]
-    code, fold_fault = _code(program, origin or _default_origin(model, name), shapes, look, proved)
+    with stage("writing the code"):
+        code, fold_fault = _code(program, origin or _default_origin(model, name), shapes, look, proved)
     unfolded_note = (f"the code stands as one flat function: {fold_fault}",) if fold_fault else ()
     notes = (*notes, *_notes(graph), *program.notes, *unfolded_note)
     return Conversion(model, specs, graph, program, code, tuple(taps), notes, folded=not fold_fault)
@@ -205,19 +218,22 @@ def _lowered(
     model: nn.Module, specs: tuple[InputSpec, ...], name: str, taps: Sequence[str], frozen_batch: bool
 ) -> tuple[Graph, Program]:
     """The net as the IR and in MXNet's ops. What can be written at one batch size alone is, and says so."""
-    graph = trace(model, specs, taps, "as was asked" if frozen_batch else "")
+    with stage("tracing"):
+        graph = trace(model, specs, taps, "as was asked" if frozen_batch else "")
     if not graph.outputs:
         raise RequestError(f"forward of {type(model).__name__} returns no tensor: a symbol needs an output")
     keys = tuple(model.state_dict())
     try:
-        return graph, guarded(lower(graph, name, keys))
+        with stage("lowering and naming"):
+            return graph, guarded(lower(graph, name, keys))
     except ConversionError as error:
         if not graph.runs_at_others:
             raise
         problem = error.problems[0]
-        frozen = trace(model, specs, taps, f"{problem.what}, at {problem.where}")
-        program = guarded(lower(frozen, name, keys))
-        return frozen, program
+        with stage("tracing"):
+            frozen = trace(model, specs, taps, f"{problem.what}, at {problem.where}")
+        with stage("lowering and naming"):
+            return frozen, guarded(lower(frozen, name, keys))
 
 
 def _code(

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from codegen.problems import ConversionError, RequestError
+from codegen.problems import ConversionError, RequestError, defect
 from tracer.report import (
     agreement_text,
     converted_text,
     disagreement_text,
+    echo,
+    forgiving_streams,
     ops_text,
     print_diff,
     say,
@@ -40,6 +42,9 @@ Examples:
 \b
 Exit status: 0 done; 1 the net cannot be converted exactly, or the files are stale; 2 a wrong request.
 """
+
+# As a shell says that SIGINT ended a command.
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -185,7 +190,9 @@ def command(
         templates,
         batch,
     )
-    sys.exit(run(options))
+    with forgiving_streams():
+        status = run(options)
+    sys.exit(status)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -205,6 +212,17 @@ def run(options: Options) -> int:
     except RequestError as error:
         say_error(str(error))
         return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        say_error(f"{error.filename or '.'}: {error.strerror or error}; nothing was written")
+        return 2
+    except Exception as error:  # noqa: BLE001 - the last net: a defect of ours is a message too
+        from codegen.ir import Source
+
+        problem = defect("the command failed", error, Source())
+        say_error(f"{ConversionError((problem,))}\nnothing was written")
+        return 1
 
 
 def _kwargs(text: str) -> Mapping[str, Any]:
@@ -316,8 +334,8 @@ def _command_line(options: Options, loaded: LoadedModel) -> str:
 
 def _dry_run(options: Options, loaded: LoadedModel) -> int:
     conversion = _convert(options, loaded)
-    click.echo(ops_text(conversion.program))
-    click.echo("nothing was written (--dry-run)")
+    echo(ops_text(conversion.program))
+    echo("nothing was written (--dry-run)")
     return 0
 
 
@@ -337,7 +355,7 @@ def _write(options: Options, conversion: Conversion) -> int:
 
     conversion.save(options.out, weights=options.write_weights)
     for path in conversion.files(options.out, options.write_weights):
-        click.echo(f"wrote {path}")
+        echo(f"wrote {path}")
     old = Paths(options.out).params
     if not options.write_weights and old.exists():
         say(f"note: {old} is from an earlier run and was not changed (--no-weights)")

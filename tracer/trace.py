@@ -11,13 +11,14 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from codegen.ir import Graph
-from codegen.problems import ConversionError, RequestError, UserModelError
-from tracer.capture import SharedFakes, capture
+from codegen.problems import ConversionError, RequestError
+from tracer.capture import SharedFakes, called, capture
 from tracer.free_batch import free_or_frozen, frozen
 from tracer.inputs import InputSpec, make_inputs
+from tracer.limits import check_sizes
 from tracer.recorder import Capture, Earlier
 from tracer.settings import traced_settings
-from tracer.user_code import user_traceback
+from tracer.wrappers import is_scripted
 
 
 def check_taps(model: nn.Module, taps: Sequence[str]) -> None:
@@ -28,6 +29,8 @@ def check_taps(model: nn.Module, taps: Sequence[str]) -> None:
             close = difflib.get_close_matches(tap, paths, n=3)
             known = f"; close to it: {', '.join(close)}" if close else ""
             raise RequestError(f"--tap {tap}: the net has no module of that path{known}")
+        if is_scripted(paths[tap]):
+            raise RequestError(f"--tap {tap}: this module is of torch.jit, which runs without Python")
 
 
 def trace(
@@ -48,6 +51,7 @@ def trace(
         return frozen(first, batch, frozen_because)
 
     def at(size: int, earlier: Earlier | None = None) -> Capture:
+        check_sizes(specs, size / batch)
         return capture(model, make_inputs(specs, size, 0), taps, fakes, earlier)
 
     return free_or_frozen(first, batch, at)
@@ -60,9 +64,7 @@ def _initialise(model: nn.Module, specs: tuple[InputSpec, ...]) -> None:
     training = {module: module.training for module in model.modules()}
     try:
         with traced_settings():
-            model.eval()(**make_inputs(specs, None, 0))
-    except Exception as error:
-        raise UserModelError(user_traceback(error, "the net raised when it was run")) from error
+            called(model.eval(), make_inputs(specs, None, 0))
     finally:
         for module, mode in training.items():
             module.training = mode
