@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: example zoo conformance traps bench golden test lint clean
+.PHONY: example zoo conformance traps fuzz bench golden test lint clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,12 @@ conformance: $(STAMP)
 # Writes docs/traps.md, and the links to it in docs/operators.md, from the docstrings of codegen/ and tracer/.
 traps: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.traps
+
+# SEED=10000 searches other nets; what was found before is kept (build/fuzz), so that a search may be resumed.
+NETS ?= 10000
+SEED ?= 0
+fuzz: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --nets $(NETS) --seed $(SEED) --processes $(WORKERS)
 
 bench: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/depth.py

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from codegen.batch_words import batch_doc
 from codegen.draft import Draft, DraftCall, DraftOperand, OfKey, OfNode, Unnamed
 from codegen.ir import Graph, Node, Ref
 from codegen.mxnet_ops import spec_of
@@ -37,7 +36,6 @@ def named(
         tuple(notes),
         graph.batch,
         graph.free_batch,
-        batch_doc(graph),
     )
 
 

@@ -1,0 +1,61 @@
+"""docs/fuzz.md."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from tests.fuzz.net import called
+from tests.fuzz.pool import Result
+from tests.fuzz.record import HOME
+from tests.fuzz.run import STATUSES
+
+PAGE = HOME / "docs" / "fuzz.md"
+
+
+def table(rows: Sequence[Result]) -> str:
+    """The counts of each status, and of each kind of refusal and failure."""
+    counts = Counter(r.outcome.status for r in rows)
+    lines = ["| outcome | nets | % |", "| --- | --- | --- |"]
+    lines += [f"| {s} | {counts[s]:,} | {100 * counts[s] / max(len(rows), 1):.1f} |" for s in STATUSES]
+    for status in STATUSES[1:]:
+        kinds = Counter(r.outcome.kind for r in rows if r.outcome.status == status)
+        if kinds:
+            lines += ["", f"| {status} | nets |", "| --- | --- |"]
+            lines += [f"| {_cell(k)} | {n} |" for k, n in sorted(kinds.items(), key=lambda i: (-i[1], i[0]))]
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def write(rows: Sequence[Result]) -> None:
+    """Write docs/fuzz.md."""
+    agree = [r for r in rows if r.outcome.status == "agrees"]
+    free = sum(r.outcome.kind == "free batch" for r in agree)
+    compared = sum(r.outcome.sizes for r in agree)
+    functions = Counter(name for r in agree for name in called(r.source))
+    usual = ", ".join(f"`{n}` {c}" for n, c in sorted(functions.items(), key=lambda i: (-i[1], i[0])))
+    seeds = sorted(r.seed for r in rows)
+    PAGE.write_text(
+        f"""# Random nets
+
+`make fuzz` searches, and `python -m tests.fuzz --write` writes this page. A net is drawn by hypothesis from its seed:
+one to three inputs (floats, whole numbers, bools, float64), up to seven steps, and up to three results. A step is a call
+of the usual ops or of torch's own samples of every op, a module (or one that is there, once more), a view, an index, a
+write in place through a view, what is computed from sizes, or from constants; values and modules are shared as drawn. Each
+net is real code, is converted at a batch size from 1 to 4, and is run by MXNet alone at that size and, where the
+docstring says N, at three others; it agrees where every result has torch's shape and, within 1e-3 of the largest, its
+values, but for elements that torch itself changes when its inputs change by a rounding. Whole numbers and bools are
+the same. `python -m tests.fuzz --show SEED` prints a net and what becomes of it.
+
+- seeds {seeds[0]:,} to {seeds[-1]:,}: {len(rows):,} nets
+- {len(agree):,} agree, at {compared:,} batch sizes in all; {free:,} of them at any batch size
+
+{table(rows)}
+
+Functions, methods and modules in the nets that agree, each with the nets that call it: {usual}.
+""",
+        encoding="utf-8",
+    )
