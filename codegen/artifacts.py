@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
+import importlib.machinery
 import os
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +20,10 @@ from codegen.problems import RequestError
 
 if TYPE_CHECKING:
     import mxnet as mx
+
+
+# A temporary file's name has some of the file's own: file systems take 255 bytes, four for some letters.
+MOST_OF_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,7 @@ def check_mxnet() -> None:
     >>> tuple(map(int, np.__version__.split(".")[:2])) < (1, 24) and mx.__version__
     '1.9.1'
     """
+    _keep_docstrings()
     try:
         importlib.import_module("mxnet")
     except Exception as error:
@@ -81,8 +89,48 @@ def check_mxnet() -> None:
         ) from error
 
 
+def _keep_docstrings() -> None:
+    """Docstrings under `python -OO`.
+
+    torch: runs without them.
+    MXNet: cannot be imported without them: it joins its docstrings as texts.
+    We write: nothing. fx2mx compiles mxnet's files with docstrings, whatever Python was told.
+    Source: mxnet/ndarray_doc.py, _build_doc.
+
+    >>> import subprocess, sys
+    >>> subprocess.run([sys.executable, "-OO", "-c", "import mxnet"], capture_output=True).returncode
+    1
+    """
+    if sys.flags.optimize > 1 and "mxnet" not in sys.modules:
+        sys.meta_path.insert(0, _WithDocstrings())
+
+
+class _WithDocstrings(importlib.machinery.PathFinder):
+    """Finds mxnet's files, to be compiled with their docstrings."""
+
+    @classmethod
+    def find_spec(cls, fullname: str, path: Any = None, target: Any = None) -> Any:
+        """As PathFinder's, for mxnet alone."""
+        if fullname.partition(".")[0] != "mxnet":
+            return None
+        spec = super().find_spec(fullname, path, target)
+        if spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
+            spec.loader = _Unstripped(spec.loader.name, spec.loader.path)
+        return spec
+
+
+class _Unstripped(importlib.machinery.SourceFileLoader):
+    """Compiles a file with its docstrings and asserts."""
+
+    def get_code(self, fullname: str) -> Any:
+        """The code of a module; not that of its .pyc, which has no docstrings."""
+        path = self.get_filename(fullname)
+        return compile(self.get_data(path), path, "exec", dont_inherit=True, optimize=0)
+
+
 def check_name(path: Path) -> None:
     """Raise RequestError unless `path` can name generated code."""
+    _check_length(path, path)
     if path.is_dir():
         raise RequestError(f"--out {path} is a folder; name a file in it: {path / 'model_mxnet.py'}")
     if path.suffix != ".py":
@@ -91,6 +139,20 @@ def check_name(path: Path) -> None:
         )
     if path.stem == "mxnet":
         raise RequestError(f"--out {path}: in its folder `import mxnet` would find it; give it another name")
+    for other in Paths(path).all():
+        _check_length(path, other)
+
+
+def _check_length(path: Path, other: Path) -> None:
+    """Raise RequestError where the file system takes no name as long as that of `other`."""
+    try:
+        other.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            what = f"the name of {other.name} is too long for the file system"
+            raise RequestError(f"--out {path}: {what}; give a shorter one") from None
+    except ValueError as error:
+        raise RequestError(f"--out {str(path)!r}: {error}") from None
 
 
 def check_writable(path: Path) -> None:
@@ -129,7 +191,7 @@ def write_all(files: Mapping[Path, str | Mapping[str, Any]]) -> None:
 
 
 def _free_name(path: Path) -> str:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:MOST_OF_NAME]}.", suffix=".tmp")
     os.close(handle)
     return name
 

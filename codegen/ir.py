@@ -7,6 +7,7 @@ states what every stage may rely on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -179,9 +180,11 @@ def refs_in(arg: Arg) -> Iterator[Ref]:
 class Graph:
     """A whole net. `outputs` stand in the order in which `forward` returns them.
 
-    `batch` is the size at which it was traced; `free_batch` tells whether other sizes work, and
-    `frozen_because` why not. `left_out` is what `forward` returns beside tensors, None apart;
-    `changed` what it changes of its own module, by name.
+    `batch` is the size at which it was traced; `free_batch` tells whether it is right at every size, and
+    `frozen_because` why not (`frozen_at` in short, without folders). Where `least_batch` or `batch_step`
+    is above one, it is right at each size from there on, that the step divides. `sampled` are the sizes
+    that were tried where it is not proved. `left_out` is what `forward` returns beside tensors, None
+    apart; `changed` what it changes of its own module, by name.
     """
 
     nodes: tuple[Node, ...]
@@ -192,10 +195,34 @@ class Graph:
     frozen_because: str = ""
     left_out: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    frozen_at: str = ""
+    least_batch: int = 1
+    batch_step: int = 1
+    sampled: tuple[int, ...] = ()
     by_name: Mapping[str, Node] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {n.name: n for n in self.nodes})
+
+    @property
+    def runs_at_others(self) -> bool:
+        """Whether it is right at any batch size but its own."""
+        return self.free_batch or self.least_batch > 1 or self.batch_step > 1
+
+    @property
+    def batch_unit(self) -> int:
+        """What must divide the batch size for every size to be whole."""
+        return math.lcm(*(d.coef.denominator for d in self._sizes()), 1)
+
+    @property
+    def has_offsets(self) -> bool:
+        """Whether any size is not a multiple of the batch size."""
+        return any(d.const for d in self._sizes())
+
+    def _sizes(self) -> Iterator[Dim]:
+        """Every size that follows the batch."""
+        for node in self.nodes:
+            yield from (s for kind in node.outputs for s in kind.shape if isinstance(s, Dim))
 
     def type_of(self, ref: Ref) -> TensorType:
         """The type of a tensor."""

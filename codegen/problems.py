@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from codegen.ir import Source
+
+_HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,30 @@ class ConversionError(Exception):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems
         super().__init__(format_problems(problems))
+
+
+REPORT = (
+    "this is a defect of fx2mx, not of the net: please report it with this text and the smallest net that "
+    "shows it; until it is mended, write this part of the net in another way"
+)
+MEMORY = "the net or its inputs are larger than this machine: make them smaller, or use a larger one"
+_OF_MEMORY = ("not enough memory", "can't allocate memory", "Failed to allocate", "bad_alloc")
+
+
+def is_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is too little memory."""
+    return isinstance(error, MemoryError) or any(text in str(error) for text in _OF_MEMORY)
+
+
+def defect(stage: str, error: BaseException, where: Source) -> Problem:
+    """The refusal that an error within a stage of ours becomes: what it was, and how to report it."""
+    text = f"{stage} with {type(error).__name__}: {error}".strip().splitlines()[0].rstrip(": ")
+    if is_of_memory(error):
+        return Problem("memory", text, where, MEMORY)
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = next((f for f in reversed(frames) if os.path.dirname(f.filename).startswith(_HOME)), None)
+    place = f" ({os.path.relpath(ours.filename, _HOME)}:{ours.lineno})" if ours is not None else ""
+    return Problem("defect", text + place, where, REPORT)
 
 
 def format_problems(problems: tuple[Problem, ...]) -> str:

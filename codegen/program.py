@@ -152,7 +152,10 @@ class Output:
 
 @dataclass(frozen=True)
 class Program:
-    """A whole net as MXNet calls. `values` maps IR tensors (node, index) to what computes them."""
+    """A whole net as MXNet calls. `values` maps IR tensors (node, index) to what computes them.
+
+    `batch_doc` says at which batch sizes it is right, where that is not all.
+    """
 
     name: str
     variables: tuple[Variable, ...]
@@ -163,6 +166,7 @@ class Program:
     notes: tuple[str, ...] = ()
     batch: int = 1
     free_batch: bool = True
+    batch_doc: str = ""
 
     def variable(self, name: str) -> Variable:
         """The Variable called `name`."""

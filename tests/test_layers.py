@@ -16,6 +16,7 @@ LONGEST_FILE, LONGEST_CLASS, LONGEST_FUNCTION = 400, 300, 60
 _DATA = ("ir", "program", "problems", "refusals", "identifiers")
 ROOMS: dict[str, tuple[str, ...]] = {
     "ir": (),
+    "batch_words": ("ir",),
     "identifiers": (),
     "refusals": (),
     "problems": ("ir",),
@@ -29,7 +30,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "builder": ("draft", "mxnet_ops", *_DATA),
     "idioms": ("builder", "draft", "mxnet_ops", "reshape_codes", *_DATA),
     "rules": ("idioms", "builder", "mxnet_ops", "reshape_codes", *_DATA),
-    "naming": ("draft", "mxnet_ops", *_DATA),
+    "naming": ("draft", "mxnet_ops", "batch_words", *_DATA),
     "lower": ("rules", "naming", "builder", "draft", "mxnet_ops", *_DATA),
     "decompositions": ("problems",),
     "passes": ("mxnet_ops", *_DATA),

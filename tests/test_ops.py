@@ -26,10 +26,10 @@ def test_case(case: Case):
     conversion = case.conversion()
     # Python's operators on a symbol and a number stand in no table.
     assert [c.op for c in conversion.program.calls if c.op not in OPS and "c" not in dict(c.attrs)] == []
-    assert conversion.graph.free_batch is not case.frozen, conversion.graph.frozen_because
+    assert conversion.graph.runs_at_others is not case.frozen, conversion.graph.frozen_because
     fresh = any(True for _ in case.module.parameters()) or any(True for _ in case.module.buffers())
     agreement = conversion.verify(tolerance=case.tolerance, fresh=fresh, layers=False)
-    assert len({o.batch for o in agreement.outputs}) == 1 + conversion.graph.free_batch
+    assert len({o.batch for o in agreement.outputs}) == 1 + conversion.graph.runs_at_others
     if not agreement.ok:
         agreement = conversion.verify(tolerance=case.tolerance, fresh=fresh)
         pytest.fail(

@@ -14,7 +14,12 @@ from codegen.ir import Dim, Ref, Size, Source
 
 
 class Mismatch(Exception):
-    """The net takes another path at another batch size."""
+    """The net takes another path at another batch size: `what` it does, and where."""
+
+    def __init__(self, what: str, source: Source | None = None) -> None:
+        super().__init__(f"{what}, at {source}" if source is not None else what)
+        self.what = what
+        self.source = source
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Merger:
             return self.ref(first)
         if isinstance(first, list | tuple):
             if len({len(v) for v in values}) > 1:
-                raise Mismatch(f"a list has another length at another batch size, at {source}")
+                raise Mismatch("a list has another length at another batch size", source)
             return tuple(self.merged(column, source) for column in zip(*values, strict=True))
         if isinstance(first, dict):
             return {k: self.merged([v[k] for v in values], source) for k in first}
@@ -49,15 +54,19 @@ class Merger:
             return first
         if isinstance(first, int) and not isinstance(first, bool):
             return self._linear(values, source)
-        raise Mismatch(f"{first!r} changes with the batch size, at {source}")
+        raise Mismatch(f"{first!r} changes with the batch size", source)
 
     def _linear(self, values: Sequence[int], source: Source) -> Size:
-        """The size as a function of the batch, from the last two; every other must lie on it."""
+        """The size as a function of the batch, from the last two; every other must lie on it.
+
+        A batch of one has no parts.
+        """
         before, last = self.batches[-2:]
         coef = Fraction(values[-1] - values[-2], last - before)
         const = values[-1] - coef * last
-        if coef == 0 or any(coef * b + const != v for b, v in zip(self.batches, values, strict=True)):
-            raise Mismatch(f"a size is not linear in the batch size, at {source}")
+        is_line = all(coef * b + const == v for b, v in zip(self.batches, values, strict=True))
+        if coef == 0 or not is_line or const.denominator > 1 or self.batches[0] % coef.denominator:
+            raise Mismatch("a size is not linear in the batch size", source)
         return Dim(coef, const)
 
 

@@ -8,18 +8,23 @@ from typing import Any
 
 import torch
 
+from tracer.batch_symbol import holds_batch_size, plain
 from tracer.canonical import op_name
 from tracer.op_facts import NEW
 
 
 @dataclass(frozen=True)
 class Call:
-    """A function of torch, what it is called with, and the op's canonical name."""
+    """A function of torch, what it is called with, and the op's canonical name.
+
+    `follows_batch` tells that a size among the arguments follows the batch; they hold it as a plain number.
+    """
 
     func: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     name: str
+    follows_batch: bool = False
 
     @property
     def raw_name(self) -> str:
@@ -37,11 +42,14 @@ class Call:
 
 
 def call_of(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-    """The call, with an index in the form that the IR reads."""
+    """The call, with an index in the form that the IR reads, and its sizes as plain numbers."""
     name = op_name(func)
+    follows_batch = holds_batch_size((args, kwargs))
+    if follows_batch:
+        args, kwargs = plain(args), plain(kwargs)
     if name in {"getitem", "setitem"}:
         args = (args[0], _as_tuple(args[1]), *args[2:])
-    return Call(func, args, kwargs, name)
+    return Call(func, args, kwargs, name, follows_batch)
 
 
 def _as_tuple(index: Any) -> Any:

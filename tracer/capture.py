@@ -20,11 +20,12 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from codegen.problems import ConversionError, UserModelError
+from codegen.problems import ConversionError, RequestError, UserModelError
+from tracer.batch_sizes import Mismatch
 from tracer.copies import module_copy
 from tracer.outputs import flatten_outputs, in_order, tap_hook
 from tracer.plugins import close_modules
-from tracer.recorder import Capture, Recorder
+from tracer.recorder import Capture, Earlier, Recorder
 from tracer.settings import traced_settings
 from tracer.user_code import Refusal, user_traceback
 
@@ -52,48 +53,63 @@ def capture(
     inputs: Mapping[str, Any],
     taps: Sequence[str] = (),
     fakes: SharedFakes | None = None,
+    earlier: Earlier | None = None,
 ) -> Capture:
     """Record one run of `model` (in eval mode) on `inputs` (argument name of forward: value).
 
-    With `taps`, the outputs of these modules take the place of the net's.
+    With `taps`, the outputs of these modules take the place of the net's. With `earlier`, what the net
+    asks of the batch size is noted.
 
     Raises ConversionError where the net's own control flow cannot be traced, UserModelError where the
-    net raises by itself.
+    net raises by itself, and Mismatch where it goes another way than `earlier`.
     """
     with traced_settings():
         try:
-            return _capture_with(fakes or SharedFakes(), model, inputs, taps)
+            return _capture_with(fakes or SharedFakes(), model, inputs, taps, earlier)
         except Refusal as refusal:
             raise ConversionError((refusal.problem,)) from None
-        except Exception:  # noqa: BLE001 - anything: the real run below tells whose fault it was
-            _run_eagerly(model, inputs)
+        except (KeyboardInterrupt, RequestError, Mismatch):
+            raise
+        except BaseException:  # noqa: BLE001 - anything: the real run below tells whose fault it was
+            run(model, inputs)
         try:
-            return _capture_with(None, model, inputs, taps)
+            return _capture_with(None, model, inputs, taps, earlier)
         except Refusal as refusal:
             raise ConversionError((refusal.problem,)) from None
+        except Exception as error:
+            if earlier is None or isinstance(error, Mismatch):
+                raise
+            # The net runs on plain sizes: something in it takes no others.
+            raise Mismatch("its sizes go through code that cannot be followed") from error
 
 
 def run(model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()) -> list[torch.Tensor]:
-    """What torch itself returns, flattened like a capture's outputs. Works on a copy of `model`."""
+    """What torch itself returns, flattened like a capture's outputs. Works on a copy of `model`.
+
+    Raises UserModelError where the net does.
+    """
     copied = _copied(model, None)
     caught: dict[str, list[torch.Tensor]] = {}
     hooks = [tap_hook(copied, tap, caught, torch.Tensor.clone) for tap in taps]
     with traced_settings():
-        result = copied(**_own_copies(inputs))
+        result = called(copied, _own_copies(inputs))
     for hook in hooks:
         hook.remove()
     return in_order(caught, taps) if taps else [t for _, t in flatten_outputs(result)[0]]
 
 
+def called(model: nn.Module, inputs: Mapping[str, Any]) -> Any:
+    """What a net returns. UserModelError where it raises, or ends the process."""
+    try:
+        return model(**inputs)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise UserModelError(user_traceback(error, "the net raised when it was run")) from error
+
+
 def _own_copies(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v.clone() if isinstance(v, torch.Tensor) else copy.deepcopy(v) for k, v in inputs.items()}
-
-
-def _run_eagerly(model: nn.Module, inputs: Mapping[str, Any]) -> None:
-    try:
-        run(model, inputs)
-    except Exception as error:
-        raise UserModelError(user_traceback(error, "the net raised when it was run")) from error
 
 
 def recorded_values(
@@ -107,9 +123,13 @@ def recorded_values(
 
 
 def _capture_with(
-    fakes: SharedFakes | None, model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str]
+    fakes: SharedFakes | None,
+    model: nn.Module,
+    inputs: Mapping[str, Any],
+    taps: Sequence[str],
+    earlier: Earlier | None,
 ) -> Capture:
-    recorder = Recorder(_copied(model, fakes), fakes)
+    recorder = Recorder(_copied(model, fakes), fakes, earlier=earlier)
     own = _own_copies(inputs)
     if fakes is not None:
         own = {k: fakes.from_tensor(v) if _has_elements(v) else v for k, v in own.items()}

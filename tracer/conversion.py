@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from codegen.artifacts import Paths, load_symbol, write_all
+from codegen.batch_words import batch_note
 from codegen.fold.fold import fold, unfolded
 from codegen.identifiers import RESERVED, identifier
 from codegen.ir import Graph
 from codegen.lower.graph import lower
 from codegen.passes.fusion import guarded
 from codegen.passes.softmax import with_softmax
-from codegen.problems import RequestError
+from codegen.problems import ConversionError, RequestError
 from codegen.program import Program
 from codegen.proof.compare import TOLERANCE, Agreement
 from codegen.proof.same_symbol import same_symbol
@@ -29,6 +30,8 @@ from codegen.written import File, Origin
 from tracer.copies import full_state
 from tracer.input_search import find_inputs
 from tracer.inputs import InputSpec, inputs_from_tensors
+from tracer.last_net import stage
+from tracer.limits import check_sizes, check_values
 from tracer.nested_inputs import unpacked
 from tracer.trace import check_taps, runs, trace
 from tracer.verify import Comparison, Sides, verify, with_random_weights
@@ -55,11 +58,13 @@ class Conversion:
     folded: bool = True
 
     @functools.cached_property
+    @stage("making the symbol")
     def symbol(self) -> mx.sym.Symbol:
         """What the generated code returns, so that what was reviewed is what ships."""
         return load_symbol(self.code, identifier(self.program.name))
 
     @functools.cached_property
+    @stage("converting the weights")
     def _shared_weights(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """(arg_params, aux_params) that share the memory of the model's: to be read only."""
         return parameters(self.program, full_state(self.model))
@@ -75,10 +80,12 @@ class Conversion:
         return {k: v.copy() for k, v in self._shared_weights[1].items()}
 
     @property
+    @stage("writing the contrast table")
     def contrast(self) -> str:
         """The text of layer_contrast.txt."""
         return contrast(self.program, full_state(self.model), tuple(self.model.state_dict()))
 
+    @stage("the comparison with torch")
     def verify(
         self, *, tolerance: float = TOLERANCE, fresh: bool = True, layers: bool = True, seed: int = 1
     ) -> Agreement:
@@ -92,7 +99,7 @@ class Conversion:
             other = with_random_weights(self.model, self.inputs, seed)
             all_sides.append(Sides("random parameters", other, parameters(self.program, full_state(other))))
         batch = self.graph.batch
-        batches = (batch, 2 * batch) if self.graph.free_batch else (batch,)
+        batches = (batch, 2 * batch) if self.graph.runs_at_others else (batch,)
         comparison = Comparison(self.symbol, self.program, self.inputs, self.taps, batches, tolerance, seed)
         return verify(comparison, all_sides, layers)
 
@@ -107,11 +114,13 @@ class Conversion:
             files[paths.contrast] = self.contrast
         return files
 
+    @stage("writing the files")
     def save(self, path: str | Path, *, weights: bool = True) -> None:
         """Write the code, the symbol, the weights and the contrast table, all named after `path`."""
         write_all(self.files(Path(path), weights))
 
 
+@stage("the conversion")
 def convert(
     model: nn.Module,
     inputs: tuple[Any, ...] | None = None,
@@ -122,12 +131,14 @@ def convert(
     origin: Origin | None = None,
     proved: bool = True,
     templates: str | Path | None = None,
+    frozen_batch: bool = False,
 ) -> Conversion:
     """Convert a module to MXNet.
 
     `inputs` are example tensors, one for each argument of `forward`, axis 0 the batch; None finds them. Each
     tensor of a list, tuple or dict is an input by itself, called after its place: `xs_0`, `batch_image`.
-    `templates` is a folder whose templates take the place of fx2mx's own (docs/templates.md).
+    `templates` is a folder whose templates take the place of fx2mx's own (docs/templates.md). With
+    `frozen_batch` the batch size of `inputs` is kept.
     The module is left as it was; it is converted in eval mode. Without `proved` mxnet is not imported, and
     the folded code is not held against the flat one.
 
@@ -137,7 +148,8 @@ def convert(
         raise RequestError(f"convert() takes an nn.Module, not {type(model).__name__}")
     model = unwrapped(model)
     if inputs is None:
-        specs, note = find_inputs(model, functools.partial(runs, model))
+        with stage("the search for inputs"):
+            specs, note = find_inputs(model, functools.partial(runs, model))
         notes: tuple[str, ...] = (note,)
     else:
         model, inputs = unpacked(model, inputs)
@@ -152,9 +164,11 @@ def convert(
         notes=notes,
         proved=proved,
         templates=templates,
+        frozen_batch=frozen_batch,
     )
 
 
+@stage("the conversion")
 def convert_specs(
     model: nn.Module,
     specs: tuple[InputSpec, ...],
@@ -166,20 +180,21 @@ def convert_specs(
     notes: tuple[str, ...] = (),
     proved: bool = True,
     templates: str | Path | None = None,
+    frozen_batch: bool = False,
 ) -> Conversion:
     """Convert a module whose inputs are specified. Raises as `convert` does."""
     model = unwrapped(model)
     name = name or type(model).__name__
     look = templates_of(Path(templates) if templates is not None else None)
     check_taps(model, taps)
-    graph = trace(model, specs, taps)
-    if not graph.outputs:
-        raise RequestError(f"forward of {type(model).__name__} returns no tensor: a symbol needs an output")
-    program = guarded(lower(graph, name, tuple(model.state_dict())))
+    check_values(model)
+    check_sizes(specs)
+    graph, program = _lowered(model, specs, name, taps, frozen_batch)
     if softmax:
         program = with_softmax(program)
     shapes = [(s.name, s.shape) for s in specs if s.name in graph.inputs]
-    code, fold_fault = _code(program, origin or _default_origin(model, name), shapes, look, proved)
+    with stage("writing the code"):
+        code, fold_fault = _code(program, origin or _default_origin(model, name), shapes, look, proved)
     unfolded_note = (f"the code stands as one flat function: {fold_fault}",) if fold_fault else ()
     notes = (*notes, *_notes(graph), *program.notes, *unfolded_note)
     return Conversion(model, specs, graph, program, code, tuple(taps), notes, folded=not fold_fault)
@@ -187,8 +202,8 @@ def convert_specs(
 
 def _notes(graph: Graph) -> Iterator[str]:
     """What a user should know of the run that was recorded."""
-    if not graph.free_batch:
-        yield f"the batch size is frozen at {graph.batch}: {graph.frozen_because}"
+    if of_batch := batch_note(graph):
+        yield of_batch
     if graph.left_out:
         yield f"not tensors and left out of the outputs: {', '.join(graph.left_out)}"
     if graph.changed:
@@ -197,6 +212,28 @@ def _notes(graph: Graph) -> Iterator[str]:
             f"forward changes what its module keeps: {', '.join(graph.changed[:MOST_NAMES])}{more}; the "
             "symbol keeps nothing, and computes at each call what torch does at the first"
         )
+
+
+def _lowered(
+    model: nn.Module, specs: tuple[InputSpec, ...], name: str, taps: Sequence[str], frozen_batch: bool
+) -> tuple[Graph, Program]:
+    """The net as the IR and in MXNet's ops. What can be written at one batch size alone is, and says so."""
+    with stage("tracing"):
+        graph = trace(model, specs, taps, "as was asked" if frozen_batch else "")
+    if not graph.outputs:
+        raise RequestError(f"forward of {type(model).__name__} returns no tensor: a symbol needs an output")
+    keys = tuple(model.state_dict())
+    try:
+        with stage("lowering and naming"):
+            return graph, guarded(lower(graph, name, keys))
+    except ConversionError as error:
+        if not graph.runs_at_others:
+            raise
+        problem = error.problems[0]
+        with stage("tracing"):
+            frozen = trace(model, specs, taps, f"{problem.what}, at {problem.where}")
+        with stage("lowering and naming"):
+            return frozen, guarded(lower(frozen, name, keys))
 
 
 def _code(

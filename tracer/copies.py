@@ -11,6 +11,12 @@ from torch import nn
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
+from codegen.problems import RequestError
+
+WAY = (
+    "takes no copy.deepcopy: keep it outside the module, make it where it is used, or give it a __deepcopy__"
+)
+
 
 def full_state(model: nn.Module) -> Mapping[str, torch.Tensor]:
     """Every parameter and buffer by key, persistent or not, tied ones under each name, computed ones too."""
@@ -57,7 +63,25 @@ def module_copy(model: nn.Module, parameter: Copier | None = None, buffer: Copie
             # Tensors that forward hooks leave behind are not leaves, which deepcopy refuses.
             if isinstance(value, torch.Tensor) and id(value) not in memo:
                 memo[id(value)] = value.detach().clone()
-    return copy.deepcopy(model, memo).eval()
+    try:
+        return copy.deepcopy(model, memo).eval()
+    except Exception as error:
+        raise RequestError(_why_no_copy(model, memo, error)) from error
+
+
+def _why_no_copy(model: nn.Module, memo: dict[int, Any], error: Exception) -> str:
+    """Which attribute of which module cannot be copied: a lock, an open file, a tensor that was computed."""
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if name in vars(nn.Module()):
+                continue
+            try:
+                copy.deepcopy(value, dict(memo))
+            except Exception:  # noqa: BLE001 - that is what is looked for
+                what = f"{path}.{name}, a {type(value).__name__},".lstrip(".")
+                return f"the net cannot be copied, and a copy is what is run ({reason}): {what} {WAY}"
+    return f"the net cannot be copied, and a copy is what is run ({reason}): it {WAY}"
 
 
 def shallow_copy(module: nn.Module) -> nn.Module:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from codegen.problems import ConversionError, RequestError
+from codegen.problems import ConversionError, RequestError, defect
 from tracer.report import (
     agreement_text,
     converted_text,
     disagreement_text,
+    echo,
+    forgiving_streams,
     ops_text,
     print_diff,
     say,
@@ -41,6 +43,9 @@ Examples:
 Exit status: 0 done; 1 the net cannot be converted exactly, or the files are stale; 2 a wrong request.
 """
 
+# As a shell says that SIGINT ended a command.
+INTERRUPTED = 130
+
 
 @dataclass(frozen=True)
 class Options:
@@ -61,6 +66,7 @@ class Options:
     diff: bool
     plugins: tuple[Path, ...] = ()
     templates: Path | None = None
+    batch: str | None = None
 
 
 @click.command(
@@ -128,6 +134,11 @@ class Options:
     metavar="DIR",
     help="Templates of your own for the generated code: see docs/templates.md.",
 )
+@click.option(
+    "--batch",
+    type=click.Choice(["frozen"]),
+    help="Keep the batch size of --input. Without it, the run says where the net allows no other.",
+)
 @click.option("--softmax", is_flag=True, help='Append mx.sym.SoftmaxOutput(name="softmax").')
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be converted and what cannot be; write nothing."
@@ -150,6 +161,7 @@ def command(
     diff: bool,
     plugins: tuple[Path, ...],
     templates: Path | None,
+    batch: str | None,
 ) -> None:
     """Convert a PyTorch net to MXNet: readable symbol code, weights, and proof that both agree.
 
@@ -176,8 +188,11 @@ def command(
         diff,
         plugins,
         templates,
+        batch,
     )
-    sys.exit(run(options))
+    with forgiving_streams():
+        status = run(options)
+    sys.exit(status)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -197,6 +212,17 @@ def run(options: Options) -> int:
     except RequestError as error:
         say_error(str(error))
         return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        say_error(f"{error.filename or '.'}: {error.strerror or error}; nothing was written")
+        return 2
+    except Exception as error:  # noqa: BLE001 - the last net: a defect of ours is a message too
+        from codegen.ir import Source
+
+        problem = defect("the command failed", error, Source())
+        say_error(f"{ConversionError((problem,))}\nnothing was written")
+        return 1
 
 
 def _kwargs(text: str) -> Mapping[str, Any]:
@@ -272,6 +298,7 @@ def _convert(options: Options, loaded: LoadedModel) -> Conversion:
         "origin": origin,
         "proved": proved,
         "templates": options.templates,
+        "frozen_batch": options.batch == "frozen",
     }
     say(f"tracing {loaded.name}")
     if options.inputs:
@@ -300,13 +327,15 @@ def _command_line(options: Options, loaded: LoadedModel) -> str:
         parts += ["--plugin", shlex.quote(plugin.name)]
     if options.templates is not None:
         parts += ["--templates", shlex.quote(options.templates.resolve().name)]
+    if options.batch is not None:
+        parts += ["--batch", options.batch]
     return " ".join(parts)
 
 
 def _dry_run(options: Options, loaded: LoadedModel) -> int:
     conversion = _convert(options, loaded)
-    click.echo(ops_text(conversion.program))
-    click.echo("nothing was written (--dry-run)")
+    echo(ops_text(conversion.program))
+    echo("nothing was written (--dry-run)")
     return 0
 
 
@@ -326,7 +355,7 @@ def _write(options: Options, conversion: Conversion) -> int:
 
     conversion.save(options.out, weights=options.write_weights)
     for path in conversion.files(options.out, options.write_weights):
-        click.echo(f"wrote {path}")
+        echo(f"wrote {path}")
     old = Paths(options.out).params
     if not options.write_weights and old.exists():
         say(f"note: {old} is from an earlier run and was not changed (--no-weights)")

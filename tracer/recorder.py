@@ -21,6 +21,8 @@ from torch.overrides import TorchFunctionMode
 from codegen.decompositions import NotWritten
 from codegen.problems import Problem
 from codegen.refusals import RANDOM
+from tracer.batch_sizes import Mismatch
+from tracer.batch_symbol import Question, Questions, in_symbols
 from tracer.calls import Call, call_of, made_anew, mask_of, tensors_in
 from tracer.canonical import CASTS
 from tracer.changes import changes, state_of
@@ -40,13 +42,15 @@ class Capture:
     """One recorded run.
 
     `graph` holds placeholders, `get_attr` nodes and calls. `outputs` are the tensors that `forward` returned,
-    flattened; `left_out` names what else it returned, `changed` what it changed of its module. The `meta` of
-    each node has
+    flattened; `left_out` names what else it returned. `answers` are the calls that gave no tensor
+    (`size`), with what they gave; `questions` what was asked of the batch size, in a run that follows it;
+    `changed` what it changed of its module. The `meta` of each node has
 
     - `types`: (shape, dtype) of each output, and `strides` of each;
     - `source`: where in the user's code it stands;
     - `traced`: whether its value depends on inputs or parameters, or is drawn; where not, `value` holds it;
     - `keys` (of `get_attr`): its state-dict keys, none for a constant; `derived`: those it is computed from;
+    - `follows_batch`: whether sizes that follow the batch have gone into it, as far as is known;
     - `item` (of one output of a call that has several): the node of the call, and which output.
     """
 
@@ -54,6 +58,16 @@ class Capture:
     outputs: tuple[fx.Node, ...]
     left_out: tuple[str, ...]
     changed: tuple[str, ...] = ()
+    answers: tuple[tuple[str, Any], ...] = ()
+    questions: tuple[Question, ...] = ()
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A capture of the same net at another batch size: `batches` are its, and that of the run."""
+
+    capture: Capture
+    batches: tuple[int, int]
 
 
 class _NeedsValues(Exception):
@@ -63,16 +77,27 @@ class _NeedsValues(Exception):
 class Recorder(TorchFunctionMode):
     """Records every torch call that yields a tensor, or writes to one.
 
-    `fake` is the mode of the net's parameters and inputs where these are FakeTensors.
+    `fake` is the mode of the net's parameters and inputs where these are FakeTensors. With `earlier`,
+    sizes that follow the batch are BatchSizes to the net.
     """
 
-    def __init__(self, model: nn.Module, fake: FakeTensorMode | None, keep_values: bool = False) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        fake: FakeTensorMode | None,
+        keep_values: bool = False,
+        earlier: Earlier | None = None,
+    ) -> None:
         super().__init__()
         self._model = model
         self._fake = fake
         self._frames = Frames(model, self._made_by, Recorder.trace.__code__)
         self._nodes = Nodes(model, fake, self._frames, keep_values)
         self._writes = Writes(self._nodes, self._frames.source)
+        self._earlier = earlier
+        self._questions = Questions(self._frames.source)
+        self._answers: list[tuple[str, Any]] = []
+        self._within_follower = False
 
     @property
     def values(self) -> Mapping[str, list[torch.Tensor]]:
@@ -148,7 +173,13 @@ class Recorder(TorchFunctionMode):
         for node in graph.nodes:
             if "source" in node.meta:
                 node.meta["source"] = without_functions(node.meta["source"], callers)
-        return Capture(graph, outputs, () if taps else tuple(left_out))
+        return Capture(
+            graph,
+            outputs,
+            () if taps else tuple(left_out),
+            answers=tuple(self._answers),
+            questions=tuple(self._questions.asked),
+        )
 
     # Each call ---------------------------------------------------------------------------------
 
@@ -160,6 +191,8 @@ class Recorder(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         call = call_of(func, args, kwargs or {})
+        if self._within_follower:
+            call = replace(call, follows_batch=True)
         if call.name == "getitem":
             call = replace(call, args=(call.args[0], self._without_masks(call.args[1])))
         if call.name in NEW and not any(self._nodes.is_traced(t) for t in call.tensors()[1:]):
@@ -184,8 +217,9 @@ class Recorder(TorchFunctionMode):
             out = torch.ops.aten.alias(out)
         outs = list(tensors_in(out))
         if written is None and (not outs or all(any(o is t for t in tensors) for o in outs)):
-            return out
+            return out if outs else self._answer(call, out)
         node = self._nodes.add_call(call.func, args, kwargs)
+        node.meta["follows_batch"] = call.follows_batch or any(map(_follows_batch, node.all_input_nodes))
         if written is not None:
             self._nodes.tie(node, [written], is_drawn=call.name in RANDOM)
             self._writes.write(written, node)
@@ -193,6 +227,27 @@ class Recorder(TorchFunctionMode):
         self._nodes.tie(node, outs, is_drawn=call.name in RANDOM)
         self._writes.note_views(call, tensors, outs)
         return out
+
+    def _answer(self, call: Call, out: Any) -> Any:
+        """What a call says that gives no tensor; sizes that follow the batch are BatchSizes."""
+        place = len(self._answers)
+        self._answers.append((call.name, out))
+        if self._earlier is None:
+            return out
+        before = self._earlier.capture.answers[place : place + 1]
+        if not before or before[0][0] != call.name:
+            raise Mismatch("the net runs other ops at another batch size", self._frames.source())
+        is_made = any(_follows_batch(self._nodes.node_of(t)) for t in call.tensors())
+        if call.name in DATA_DEPENDENT and is_made:
+            self._questions.leak(f"{call.name.strip('_')}() of a tensor that is made with it")
+            return out
+        if call.raw_name == "__len__" and out != before[0][1]:
+            self._questions.leak("len()")  # Python takes nothing but a plain number
+            return out
+        try:
+            return in_symbols(out, before[0][1], self._earlier.batches, self._questions)
+        except TypeError as error:
+            raise Mismatch(str(error), self._frames.source()) from None
 
     def _run(self, call: Call) -> Any:
         try:
@@ -218,11 +273,14 @@ class Recorder(TorchFunctionMode):
         target = call.args[0] if call.writes_first else call.kwargs.get("out")
         if target is not None and not isinstance(target, torch.Tensor):
             raise NotWritten
+        within, self._within_follower = self._within_follower, self._within_follower or call.follows_batch
         with self:
             try:
                 result = decomposition()
             except (RuntimeError, TypeError, ValueError, IndexError) as error:
                 raise NotWritten from error  # torch's own op, or its rule, says what is wrong
+            finally:
+                self._within_follower = within
             if target is not None:
                 return target.copy_(result)
         named = getattr(torch.return_types, call.raw_name, None)
@@ -256,3 +314,8 @@ class Recorder(TorchFunctionMode):
                 WAYS_OUT.get(called, WAY_OUT),
             )
         )
+
+
+def _follows_batch(node: fx.Node) -> bool:
+    call = node.meta["item"][0] if "item" in node.meta else node
+    return bool(call.meta.get("follows_batch"))

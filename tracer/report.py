@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import os
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+
+from codegen.batch_words import batch_summary
 
 if TYPE_CHECKING:
     from codegen.ir import Graph
@@ -17,8 +23,7 @@ if TYPE_CHECKING:
 
 def converted_text(name: str, program: Program, graph: Graph) -> str:
     """How large the net is, and for which batch sizes it is converted."""
-    sizes = "any batch size" if graph.free_batch else f"batch size {graph.batch} only"
-    return f"{name}: {len(program.calls)} MXNet ops; {sizes}, other sizes as in DATA_SHAPES"
+    return f"{name}: {len(program.calls)} MXNet ops; {batch_summary(graph)}, other sizes as in DATA_SHAPES"
 
 
 def ops_text(program: Program) -> str:
@@ -74,12 +79,61 @@ def print_diff(path: Path, text: str) -> None:
     colors = {"+": "green", "-": "red"}
     for line in lines:
         ended = line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-        click.echo(click.style(ended, fg=colors.get(line[0])), nl=False)
+        echo(click.style(ended, fg=colors.get(line[0])), nl=False)
 
 
 def say(text: str) -> None:
-    click.echo(text, err=True)
+    echo(text, err=True)
 
 
 def say_error(text: str) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {text}", err=True)
+    echo(f"{click.style('error:', fg='red', bold=True)} {text}", err=True)
+
+
+def echo(text: str, err: bool = False, nl: bool = True) -> None:
+    click.echo(text, err=err, nl=nl)
+
+
+class _Forgiving:
+    """A stream for as long as someone reads it: after `| head -1` the work goes on all the same."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Print, or nothing."""
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            self._to_nowhere()
+            return len(text)
+
+    def flush(self) -> None:
+        """Print what waits, or nothing."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._to_nowhere()
+
+    def _to_nowhere(self) -> None:
+        """What is left in the stream goes nowhere, at the end of the process too."""
+        with contextlib.suppress(OSError, ValueError):  # a stream without a file
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, self._stream.fileno())
+            os.close(nothing)
+
+
+@contextlib.contextmanager
+def forgiving_streams() -> Iterator[None]:
+    """What we and the user's model print may have no reader."""
+    with contextlib.ExitStack() as stack:
+        if sys.stdout is not None:
+            stack.enter_context(contextlib.redirect_stdout(_Forgiving(sys.stdout)))
+            stack.callback(sys.stdout.flush)
+        if sys.stderr is not None:
+            stack.enter_context(contextlib.redirect_stderr(_Forgiving(sys.stderr)))
+            stack.callback(sys.stderr.flush)
+        yield

@@ -73,7 +73,11 @@ def _without_autocast() -> Iterator[None]:
 @contextlib.contextmanager
 def same_folder() -> Iterator[None]:
     """The current folder is what it was, wherever the user's code goes: the paths of a request stay true."""
-    before = os.getcwd()
+    try:
+        before = os.getcwd()
+    except OSError:  # it has been removed
+        yield
+        return
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
 """Captures of one net at several batch sizes become one IR, in which sizes that follow the batch are `Dim`s.
 
-Given captures at B, 2B and 3B: a number that differs between them must be linear in the batch. Where
-the captures differ in any other way, the batch is frozen, and the graph says why.
+A number that differs between the captures must be linear in the batch. Where they differ in any other way,
+there is no one graph for them: Mismatch.
 
 Dead nodes are dropped, and what depends on neither inputs nor parameters becomes a `constant`.
 """
@@ -51,13 +51,13 @@ def graph_of(captures: Sequence[Capture], batches: Sequence[int]) -> Graph:
 def _paired(captures: Sequence[Capture]) -> list[tuple[fx.Node, ...]]:
     """Each node with the same one of the other captures."""
     lists = [list(c.graph.nodes) for c in captures]
-    if len({len(nodes) for nodes in lists}) > 1:
-        raise Mismatch("the net runs other ops at another batch size")
-    together = list(zip(*lists, strict=True))
+    together = list(zip(*lists, strict=False))
     for nodes in together:
         if len({(n.op, _target(n)) for n in nodes}) > 1:
-            source: Source = nodes[0].meta["source"]
-            raise Mismatch(f"the net runs other ops at another batch size, at {source}")
+            source = next((n.meta["source"] for n in nodes if "source" in n.meta), None)
+            raise Mismatch("the net runs other ops at another batch size", source)
+    if len({len(nodes) for nodes in lists}) > 1:
+        raise Mismatch("the net runs other ops at another batch size")
     return together
 
 
@@ -77,6 +77,8 @@ class _Builder:
         self._equal: dict[str, str] = {}
         # (the buffer, the type, the bytes) of what is made of one buffer, and the first constant of these.
         self._of_buffers: dict[tuple[Any, ...], str] = {}
+        # Nodes whose value is known at every batch size.
+        self._known = self._known_nodes()
 
     # Which nodes are needed --------------------------------------------------------------------
 
@@ -146,17 +148,39 @@ class _Builder:
         self._made[first] = replace(kept, source=replace(kept.source, path=path))
         return True
 
+    def _known_nodes(self) -> set[fx.Node]:
+        """The nodes whose values, and those that they are made of, are the same for each sample of any batch.
+
+        `arange(n) < 40` is the same at all batch sizes that are tried, but arange(n) is not.
+        """
+        known: set[fx.Node] = set()
+        for node, alike in self._together.items():
+            if node.meta.get("traced", True) or not all(n in known for n in node.all_input_nodes):
+                continue
+            if (
+                node.op == "get_attr"
+                or len(node.meta["types"]) > 1
+                or constant_of(alike) is not None
+                or self._block_of(node) is not None
+            ):
+                known.add(node)
+        return known
+
     def _constant(self, node: fx.Node) -> torch.Tensor | None:
-        return constant_of(self._together[node])
+        return constant_of(self._together[node]) if node in self._known else None
 
     def _block(self, node: fx.Node) -> tuple[torch.Tensor, int] | None:
         """(block, axis) of a value that is one block for each sample of the batch."""
+        return self._block_of(node) if node in self._known and "item" not in node.meta else None
+
+    def _block_of(self, node: fx.Node) -> tuple[torch.Tensor, int] | None:
         nodes = self._together[node]
-        if node.meta["traced"] or len(node.meta["types"]) > 1 or "item" in node.meta:
+        if len(node.meta["types"]) > 1 or len({n.meta["types"][0][0] for n in nodes}) == 1:
             return None
-        if len({n.meta["types"][0][0] for n in nodes}) == 1:
+        try:
+            return block_of(nodes, self._types(node)[0].shape)
+        except Mismatch:
             return None
-        return block_of(nodes, self._types(node)[0].shape)
 
     # One node of the IR ------------------------------------------------------------------------
 
@@ -223,7 +247,7 @@ class _Builder:
         for kinds in zip(*(n.meta["types"] for n in self._together[node]), strict=True):
             shapes = [shape for shape, _ in kinds]
             if len({len(s) for s in shapes}) > 1:
-                raise Mismatch(f"a tensor has another rank at another batch size, at {source}")
+                raise Mismatch("a tensor has another rank at another batch size", source)
             merged.append(TensorType(self._merger.merged(shapes, source), kinds[0][1]))
         return tuple(merged)
 
@@ -254,7 +278,7 @@ def _state(node: fx.Node, types: tuple[TensorType, ...], source: Source) -> Node
     """The node of a parameter or a buffer."""
     keys = node.meta["keys"]
     if not keys:
-        raise Mismatch(f"a tensor that the net keeps depends on the batch size, at {source}")
+        raise Mismatch("a tensor that the net keeps depends on the batch size", source)
     args: tuple[tuple[str, Any], ...] = (("key", keys[0]), *((("tied", keys[1:]),) if keys[1:] else ()))
     if "derived" in node.meta:
         args = (*args, ("derived", node.meta["derived"]))

@@ -1,4 +1,4 @@
-"""A module and its inputs become the IR: three runs at three batch sizes, or a frozen batch."""
+"""A module and its inputs become the IR."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from codegen.ir import Graph
-from codegen.problems import ConversionError, RequestError, UserModelError
-from tracer.batch_sizes import Mismatch
-from tracer.capture import SharedFakes, capture
+from codegen.problems import ConversionError, RequestError
+from tracer.capture import SharedFakes, called, capture
+from tracer.free_batch import free_or_frozen, frozen
 from tracer.inputs import InputSpec, make_inputs
-from tracer.recorder import Capture
+from tracer.limits import check_sizes
+from tracer.recorder import Capture, Earlier
 from tracer.settings import traced_settings
-from tracer.to_ir import graph_of
-from tracer.user_code import user_traceback
+from tracer.wrappers import is_scripted
 
 
 def check_taps(model: nn.Module, taps: Sequence[str]) -> None:
@@ -29,26 +29,32 @@ def check_taps(model: nn.Module, taps: Sequence[str]) -> None:
             close = difflib.get_close_matches(tap, paths, n=3)
             known = f"; close to it: {', '.join(close)}" if close else ""
             raise RequestError(f"--tap {tap}: the net has no module of that path{known}")
+        if is_scripted(paths[tap]):
+            raise RequestError(f"--tap {tap}: this module is of torch.jit, which runs without Python")
 
 
-def trace(model: nn.Module, specs: tuple[InputSpec, ...], taps: Sequence[str] = ()) -> Graph:
-    """The IR of a net: traced at three batch sizes, or at one where the net freezes it."""
+def trace(
+    model: nn.Module, specs: tuple[InputSpec, ...], taps: Sequence[str] = (), frozen_because: str = ""
+) -> Graph:
+    """The IR of a net, at any batch size, or at those that it says.
+
+    It is recorded at the batch size of `specs`, and at a larger one, where sizes that follow the batch
+    are symbols. With `frozen_because` the batch size is kept as it is, for that reason.
+    """
     batch = batch_of(specs)
     _initialise(model, specs)
     fakes = SharedFakes()
     first = capture(model, make_inputs(specs, None, 0), taps, fakes)
     if batch is None:
-        return replace(graph_of([first], [1]), free_batch=False, frozen_because="no input has a batch axis")
-    try:
-        others = [capture(model, make_inputs(specs, k * batch, 0), taps, fakes) for k in (2, 3)]
-    except (UserModelError, ConversionError) as error:
-        return _frozen(first, batch, f"the net does not run at batch size {2 * batch}: {_last_line(error)}")
-    try:
-        return graph_of([first, *others], [batch, 2 * batch, 3 * batch])
-    except Mismatch as mismatch:
-        if batch > 1:
-            return _frozen(first, batch, str(mismatch))
-        return _traced_above_one(model, specs, taps, first, others, str(mismatch))
+        return replace(frozen(first, 1, "no input has a batch axis"), frozen_at="")
+    if frozen_because:
+        return frozen(first, batch, frozen_because)
+
+    def at(size: int, earlier: Earlier | None = None) -> Capture:
+        check_sizes(specs, size / batch)
+        return capture(model, make_inputs(specs, size, 0), taps, fakes, earlier)
+
+    return free_or_frozen(first, batch, at)
 
 
 def _initialise(model: nn.Module, specs: tuple[InputSpec, ...]) -> None:
@@ -58,39 +64,10 @@ def _initialise(model: nn.Module, specs: tuple[InputSpec, ...]) -> None:
     training = {module: module.training for module in model.modules()}
     try:
         with traced_settings():
-            model.eval()(**make_inputs(specs, None, 0))
-    except Exception as error:
-        raise UserModelError(user_traceback(error, "the net raised when it was run")) from error
+            called(model.eval(), make_inputs(specs, None, 0))
     finally:
         for module, mode in training.items():
             module.training = mode
-
-
-def _traced_above_one(
-    model: nn.Module,
-    specs: tuple[InputSpec, ...],
-    taps: Sequence[str],
-    first: Capture,
-    others: list[Capture],
-    why: str,
-) -> Graph:
-    """Nets that treat a batch of one in another way: the path that all larger ones take.
-
-    The comparison with torch at batch size one tells whether it gives the same there.
-    """
-    try:
-        fourth = capture(model, make_inputs(specs, 4, 0), taps)
-        return replace(graph_of([*others, fourth], [2, 3, 4]), batch=1)
-    except (Mismatch, UserModelError, ConversionError):
-        return _frozen(first, 1, why)
-
-
-def _frozen(first: Capture, batch: int, why: str) -> Graph:
-    return replace(graph_of([first], [batch]), free_batch=False, frozen_because=why)
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1]
 
 
 def batch_of(specs: Sequence[InputSpec]) -> int | None:

@@ -188,10 +188,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         return take_along_dim(input.reshape(-1), indices.reshape(-1), 0)
     axis, rank = dim % input.dim(), input.dim()
     indices = torch.where(indices < 0, indices + input.shape[axis], indices)
-    wide = torch.broadcast_shapes(
-        [1 if a == axis else s for a, s in enumerate(input.shape)],
-        [1 if a == axis else s for a, s in enumerate(indices.shape)],
-    )
+    wide = torch.broadcast_tensors(input.narrow(axis, 0, 1), indices.narrow(axis, 0, 1))[0].shape
 
     def along(tensor: Tensor) -> Tensor:
         return tensor.expand([tensor.shape[a] if a == axis else wide[a] for a in range(rank)])

@@ -15,7 +15,7 @@ from codegen.draft import Draft, DraftOperand
 from codegen.ir import Graph, Ref, Shape
 from codegen.lower.node import lower_node, poison
 from codegen.naming.names import named
-from codegen.problems import ConversionError, Problem
+from codegen.problems import ConversionError, Problem, defect
 from codegen.program import Out, Program, compacted
 from codegen.rules import rule_table
 
@@ -48,6 +48,10 @@ def drafted(b: Builder, rules: Mapping[str, RuleEntry]) -> Draft:
             lower_node(b, node, rules)
         except Refused as refused:
             problems.append(Problem(refused.code, refused.what, node.source, refused.hint))
+            poisoned.add(node.name)
+            poison(b, node)
+        except Exception as error:  # noqa: BLE001 - a defect of a rule's, whatever it is
+            problems.append(defect(f"lowering failed at {node.name} ({node.op})", error, node.source))
             poisoned.add(node.name)
             poison(b, node)
         if len(b.calls) > start:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from codegen.batch_words import batch_doc
 from codegen.draft import Draft, DraftCall, DraftOperand, OfKey, OfNode, Unnamed
 from codegen.ir import Graph, Node, Ref
 from codegen.mxnet_ops import spec_of
@@ -36,6 +37,7 @@ def named(
         tuple(notes),
         graph.batch,
         graph.free_batch,
+        batch_doc(graph),
     )
 
 

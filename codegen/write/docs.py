@@ -6,8 +6,8 @@ import re
 import textwrap
 from collections.abc import Sequence
 
-from codegen.ir import Shape
-from codegen.program import NamedFrame, Output, Variable
+from codegen.ir import Shape, shape_at
+from codegen.program import NamedFrame, Program
 
 # A line of 100 characters less the indentation and the backslash.
 COMMAND_LENGTH = 88
@@ -39,12 +39,17 @@ def function_doc(frame: NamedFrame, trait: str, held: Sequence[str]) -> str:
     return f"{safe_words(frame.cls)}{where}{with_trait}."
 
 
-def net_doc(name: str, spec: str, inputs: Sequence[Variable], outputs: Sequence[Output]) -> tuple[str, ...]:
+def net_doc(program: Program, spec: str) -> tuple[str, ...]:
     """The paragraphs of the net's own docstring: where it comes from; what it takes and gives."""
-    takes = ", ".join(f"{v.name} {shape_text(v.shape)}" for v in inputs)
-    gives = ", ".join(shape_text(o.shape) for o in outputs)
-    lines = (*_wrapped_lines(f"Inputs: {safe_words(takes)}."), *_wrapped_lines(f"Outputs: {gives}."))
-    return (f"{safe_words(name)} of {safe_words(spec.rpartition(':')[0])}.", "\n    ".join(lines))
+
+    def shown(shape: Shape) -> str:
+        return shape_text(shape if program.free_batch else shape_at(shape, program.batch))
+
+    takes = ", ".join(f"{v.name} {shown(v.shape)}" for v in program.inputs)
+    gives = ", ".join(shown(o.shape) for o in program.outputs)
+    said = (f"Inputs: {safe_words(takes)}.", f"Outputs: {gives}.", safe_words(program.batch_doc))
+    lines = [line for text in said if text for line in _wrapped_lines(text)]
+    return (f"{safe_words(program.name)} of {safe_words(spec.rpartition(':')[0])}.", "\n    ".join(lines))
 
 
 def safe_words(text: str) -> str:

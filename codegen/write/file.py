@@ -70,7 +70,7 @@ def _main(
         arguments=(),
         takes_name=False,
         results=1,
-        doc=net_doc(program.name, origin.spec, program.inputs, program.outputs),
+        doc=net_doc(program, origin.spec),
         body=_returning(statements, reads if len(reads) == 1 else (Group(reads),)),
     )
 

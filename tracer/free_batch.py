@@ -1,0 +1,137 @@
+"""At which batch sizes the graph of a net is right: what is proved, what was tried, and where the batch
+is frozen.
+
+A net is recorded at two batch sizes. In the second run the batch is a symbol (tracer.batch_symbol). Where
+both runs make the same calls, every size is linear in the batch, every known value is one block for each
+sample, and the net asked nothing of the batch that another size would answer in another way, the graph
+holds at every batch size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+from codegen.ir import Graph, Source
+from codegen.problems import ConversionError, UserModelError
+from tracer.batch_sizes import Mismatch
+from tracer.batch_symbol import Question
+from tracer.cuts import far_cut
+from tracer.recorder import Capture, Earlier
+from tracer.to_ir import graph_of
+
+# What captures the net at a batch size; with an earlier capture, as a symbol.
+At: TypeAlias = Callable[..., Capture]
+# Where sizes cannot be followed the net is tried at these multiples of its batch size; two are primes
+# above 30.
+TRIED = (2, 31, 37)
+# A batch of fewer samples than this would hide what the net does to the first few of a larger one.
+FAR = 31
+
+
+def free_or_frozen(first: Capture, batch: int, at: At) -> Graph:
+    """The graph of a net that was captured at a batch size, and is captured `at` others."""
+    try:
+        second = at(_far(batch), Earlier(first, (batch, _far(batch))))
+    except (Mismatch, UserModelError, ConversionError):
+        return _tried(first, batch, at)
+    try:
+        graph = _merged(first, second, batch, at)
+    except Mismatch:
+        for q in second.questions:
+            if not 0 < q.least <= batch or batch % q.step:
+                return frozen(first, batch, _said(q), q.source)
+        return _tried(first, batch, at)
+    if any(q.is_leak for q in second.questions):
+        tried = _tried(first, batch, at)
+        if not tried.free_batch:
+            return tried
+        leak = next(q for q in second.questions if q.is_leak)
+        graph = _because(replace(graph, sampled=tried.sampled), _said(leak), leak.source)
+    if cut := far_cut(graph, _far(batch)):
+        return frozen(first, batch, *cut)
+    for question in second.questions:
+        graph = _limited(graph, question.least, question.step, _said(question), question.source)
+        if not graph.runs_at_others:
+            return frozen(first, batch, _said(question), question.source)
+    return graph
+
+
+def frozen(first: Capture, batch: int, why: str, source: Source | None = None) -> Graph:
+    """The graph of one capture, at its batch size alone, because of `why`, which stands at `source`."""
+    return _because(replace(graph_of([first], [batch]), free_batch=False), why, source)
+
+
+def _far(batch: int) -> int:
+    """A multiple of the batch size, by a prime, and above 30."""
+    return batch * next(p for p in (3, 5, 7, 11, 17, FAR) if p * batch >= FAR)
+
+
+def _merged(first: Capture, second: Capture, batch: int, at: At) -> Graph:
+    """The graph of two captures, and of a third where two could mislead: in what is not a multiple of the
+    batch."""
+    far = _far(batch)
+    graph = graph_of([first, second], [batch, far])
+    if batch == 1:
+        return graph_of([first, at(7), second], [1, 7, far]) if graph.has_offsets else graph
+    try:
+        return graph_of([first, at(1), second], [batch, 1, far])
+    except (UserModelError, ConversionError):
+        return graph  # torch has no answer there
+    except Mismatch as mismatch:
+        return _from_some_on(first, second, batch, at, mismatch)
+
+
+def _from_some_on(first: Capture, second: Capture, batch: int, at: At, at_one: Mismatch) -> Graph:
+    """The graph of a net that treats a batch of one in another way, and so perhaps other small ones."""
+    asked = {number for q in second.questions for number in (q.least, q.step)}
+    least, graph = batch, graph_of([first, at(2 * batch), second], [batch, 2 * batch, _far(batch)])
+    for size in sorted(n for n in {2, *asked} if 1 < n < batch):
+        with contextlib.suppress(Mismatch, UserModelError, ConversionError):
+            graph, least = graph_of([first, at(size), second], [batch, size, _far(batch)]), size
+            break
+    return _limited(graph, least, graph.batch_unit, at_one.what, at_one.source)
+
+
+def _tried(first: Capture, batch: int, at: At) -> Graph:
+    """The graph of captures at several sizes: the batch is plain there, and what is asked of it is not
+    seen."""
+    captures, batches = [first], [batch]
+    for size in (batch * times for times in TRIED):
+        try:
+            captures.append(at(size))
+            batches.append(size)
+            graph = graph_of(captures, batches)
+        except (UserModelError, ConversionError) as error:
+            why = str(error).strip().splitlines()[-1]
+            return frozen(first, batch, f"the net does not run at batch size {size}: {why}")
+        except Mismatch as mismatch:
+            return frozen(first, batch, mismatch.what, mismatch.source)
+    graph = replace(graph, sampled=tuple(sorted(batches)))
+    return _because(graph, "its sizes go through code that cannot be followed", None)
+
+
+def _limited(graph: Graph, least: int, step: int, why: str, source: Source | None) -> Graph:
+    """The graph at each N from `least` on that `step` divides, 0 for no other N; frozen where its own is
+    not so."""
+    if (least, step) == (1, 1):
+        return graph
+    limits = max(least, graph.least_batch), math.lcm(step, graph.batch_step)
+    holds = least > 0 and limits[0] <= graph.batch and graph.batch % limits[1] == 0
+    limited = replace(graph, free_batch=False, least_batch=limits[0], batch_step=limits[1])
+    return _because(limited if holds else replace(limited, least_batch=1, batch_step=1), why, source)
+
+
+def _because(graph: Graph, why: str, source: Source | None) -> Graph:
+    if source is None:
+        return replace(graph, frozen_because=why, frozen_at=why.partition(": ")[0])
+    place = f"{os.path.basename(source.file)}:{source.line}" if source.file else source.path
+    return replace(graph, frozen_because=f"{why}, at {source}", frozen_at=f"{why}, {place}" if place else why)
+
+
+def _said(question: Question) -> str:
+    return f"forward asks {question.text} of the batch size N"
