@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from codegen.defects import demand
 from codegen.ir import Shape
 from codegen.program import Out, Variable
 
@@ -118,7 +119,7 @@ class Draft:
 
 
 def check(draft: Draft) -> Draft:
-    """Raise AssertionError unless the draft is legal; return it.
+    """Raise Defect unless the draft is legal; return it.
 
     Legal: a call reads outputs of earlier calls and Variables that are there; no Variable has a name; the
     spans stand one after the other.
@@ -128,17 +129,17 @@ def check(draft: Draft) -> Draft:
             _check_operand(operand, draft, index, call.op)
     for operand, _ in draft.outputs:
         _check_operand(operand, draft, len(draft.calls), "return")
-    assert not any(v.variable.name for v in draft.variables), "a Variable of a draft has a name"
+    demand(not any(v.variable.name for v in draft.variables), "a Variable of a draft has a name")
     end = 0
     for start, stop in draft.spans:
-        assert end <= start < stop <= len(draft.calls), f"calls {start} to {stop} of a node overlap"
+        demand(end <= start < stop <= len(draft.calls), f"calls {start} to {stop} of a node overlap")
         end = stop
     return draft
 
 
 def _check_operand(operand: DraftOperand, draft: Draft, before: int, user: str) -> None:
     if isinstance(operand, Unnamed):
-        assert operand.index < len(draft.variables), f"{user} reads {operand}, which is not there"
+        demand(operand.index < len(draft.variables), f"{user} reads {operand}, which is not there")
         return
-    assert operand.call < before, f"{user} reads {operand}, which does not come before it"
-    assert operand.index < draft.calls[operand.call].outputs, f"{user} reads {operand}: no such output"
+    demand(operand.call < before, f"{user} reads {operand}, which does not come before it")
+    demand(operand.index < draft.calls[operand.call].outputs, f"{user} reads {operand}: no such output")

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from codegen.defects import Defect, demand, present
 from codegen.program import Call, Leaf, NamedFrame, Operand, Out, Variable
 
 # Arguments of forward that say no more than x.
@@ -202,7 +203,7 @@ def _operand_text(operand: Operand) -> str:
 
 
 def check(module: Module, outputs: Iterable[Operand]) -> Module:
-    """Raise AssertionError unless the folded program is legal; return it. `outputs` are the net's.
+    """Raise Defect unless the folded program is legal; return it. `outputs` are the net's.
 
     Legal: functions are defined before they are called, each under a name of its own; a body reads what it is
     given or has made; a call gives its function as many inputs as it takes, None only where that is optional,
@@ -210,21 +211,21 @@ def check(module: Module, outputs: Iterable[Operand]) -> Module:
     """
     defined: dict[str, Function] = {}
     for function in module.functions:
-        assert function.name not in defined, f"{function.name} is defined twice"
+        demand(function.name not in defined, f"{function.name} is defined twice")
         names = [*function.input_names, *(name for name, _ in function.arguments)]
-        assert len(function.input_names) == len(function.inputs), f"{function.name} names other inputs"
-        assert len(set(names)) == len(names), f"{function.name} takes two things under one name"
+        demand(len(function.input_names) == len(function.inputs), f"{function.name} names other inputs")
+        demand(len(set(names)) == len(names), f"{function.name} takes two things under one name")
         known = set(each(function.inputs))
         _check_items(function.items, known, defined, function)
         for operand in function.outputs:
-            assert (
-                operand in known
-            ), f"{function.name} returns {_operand_text(operand)}, which it does not make"
+            demand(
+                operand in known, f"{function.name} returns {_operand_text(operand)}, which it does not make"
+            )
         defined[function.name] = function
     known = set()
     _check_items(module.items, known, defined, None)
     for operand in outputs:
-        assert operand in known, f"the net returns {_operand_text(operand)}, which nothing makes"
+        demand(operand in known, f"the net returns {_operand_text(operand)}, which nothing makes")
     return module
 
 
@@ -251,14 +252,14 @@ def _check_items(
             known |= set(item.outputs)
         else:
             flags = () if within is None else [name for name, _ in within.arguments]
-            assert item.flag in flags, f"{item.flag} is no argument of the function"
+            demand(item.flag in flags, f"{item.flag} is no argument of the function")
             _check_read((instead for _, instead in item.merges), known, item.flag)
             _check_items(item.items, known, defined, within)
 
 
 def _make(operands: Iterable[Operand], known: set[Operand], maker: str) -> None:
     for operand in operands:
-        assert operand not in known, f"{maker} makes {_operand_text(operand)}, which is made already"
+        demand(operand not in known, f"{maker} makes {_operand_text(operand)}, which is made already")
         known.add(operand)
 
 
@@ -268,35 +269,37 @@ def _check_arguments(values: Iterable[tuple[str, Any]], within: Function | None,
     for slot, value in values:
         for part in value if isinstance(value, tuple) else (value,):
             is_known = not isinstance(part, Argument) or part.name in known
-            assert is_known, f"{slot} of {user} is no argument of the function"
+            demand(is_known, f"{slot} of {user} is no argument of the function")
 
 
 def _check_read(operands: Iterable[Operand], known: Collection[Operand], user: str) -> None:
     for operand in operands:
-        assert operand in known, f"{user} reads {_operand_text(operand)} before it is made"
+        demand(operand in known, f"{user} reads {_operand_text(operand)} before it is made")
 
 
 def _check_call(item: CallItem, known: Collection[Operand], defined: Mapping[str, Function]) -> None:
-    assert item.function in defined, f"{item.function} is called before it is defined"
+    demand(item.function in defined, f"{item.function} is called before it is defined")
     function = defined[item.function]
-    assert len(item.inputs) == len(function.inputs), f"{item.path} gives {len(item.inputs)} inputs"
+    demand(len(item.inputs) == len(function.inputs), f"{item.path} gives {len(item.inputs)} inputs")
     for place, (given, taken) in enumerate(zip(item.inputs, function.inputs, strict=True)):
-        assert given is not None or place in function.optional, f"{item.path} lacks input {place}"
+        if given is None and place not in function.optional:
+            raise Defect(f"{item.path} lacks input {place}")
         is_list = isinstance(given, Many)
-        assert given is None or is_list == isinstance(taken, Many), f"{item.path} takes another kind of input"
-    assert len(item.outputs) == len(function.outputs), f"{item.path} gives {len(item.outputs)} outputs"
+        if given is not None and is_list != isinstance(taken, Many):
+            raise Defect(f"{item.path} takes another kind of input")
+    demand(len(item.outputs) == len(function.outputs), f"{item.path} gives {len(item.outputs)} outputs")
     names = [name for name, _ in item.args]
-    assert names == [name for name, _ in function.arguments], f"{item.path} has other arguments: {names}"
+    demand(names == [name for name, _ in function.arguments], f"{item.path} has other arguments: {names}")
     _check_read(each(item.inputs), known, item.path)
 
 
 def _check_loop(item: LoopItem, known: Collection[Operand], defined: Mapping[str, Function]) -> None:
-    assert len({call.function for call in item.calls}) == 1, "a loop calls several functions"
-    assert len(item.calls) > 1, "a loop of one call"
+    demand(len({call.function for call in item.calls}) == 1, "a loop calls several functions")
+    demand(len(item.calls) > 1, "a loop of one call")
     made = set(known)
     for before, call in zip((None, *item.calls), item.calls, strict=False):
         _check_call(call, made, defined)
         for place, number in item.carried if before is not None else ():
-            assert before is not None
-            assert call.inputs[place] == before.outputs[number], f"{call.path} is given another value"
+            before = present(before)
+            demand(call.inputs[place] == before.outputs[number], f"{call.path} is given another value")
         made |= set(call.outputs)

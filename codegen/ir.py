@@ -16,6 +16,8 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 # Variables that users give to whatever comes.
+from codegen.defects import Defect, demand
+
 SAYS_NOTHING = frozenset(["", "x", "y", "z", "h", "out", "output"])
 
 
@@ -254,28 +256,29 @@ def _arg_text(arg: Arg) -> str:
 
 
 def check(graph: Graph) -> Graph:
-    """Raise AssertionError unless the graph is legal; return it.
+    """Raise Defect unless the graph is legal; return it.
 
     Legal: names are unique; every Ref names an output of an earlier node; a constant has a value of
     its type's shape; leaves and only leaves have no Refs to give them.
     """
     seen: dict[str, Node] = {}
     for node in graph.nodes:
-        assert node.name not in seen, f"{node.name} stands twice"
-        assert node.outputs, f"{node.name} has no outputs"
+        demand(node.name not in seen, f"{node.name} stands twice")
+        demand(node.outputs, f"{node.name} has no outputs")
         for ref in node.refs():
             _check_ref(ref, seen, node.name)
         if node.op == "constant":
-            assert node.value is not None, f"constant {node.name} has no value"
-            assert node.value.shape == node.outputs[0].shape, f"constant {node.name} has another shape"
+            if node.value is None:
+                raise Defect(f"constant {node.name} has no value")
+            demand(node.value.shape == node.outputs[0].shape, f"constant {node.name} has another shape")
         seen[node.name] = node
     for name in graph.inputs:
-        assert seen[name].op == "input", f"{name} is no input"
+        demand(seen[name].op == "input", f"{name} is no input")
     for ref in graph.outputs:
         _check_ref(ref, seen, "return")
     return graph
 
 
 def _check_ref(ref: Ref, seen: Mapping[str, Node], user: str) -> None:
-    assert ref.name in seen, f"{user} reads %{ref.name}, which does not come before it"
-    assert ref.index < len(seen[ref.name].outputs), f"{user} reads {ref}: no such output"
+    demand(ref.name in seen, f"{user} reads %{ref.name}, which does not come before it")
+    demand(ref.index < len(seen[ref.name].outputs), f"{user} reads {ref}: no such output")

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from codegen.defects import demand
 from codegen.ir import Shape
 from codegen.result_shapes import (
     ShapeOf,
@@ -346,11 +347,11 @@ def spec_of(op: str) -> OpSpec:
 def written_attrs(op: str, attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     """The attributes to write, in the table's order: not at MXNet's default, or always written."""
     if op not in OPS:
-        assert set(attrs) <= {"c"}, f"{op} is not in the table of MXNet ops"
+        demand(set(attrs) <= {"c"}, f"{op} is not in the table of MXNet ops")
         return tuple(attrs.items())
     spec = OPS[op]
     unknown = set(attrs) - set(spec.attrs)
-    assert not unknown, f"{op} has no {unknown}"
+    demand(not unknown, f"{op} has no {unknown}")
     return tuple(
         (name, attrs[name])
         for name, default in spec.attrs.items()

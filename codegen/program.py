@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy.typing as npt
 
+from codegen.defects import Defect, demand
 from codegen.ir import Frame, Shape, Source
 
 
@@ -208,25 +209,28 @@ def _shown(shape: Shape) -> str:
 
 
 def check(program: Program) -> Program:
-    """Raise AssertionError unless the program is legal; return it.
+    """Raise Defect unless the program is legal; return it.
 
     Legal: calls and Variables have names of their own; a call reads outputs of earlier calls and Variables of
     the program; every Variable but an input is read; the net has outputs, and each is an op's.
     """
     names = [v.name for v in program.variables] + [call.name for call in program.calls]
     again = [name for name, count in Counter(names).items() if count > 1]
-    assert not again, f"{again[0]} stands twice"
+    if again:
+        raise Defect(f"{again[0]} stands twice")
     known = {v.name for v in program.variables}
     for index, call in enumerate(program.calls):
         for operand in call.operands():
             _check_operand(program, operand, known, index, call.name)
-    assert program.outputs, "a program without outputs"
+    demand(program.outputs, "a program without outputs")
     for output in program.outputs:
-        assert isinstance(output.operand, Out), f"the output {output.operand} is no op's"
+        if not isinstance(output.operand, Out):
+            raise Defect(f"the output {output.operand} is no op's")
         _check_operand(program, output.operand, known, len(program.calls), "return")
     read = {o.name for call in program.calls for o in call.operands() if isinstance(o, Leaf)}
     unread = [v.name for v in program.variables if v.kind != "input" and v.name not in read]
-    assert not unread, f"nothing reads {unread[0]}"
+    if unread:
+        raise Defect(f"nothing reads {unread[0]}")
     return program
 
 
@@ -234,7 +238,7 @@ def _check_operand(
     program: Program, operand: Operand, known: Collection[str], before: int, user: str
 ) -> None:
     if isinstance(operand, Leaf):
-        assert operand.name in known, f"{user} reads {operand.name}, which is no Variable of the program"
+        demand(operand.name in known, f"{user} reads {operand.name}, which is no Variable of the program")
         return
-    assert 0 <= operand.call < before, f"{user} reads call {operand.call}, which does not come before it"
-    assert operand.index < program.calls[operand.call].outputs, f"{user} reads {operand}: no such output"
+    demand(0 <= operand.call < before, f"{user} reads call {operand.call}, which does not come before it")
+    demand(operand.index < program.calls[operand.call].outputs, f"{user} reads {operand}: no such output")

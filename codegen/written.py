@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import ClassVar, TypeAlias
 
 # Expressions -----------------------------------------------------------------------------------------
+from codegen.defects import Defect, demand, of_kind
 
 
 @dataclass(frozen=True)
@@ -307,18 +308,18 @@ def _joined(*given: object) -> str:
 
 
 def check(file: File) -> File:
-    """Raise AssertionError unless the file is legal; return it.
+    """Raise Defect unless the file is legal; return it.
 
     Legal: a function is defined once, before it is called, and ends with its one Return; a variable is
     assigned before it is read, and what a part under a flag alone assigns is read in such parts alone.
     """
     functions: set[str] = set()
     for function in file.functions:
-        assert function.name not in functions, f"{function.name} is defined twice"
+        demand(function.name not in functions, f"{function.name} is defined twice")
         known = _Known(function.name, functions, set(function.takes()))
         last = function.body[-1] if function.body else None
-        assert isinstance(last, Return), f"{function.name} returns nothing"
-        assert len(last.values) == function.results, f"{function.name} returns {len(last.values)} values"
+        last = of_kind(last, Return, f"{function.name} returns nothing")
+        demand(len(last.values) == function.results, f"{function.name} returns {len(last.values)} values")
         for statement in function.body[:-1]:
             _check_statement(statement, known)
         _check_read(known, *last.values)
@@ -338,7 +339,8 @@ class _Known:
 
 def _check_statement(statement: Statement, known: _Known) -> None:
     """Check a statement, and add what it assigns to what is known."""
-    assert not isinstance(statement, Return), f"{known.function} returns before its end"
+    if isinstance(statement, Return):
+        raise Defect(f"{known.function} returns before its end")
     if isinstance(statement, Assign):
         _check_read(known, statement.value)
         known.variables.update(statement.targets)
@@ -351,13 +353,13 @@ def _check_statement(statement: Statement, known: _Known) -> None:
 
 
 def _check_block(body: Sequence[Statement], known: _Known) -> None:
-    assert [s for s in body if not isinstance(s, Comment | Blank)], f"{known.function} has an empty block"
+    demand(any(not isinstance(s, Comment | Blank) for s in body), f"{known.function} has an empty block")
     for statement in body:
         _check_statement(statement, known)
 
 
 def _check_loop(loop: Loop, known: _Known) -> None:
-    assert len(loop.rows) == (loop.count if loop.targets else 0), f"a loop of {known.function} lacks rows"
+    demand(len(loop.rows) == (loop.count if loop.targets else 0), f"a loop of {known.function} lacks rows")
     _check_read(known, *loop.rows)
     own = {"i", *loop.targets} - known.variables
     known.variables |= own
@@ -377,9 +379,9 @@ def _check_guard(guard: Guard, known: _Known) -> None:
 def _check_read(known: _Known, *values: Expression) -> None:
     for value in values:
         for name in _reads(value):
-            assert name in known.variables, f"{known.function} reads {name} before it is assigned"
+            demand(name in known.variables, f"{known.function} reads {name} before it is assigned")
         if isinstance(value, Call):
-            assert value.function in known.functions, f"{known.function} calls {value.function} too early"
+            demand(value.function in known.functions, f"{known.function} calls {value.function} too early")
 
 
 def _reads(part: object) -> Iterator[str]:

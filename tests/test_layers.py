@@ -13,26 +13,27 @@ HOME = Path(__file__).resolve().parent.parent
 LONGEST_FILE, LONGEST_CLASS, LONGEST_FUNCTION = 400, 300, 60
 
 # Each room, with the rooms that it may import: what stands lower. A room may import itself.
-_DATA = ("ir", "program", "problems", "refusals", "identifiers")
+_DATA = ("ir", "program", "problems", "refusals", "identifiers", "defects")
 ROOMS: dict[str, tuple[str, ...]] = {
-    "ir": (),
+    "defects": (),
+    "ir": ("defects",),
     "batch_words": ("ir",),
     "identifiers": (),
     "refusals": (),
     "problems": ("ir",),
-    "program": ("ir",),
-    "draft": ("program", "ir"),
+    "program": ("ir", "defects"),
+    "draft": ("program", "ir", "defects"),
     "reshape_codes": ("ir",),
     "result_shapes": ("reshape_codes", "ir"),
-    "mxnet_ops": ("result_shapes", "ir"),
-    "folded": ("program", "ir"),
-    "written": ("ir",),
+    "mxnet_ops": ("result_shapes", "ir", "defects"),
+    "folded": ("program", "ir", "defects"),
+    "written": ("ir", "defects"),
     "builder": ("draft", "mxnet_ops", *_DATA),
     "idioms": ("builder", "draft", "mxnet_ops", "reshape_codes", *_DATA),
     "rules": ("idioms", "builder", "mxnet_ops", "reshape_codes", *_DATA),
     "naming": ("draft", "mxnet_ops", "batch_words", *_DATA),
     "lower": ("rules", "naming", "builder", "draft", "mxnet_ops", *_DATA),
-    "decompositions": ("problems",),
+    "decompositions": ("problems", "defects"),
     "passes": ("mxnet_ops", *_DATA),
     "fold": ("folded", "mxnet_ops", *_DATA),
     "write": ("folded", "written", "mxnet_ops", *_DATA),
@@ -126,9 +127,7 @@ def test_every_room_is_on_the_plan():
 def test_no_circles():
     """Files that import each other, in a room or across."""
     names = {_name(path): path for path in files("codegen", "tracer")}
-    below = {
-        name: {i.module for i in imports(path)} & set(names) - {name} for name, path in names.items()
-    }
+    below = {name: {i.module for i in imports(path)} & set(names) - {name} for name, path in names.items()}
     while ends := [name for name, wanted in below.items() if not wanted]:
         for end in ends:
             del below[end]
@@ -151,6 +150,17 @@ def test_no_import_inside_a_function():
         if i.inside and i.module.split(".")[0] not in SLOW and str(path.relative_to(HOME)) not in lazy
     ]
     assert inside == []
+
+
+def test_no_assert_decides():
+    """Under `python -O` there is none: what must hold is an error (codegen.defects)."""
+    asserts = [
+        f"{path.relative_to(HOME)}:{node.lineno}"
+        for path in files("codegen", "tracer")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Assert)
+    ]
+    assert asserts == []
 
 
 @pytest.mark.parametrize("folder", ["codegen", "tracer", "templates"])

@@ -56,8 +56,8 @@ def _claim_codegen() -> None:
         )
     file = os.path.join(home, "__init__.py")
     spec = importlib.util.spec_from_file_location("codegen", file, submodule_search_locations=[home])
-    assert spec is not None
-    assert spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} cannot be loaded")
     sys.modules["codegen"] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from codegen.defects import present
 from codegen.problems import RequestError, UserModelError
 from tracer.settings import same_folder
 from tracer.user_code import user_traceback
@@ -222,7 +223,7 @@ def _import_file(name: str, file: str) -> ModuleType:
         name = f"user_{name}"
     loader = importlib.machinery.SourceFileLoader(name, file)
     spec = importlib.util.spec_from_file_location(name, file, loader=loader)
-    assert spec is not None
+    spec = present(spec)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from codegen.builder.value import EMPTY, Refused, Value, stored_dtype
+from codegen.defects import Defect
 from codegen.draft import DraftVariable, OfInput, OfKey, OfModule, OfNode, OfRule, Unnamed, Wish
 from codegen.ir import Graph, Node, Shape
 from codegen.program import Variable
@@ -123,7 +124,8 @@ class Leaves:
         return self._parameters[node.name]
 
     def _constant(self, value: Value, kind: Kind) -> Unnamed:
-        assert value.const is not None, "a value without an operand is a constant"
+        if value.const is None:
+            raise Defect("a value without an operand is no constant")
         array = value.const
         if not array.size:
             raise Refused(EMPTY, "leave it out where it holds nothing", "empty")

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy.typing as npt
 
+from codegen.defects import Defect
 from codegen.draft import DraftOperand, Wish
-from codegen.ir import Shape
+from codegen.ir import Shape, Size
 
 # What MXNet computes in: half precision is widened, and the dtypes that its ops lack are too.
 MX_DTYPES = {
@@ -56,7 +57,8 @@ class Value:
     @property
     def sizes(self) -> Shape:
         """The shape, which must be known."""
-        assert self.shape is not None, "a rule needs the shape of a value that it left unknown"
+        if self.shape is None:
+            raise Defect("a rule needs the shape of a value that it left unknown")
         return self.shape
 
     @property
@@ -73,3 +75,10 @@ class Refused(Exception):
         self.what = what
         self.hint = hint
         self.code = code
+
+
+def fixed(size: Size | None) -> int:
+    """A size that is a number. Raises Refused for one that follows the batch."""
+    if not isinstance(size, int):
+        raise Refused("a size that follows the batch, where MXNet takes a number", "give --batch frozen")
+    return size

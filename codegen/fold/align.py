@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from codegen.defects import present
 from codegen.fold.blocks import Block, is_sequence
 from codegen.fold.entries import Entry, Interface, Use
 from codegen.fold.families import Family
@@ -40,7 +41,7 @@ def _placed(base: Use, entries: Sequence[Entry]) -> list[Entry | None] | None:
     places: list[Entry | None] = []
     position = 0
     for entry in base.entries:
-        assert entry is not None
+        entry = present(entry)
         own = entries[position] if position < len(entries) else None
         matches = own is not None and own.label == entry.label and len(own.reads) == len(entry.reads)
         places.append(own if matches else None)

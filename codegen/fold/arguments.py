@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from codegen.defects import Defect, of_kind
 from codegen.folded import MISSING, Argument, CallItem, Item, OpItem, VariableItem
 from codegen.ir import SAYS_NOTHING
 from codegen.mxnet_ops import ONES, OPS, REQUIRED, ZEROS
@@ -194,7 +195,8 @@ def _attr(call: Call, name: str) -> Any:
     if name in written:
         return written[name]
     default = OPS[call.op].attrs[name]
-    assert default is not REQUIRED
+    if default is REQUIRED:
+        raise Defect(f"{call.op} is written without {name}")
     if default is ONES or default is ZEROS:
         axes = len(written["kernel"]) if "kernel" in written else 0
         return (1 if default is ONES else 0,) * axes
@@ -207,5 +209,5 @@ def filled(item: Item, row: Sequence[tuple[str, Any]]) -> Item:
         return OpItem(item.call, item.index, tuple(row), item.automatic)
     if isinstance(item, VariableItem):
         return VariableItem(item.variable, row[0][1])
-    assert isinstance(item, CallItem)
+    item = of_kind(item, CallItem)
     return replace(item, args=tuple(row))

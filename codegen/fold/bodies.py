@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from codegen.defects import Defect
 from codegen.fold.arguments import Arguments, Literal, filled, slots
 from codegen.fold.blocks import Block, Structure, is_sequence
 from codegen.fold.entries import Entry, forward_arguments
@@ -102,7 +103,8 @@ def _row(
         None if (own := use.entries[place]) is None else _item(structure, own, called) for use in family.uses
     ]
     first = together[0]
-    assert first is not None, "the base has all parts"
+    if first is None:
+        raise Defect("the base lacks a part")
     handed_on = isinstance(first, CallItem)
     return first, [
         (slot, table.place(slot, values, hint, handed_on)) for slot, values, hint in slots(together)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from codegen.defects import of_kind
 from codegen.folded import MISSING, Argument, CallItem, Item, LoopItem, Many
 from codegen.program import Operand
 
@@ -79,7 +80,7 @@ def _listing_run(items: Sequence[Item], start: int, first: CallItem) -> LoopItem
 def _lengthens(before: CallItem, after: CallItem, place: int) -> bool:
     """Whether `after` is given what `before` was given and what it gave, in the list at `place`."""
     given = before.inputs[place]
-    assert isinstance(given, Many)
+    given = of_kind(given, Many)
     longer = (*before.inputs[:place], Many((*given.items, *before.outputs)), *before.inputs[place + 1 :])
     return after.inputs == longer
 

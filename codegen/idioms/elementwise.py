@@ -8,6 +8,7 @@ import numpy as np
 
 from codegen.builder.builder import Builder
 from codegen.builder.value import MX_DTYPES, Value
+from codegen.defects import of_kind
 from codegen.idioms.shapes import spread
 from codegen.ir import Dim
 
@@ -76,8 +77,8 @@ def binary(b: Builder, op: str, left: Operand, right: Operand, hint: str = "", d
         return _with_number(b, _EXPRESSIONS[op][0], left, right_number, hint, dtype)
     if left_number is not None and isinstance(right, Value):
         return _with_number(b, _EXPRESSIONS[op][1], right, left_number, hint, dtype)
-    assert isinstance(left, Value)
-    assert isinstance(right, Value)
+    left = of_kind(left, Value)
+    right = of_kind(right, Value)
     return _of_tensors(b, op, b.cast(left, dtype), b.cast(right, dtype), hint)
 
 
@@ -268,7 +269,7 @@ def where_of(b: Builder, condition: Value, input: Operand, other: Operand) -> Va
     def filled(operand: Operand, hint: str) -> Value:
         number = number_of(operand)
         if number is None:
-            assert isinstance(operand, Value)
+            operand = of_kind(operand, Value)
             return spread(b, b.cast(operand, dtype), shape, hint)
         return full_like(b, condition, number, dtype, hint)
 

@@ -6,7 +6,8 @@ import itertools
 from dataclasses import replace
 
 from codegen.builder.builder import Builder
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
+from codegen.defects import present
 from codegen.idioms.shapes import cut
 from codegen.idioms.windows import LOWEST, numbers_of, pad_zeros, with_batch, without_batch
 
@@ -151,7 +152,7 @@ def _dilated_max(
     best: Value | None = None
     for number, window in enumerate(window_cells(b, x, kernel, strides, pads, dilation)):
         best = window if best is None else b.op("broadcast_maximum", best, window, hint=f"max{number}")
-    assert best is not None
+    best = present(best)
     return best
 
 
@@ -274,7 +275,7 @@ def _adaptive_by_axis(b: Builder, x: Value, kind: str, outs: tuple[int, ...]) ->
     """Windows of uneven size, one axis after the other: each is cut out and reduced."""
     for axis, out in enumerate(outs, start=2):
         size = x.sizes[axis]
-        assert isinstance(size, int)
+        size = fixed(size)
         if size == out:
             continue
         cells = []

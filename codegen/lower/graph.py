@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from codegen.builder.builder import Builder
 from codegen.builder.rule import RuleEntry
 from codegen.builder.value import MX_DTYPES, Refused, Value
+from codegen.defects import Defect
 from codegen.draft import Draft, DraftOperand
 from codegen.ir import Graph, Ref, Shape
 from codegen.lower.node import lower_node, poison
@@ -97,5 +98,6 @@ def _output(b: Builder, ref: Ref, taken: set[DraftOperand]) -> DraftOperand:
     if isinstance(value.operand, Out) and value.operand not in taken:
         return value.operand
     copied = b.op("identity", value, hint="output")
-    assert copied.operand is not None
+    if copied.operand is None:
+        raise Defect("an op gives no value")
     return copied.operand

@@ -11,6 +11,7 @@ import numpy as np
 from codegen.builder.builder import Builder
 from codegen.builder.rule import RuleEntry
 from codegen.builder.value import EMPTY, MX_DTYPES, Refused, Value, stored_dtype
+from codegen.defects import Defect, demand
 from codegen.draft import Unnamed
 from codegen.ir import LEAVES, Dim, Node, Ref, Shape, TensorType
 from codegen.program import Out
@@ -36,7 +37,7 @@ def lower_node(b: Builder, node: Node, rules: Mapping[str, RuleEntry]) -> None:
         _give(b, [_empty(kind) for kind in node.outputs])
         return
     results = _called(b, node, entry)
-    assert len(results) == len(node.outputs), f"the rule of {node.op} gives {len(results)} outputs"
+    demand(len(results) == len(node.outputs), f"the rule of {node.op} gives {len(results)} outputs")
     finished = [_finished(b, v, kind, entry) for v, kind in zip(results, node.outputs, strict=True)]
     _give(b, finished)
     for frame in node.source.frames:
@@ -92,7 +93,8 @@ def _leaf(b: Builder, node: Node) -> Value:
         operand = b.leaves.input(node)
         return value if value.const is not None else replace(value, operand=operand)
     if node.op == "constant":
-        assert node.value is not None
+        if node.value is None:
+            raise Defect(f"constant {node.name} has no value")
         array = node.value.astype(dtype) if str(node.value.dtype) != dtype and not is_bool else node.value
         return replace(value, const=array)
     return value

@@ -9,7 +9,7 @@ import numpy as np
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import Refused, Value
+from codegen.builder.value import Refused, Value, fixed
 from codegen.idioms.elementwise import same_rank
 from codegen.idioms.products import connected, product_of
 from codegen.idioms.shapes import cut, reshape_to, spread
@@ -133,8 +133,8 @@ def _grouped(b: Builder, query: Value, shared: Value, name: str) -> Value:
     heads, have = query.sizes[-3], shared.sizes[-3]
     if heads == have:
         return shared
-    assert isinstance(heads, int)
-    assert isinstance(have, int)
+    heads = fixed(heads)
+    have = fixed(have)
     axis = shared.rank - 3
     return b.op("repeat", shared, repeats=heads // have, axis=axis, hint=f"{name}_heads")
 
@@ -195,7 +195,7 @@ def multi_head_attention(
     if key_padding_mask is not None and any(f.cls == "TransformerEncoder" for f in b.node.source.frames):
         b.note(ENCODER_NOTE)
     width = heads[0].sizes[-1]
-    assert isinstance(width, int)
+    width = fixed(width)
     mixed, shares = attend(b, heads[0], heads[1], heads[2], 1 / math.sqrt(width), masks, hint="mixed")
     output = _steps_first(b, mixed, (*query.sizes[:2], out_proj_weight.sizes[1]))
     output = connected(b, output, out_proj_weight, out_proj_bias, "out_proj" if unbatched else "")
@@ -237,7 +237,7 @@ def _projections(
         return b.ops("split", joined, num_outputs=3, axis=2, hint="qkv", gives=(gives,) * 3)
     results = []
     size = weights[0].sizes[0] if len(weights) == 3 else weights[0].sizes[1]
-    assert isinstance(size, int)
+    size = fixed(size)
     for i, (x, name) in enumerate(zip(inputs, ("query", "key", "value"), strict=True)):
         weight = (
             weights[i]
@@ -258,7 +258,7 @@ def _with_row(b: Builder, x: Value, row: Value, name: str) -> Value:
 def _heads(b: Builder, x: Value, heads: int, name: str) -> Value:
     """(steps, batch, width) as (batch, heads, steps, width of a head)."""
     steps, batch, width = x.sizes
-    assert isinstance(width, int)
+    width = fixed(width)
     x = reshape_to(b, x, (steps, batch, heads, width // heads), hint=f"{name}_split")
     return b.op("transpose", x, axes=(1, 2, 0, 3), hint=f"{name}_heads")
 

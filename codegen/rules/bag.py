@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
 from codegen.idioms.products import bounded_rows
 from codegen.idioms.windows import LOWEST
 from codegen.ir import Size
@@ -54,7 +54,7 @@ def _shares(
     """1 where an index belongs to a bag and is not the padding."""
     shares = _members(b, input, offsets, last) if offsets is not None else None
     if padding_idx is not None:
-        assert isinstance(count, int)
+        count = fixed(count)
         real = b.with_number("x != c", b.cast(input, "float32"), float(padding_idx % count), hint="real")
         return real if shares is None else b.op("broadcast_mul", shares, _row(b, real), hint="members")
     return shares or b.op("ones_like", b.cast(input, "float32"), hint="members")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
+from codegen.defects import Defect
 from codegen.idioms.shapes import cut, reshape_to
 from codegen.idioms.windows import Sizes, each, pad_zeros, with_batch, without_batch
 from codegen.ir import elements_in
@@ -54,7 +55,8 @@ def conv(
             x = pad_zeros(b, x, sides)
             pad = (0,) * axes
     if pad is None:
-        assert not isinstance(padding, str)
+        if isinstance(padding, str):
+            raise Defect(f"padding {padding!r} is not read")
         pad = each(padding, axes)
     output = b.op(
         "Convolution",
@@ -103,7 +105,7 @@ def conv_transpose(
     kernel = tuple(int(k) for k in weight.sizes[2:])  # type: ignore[arg-type]
     axes = len(kernel)
     channels = weight.sizes[1]
-    assert isinstance(channels, int)
+    channels = fixed(channels)
     x = with_batch(b, input, axes)
     strides, dilate, extra = each(stride, axes), each(dilation, axes), each(output_padding, axes)
     if axes == 3 and set(dilate) != {1}:
@@ -164,7 +166,7 @@ def _with_wide_padding(
     beyond = []
     for axis, (p, e) in enumerate(zip(pad, extra, strict=True), start=2):
         size = whole.sizes[axis]
-        assert isinstance(size, int)
+        size = fixed(size)
         beyond.append((0, max(0, e - p)))
         if p or e < p:
             whole = cut(b, whole, axis, p, min(size, size - p + e), hint=f"cut{axis}")
@@ -205,8 +207,8 @@ def _stretched(b: Builder, weight: Value, kernel: tuple[int, ...], dilate: tuple
         if d == 1 or k == 1:
             continue
         lead, rest = elements_in(weight.sizes[:axis]), elements_in(weight.sizes[axis + 1 :])
-        assert isinstance(lead, int)
-        assert isinstance(rest, int)
+        lead = fixed(lead)
+        rest = fixed(rest)
         cells = reshape_to(b, weight, (lead, k, 1, rest), hint=f"cells{axis}")
         wide = b.op(
             "Pad",

@@ -10,6 +10,7 @@ import numpy as np
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
+from codegen.defects import of_kind
 from codegen.idioms.around import like_batch
 from codegen.idioms.elementwise import Operand, batch_number, binary, made, made_dtype, number_of
 from codegen.idioms.shapes import spread
@@ -69,7 +70,7 @@ def fill(b: Builder, value: Operand) -> Value:
     number = number_of(value)
     if number is not None:
         return made(b, number)
-    assert isinstance(value, Value)
+    value = of_kind(value, Value)
     return spread(b, b.cast(value, made_dtype(b)), b.out.shape or (1,), "value")
 
 

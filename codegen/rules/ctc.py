@@ -10,7 +10,7 @@ import numpy as np
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
 from codegen.idioms.elementwise import binary, full_like
 from codegen.idioms.reductions import reduction as reduced
 from codegen.idioms.shapes import cut, reshape_to, take
@@ -88,7 +88,7 @@ def _labels(b: Builder, targets: Value, counts: Value, batch: int) -> Value:
     starts = np.concatenate([[0], np.cumsum(numbers)[:-1]])
     places = starts[:, None] + np.arange(max(int(numbers.max()), 1))
     total = targets.sizes[0]
-    assert isinstance(total, int)
+    total = fixed(total)
     return take(b, targets, b.constant(np.minimum(places, total - 1), "places"), 0, hint="rows")
 
 
@@ -200,7 +200,7 @@ def _where_possible(
     """
     needed = counts
     width = labels.sizes[1]
-    assert isinstance(width, int)
+    width = fixed(width)
     if width > 1:
         later, earlier = cut(b, labels, 1, 1, width, hint="later"), cut(
             b, labels, 1, 0, width - 1, hint="earlier"

@@ -10,7 +10,8 @@ import numpy as np
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
+from codegen.defects import Defect
 from codegen.idioms.around import like_batch
 from codegen.idioms.cuts import basic_index, cut_of, expanded_index, length_of, plain_cuts
 from codegen.idioms.shapes import broadcast, cut, permuted, reshape_to, spread, take
@@ -274,8 +275,9 @@ def _counts_up(b: Builder, value: Value) -> bool:
 def _all_along(b: Builder, value: Value, axis: int, gives: Shape) -> list[Value]:
     """The slices at each place of an axis, each of shape `gives`; one op, however often a net asks."""
     operand, size = value.operand, value.sizes[axis]
-    assert operand is not None
-    assert isinstance(size, int)
+    if operand is None:
+        raise Defect("slices of a constant are constants")
+    size = fixed(size)
     if (operand, axis) not in b.slices:
         b.slices[operand, axis] = b.ops(
             "split",

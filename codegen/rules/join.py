@@ -8,7 +8,7 @@ import numpy as np
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import MX_DTYPES, Value
+from codegen.builder.value import MX_DTYPES, Value, fixed
 from codegen.idioms.around import siblings
 from codegen.idioms.shapes import cut, reshape_to
 from codegen.ir import Dim, Shape
@@ -117,7 +117,7 @@ def pieces(b: Builder, value: Value, dim: int) -> list[Value]:
         return b.ops("split", value, num_outputs=len(sizes), axis=axis, gives=shapes)
     results, start = [], 0
     for i, size in enumerate(sizes):
-        assert isinstance(size, int)
+        size = fixed(size)
         results.append(_piece(b, value, axis, start, start + size, f"{b.node.op}{i}", shapes[i]))
         start += size
     return results

@@ -6,7 +6,7 @@ import math
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
 from codegen.idioms.elementwise import binary
 from codegen.idioms.losses import LEGACY, as_float, finished, softplus_of, unary_of
 from codegen.idioms.reductions import reduction as reduced
@@ -139,7 +139,7 @@ def _by_class(
     """-log p of the target's class, weighted; ignored targets count for nothing."""
     axis = 1 if logs.rank > 1 else 0
     classes = logs.sizes[axis]
-    assert isinstance(classes, int)
+    classes = fixed(classes)
     place = b.cast(target, "float32")
     real = b.with_number("x != c", place, float(ignore_index), hint="real")
     picked = b.op("pick", logs, place, axis=axis, mode="clip", hint="picked")
@@ -196,7 +196,7 @@ def cross_entropy(
     if not target.dtype.startswith("float"):
         return _by_class(b, logs, target, weight, ignore_index, reduction, label_smoothing)
     classes = input.sizes[axis]
-    assert isinstance(classes, int)
+    classes = fixed(classes)
     if label_smoothing:
         target = b.with_number("x * c", target, 1 - label_smoothing, hint="sharp")
         target = b.with_number("x + c", target, label_smoothing / classes, hint="smooth")

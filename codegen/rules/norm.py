@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
 from codegen.idioms.elementwise import binary
 from codegen.idioms.reductions import vector_norm
 from codegen.idioms.shapes import reshape_to
@@ -312,7 +312,7 @@ def _response_by_pooling(b: Builder, x: Value, size: int, alpha: float, beta: fl
     for s in x.sizes[2:]:
         if isinstance(s, Dim):
             raise b.refuse("local_response_norm() where a size other than the first follows the batch")
-        assert isinstance(rest, int)
+        rest = fixed(rest)
         rest *= s
     squares = b.op("square", x, hint="squares")
     image = reshape_to(b, squares, (batch, 1, channels, rest), hint="image")

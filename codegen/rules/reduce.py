@@ -7,6 +7,7 @@ import math
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers, lowers_each
 from codegen.builder.value import MX_DTYPES, Refused, Value
+from codegen.defects import of_kind
 from codegen.idioms.elementwise import binary, bounded, same_rank
 from codegen.idioms.reductions import Axes, axes_of, moments, prefixes, reduction, vector_norm
 from codegen.idioms.shapes import cut, reshape_to, spread
@@ -46,7 +47,7 @@ def extreme(
     value = reduction(b, op, _ordered(b, input), dim, keepdim)
     if dim is None:
         return value
-    assert isinstance(dim, int)
+    dim = of_kind(dim, int)
     return [value, position(b, f"arg{op}", input, dim, keepdim, hint="indices")]
 
 
@@ -263,7 +264,7 @@ def linalg_norm(
     if isinstance(order, str) or abs(order) not in {1, math.inf}:
         raise b.refuse(f"a matrix norm of order {order}: MXNet has no singular values without its own layout")
     raw = (-2, -1) if dim is None else dim
-    assert isinstance(raw, tuple)
+    raw = of_kind(raw, tuple)
     rows, columns = (d % input.rank for d in raw)
     summed, other = (rows, columns) if abs(order) == 1 else (columns, rows)
     size = b.op("abs", input, hint="abs", gives=input.shape)

@@ -14,10 +14,10 @@ import numpy as np
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
 from codegen.idioms.products import connected
 from codegen.idioms.shapes import reshape_to, swapped_axes
-from codegen.ir import Dim, Shape, Size, elements_in
+from codegen.ir import Dim, Shape, elements_in
 
 
 @dataclass(frozen=True)
@@ -137,10 +137,9 @@ def _layers(params: Sequence[Value], count: int, has_biases: bool) -> list[_Laye
 def _widths(layer: _Layer, gates: int) -> tuple[int, int | None]:
     """The size of the state, and of its projection."""
     rows = layer.weights[0].sizes[0]
-    assert isinstance(rows, int)
+    rows = fixed(rows)
     projected = layer.weights[2].sizes[0] if len(layer.weights) > 2 else None
-    assert projected is None or isinstance(projected, int)
-    return rows // gates, projected
+    return rows // gates, None if projected is None else fixed(projected)
 
 
 def _parameters(b: Builder, layers: Sequence[_Layer], width: int) -> Value:
@@ -173,7 +172,7 @@ def _parameters(b: Builder, layers: Sequence[_Layer], width: int) -> Value:
     if all(b.is_parameter(v) for v in parts) and layers[0].biases:
         return b.packed(parts, "parameters", total)
     flat = [
-        reshape_to(b, v, (_whole(s),), hint=f"flat{i}")
+        reshape_to(b, v, (fixed(s),), hint=f"flat{i}")
         for i, (v, s) in enumerate(zip(parts, sizes, strict=True))
     ]
     if not layers[0].biases:
@@ -183,14 +182,9 @@ def _parameters(b: Builder, layers: Sequence[_Layer], width: int) -> Value:
     return b.op("Concat", flat, dim=0, hint="parameters")
 
 
-def _whole(size: Size | None) -> int:
-    assert isinstance(size, int)
-    return size
-
-
 def _gates(b: Builder, x: Value, count: int, name: str) -> list[Value]:
     width = x.sizes[-1]
-    assert isinstance(width, int)
+    width = fixed(width)
     gives: Shape = (*x.sizes[:-1], width // count)
     return b.ops("split", x, num_outputs=count, axis=x.rank - 1, hint=name, gives=(gives,) * count)
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
+from codegen.defects import present
 from codegen.idioms.shapes import reshape_to
 from codegen.idioms.windows import numbers_of
 from codegen.ir import Dim, Shape
@@ -29,7 +30,7 @@ def affine_grid(b: Builder, theta: Value, align_corners: bool = False) -> Value:
     *sizes, axes = b.out.shape[1:]
     if any(isinstance(s, Dim) for s in sizes):
         raise b.refuse("affine_grid() of a size that follows the batch", "fix the batch size with --input")
-    assert isinstance(axes, int)
+    axes = fixed(axes)
     lines = []
     for size in (s for s in sizes if isinstance(s, int)):
         ends = np.linspace(-1, 1, size) if size > 1 else np.zeros(1)
@@ -116,7 +117,7 @@ def _bicubic(
             sample = b.op("broadcast_mul", sample, weight, hint=f"weighted{i}{j}")
             name = "" if (i, j) == (3, 3) else f"sum{i}{j}"
             total = sample if total is None else b.op("elemwise_add", total, sample, hint=name)
-    assert total is not None
+    total = present(total)
     return total
 
 

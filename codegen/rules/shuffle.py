@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
 from codegen.idioms.shapes import divided, reshape_to
 from codegen.idioms.windows import Sizes, each
 
@@ -26,8 +26,8 @@ def pixel_shuffle(b: Builder, input: Value, upscale_factor: int) -> Value:
     return mx.sym.Reshape(rows, shape=(0, 0, 6, 6), name="pixelshuffle")
     """
     *lead, channels, height, width = input.sizes
-    assert isinstance(height, int)
-    assert isinstance(width, int)
+    height = fixed(height)
+    width = fixed(width)
     r, c = upscale_factor, divided(channels, upscale_factor**2)
     x = reshape_to(b, input, (*lead, c, r, r, height, width), hint="cells")
     k = len(lead)
@@ -39,9 +39,9 @@ def pixel_shuffle(b: Builder, input: Value, upscale_factor: int) -> Value:
 @lowers("pixel_unshuffle")
 def pixel_unshuffle(b: Builder, input: Value, downscale_factor: int) -> Value:
     *lead, channels, height, width = input.sizes
-    assert isinstance(channels, int)
-    assert isinstance(height, int)
-    assert isinstance(width, int)
+    channels = fixed(channels)
+    height = fixed(height)
+    width = fixed(width)
     r = downscale_factor
     x = reshape_to(b, input, (*lead, channels, height // r, r, width // r, r), hint="cells")
     k = len(lead)
@@ -53,7 +53,7 @@ def pixel_unshuffle(b: Builder, input: Value, downscale_factor: int) -> Value:
 @lowers("channel_shuffle", "native_channel_shuffle")
 def channel_shuffle(b: Builder, input: Value, groups: int) -> Value:
     batch, channels, *rest = input.sizes
-    assert isinstance(channels, int)
+    channels = fixed(channels)
     x = reshape_to(b, input, (batch, groups, channels // groups, *rest), hint="groups")
     x = b.op("SwapAxis", x, dim1=1, dim2=2, hint="swapped")
     return reshape_to(b, replace(x), input.sizes)

@@ -8,7 +8,8 @@ import numpy as np
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
+from codegen.defects import present
 from codegen.idioms.elementwise import Operand
 from codegen.idioms.reductions import prefixes
 from codegen.idioms.shapes import cut, reshape_to
@@ -39,7 +40,7 @@ def bucketize(
     return mx.sym.cast(x, dtype="int64", name="bucketize_cast")
     """
     sequence = boundaries if boundaries is not None else sorted_sequence
-    assert sequence is not None
+    sequence = present(sequence)
     if not isinstance(input, Value):
         input = b.constant(np.asarray([input], np.float32), "value")
     count, lead = sequence.sizes[-1], sequence.sizes[:-1] if sequence.rank > 1 else (1,) * input.rank
@@ -146,7 +147,7 @@ def median(b: Builder, input: Value, dim: int | None = None, keepdim: bool = Fal
             raise b.refuse("median() over the batch axis", "give a dim")
         count = 1
         for s in input.sizes:
-            assert isinstance(s, int)
+            s = fixed(s)
             count *= s
         input, dim = reshape_to(b, input, (count,), hint="flat"), 0
     found = _smallest(b, input, None, dim, keepdim)
@@ -179,7 +180,7 @@ def cummax(b: Builder, input: Value, dim: int, *, best: str) -> list[Value]:
     table, inner = prefixes(b, input, axis, -limit if best == "max" else limit)
     extreme = b.op(best, table, axis=inner, keepdims=True, hint="extreme")
     equal = b.op("broadcast_equal", table, extreme, hint="equal")
-    assert isinstance(size, int)
+    size = fixed(size)
     counts = np.arange(1, size + 1, dtype=np.float32).reshape((-1, *(1,) * (table.rank - inner - 1)))
     counts = counts.reshape((1,) * inner + counts.shape)
     places = b.op("broadcast_mul", equal, b.constant(counts, "counts"), hint="places")

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
+from codegen.defects import present
 from codegen.idioms.pooling import adaptive_to, max_pooled, window_cells
 from codegen.idioms.shapes import cut, reshape_to
 from codegen.idioms.windows import Sizes, each, numbers_of, strides_of, with_batch, without_batch
@@ -177,7 +178,7 @@ def _spread_windows(
     for value, name, filler in ((x, "values", 0.0), (places, "places", -1.0)):
         for axis, (k, out) in enumerate(zip(kernel, outs, strict=True), start=2):
             size = value.sizes[axis]
-            assert isinstance(size, int)
+            size = fixed(size)
             value = b.op("repeat", value, repeats=k, axis=axis, hint=f"{name}{axis}")
             if size * k > out:
                 value = cut(b, value, axis, 0, out, hint=f"{name}{axis}_cut")
@@ -254,7 +255,7 @@ def _gathered(
             result = b.op("elemwise_mul", mask, value, hint=f"kept{number}")
         else:
             result = b.op("where", mask, value, result, hint=f"kept{number}")
-    assert result is not None
+    result = present(result)
     return reshape_to(b, result, (*x.sizes[:2], *outs))
 
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
+from codegen.defects import Defect, of_kind, present
 from codegen.idioms.cuts import Cut, cut_of, expanded_index, length_of, plain_cuts, sliced
 from codegen.idioms.elementwise import Operand, binary, full_like, made_dtype, number_of, where_of
 from codegen.idioms.products import apply_along
@@ -94,7 +95,8 @@ def _places(b: Builder, item: Any, size: Size) -> npt.NDArray[np.int64] | None:
     if item == slice(None):
         return None
     if isinstance(item, Value):
-        assert item.const is not None
+        if item.const is None:
+            raise Defect("an index whose values are not known")
         return item.const % size if isinstance(size, int) else item.const
     c = cut_of(b, item, size)
     end = size if c.end is None else c.end
@@ -127,7 +129,7 @@ def _block(b: Builder, x: Value, cuts: list[Cut], kept: Shape, value: Operand) -
     if number is not None:
         region = sliced(b, x, [replace(c, drop=False) for c in cuts])
         return full_like(b, replace(region, shape=kept), number, x.dtype, "value")
-    assert isinstance(value, Value)
+    value = of_kind(value, Value)
     value = b.cast(value, x.dtype)
     inner = tuple(s for s, c in zip(kept, cuts, strict=True) if not c.drop)
     sizes = value.sizes[max(0, value.rank - len(inner)) :]
@@ -208,14 +210,14 @@ def scatter(
         raise b.refuse(f"{b.node.op}() with reduce={reduce!r}", "use torch.where")
     places = _hot(b, index, input.sizes[axis], input.dtype)
     if src is None:
-        assert value is not None
+        value = present(value)
         if reduce != "add":
             return where_of(b, _onto(b, "max", places, axis), value, input)
         times = _onto(b, "sum", places, axis)
         return b.op("elemwise_add", input, b.with_number("x * c", times, value, hint="value"))
     for a, size in enumerate(index.sizes):
         if src.sizes[a] != size:
-            assert isinstance(size, int)
+            size = fixed(size)
             src = cut(b, src, a, 0, size, hint=f"source{a}")
     column = b.op("expand_dims", src, axis=input.rank, hint="column")
     values = _onto(b, "sum", b.op("broadcast_mul", places, column, hint="values"), axis)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from codegen.defects import Defect
 from codegen.folded import MISSING, Argument
 from codegen.ir import Dim
 from codegen.written import Name, Value
@@ -96,7 +97,7 @@ def literal(value: Any) -> str:
     if isinstance(value, tuple):
         return _tuple([literal(v) for v in value])
     if isinstance(value, Dim):
-        raise AssertionError("a size that follows the batch cannot be written")
+        raise Defect("a size that follows the batch cannot be written")
     return repr(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codegen.defects import Defect, of_kind
 from codegen.folded import LIST, LoopItem, Many
 from codegen.write.captions import Captioned, section_around
 from codegen.write.expressions import function_call, relative_name
@@ -34,8 +35,8 @@ def _carried(
     targets: dict[int, str] = {}
     for place, number in item.carried:
         operand = first.inputs[place]
-        assert operand is not None
-        assert not isinstance(operand, Many)
+        if operand is None or isinstance(operand, Many):
+            raise Defect(f"a loop carries {operand}, which is no value")
         target = variables.holder(operand)
         if target and variables.last_use(operand, -1) == index:
             variables.keep(item.outputs[number], target, index)
@@ -53,7 +54,7 @@ def _appending(
     first = item.calls[0]
     given = [variables.given(o) for o in first.inputs]
     features = first.inputs[place]
-    assert isinstance(features, Many)
+    features = of_kind(features, Many)
     begin = ListOf(variables.reads(features.items))
     name = variables.hold_list((*features.items, *item.outputs), LIST, index)
     given[place] = Read(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
+from codegen.defects import of_kind
 from codegen.folded import Given, Many
 from codegen.identifiers import identifier
 from codegen.ir import SAYS_NOTHING
@@ -52,7 +53,7 @@ class Variables:
         for name, items in self._lists.items():
             if operand in items:
                 return Read(name, items.index(operand))
-        assert isinstance(operand, Out), f"{operand} is read before it is made"
+        operand = of_kind(operand, Out, f"{operand} is read before it is made")
         return Read(self._holder[Out(operand.call, -1)], operand.index)
 
     def reads(self, operands: Sequence[Operand]) -> tuple[Read, ...]:
