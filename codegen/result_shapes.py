@@ -204,6 +204,16 @@ def pooled_to(inputs: Shapes, attrs: Attrs) -> Shape:
     return (*inputs[0][:2], *_tuple(attrs["output_size"]))
 
 
+def of_regions(inputs: Shapes, attrs: Attrs) -> Shape | None:
+    """(regions, C, height, width); where each cell reads channels of its own, C is divided among them."""
+    (_, channels, *_), (regions, _) = inputs
+    height, width = attrs["pooled_size"]
+    if not isinstance(channels, int):
+        return None
+    cells = height * width if attrs.get("position_sensitive") else 1
+    return (regions, channels // cells, height, width)
+
+
 def padded(inputs: Shapes, attrs: Attrs) -> Shape:
     """Each size with what is before and after it."""
     sides = attrs["pad_width"]

@@ -138,11 +138,13 @@ IN_PLACE = frozenset("iadd isub imul idiv itruediv ipow ifloordiv imod iand ior 
 def op_name(func: Callable[..., Any]) -> str:
     """The op's canonical name: `Tensor.__iadd__`, `torch.add` and `Tensor.add_` are `add`.
 
-    Not cached by function: `torch.dsmm` and `torch.mm` are one C function, and so equal, under two names.
+    An op of another library than torch's is called as it is registered: `torchvision::nms`. Not cached by function: `torch.dsmm` and `torch.mm` are one C function, and so equal, under two names.
     """
     name = getattr(func, "__name__", type(func).__name__)
     if isinstance(func, torch._ops.OpOverload):  # torch.ops.aten.slice.Tensor
         name = name.partition(".")[0]
+    if library := _library_of(func):
+        return f"{library}::{name}"
     if func is F.unfold:  # Tensor.unfold is another op
         return "im2col"
     if func is F.fold:
@@ -154,6 +156,18 @@ def op_name(func: Callable[..., Any]) -> str:
     elif name.endswith("_") and not name.startswith("__"):
         name = name.rstrip("_")
     return ALIASES.get(name, name)
+
+
+def _library_of(func: Callable[..., Any]) -> str:
+    """The library that registered an op, `torchvision` of torch.ops.torchvision.nms; '' for torch's own.
+
+    Its op may be called like one of torch's, and be another one.
+    """
+    if not isinstance(func, torch._ops.OpOverload | torch._ops.OpOverloadPacket):
+        return ""
+    packet = func.overloadpacket if isinstance(func, torch._ops.OpOverload) else func
+    library = packet._qualified_op_name.partition("::")[0]
+    return "" if library == "aten" else library
 
 
 def _operator_name(name: str) -> str:
@@ -241,7 +255,7 @@ def _python_signature(func: Callable[..., Any]) -> inspect.Signature | None:
 
 
 def _bind_schema(raw: str, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    for candidate in dict.fromkeys((raw, raw.rstrip("_"), name)):
+    for candidate in (name,) if "::" in name else dict.fromkeys((raw, raw.rstrip("_"), name)):
         # view(x, -1) is a size before it is a dtype.
         for arguments in (args, _packed(args)) if name != "view" else (_packed(args), args):
             for schema in _schemas(candidate):
@@ -274,9 +288,9 @@ class SchemaArgument:
 
 @functools.cache
 def _schemas(name: str) -> tuple[tuple[SchemaArgument, ...], ...]:
-    """The arguments of every overload of an ATen op, but for those that write to `out`."""
+    """The arguments of every overload of an op (of ATen, or LIBRARY::NAME), but for those that write to `out`."""
     found = []
-    for namespaced in (f"aten::{name}", f"aten::_{name}"):
+    for namespaced in (name,) if "::" in name else (f"aten::{name}", f"aten::_{name}"):
         for schema in torch._C._jit_get_schemas_for_operator(namespaced):
             if "out" in schema.overload_name and any(a.name == "out" for a in schema.arguments):
                 continue

@@ -28,6 +28,7 @@ from tracer.plugins import close_modules
 from tracer.recorder import Capture, Earlier, Recorder
 from tracer.settings import traced_settings
 from tracer.user_code import Refusal, user_traceback
+from tracer.vision import close_frozen
 
 
 class SharedFakes(FakeTensorMode):  # type: ignore[no-untyped-call]
@@ -140,7 +141,7 @@ def _copied(model: nn.Module, fakes: SharedFakes | None) -> nn.Module:
     """A copy that shares the module's parameters, or has fake ones."""
     if fakes is None:
         copied = module_copy(model, parameter=lambda _name, tensor: tensor)
-        close_modules(copied)
+        _close(copied)
         return copied
 
     def buffer(name: str, tensor: torch.Tensor) -> torch.Tensor:
@@ -149,8 +150,14 @@ def _copied(model: nn.Module, fakes: SharedFakes | None) -> nn.Module:
         return fakes.parameter(tensor) if statistics else tensor.detach().clone()
 
     copied = module_copy(model, parameter=lambda _name, tensor: fakes.parameter(tensor), buffer=buffer)
-    close_modules(copied)
+    _close(copied)
     return copied
+
+
+def _close(model: nn.Module) -> None:
+    """Make modules one op each: those with a plugin's rule, and torchvision's frozen BatchNorms."""
+    close_modules(model)
+    close_frozen(model)
 
 
 def _has_elements(value: Any) -> bool:

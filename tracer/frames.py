@@ -17,6 +17,7 @@ from codegen.ir import Frame, Source
 from tracer.statements import statement_at
 from tracer.user_code import file_of, forward_line, user_line
 from tracer.user_functions import UserFunctions
+from tracer.vision import is_layer
 
 
 class Frames:
@@ -95,8 +96,8 @@ class Frames:
 
 
 def is_library(cls: type) -> bool:
-    """Whether a class is one of torch.nn's own."""
-    return cls.__module__.startswith("torch.nn.")
+    """Whether a class is one of torch.nn's own, or a layer of one op of torchvision's."""
+    return cls.__module__.startswith("torch.nn.") or is_layer(cls)
 
 
 def output_of(node: fx.Node) -> tuple[str, int]:

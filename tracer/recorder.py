@@ -31,7 +31,7 @@ from tracer.nodes import Nodes
 from tracer.op_facts import AUTOCAST, DATA_DEPENDENT, KEPT_IDENTITIES, NEW, SCRIPTED, WAY_OUT, WAYS_OUT
 from tracer.op_homes import decomposition_of
 from tracer.outputs import flatten_outputs, in_order, tap_hook
-from tracer.user_code import Refusal, deepest_user_line
+from tracer.user_code import Refusal, deepest_user_line, vision_call
 from tracer.user_functions import without_functions
 from tracer.wrappers import is_scripted
 from tracer.writes import Writes, version_of, written_by
@@ -303,9 +303,12 @@ class Recorder(TorchFunctionMode):
         if traceback is not None:
             file, line = deepest_user_line(traceback)
             source = replace(source, file=file, line=line)
-        what = name.removeprefix("aten.").split(".")[0]
+        what = name.removeprefix("aten.").rpartition("::")[2].split(".")[0]
         asked = {"__bool__": "bool()", "_local_scalar_dense": "item() or bool()"}
         called = asked.get(what, f"{what.strip('_')}()")
+        function, file, line = vision_call(traceback)
+        if function:
+            called, source = f"{function}()", replace(source, file=file, line=line)
         return Refusal(
             Problem(
                 "data-dependent",

@@ -6,6 +6,7 @@ import inspect
 import os
 import sys
 import traceback
+from traceback import walk_stack, walk_tb
 from types import CodeType, FrameType
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import nn
 
 import codegen.problems
 from codegen.problems import Problem
+from tracer.vision import is_front, is_function
 
 _TORCH_DIR = os.path.dirname(torch.__file__) + os.sep
 # This project's: what a decomposition calls stands on no line of the user's.
@@ -31,8 +33,11 @@ class Refusal(Exception):
 
 
 def is_user_file(file: str) -> bool:
-    """Whether code is the user's: neither torch's, nor ours, nor made at run time."""
-    return not file.startswith((_TORCH_DIR, *_OWN_DIRS)) and not file.startswith("<")
+    """Whether code is the user's: neither torch's, nor ours, nor made at run time.
+
+    torchvision's is as good as the user's where it writes layers and arithmetic.
+    """
+    return not file.startswith((_TORCH_DIR, *_OWN_DIRS, "<")) and not is_front(file)
 
 
 def file_of(module: nn.Module) -> str:
@@ -76,6 +81,22 @@ def deepest_user_line(traceback: Any) -> tuple[str, int]:
             found = (file, traceback.tb_lineno)
         traceback = traceback.tb_next
     return found
+
+
+def vision_call(traceback: Any) -> tuple[str, str, int]:
+    """The function of torchvision's that the user calls, of those that run, with (file, line) of the call.
+
+    Those of a traceback, or else those that run now. ('', '', 0) where none of torchvision's runs.
+    """
+    frames = [*walk_stack(None)] if traceback is None else [*walk_tb(traceback)][::-1]
+    called = ""
+    for frame, line in frames:  # the innermost first
+        file, name = frame.f_code.co_filename, frame.f_code.co_name
+        if is_function(file, name):
+            called = name.strip("_")
+        elif called and is_user_file(file):
+            return called, file, line
+    return "", "", 0
 
 
 def user_traceback(error: BaseException, headline: str) -> str:

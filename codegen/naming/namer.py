@@ -55,7 +55,7 @@ class Namer:
         words = [start] if start else []
         if hint or not own_name or not path:
             words += self._telling(node, place)
-            words.append(hint or node.op)
+            words.append(hint or node.op.rpartition("::")[2])
         return "_".join(words)
 
     def _telling(self, node: Node, place: Place) -> list[str]:
