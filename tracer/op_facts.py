@@ -22,7 +22,7 @@ WAYS_OUT = {
     "batched_nms()": _NMS,
     "pack_padded_sequence()": (
         "call the layer on the padded sequences: all of one length, or with a mask after it"
-    )
+    ),
 }
 # (what, the way out) of what stops a recording.
 SCRIPTED = (

@@ -186,9 +186,7 @@ def roi_pool(
     b: Builder, input: Value, rois: Value, spatial_scale: float, pooled_height: int, pooled_width: int
 ) -> Sequence[Value]:
     rois, scale = _within_one(b, rois, spatial_scale)
-    pooled = b.op(
-        "ROIPooling", input, rois, pooled_size=(pooled_height, pooled_width), spatial_scale=scale
-    )
+    pooled = b.op("ROIPooling", input, rois, pooled_size=(pooled_height, pooled_width), spatial_scale=scale)
     return [pooled, _places(b, "argmax")]
 
 
@@ -218,6 +216,8 @@ def _within_one(b: Builder, rois: Value, scale: float) -> tuple[Value, float]:
 def _places(b: Builder, name: str) -> Value:
     """The second result, which no one may read: places in the image, for torch's gradient."""
     if b.is_read(1):
-        raise b.refuse(f"the {name} of {b.node.op.rpartition('::')[2]}()", "MXNet's op gives the values alone")
+        raise b.refuse(
+            f"the {name} of {b.node.op.rpartition('::')[2]}()", "MXNet's op gives the values alone"
+        )
     kind = b.node.outputs[1]
     return Value(None, kind.shape, kind.dtype)

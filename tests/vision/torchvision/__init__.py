@@ -1,0 +1,1 @@
+"""A stand-in for torchvision: see tests/vision/__init__.py."""

@@ -1,0 +1,8 @@
+import torch
+
+from tests.vision.torchvision.ops._utils import as_rois, pair
+
+
+def ps_roi_pool(input, boxes, output_size, spatial_scale=1.0):
+    output, _ = torch.ops.torchvision.ps_roi_pool(input, as_rois(boxes), spatial_scale, *pair(output_size))
+    return output
