@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: example zoo conformance traps fuzz bench golden test lint clean
+.PHONY: example zoo conformance traps fuzz bench golden test torchvision lint clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -43,6 +43,21 @@ golden: $(STAMP)
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) tests
+
+# torchvision's ops by torchvision itself, which does not import beside the build of torch that constraints.txt names.
+# Its environment takes 5.8 GB: the constraints are the same but for torch.
+VISION := .venv-torchvision
+
+$(VISION)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VISION)
+	$(VISION)/bin/python -m pip install --quiet --upgrade 'pip<26'
+	grep -v '^torch==' constraints.txt > $(VISION)/constraints.txt
+	$(VISION)/bin/python -m pip install --quiet --no-cache-dir -c $(VISION)/constraints.txt \
+	    torch==2.14.1 torchvision==0.29.1 -e . pytest
+	touch $@
+
+torchvision: $(VISION)/.installed
+	OMP_NUM_THREADS=1 $(VISION)/bin/python -m pytest tests/vision
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

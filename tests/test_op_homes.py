@@ -10,17 +10,19 @@ import tracer.op_homes
 from codegen.decompositions import decompositions
 from codegen.decompositions.forms import FORMS, name_of_call
 from codegen.rules import own_rules
+from tests.vision.torchvision.registered import SCHEMAS
 from tracer.canonical import op_name
 from tracer.op_homes import homes
 
 
 def canonical_names() -> set[str]:
-    """The canonical name of everything that torch offers."""
+    """The canonical name of everything that torch and torchvision offer."""
     places = (torch, torch.Tensor, F, torch._C._nn, torch.special, torch.linalg, torch.fft, torch.ops.aten)
     functions = [getattr(place, name) for place in places for name in dir(place)]
     aten = {name.removeprefix("aten::").partition(".")[0] for name in torch._C._dispatch_get_all_op_names()}
     properties = set(dir(torch.Tensor))  # T and H among them
-    return {op_name(f) for f in functions if callable(f)} | properties | aten
+    vision = {f"torchvision::{schema.partition('(')[0]}" for schema in SCHEMAS}
+    return {op_name(f) for f in functions if callable(f)} | properties | aten | vision
 
 
 def test_no_op_has_two_homes() -> None:
@@ -40,7 +42,7 @@ def test_every_home_is_real() -> None:
     """What the table says stands where it says, and is an op or a form of one."""
     for name, home in homes().items():
         assert name in {"rule": own_rules(), "decomposition": decompositions()}[home], name
-    ours = {form.name for form in FORMS.values()} | {"fx2mx_eigh"}
+    ours = {form.name for form in FORMS.values()} | {"fx2mx_eigh", "frozen_batch_norm2d"}
     assert set(homes()) - ours - canonical_names() == set()
 
 

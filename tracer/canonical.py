@@ -138,7 +138,9 @@ IN_PLACE = frozenset("iadd isub imul idiv itruediv ipow ifloordiv imod iand ior 
 def op_name(func: Callable[..., Any]) -> str:
     """The op's canonical name: `Tensor.__iadd__`, `torch.add` and `Tensor.add_` are `add`.
 
-    An op of another library than torch's is called as it is registered: `torchvision::nms`. Not cached by function: `torch.dsmm` and `torch.mm` are one C function, and so equal, under two names.
+    An op of another library than torch's is called as it is registered: `torchvision::nms`.
+
+    Not cached by function: `torch.dsmm` and `torch.mm` are one C function, and so equal, under two names.
     """
     name = getattr(func, "__name__", type(func).__name__)
     if isinstance(func, torch._ops.OpOverload):  # torch.ops.aten.slice.Tensor
@@ -288,7 +290,7 @@ class SchemaArgument:
 
 @functools.cache
 def _schemas(name: str) -> tuple[tuple[SchemaArgument, ...], ...]:
-    """The arguments of every overload of an op (of ATen, or LIBRARY::NAME), but for those that write to `out`."""
+    """The arguments of every overload of an op of ATen, or of LIBRARY::NAME; none of those with an `out`."""
     found = []
     for namespaced in (name,) if "::" in name else (f"aten::{name}", f"aten::_{name}"):
         for schema in torch._C._jit_get_schemas_for_operator(namespaced):

@@ -11,10 +11,10 @@ WAY_OUT = (
     "compute with torch.where or a mask instead of Python control flow, or move this step out of forward"
 )
 _NMS = (
-    "return boxes and scores, and call mx.nd.contrib.box_nms on what the symbol gives: of rows (class, score, "
-    "x1, y1, x2, y2) it gives as many, sorted by score, with -1 in all places of those that it drops, where "
-    "torchvision gives the indices of those that it keeps; force_suppress=True is nms, id_index=0 is "
-    "batched_nms, and valid_thresh (0 unless given) must lie below all scores"
+    "return boxes and scores, and call mx.nd.contrib.box_nms on what the symbol gives: of rows (class, "
+    "score, x1, y1, x2, y2) it gives as many, sorted by score, with -1 in all places of those that it "
+    "drops, where torchvision gives the indices of those that it keeps; force_suppress=True is nms, "
+    "id_index=0 is batched_nms, and valid_thresh (0 unless given) must lie below all scores"
 )
 # A better way out than the usual one, by what the refusal says was called.
 WAYS_OUT = {
@@ -46,7 +46,8 @@ NEW: Mapping[str, Callable[..., Any]] = {
 # Results in Python, or with a shape, that depend on the values of a tensor: one graph cannot hold them.
 DATA_DEPENDENT = frozenset(
     "item tolist numpy __bool__ __int__ __float__ __index__ __complex__ __array__ nonzero argwhere unique "
-    "unique_consecutive masked_select equal allclose is_nonzero __contains__ bincount torchvision::nms".split()
+    "unique_consecutive masked_select equal allclose is_nonzero __contains__ bincount "
+    "torchvision::nms".split()
 )
 # Calls that return their own input in eval mode, and still say something to a reader: recorded all the same.
 KEPT_IDENTITIES = frozenset(

@@ -1,4 +1,4 @@
-"""torchvision, as it is met in a net: fx2mx knows its functions and layers by their names, and never imports it."""
+"""torchvision, as it is met in a net: known by names, never imported."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def frozen_batch_norm2d(
 
 
 def close_frozen(model: nn.Module) -> None:
-    """Make each FrozenBatchNorm2d one op where it is recorded, in place: for the tracer's own copy of a net."""
+    """Make each FrozenBatchNorm2d one op where it is recorded: for the tracer's own copy of a net."""
     for module in model.modules():
         cls = type(module)
         is_frozen = f".{cls.__module__}.{cls.__name__}".endswith(_FROZEN)
@@ -63,6 +63,7 @@ def _frozen(module: Any, forward: Callable[[torch.Tensor], torch.Tensor]) -> Cal
     def recorded(x: torch.Tensor) -> torch.Tensor:
         if x.dim() != 4 or not torch._C._is_torch_function_mode_enabled():
             return forward(x)
-        return frozen_batch_norm2d(x, *(getattr(module, name) for name in _STATISTICS), eps=module.eps)
+        statistics = {name: getattr(module, name) for name in _STATISTICS}
+        return frozen_batch_norm2d(x, **statistics, eps=module.eps)
 
     return recorded

@@ -16,13 +16,17 @@ def ps_roi_pool(
 
     torch: ps_roi_pool rounds a scaled corner, and leaves the last row and column of the image out.
     MXNet: contrib.PSROIPooling scales a rounded corner, takes one pixel more, and reads the whole image.
-    We write: the image of each region, multiplied by a matrix that marks the columns of each cell, then by one
-        that marks the rows; the sums are divided by the number of pixels.
+    We write: the image of each region, multiplied by a matrix that marks the columns of each cell, then by
+        one that marks the rows; the sums are divided by the number of pixels.
     Source: torchvision.ops.ps_roi_pool; mx.sym.contrib.PSROIPooling, measured.
 
     >>> image, box = mx.nd.arange(16).reshape((1, 1, 4, 4)), mx.nd.array([[0, 0, 0, 2, 2]])
-    >>> mx.nd.contrib.PSROIPooling(image, box, spatial_scale=1, output_dim=1, pooled_size=1, group_size=1).sum()
+    >>> sizes = {"spatial_scale": 1, "output_dim": 1, "pooled_size": 1, "group_size": 1}
+    >>> mx.nd.contrib.PSROIPooling(image, box, **sizes).asnumpy().item()
     5.0
+    >>> image, box = (torch.from_numpy(array.asnumpy()) for array in (image, box))
+    >>> vision.ps_roi_pool(image, box, 1).item()
+    2.5
     """
     count, (channels, height, width) = rois.shape[0], input.shape[1:]
     depth = channels // (pooled_height * pooled_width)

@@ -12,7 +12,7 @@ import numpy as np
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
 from codegen.idioms.shapes import cut
 
 _EMPTY_BOXES = (
@@ -39,33 +39,12 @@ def deform_conv2d(
     offset_groups: int,
     use_mask: bool,
 ) -> Value:
-    """Deformable convolution, with a mask (v2) or without (v1).
-
-    torch: takes any batch; a mask and a bias or none.
-    MXNet: contrib.DeformableConvolution (v1) gives other values; contrib.ModulatedDeformableConvolution (v2) is
-        right, but fails at a batch above 64 that 64 does not divide, unless im2col_step divides it.
-    We write: ModulatedDeformableConvolution for both, a mask of ones for v1; im2col_step=1 and no_bias always.
-    Source: torchvision.ops.deform_conv2d; mx.sym.contrib.ModulatedDeformableConvolution, measured.
-
-    >>> x, weight = mx.nd.ones((65, 1, 3, 3)), mx.nd.ones((1, 1, 1, 1))
-    >>> offset, mask = mx.nd.zeros((65, 2, 3, 3)), mx.nd.ones((65, 1, 3, 3))
-    >>> layer = {"kernel": (1, 1), "num_filter": 1, "no_bias": True}
-    >>> try:
-    ...     mx.nd.contrib.ModulatedDeformableConvolution(x, offset, mask, weight, **layer).wait_to_read()
-    ... except mx.base.MXNetError as error:
-    ...     print("im2col_step" in str(error))
-    True
-    >>> mx.nd.contrib.ModulatedDeformableConvolution(x, offset, mask, weight, im2col_step=1, **layer).sum()
-    585.0
-    """
     filters, _, *kernel = weight.sizes
-    taps = offset.sizes[1]
     if not isinstance(filters, int) or filters % offset_groups:
         what = f"deform_conv2d() to {filters} channels with {offset_groups} groups of offsets"
         raise b.refuse(what, "MXNet's op wants a number of channels that the groups of offsets divide")
     if not use_mask:
-        assert isinstance(taps, int)
-        mask = b.op("ones_like", cut(b, offset, 1, 0, taps // 2, hint="half"), hint="mask")
+        mask = _mask_of_ones(b, offset)
     no_bias = bias.const is not None and not bias.const.any()  # torchvision's own stand-in for None
     return b.op(
         "contrib.ModulatedDeformableConvolution",
@@ -86,6 +65,44 @@ def deform_conv2d(
     )
 
 
+def _mask_of_ones(b: Builder, offset: Value) -> Value:
+    """Deformable convolution, with a mask (v2) or without (v1).
+
+    torch: takes any batch; a mask and a bias or none.
+    MXNet: contrib.DeformableConvolution (v1) gives other values; contrib.ModulatedDeformableConvolution (v2)
+        is right, but fails at a batch above 64, unless im2col_step divides it.
+    We write: ModulatedDeformableConvolution for both, with a mask of ones for v1; im2col_step=1 and no_bias
+        always.
+    Source: torchvision.ops.deform_conv2d; mx.sym.contrib.ModulatedDeformableConvolution, measured.
+
+    >>> converted(lambda x, w: vision.deform_conv2d(x, x[:, :2], w[:1]), (1, 4, 3, 3), torch.ones(1, 4, 1, 1))
+    getitem = mx.sym.slice_axis(x, axis=1, begin=0, end=2, name="getitem")
+    w = mx.sym.slice_axis(w, axis=0, begin=0, end=1, name="getitem2")
+    half = mx.sym.slice_axis(getitem, axis=1, begin=0, end=1, name="deform_conv2d_half")
+    mask = mx.sym.ones_like(half, name="deform_conv2d_mask")
+    return mx.sym.contrib.ModulatedDeformableConvolution(
+        x,
+        offset=getitem,
+        mask=mask,
+        weight=w,
+        kernel=(1, 1),
+        num_filter=1,
+        im2col_step=1,
+        no_bias=True,
+        name="deform_conv2d",
+    )
+    >>> x, offset, mask, weight = (mx.nd.ones(shape) for shape in ((65, 1), (65, 2), (65, 1), (1, 1)))
+    >>> inputs = [tensor.reshape((*tensor.shape, 1, 1)) for tensor in (x, offset, mask, weight)]
+    >>> try:
+    ...     mx.nd.contrib.ModulatedDeformableConvolution(*inputs, kernel=(1, 1), num_filter=1, no_bias=True)
+    ... except mx.base.MXNetError as error:
+    ...     print("im2col_step" in str(error))
+    True
+    """
+    numbers = fixed(offset.sizes[1])  # two for each place that a kernel reads
+    return b.op("ones_like", cut(b, offset, 1, 0, numbers // 2, hint="half"), hint="mask")
+
+
 @lowers("frozen_batch_norm2d")
 def frozen_batch_norm2d(
     b: Builder,
@@ -100,8 +117,13 @@ def frozen_batch_norm2d(
 
     torch: FrozenBatchNorm2d is arithmetic with four buffers.
     MXNet: BatchNorm has use_global_stats, with which training too takes the statistics and leaves them.
-    We write: BatchNorm with it. Its gamma and beta are arguments, which fixed_param_names keeps from training.
+    We write: BatchNorm with it. Its gamma and beta are arguments: fixed_param_names keeps them from training.
     Source: torchvision.ops.FrozenBatchNorm2d; mx.sym.BatchNorm.
+
+    >>> converted(vision.FrozenBatchNorm2d(4), (1, 4, 8, 8))
+    return mx.sym.BatchNorm(
+        x, eps=1e-5, momentum=0.9, fix_gamma=False, use_global_stats=True, name="frozenbatchnorm2d"
+    )
     """
     return b.op(
         "BatchNorm",
@@ -130,10 +152,18 @@ def roi_align(
 ) -> Value:
     """Regions by bilinear interpolation.
 
-    torch: with aligned=True a box may be of no width or height, and gives zeros where sampling_ratio is not given.
-    MXNet: contrib.ROIAlign checks for such a box while it runs, and the process ends.
+    torch: with aligned=True a box may have no width or height: what is read then is zero, or one line.
+    MXNet: contrib.ROIAlign with aligned=True checks for such boxes while it runs, and ends the process.
     We write: contrib.ROIAlign, which is exact for all other boxes; the run says which must not come.
     Source: torchvision.ops.roi_align; mx.sym.contrib.ROIAlign, measured.
+
+    >>> box = torch.tensor([[0.0, 1, 1, 6, 5]])
+    >>> converted(lambda x, rois: vision.roi_align(x, rois, 2, aligned=True), (1, 4, 8, 8), box)
+    return mx.sym.contrib.ROIAlign(
+        x, rois, pooled_size=(2, 2), spatial_scale=1.0, aligned=True, name="roi_align"
+    )
+    >>> vision.roi_align(torch.ones(1, 1, 8, 8), box[:, [0, 1, 1, 1, 4]], 1, aligned=True).item()
+    0.0
     """
     if aligned:
         b.note(_EMPTY_BOXES.format(op="roi_align"))
@@ -165,6 +195,18 @@ def ps_roi_align(
     MXNet: contrib.ROIAlign has both as attributes.
     We write: position_sensitive=True and aligned=True.
     Source: torchvision.ops.ps_roi_align; mx.sym.contrib.ROIAlign, measured.
+
+    >>> box = torch.tensor([[0.0, 1, 1, 6, 5]])
+    >>> converted(lambda x, rois: vision.ps_roi_align(x, rois, 2), (1, 4, 8, 8), box)
+    return mx.sym.contrib.ROIAlign(
+        x,
+        rois,
+        pooled_size=(2, 2),
+        spatial_scale=1.0,
+        position_sensitive=True,
+        aligned=True,
+        name="ps_roi_align",
+    )
     """
     b.note(_EMPTY_BOXES.format(op="ps_roi_align"))
     rois, scale = _within_one(b, rois, spatial_scale)

@@ -19,6 +19,7 @@ from torch import nn
 from codegen.proof.compare import Agreement
 from tests.op_cases import Case, Fn, Input, Ints, bools, positive
 from tests.traps.corrections import Correction
+from tests.vision import ops as vision
 from tracer.conversion import Conversion
 
 TOLERANCE = 1e-5
@@ -81,6 +82,7 @@ GLOBALS = {
     "Ints": Ints,
     "bools": bools,
     "positive": positive,
+    "vision": vision,
 }
 
 

@@ -29,6 +29,7 @@ FAMILIES = {
         f"{RULES}/sample.py",
         f"{RULES}/shuffle.py",
     ),
+    "torchvision": (f"{RULES}/vision.py", "codegen/decompositions/vision.py"),
     "Losses": (f"{RULES}/ctc.py",),
     "Arithmetic and logic": (f"{IDIOMS}/elementwise.py", f"{RULES}/arithmetic.py", f"{RULES}/logic.py"),
     "Reductions and sorting": (f"{IDIOMS}/reductions.py", f"{RULES}/reduce.py", f"{RULES}/sort.py"),
