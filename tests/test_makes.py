@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 import tracer
+import tracer.capture
 
 X = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
 
@@ -135,6 +137,29 @@ def test_a_scripted_function_is_recorded() -> None:
     converted = tracer.convert(CallsScripted(), (X,))
     assert converted.verify().ok
     assert "sin" in converted.code
+
+
+class Fed(nn.Module):
+    """A constant by way of a scripted function, which is one all the same."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * scripted_function(torch.ones(4))
+
+
+def test_a_scripted_function_of_real_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a net cannot be run on FakeTensors, what a scripted function gives would pass for a constant."""
+    captured = tracer.capture._capture_with
+
+    def real(fakes: Any, *args: Any) -> Any:
+        if fakes is not None:
+            raise RuntimeError("this net is run on real tensors")
+        return captured(fakes, *args)
+
+    monkeypatch.setattr(tracer.capture, "_capture_with", real)
+    assert "sin" in tracer.convert(CallsScripted(), (X,)).code
+    for net in (CallsScripted(), Fed(), inner(), nn.LSTM(4, 3), nn.MultiheadAttention(4, 2)):
+        inputs = (X[None],) * (3 if isinstance(net, nn.MultiheadAttention) else 1)
+        assert tracer.convert(net, inputs).verify().ok
 
 
 class Auto(nn.Module):

@@ -31,6 +31,7 @@ from tracer.nodes import Nodes
 from tracer.op_facts import AUTOCAST, DATA_DEPENDENT, KEPT_IDENTITIES, NEW, SCRIPTED, WAY_OUT, WAYS_OUT
 from tracer.op_homes import decomposition_of
 from tracer.outputs import flatten_outputs, in_order, tap_hook
+from tracer.shown_ops import ShownOps
 from tracer.user_code import Refusal, deepest_user_line, vision_call
 from tracer.user_functions import without_functions
 from tracer.wrappers import is_scripted
@@ -122,7 +123,8 @@ class Recorder(TorchFunctionMode):
         before = state_of(self._model)
         result = None
         try:
-            with self:
+            shown = contextlib.nullcontext() if self._fake is not None else ShownOps()  # type: ignore[no-untyped-call]
+            with shown, self:
                 result = self._model(**inputs)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
             if not taps or len(caught) < len(set(taps)):
