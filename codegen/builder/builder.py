@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from codegen.builder.leaves import Leaves
 from codegen.builder.neighbours import Neighbours, neighbours_of
-from codegen.builder.value import Refused, Value
+from codegen.builder.value import FREE_BATCH, Refused, Value
 from codegen.draft import DraftCall, DraftOperand, OfAll, OfRule
-from codegen.ir import Graph, Node, Shape, TensorType
+from codegen.ir import Dim, Graph, Node, Shape, TensorType
 from codegen.mxnet_ops import OPS, REQUIRED, written_attrs
 from codegen.program import Out
 
@@ -33,6 +33,8 @@ class Builder:
         self.made_in: dict[tuple[str, int], list[str]] = {}
         # Slices at each place of an axis: one op, however often a net asks.
         self.slices: dict[tuple[DraftOperand, int], list[Value]] = {}
+        # Equal parts of an axis, by what is parted and how, and the calls that it stands in.
+        self.parts: dict[tuple[Any, ...], list[Value]] = {}
         self._shared: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
 
     @property
@@ -98,6 +100,10 @@ class Builder:
         """An exception that says what MXNet cannot express here: `raise b.refuse(...)`."""
         return Refused(what, hint)
 
+    def refuse_batch(self, what: str) -> Refused:
+        """An exception that says what no symbol does at every batch size, but at a fixed one: `raise ...`."""
+        return Refused(what, "convert it at one batch size: --batch frozen", FREE_BATCH)
+
     def note(self, text: str) -> None:
         """Something that the user should know; said once in the run."""
         self.notes.setdefault(text)
@@ -154,6 +160,8 @@ class Builder:
             for k, v in attrs.items()
             if not isinstance(v, Value) and (v is not None or required.get(k) is REQUIRED)
         }
+        if any(_holds_dim(v) for v in plain.values()):
+            raise self.refuse_batch(f"{self.node.op}() with a number that follows the batch")
         operands = tuple((slot, self._operand(op, value, slot)) for slot, value in given)
         if shapes == (None,):
             shapes = (_result_shape(op, plain, [value.shape for _, value in given]),)
@@ -171,6 +179,11 @@ class Builder:
             return value.operand
         is_auxiliary = op in OPS and slot in OPS[op].auxiliary
         return self.leaves.of(value, slot, "aux" if is_auxiliary else "arg")
+
+
+def _holds_dim(value: Any) -> bool:
+    """Whether an attribute is, or holds, a size that follows the batch: MXNet's take numbers."""
+    return isinstance(value, Dim) or (isinstance(value, tuple) and any(isinstance(v, Dim) for v in value))
 
 
 def _result_shape(op: str, attrs: Mapping[str, Any], inputs: Sequence[Shape | None]) -> Shape | None:

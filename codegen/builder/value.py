@@ -67,8 +67,15 @@ class Value:
         return len(self.sizes)
 
 
+# The code of what holds at one batch size, and not at every one.
+FREE_BATCH = "free-batch"
+
+
 class Refused(Exception):
-    """Raised by a rule for a case that MXNet cannot express; `hint` is the way out."""
+    """Raised by a rule for a case that MXNet cannot express; `hint` is the way out.
+
+    With the code FREE_BATCH it can be expressed at one batch size, though not at every one.
+    """
 
     def __init__(self, what: str, hint: str = "", code: str = "unsupported-argument") -> None:
         super().__init__(what)
@@ -80,5 +87,7 @@ class Refused(Exception):
 def fixed(size: Size | None) -> int:
     """A size that is a number. Raises Refused for one that follows the batch."""
     if not isinstance(size, int):
-        raise Refused("a size that follows the batch, where MXNet takes a number", "give --batch frozen")
+        raise Refused(
+            "a size that follows the batch, where MXNet takes a number", "give --batch frozen", FREE_BATCH
+        )
     return size

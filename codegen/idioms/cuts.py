@@ -9,6 +9,7 @@ import numpy as np
 
 from codegen.builder.builder import Builder
 from codegen.builder.value import Value
+from codegen.idioms.along import must_hold, place_of
 from codegen.idioms.shapes import reshape_to
 from codegen.ir import Dim, Shape, Size
 
@@ -51,19 +52,17 @@ def cut_of(b: Builder, item: Any, size: Size) -> Cut:
     if isinstance(item, int):
         return _at(item, size)
     if any(isinstance(p, Dim) for p in (item.start, item.step)) or isinstance(item.start, Value):
-        raise b.refuse(
-            "a slice that starts at a place that follows the batch", "fix the batch size with --input"
-        )
+        raise b.refuse_batch("a slice that starts at a place that follows the batch")
     step = item.step or 1
     if isinstance(size, Dim):
         stops_at_end = item.stop is None or item.stop == size
         if not stops_at_end and not isinstance(item.stop, int):
-            raise b.refuse("a slice of the batch axis", "fix the batch size with --input")
-        return Cut(item.start or 0, None if stops_at_end else item.stop, step)
+            raise b.refuse_batch("a slice of the batch axis")
+        begin = item.start or 0
+        must_hold(b, place_of(begin, size), size if stops_at_end else place_of(item.stop, size), size)
+        return Cut(begin, None if stops_at_end else item.stop, step)
     if isinstance(item.stop, Dim):
-        raise b.refuse(
-            "a slice that ends at a place that follows the batch", "fix the batch size with --input"
-        )
+        raise b.refuse_batch("a slice that ends at a place that follows the batch")
     begin, end, step = slice(item.start, item.stop, item.step).indices(size)
     end = max(begin, end)
     return Cut(begin, None if end == size else end, step)

@@ -116,7 +116,7 @@ def batch_number(b: Builder, size: Dim, dtype: str) -> Value:
                 rest = size.const - own.const * factor
                 number = b.with_number("x + c", number, float(rest), hint="size") if rest else number
                 return replace(number, shape=())
-    raise b.refuse("arithmetic with the batch size", "fix the batch size with --input")
+    raise b.refuse_batch("arithmetic with the batch size")
 
 
 def result_dtype(b: Builder) -> str:

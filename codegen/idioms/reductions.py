@@ -58,7 +58,7 @@ def moments(b: Builder, x: Value, axes: tuple[int, ...], correction: float) -> t
     """
     count = elements_in([x.sizes[a] for a in axes])
     if not isinstance(count, int):
-        raise b.refuse("a variance over the batch axis", "fix the batch size with --input")
+        raise b.refuse_batch("a variance over the batch axis")
     mean = b.op("mean", x, axis=axes, keepdims=True, hint="mean")
     centred = b.op("broadcast_sub", x, mean, hint="centred")
     squares = b.op("square", centred, hint="squares")
@@ -111,7 +111,7 @@ def prefixes(b: Builder, x: Value, axis: int, filler: float) -> tuple[Value, int
     """For each place along `axis` (the new last axis but one), the places up to it; others are `filler`."""
     size = x.sizes[axis]
     if isinstance(size, Dim):
-        raise b.refuse(f"{b.node.op}() along the batch axis", "fix the batch size with --input")
+        raise b.refuse_batch(f"{b.node.op}() along the batch axis")
     rows = b.op("expand_dims", x, axis=axis, hint="rows")
     mask_shape = tuple(size if a in {axis, axis + 1} else 1 for a in range(x.rank + 1))
     seen = b.constant(np.tril(np.ones((size, size), x.dtype)).reshape(mask_shape), "seen")

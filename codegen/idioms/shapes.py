@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from codegen.builder.builder import Builder
 from codegen.builder.value import Value
+from codegen.idioms.along import taken_along
 from codegen.idioms.around import like_batch
 from codegen.ir import Dim, Shape, Size, elements_in
 from codegen.reshape_codes import simple
@@ -28,7 +29,9 @@ def take(b: Builder, x: Value, index: Value, axis: int, hint: str = "") -> Value
     >>> converted(lambda x: x[:, [0, -1]], (2, 3))
     return mx.sym.take(x, getitem_index, axis=1, mode="clip", name="getitem")
     """
-    if index.const is not None and not isinstance(x.sizes[axis], Dim):
+    if index.const is not None and isinstance(x.sizes[axis], Dim):
+        return taken_along(b, x, index, axis, hint)
+    if index.const is not None:
         index = replace(index, const=index.const % x.sizes[axis], operand=None)
     mode = "clip" if index.const is not None else "wrap"
     return b.op("take", x, index, axis=axis, mode=mode, hint=hint)
@@ -40,7 +43,7 @@ def reshape_to(b: Builder, value: Value, shape: Shape, hint: str = "") -> Value:
         return value
     code = simple(value.sizes, shape)
     if code is None:
-        raise b.refuse("a reshape in which several sizes follow the batch", "fix the batch size with --input")
+        raise b.refuse_batch("a reshape in which several sizes follow the batch")
     return b.op("Reshape", value, shape=code.shape, hint=hint, gives=shape)
 
 
@@ -57,7 +60,7 @@ def cut(b: Builder, value: Value, axis: int, begin: int, end: int | None, hint: 
 def flat_shape(b: Builder, value: Value) -> Shape:
     size = elements_in(value.sizes)
     if size is None:
-        raise b.refuse("flattening a tensor in which several sizes follow the batch")
+        raise b.refuse_batch("flattening a tensor in which several sizes follow the batch")
     return (size,)
 
 
@@ -99,7 +102,7 @@ def spread_batch(b: Builder, value: Value, axis: int, size: Size, hint: str) -> 
     """
     found = like_batch(b, size, value.dtype)
     if found is None:
-        raise b.refuse(f"a tensor of size {size}, which no earlier tensor has", "fix the batch size")
+        raise b.refuse_batch(f"a tensor of size {size}, which no earlier tensor has")
     like, like_axis = found
     like = b.cast(like, value.dtype)
     return b.op(

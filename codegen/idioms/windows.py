@@ -36,7 +36,7 @@ LOWEST = -3.4028234663852886e38  # float32's, which torch's max pooling pads wit
 def numbers_of(shape: Shape, b: Builder, doing: str = "pooling over") -> tuple[int, ...]:
     """Sizes that must be whole numbers; Refused where one follows the batch."""
     if any(isinstance(s, Dim) for s in shape):
-        raise b.refuse(f"{doing} an axis that follows the batch", "fix the batch size with --input")
+        raise b.refuse_batch(f"{doing} an axis that follows the batch")
     return tuple(s for s in shape if isinstance(s, int))
 
 

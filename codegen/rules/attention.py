@@ -101,7 +101,7 @@ def scaled_dot_product_attention(
         key, value = _grouped(b, query, key, "key"), _grouped(b, query, value, "value")
     width, rows, columns = query.sizes[-1], query.sizes[-2], key.sizes[-2]
     if isinstance(width, Dim) or isinstance(rows, Dim) or isinstance(columns, Dim):
-        raise b.refuse("attention along the batch axis", "fix the batch size with --input")
+        raise b.refuse_batch("attention along the batch axis")
     masks = (causal_mask(b, rows, columns),) if is_causal else ()
     if attn_mask is not None:
         masks = (*masks, attn_mask)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value, fixed
+from codegen.idioms.along import plus
 from codegen.idioms.products import bounded_rows
+from codegen.idioms.shapes import divided, reshape_to
 from codegen.idioms.windows import LOWEST
 from codegen.ir import Size
 
@@ -25,6 +29,12 @@ def embedding_bag(
     padding_idx: int | None = None,
 ) -> Value:
     """Rows looked up, weighted by whether they belong to a bag, and reduced."""
+    step = _regular_step(b, input, offsets, include_last_offset)
+    if step == 1 and max_norm is None and padding_idx is None:
+        return _single(b, input, weight, per_sample_weights)
+    if step is not None:
+        input, offsets = _in_rows(b, input, step, "bags"), None
+        per_sample_weights = _in_rows(b, per_sample_weights, step, "shares") if per_sample_weights else None
     count, width = weight.sizes
     rows = b.op("Embedding", input, weight=weight, input_dim=count, output_dim=width, hint="rows")
     if max_norm is not None:
@@ -46,6 +56,38 @@ def embedding_bag(
     total = b.op("sum", kept, axis=1, hint="total")
     size = b.op("sum", belongs, axis=1, hint="size")
     return b.op("broadcast_div", total, b.with_number("maximum(x, c)", size, 1.0, hint="at_least_one"))
+
+
+def _regular_step(b: Builder, input: Value, offsets: Value | None, last: bool) -> int | None:
+    """How many members each bag has, where the offsets say that all have as many: 0, k, 2k, ..."""
+    if offsets is None:
+        return None
+    node = b.graph.by_name.get(offsets.node)
+    step = None
+    if offsets.const is not None and offsets.const.size > 1:
+        step = int(offsets.const[1])
+        step = step if np.array_equal(offsets.const, np.arange(len(offsets.const)) * step) else None
+    elif node is not None and node.op == "arange" and node.kwargs.get("start", 0) == 0:
+        step = node.kwargs.get("step", 1)
+    bags = plus(offsets.sizes[0], -int(last))
+    return step if step and input.sizes[0] == plus(0, bags, step) else None
+
+
+def _single(b: Builder, input: Value, weight: Value, shares: Value | None) -> Value:
+    """The rows themselves, for bags of one member each."""
+    count, width = weight.sizes
+    hint = "rows" if shares is not None else ""
+    rows = b.op(
+        "Embedding", input, weight=weight, input_dim=count, output_dim=width, dtype=weight.dtype, hint=hint
+    )
+    if shares is None:
+        return rows
+    return b.op("broadcast_mul", rows, b.op("expand_dims", shares, axis=1, hint="weights"))
+
+
+def _in_rows(b: Builder, x: Value, step: int, hint: str) -> Value:
+    """The members of regular bags, a row for each bag."""
+    return reshape_to(b, x, (divided(x.sizes[0], step), step), hint=hint)
 
 
 def _shares(
@@ -87,10 +129,10 @@ def _members(b: Builder, input: Value, offsets: Value, last: bool) -> Value:
     >>> converted(bags, Ints((5,), 4), (4, 3))
     rows = mx.sym.Embedding(i_, weight=w, input_dim=4, output_dim=3, name="embedding_bag_rows")
     ...
-    members = mx.sym.elemwise_sub(first, next_, name="embedding_bag_members")
+    i_ = mx.sym.elemwise_sub(i_, next_, name="embedding_bag_members")
     axes = mx.sym.expand_dims(rows, axis=0, name="embedding_bag_rows_axes")
-    belongs = mx.sym.expand_dims(members, axis=2, name="embedding_bag_belongs")
-    kept = mx.sym.broadcast_mul(axes, belongs, name="embedding_bag_kept")
+    i_ = mx.sym.expand_dims(i_, axis=2, name="embedding_bag_belongs")
+    kept = mx.sym.broadcast_mul(axes, i_, name="embedding_bag_kept")
     bag = mx.sym.sum(kept, axis=1, name="embedding_bag")
     return mx.sym.cast(bag, dtype="float32", name="embedding_bag_cast2")
     """
@@ -99,17 +141,9 @@ def _members(b: Builder, input: Value, offsets: Value, last: bool) -> Value:
     starts = b.cast(offsets, "float32")
     column = b.op("expand_dims", starts, axis=1, hint="starts")
     begun = b.op("broadcast_greater_equal", _row(b, count), column, hint="begun")
-    bags = b.out.shape[0]
-    first = b.op(
-        "slice_axis",
-        begun,
-        axis=0,
-        begin=0,
-        end=-1 if last else None,
-        hint="first",
-    )
-    later = b.op("slice_axis", begun, axis=0, begin=1, end=None, hint="later")
+    first = b.op("slice_axis", begun, axis=0, begin=0, end=-1, hint="first") if last else begun
     if not last:
         zeros = b.op("zeros_like", b.op("slice_axis", begun, axis=0, begin=0, end=1, hint="one"), hint="none")
-        later = b.op("Concat", [later, zeros], dim=0, hint="next") if bags != 1 else zeros
+        begun = b.op("Concat", [begun, zeros], dim=0, hint="closed")
+    later = b.op("slice_axis", begun, axis=0, begin=1, end=None, hint="next")
     return b.op("elemwise_sub", first, later, hint="members")

@@ -44,7 +44,7 @@ def conv(
     pad = mx.sym.Pad(x, mode="constant", pad_width=(0, 0, 0, 0, 0, 1, 0, 1), name="conv2d_pad")
     return mx.sym.Convolution(pad, kernel=(2, 2), num_filter=8, no_bias=False, name="conv2d")
     """
-    kernel = tuple(int(k) for k in weight.sizes[2:])  # type: ignore[arg-type]
+    kernel = tuple(fixed(k) for k in weight.sizes[2:])
     axes = len(kernel)
     x = with_batch(b, input, axes)
     dilate = each(dilation, axes)
@@ -102,7 +102,7 @@ def conv_transpose(
         x, kernel=(3, 3), stride=(2, 2), adj=(1, 1), num_filter=3, no_bias=False, name="convtranspose2d"
     )
     """
-    kernel = tuple(int(k) for k in weight.sizes[2:])  # type: ignore[arg-type]
+    kernel = tuple(fixed(k) for k in weight.sizes[2:])
     axes = len(kernel)
     channels = weight.sizes[1]
     channels = fixed(channels)

@@ -51,13 +51,29 @@ def arange(b: Builder, end: Size | float, start: Size | float = 0, step: Size | 
     return mx.sym.elemwise_add(sum_, x, name="add")
     """
     if not isinstance(end, Dim) or isinstance(start, Dim) or isinstance(step, Dim):
-        raise b.refuse("arange() of a length that is not the batch size")
-    found = like_batch(b, b.out.shape[0])
+        raise b.refuse_batch("arange() of a length that is not the batch size")
+    size = b.out.shape[0]
+    found = like_batch(b, size)
+    if found is None and isinstance(size, Dim) and size.const > 0:
+        return _longer(b, size, float(start), float(step))
     if found is None:
-        raise b.refuse("arange() of a length that no tensor has")
-    like, axis = found
+        raise b.refuse_batch("arange() of a length that no tensor has")
+    return _counted(b, *found, float(start), float(step))
+
+
+def _counted(b: Builder, like: Value, axis: int, start: float, step: float, hint: str = "") -> Value:
     like = b.cast(like, "float32")
-    return b.op("contrib.arange_like", like, start=float(start), step=float(step), axis=axis)
+    return b.op("contrib.arange_like", like, start=start, step=step, axis=axis, hint=hint)
+
+
+def _longer(b: Builder, size: Dim, start: float, step: float) -> Value:
+    """Numbers in a row that are some more than a tensor has places: the first of them are known."""
+    found, more = like_batch(b, Dim(size.coef)), int(size.const)
+    if found is None or size.const.denominator > 1:
+        raise b.refuse_batch("arange() of a length that no tensor has")
+    place = start + more * step
+    first = b.op("arange", start=start, stop=place, step=step, hint="first", gives=(more,))
+    return b.op("Concat", [first, _counted(b, *found, place, step, "rest")], dim=0, gives=b.out.shape)
 
 
 @lowers("zero", ignores=("input",))

@@ -36,7 +36,7 @@ def ctc_loss(
         data = b.op("expand_dims", data, axis=1, hint="batched", gives=(data.sizes[0], 1, data.sizes[1]))
     _, batch, classes = data.sizes
     if not isinstance(batch, int) or not isinstance(classes, int):
-        raise b.refuse("ctc_loss() of a batch of any size", "fix the batch size with --input")
+        raise b.refuse_batch("ctc_loss() of a batch of any size")
     frames, counts = (
         _lengths(b, v, batch, name) for v, name in ((input_lengths, "frames"), (target_lengths, "counts"))
     )

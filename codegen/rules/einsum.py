@@ -112,9 +112,7 @@ def _matrix(
     for group in groups[1:]:
         size = elements_in([sizes[c] for c in group])
         if size is None:
-            raise b.refuse(
-                "einsum() in which several joined axes follow the batch", "fix the batch size with --input"
-            )
+            raise b.refuse_batch("einsum() in which several joined axes follow the batch")
         flat.append(size)
     return reshape_to(b, moved, (*lead, *flat), hint=hint)
 

@@ -12,7 +12,7 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value, fixed
 from codegen.defects import Defect
-from codegen.idioms.around import like_batch
+from codegen.idioms.along import cut_between, is_admitted, place_of, plus
 from codegen.idioms.cuts import basic_index, cut_of, expanded_index, length_of, plain_cuts
 from codegen.idioms.shapes import broadcast, cut, permuted, reshape_to, spread, take
 from codegen.ir import Dim, Node, Ref, Shape, Size, elements_in
@@ -24,7 +24,7 @@ _SHAPES_ONLY = frozenset(["getitem", "view", "reshape", "unsqueeze", "squeeze", 
 @lowers("getitem")
 def getitem(b: Builder, input: Value, index: Any) -> Value:
     items = [plain_cuts(b, i) for i in expanded_index(index, input.rank)]
-    input, items = _first_of_batch(b, input, items)
+    input, items = _along_batch(b, input, items)
     tensors = [i for i in items if isinstance(i, Value)]
     one_of_all = _one_of_all(b, input)
     if one_of_all is not None:
@@ -64,26 +64,21 @@ def _single(index: Any, rank: int) -> tuple[int, int] | None:
     return numbers[0] if len(numbers) == 1 and all(i == slice(None) for i in rest) else None
 
 
-def _first_of_batch(b: Builder, x: Value, items: list[Any]) -> tuple[Value, list[Any]]:
-    """`x[:n]` of an axis that follows the batch, n following it too: as long as a tensor that has n there."""
+def _along_batch(b: Builder, x: Value, items: list[Any]) -> tuple[Value, list[Any]]:
+    """`x[:n]` and `x[n:]` of an axis that follows the batch, n following it too."""
     axes = [k for k, i in enumerate(items) if i is not None]
     if any(isinstance(i, Value) and i.is_bool for i in items):
         return x, items
     for axis, place in enumerate(axes):
-        item = items[place]
-        if not isinstance(item, slice) or not isinstance(item.stop, Dim) or item.start or item.step:
+        item, size = items[place], x.sizes[axis]
+        ends = (item.start, item.stop) if isinstance(item, slice) and item.step in {None, 1} else ()
+        if any(isinstance(end, Value) for end in ends):
             continue
-        like = like_batch(b, item.stop)
-        if (
-            item.stop == x.sizes[axis]
-            or not isinstance(x.sizes[axis], Dim)
-            or like is None
-            or like[1] != axis
-        ):
-            continue
-        gives = (*x.sizes[:axis], item.stop, *x.sizes[axis + 1 :])
-        x = b.op("slice_like", x, b.cast(like[0], x.dtype), axes=(axis,), hint="first", gives=gives)
-        items = [*items[:place], slice(None), *items[place + 1 :]]
+        if isinstance(size, Dim) and any(isinstance(end, Dim) for end in ends):
+            begin = place_of(item.start or 0, size)
+            end = size if item.stop is None else place_of(item.stop, size)
+            x = cut_between(b, x, axis, begin, end)
+            items = [*items[:place], slice(None), *items[place + 1 :]]
     return x, items
 
 
@@ -166,16 +161,7 @@ def _gathered(b: Builder, x: Value, tensors: dict[int, Value]) -> Value:
     moved = permuted(b, x, axes + rest)
     parts = []
     for axis, value in tensors.items():
-        size = x.sizes[axis]
-        value = (
-            replace(value, const=value.const % size, operand=None)
-            if value.const is not None and isinstance(size, int)
-            else value
-        )
-        if value.const is None and not _counts_up(b, value):
-            if isinstance(size, Dim):
-                raise b.refuse("indexing the batch axis by a tensor", "fix the batch size with --input")
-            value = b.with_number("x % c", b.cast(value, "float32"), float(size), hint=f"wrapped{axis}")
+        value = _from_the_front(b, value, x.sizes[axis], axis)
         parts.append(spread(b, b.cast(value, "float32"), common, f"index{axis}"))
     indices = b.op("stack", parts, axis=0, hint="indices")
     gives = (*common, *(x.sizes[a] for a in rest))
@@ -189,6 +175,21 @@ def _gathered(b: Builder, x: Value, tensors: dict[int, Value]) -> Value:
     return permuted(b, picked, order)
 
 
+def _from_the_front(b: Builder, index: Value, size: Size, axis: int) -> Value:
+    """Places along an axis without those that count from its end, as gather_nd takes them."""
+    if index.const is not None and isinstance(size, int):
+        return replace(index, const=index.const % size, operand=None)
+    if index.const is not None:
+        if index.const.min() < 0 or not is_admitted(b, plus(size, int(index.const.max()) + 1, -1)):
+            raise b.refuse_batch("indexing by places that not every batch has")
+        return index
+    if _counts_up(b, index):
+        return index
+    if isinstance(size, Dim):
+        raise b.refuse_batch("indexing the batch axis by a tensor")
+    return b.with_number("x % c", b.cast(index, "float32"), float(size), hint=f"wrapped{axis}")
+
+
 @lowers("select")
 def select(b: Builder, input: Value, dim: int, index: int) -> Value:
     items: list[Any] = [slice(None)] * input.rank
@@ -197,11 +198,13 @@ def select(b: Builder, input: Value, dim: int, index: int) -> Value:
 
 
 @lowers("narrow")
-def narrow(b: Builder, input: Value, dim: int, start: int, length: int) -> Value:
+def narrow(b: Builder, input: Value, dim: int, start: Size, length: Size) -> Value:
     axis = dim % input.rank
     size = input.sizes[axis]
-    if isinstance(size, Dim) or isinstance(start, Dim) or isinstance(length, Dim):
-        raise b.refuse("narrow() along the batch axis", "fix the batch size with --input")
+    if isinstance(size, Dim):
+        begin = place_of(start, size)
+        return cut_between(b, input, axis, begin, plus(begin, length))
+    start, length = fixed(start), fixed(length)
     return cut(b, input, axis, start % size if size else 0, start % size + length if size else 0)
 
 
@@ -236,7 +239,7 @@ def gather(b: Builder, input: Value, dim: int, index: Value) -> Value:
     size = input.sizes[axis]
     count = index.sizes[axis]
     if isinstance(size, Dim) or isinstance(count, Dim):
-        raise b.refuse("gather() along the batch axis", "fix the batch size with --input")
+        raise b.refuse_batch("gather() along the batch axis")
     if count == 1:
         return b.op("pick", input, b.cast(index, "float32"), axis=axis, keepdims=True, mode="clip")
     wide = spread(
@@ -252,7 +255,7 @@ def _cut_to(b: Builder, x: Value, sizes: Shape, axis: int) -> Value:
     for a, (have, want) in enumerate(zip(x.sizes, sizes, strict=True)):
         if a != axis and have != want:
             if isinstance(want, Dim):
-                raise b.refuse("gather() with another batch size than its input's")
+                raise b.refuse_batch("gather() with another batch size than its input's")
             x = cut(b, x, a, 0, want, hint=f"cut{a}")
     return x
 

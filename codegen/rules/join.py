@@ -9,9 +9,10 @@ import numpy as np
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import MX_DTYPES, Value, fixed
+from codegen.idioms.along import cut_between, line_of, plus
 from codegen.idioms.around import siblings
 from codegen.idioms.shapes import cut, reshape_to
-from codegen.ir import Dim, Shape
+from codegen.ir import Dim, Shape, Size
 
 
 @lowers("cat", takes_empty=True)
@@ -107,27 +108,39 @@ def pieces(b: Builder, value: Value, dim: int) -> list[Value]:
     return mx.sym.Group([split0, x])
     """
     axis = dim % value.rank
-    sizes = [kind.shape[axis] for kind in b.node.outputs]
-    shapes = [kind.shape for kind in b.node.outputs]
+    size, shapes = value.sizes[axis], [kind.shape for kind in b.node.outputs]
+    sizes = [shape[axis] for shape in shapes]
     if len(sizes) == 1:
         return [value]
-    if any(isinstance(s, Dim) for s in sizes):
-        raise b.refuse("cutting the batch axis into pieces", "fix the batch size with --input")
+    _must_be_whole(b, sizes, size)
     if len(set(sizes)) == 1:
         return b.ops("split", value, num_outputs=len(sizes), axis=axis, gives=shapes)
-    results, start = [], 0
-    for i, size in enumerate(sizes):
-        size = fixed(size)
-        results.append(_piece(b, value, axis, start, start + size, f"{b.node.op}{i}", shapes[i]))
-        start += size
+    results: list[Value] = []
+    start: Size = 0
+    for i, own in enumerate(sizes):
+        results.append(_piece(b, value, axis, start, plus(start, own), f"{b.node.op}{i}", shapes[i]))
+        start = plus(start, own)
     return results
 
 
-def _piece(b: Builder, x: Value, axis: int, begin: int, end: int, hint: str, shape: Shape) -> Value:
+def _must_be_whole(b: Builder, sizes: Sequence[Size], size: Size) -> None:
+    """chunk() rounds up: pieces that are whole at some batch sizes alone are other ones at the rest."""
+    under = line_of(size)[0].denominator
+    for piece in sizes:
+        coef, const = line_of(piece)
+        if (coef * under).denominator > 1 or const.denominator > 1:
+            raise b.refuse_batch(
+                f"{b.node.op}() of {size} samples into pieces that are not equal at each batch size"
+            )
+
+
+def _piece(b: Builder, x: Value, axis: int, begin: Size, end: Size, hint: str, shape: Shape) -> Value:
     """A cut, which MXNet cannot make where it holds nothing."""
-    if begin < end:
-        return cut(b, x, axis, begin, end, hint=hint)
-    return b.constant(np.zeros(tuple(0 if isinstance(s, Dim) else s for s in shape), x.dtype), hint)
+    if begin == end:
+        return b.constant(np.zeros(tuple(0 if isinstance(s, Dim) else s for s in shape), x.dtype), hint)
+    if isinstance(x.sizes[axis], Dim):
+        return cut_between(b, x, axis, begin, end, hint=hint)
+    return cut(b, x, axis, fixed(begin), fixed(end), hint=hint)
 
 
 # The sizes that torch computed from its arguments are the outputs'.
@@ -164,7 +177,7 @@ def unbind(b: Builder, input: Value, dim: int = 0) -> list[Value]:
     axis = dim % input.rank
     shapes = [kind.shape for kind in b.node.outputs]
     if isinstance(input.sizes[axis], Dim):
-        raise b.refuse("iterating over the batch axis", "fix the batch size with --input")
+        raise b.refuse_batch("iterating over the batch axis")
     if len(shapes) == 1:
         return [reshape_to(b, input, shapes[0])]
     squeezes = input.rank > 1

@@ -174,7 +174,7 @@ def repeat(b: Builder, input: Value, repeats: Sequence[Size] = (), dims: Sequenc
         if isinstance(count, Dim):
             size = input.sizes[axis]
             if isinstance(size, Dim):
-                raise b.refuse("repeat() of the batch by the batch size", "fix the batch size with --input")
+                raise b.refuse_batch("repeat() of the batch by the batch size")
             before, after = input.sizes[:axis], input.sizes[axis + 1 :]
             if size != 1:
                 input = b.op("expand_dims", input, axis=axis, hint="row", gives=(*before, 1, size, *after))
@@ -229,7 +229,7 @@ def _rolled(b: Builder, value: Value, axis: int, step: int) -> Value:
     size = value.sizes[axis]
     if isinstance(size, Dim):
         if abs(step) >= size.coef + size.const:
-            raise b.refuse("roll() by more places than one sample has", "fix the batch size with --input")
+            raise b.refuse_batch("roll() by more places than one sample has")
     else:
         step = step % size if size else 0
     if step == 0:
@@ -260,7 +260,7 @@ def unfold(b: Builder, input: Value, dimension: int, size: int, step: int) -> Va
     axis = dimension % input.rank
     windows = b.out.shape[axis]
     if isinstance(windows, Dim):
-        raise b.refuse("unfold() along the batch axis", "fix the batch size with --input")
+        raise b.refuse_batch("unfold() along the batch axis")
     places = np.arange(windows)[:, None] * step + np.arange(size)
     cut_out = take(b, input, b.constant(places, "windows"), axis, hint="windows")
     return permuted(b, cut_out, [a for a in range(input.rank + 1) if a != axis + 1] + [axis + 1])
@@ -292,7 +292,7 @@ def triangle(b: Builder, input: Value, diagonal: int = 0, *, kept: Callable[...,
     """
     rows, columns = input.sizes[-2:]
     if isinstance(rows, Dim) or isinstance(columns, Dim):
-        raise b.refuse(f"{b.node.op}() over the batch axis", "fix the batch size with --input")
+        raise b.refuse_batch(f"{b.node.op}() over the batch axis")
     keep = kept(np.ones((rows, columns), input.dtype), diagonal)
     mask = b.constant(keep.reshape((1,) * (input.rank - 2) + keep.shape), "mask")
     return b.op("broadcast_mul", input, mask)

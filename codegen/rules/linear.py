@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
 from codegen.idioms.elementwise import binary
 from codegen.idioms.products import bounded_rows, connected, product, sum_of_nothing
 from codegen.idioms.shapes import reshape_to
@@ -61,7 +61,7 @@ def inner(b: Builder, input: Value, other: Value) -> Value:
     left = reshape_to(b, input, (1, width), hint="row") if input.rank == 1 else input
     count = elements_in(other.sizes[:-1])
     if count is None:
-        raise b.refuse("inner() of a tensor in which several sizes follow the batch")
+        raise b.refuse_batch("inner() of a tensor in which several sizes follow the batch")
     right = reshape_to(b, other, (count, width), hint="rows")
     result = b.op("dot", left, right, transpose_b=True)
     return reshape_to(b, result, b.out.shape, hint="product")
@@ -154,10 +154,10 @@ def bilinear(b: Builder, input1: Value, input2: Value, weight: Value, bias: Valu
     x = mx.sym.batch_dot(x, y, name="bilinear_product")
     return mx.sym.squeeze(x, axis=2, name="bilinear_flat")
     """
-    out, left, right = (int(s) for s in weight.sizes)  # type: ignore[arg-type]
+    out, left, right = (fixed(s) for s in weight.sizes)
     rows = elements_in(input1.sizes[:-1])
     if rows is None:
-        raise b.refuse("bilinear() of tensors in which several sizes follow the batch")
+        raise b.refuse_batch("bilinear() of tensors in which several sizes follow the batch")
     lead = (rows,)
     input1 = reshape_to(b, input1, (rows, left), hint="rows1")
     input2 = reshape_to(b, input2, (rows, right), hint="rows2")

@@ -38,7 +38,7 @@ def pad(
         if (pad[i], pad[i + 1]) != (0, 0):
             sides[axis] = (pad[i], pad[i + 1])
     if any(isinstance(n, Dim) for side in sides.values() for n in side):
-        raise b.refuse("padding by the batch size", "fix the batch size with --input")
+        raise b.refuse_batch("padding by the batch size")
     if mode == "replicate" and any(min(side) < 0 for side in sides.values()):
         return _replicated(b, input, sides)
     input, sides = _cropped(b, input, sides)
@@ -75,7 +75,7 @@ def _replicated(b: Builder, x: Value, sides: dict[int, tuple[int, int]]) -> Valu
     for axis, (before, after) in sides.items():
         size = x.sizes[axis]
         if isinstance(size, Dim):
-            raise b.refuse("cutting the batch axis", "fix the batch size with --input")
+            raise b.refuse_batch("cutting the batch axis")
         places = np.clip(np.arange(-before, size + after), 0, size - 1)
         x = take(b, x, b.constant(places, f"places{axis}"), axis, hint=f"padded{axis}")
     return x
@@ -89,7 +89,7 @@ def _cropped(
         size = x.sizes[axis]
         if before < 0 or after < 0:
             if isinstance(size, Dim):
-                raise b.refuse("cutting the batch axis", "fix the batch size with --input")
+                raise b.refuse_batch("cutting the batch axis")
             x = cut(b, x, axis, max(0, -before), size - max(0, -after), hint=f"crop{axis}")
     rest = {a: (max(0, p), max(0, q)) for a, (p, q) in sides.items()}
     return x, {a: side for a, side in rest.items() if side != (0, 0)}
@@ -99,7 +99,7 @@ def _wrapped(b: Builder, x: Value, sides: dict[int, tuple[int, int]]) -> Value:
     for axis, (before, after) in sides.items():
         size = x.sizes[axis]
         if isinstance(size, Dim):
-            raise b.refuse("padding the batch axis", "fix the batch size with --input")
+            raise b.refuse_batch("padding the batch axis")
         parts = [x]
         if before:
             parts.insert(0, cut(b, x, axis, size - before, size, hint=f"tail{axis}"))

@@ -315,7 +315,7 @@ def diff(
     for step in range(n):
         size = x.sizes[axis]
         if isinstance(size, Dim):
-            raise b.refuse("diff() along the batch axis", "fix the batch size with --input")
+            raise b.refuse_batch("diff() along the batch axis")
         later = cut(b, x, axis, 1, size, hint=f"later{step}")
         earlier = cut(b, x, axis, 0, size - 1, hint=f"earlier{step}")
         name = "" if step == n - 1 else f"step{step}"

@@ -50,7 +50,7 @@ def rnn(
     states = _states(b, hx if isinstance(hx, tuple) else (hx,))
     directions = 2 if bidirectional else 1
     layers = _layers(params, num_layers * directions, has_biases)
-    size, projection = _widths(layers[0], gates)
+    size, projection = _widths(b, layers[0], gates)
     x = swapped_axes(b, input, 0, 1, hint="time_major") if batch_first else input
     steps, batch = x.sizes[:2]
     output: Shape = (steps, batch, directions * (projection or size))
@@ -134,7 +134,7 @@ def _layers(params: Sequence[Value], count: int, has_biases: bool) -> list[_Laye
     return layers
 
 
-def _widths(layer: _Layer, gates: int) -> tuple[int, int | None]:
+def _widths(b: Builder, layer: _Layer, gates: int) -> tuple[int, int | None]:
     """The size of the state, and of its projection."""
     rows = layer.weights[0].sizes[0]
     rows = fixed(rows)

@@ -29,7 +29,7 @@ def affine_grid(b: Builder, theta: Value, align_corners: bool = False) -> Value:
     """
     *sizes, axes = b.out.shape[1:]
     if any(isinstance(s, Dim) for s in sizes):
-        raise b.refuse("affine_grid() of a size that follows the batch", "fix the batch size with --input")
+        raise b.refuse_batch("affine_grid() of a size that follows the batch")
     axes = fixed(axes)
     lines = []
     for size in (s for s in sizes if isinstance(s, int)):

@@ -159,7 +159,7 @@ def _smallest(b: Builder, input: Value, k: int | None, dim: int, keepdim: bool) 
     axis = dim % max(input.rank, 1)
     size = input.sizes[axis]
     if isinstance(size, Dim):
-        raise b.refuse(f"{b.node.op}() along the batch axis", "fix the batch size with --input")
+        raise b.refuse_batch(f"{b.node.op}() along the batch axis")
     number = (size + 1) // 2 if k is None else k
     shape: Shape = (*input.sizes[:axis], number, *input.sizes[axis + 1 :])
     found = _both(b, input, number, axis, True, shape, hint="smallest")

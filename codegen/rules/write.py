@@ -12,6 +12,7 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value, fixed
 from codegen.defects import Defect, of_kind, present
+from codegen.idioms.along import is_admitted, plus
 from codegen.idioms.cuts import Cut, cut_of, expanded_index, length_of, plain_cuts, sliced
 from codegen.idioms.elementwise import Operand, binary, full_like, made_dtype, number_of, where_of
 from codegen.idioms.products import apply_along
@@ -83,7 +84,7 @@ def _placed(b: Builder, x: Value, items: list[Any], value: Operand) -> Value:
         if found is None or len(found) == 1:
             continue
         if isinstance(size, Dim):
-            raise b.refuse("writing several samples of the batch", "fix the batch size with --input")
+            raise b.refuse_batch("writing several samples of the batch")
         source = np.zeros(size, np.int64)
         source[found] = np.arange(len(found))
         block = take(b, block, b.constant(source, f"source{axis}"), axis, hint=f"placed{axis}")
@@ -97,13 +98,15 @@ def _places(b: Builder, item: Any, size: Size) -> npt.NDArray[np.int64] | None:
     if isinstance(item, Value):
         if item.const is None:
             raise Defect("an index whose values are not known")
-        return item.const % size if isinstance(size, int) else item.const
+        if isinstance(size, int):
+            return item.const % size
+        if item.const.min() < 0 or not is_admitted(b, plus(size, int(item.const.max()) + 1, -1)):
+            raise b.refuse_batch("writing to places that not every batch has")
+        return item.const
     c = cut_of(b, item, size)
     end = size if c.end is None else c.end
     if isinstance(end, Dim) or c.begin < 0 or end < 0:
-        raise b.refuse(
-            "writing to a part of the batch counted from its end", "fix the batch size with --input"
-        )
+        raise b.refuse_batch("writing to a part of the batch counted from its end")
     return np.arange(c.begin, end, c.step)
 
 
@@ -148,7 +151,7 @@ def _written(b: Builder, x: Value, cuts: list[Cut], axis: int, block: Value) -> 
         return _written(b, x, cuts, axis + 1, block)
     size = x.sizes[axis]
     if isinstance(size, Dim):
-        raise b.refuse("writing to a part of the batch", "fix the batch size with --input")
+        raise b.refuse_batch("writing to a part of the batch")
     end = size if c.end is None else c.end
     middle = block
     if not all(r.whole for r in cuts[axis + 1 :]):
@@ -171,7 +174,7 @@ def one_hot(b: Builder, input: Value) -> Value:
 
 def _hot(b: Builder, index: Value, depth: Size, dtype: str) -> Value:
     if isinstance(depth, Dim):
-        raise b.refuse(f"{b.node.op}() along the batch axis", "fix the batch size with --input")
+        raise b.refuse_batch(f"{b.node.op}() along the batch axis")
     return b.op("one_hot", index, depth=depth, dtype=dtype, hint="places")
 
 
