@@ -35,6 +35,7 @@ FAMILIES = {
     "Reductions and sorting": (f"{IDIOMS}/reductions.py", f"{RULES}/reduce.py", f"{RULES}/sort.py"),
     "Shapes, axes and indices": (
         f"{IDIOMS}/shapes.py",
+        f"{IDIOMS}/along.py",
         f"{IDIOMS}/cuts.py",
         f"{RULES}/layout.py",
         f"{RULES}/join.py",
