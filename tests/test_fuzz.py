@@ -13,7 +13,7 @@ from codegen.builder.rule import RuleEntry
 from tests.fuzz.net import called
 from tests.fuzz.pool import Result, Runner, results
 from tests.fuzz.record import Record
-from tests.fuzz.run import Outcome, least_batch, outcome
+from tests.fuzz.run import Outcome, batches, outcome
 from tests.fuzz.seeds import net_of, shrunk
 
 HEAD = "import torch\nimport os\nfrom torch import nn\nclass Net(nn.Module):\n    def forward(self, x):\n        {}\n"
@@ -59,7 +59,7 @@ def test_what_is_wrong_at_another_size_alone_is_seen(monkeypatch: pytest.MonkeyP
     """A docstring that promises too much."""
     text = source("return x * 2 + 1")
     assert outcome(text).sizes == 4
-    monkeypatch.setattr("tests.fuzz.run.least_batch", lambda code: 1)
+    monkeypatch.setattr("tests.fuzz.run.batches", lambda code, at: [8, 3, 1])
     narrow = outcome(source("return x.reshape(2, 4) if len(x) == 2 else x[:, :3]"))
     assert narrow.status in ("wrong", "does not bind")
     assert "at another batch size" in narrow.kind
@@ -114,14 +114,16 @@ def test_record_is_resumed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "least"),
+    ("text", "others"),
     [
-        ("    Inputs: x (N, 3, 4).\n", 1),
-        ("    Inputs: x (2, 3, 4).\n", None),
-        ("    Inputs: x (3, N).\n", 1),
-        ("    Inputs: Next (3, 4).\n", None),
-        ("    Inputs: x (2 * N, 3), y (4,).\n", 1),
+        ("    Inputs: x (N, 3, 4).\n", [8, 3, 1]),
+        ("    Inputs: x (2, 3, 4).\n", []),
+        ("    Inputs: x (3, N).\n", [8, 3, 1]),
+        ("    Inputs: Next (3, 4).\n", []),
+        ("    Inputs: x (2 * N, 3), y (4,).\n", [8, 3, 1]),
+        ("    Inputs: x (N, 4).\n    Batch sizes from 2 on: model.py:8\n", [8, 3, 5]),
+        ("    Inputs: x (N, 4).\n    Batch sizes from 2 on that 2\n    divides: model.py:8\n", [8, 6, 12]),
     ],
 )
-def test_batch_of_a_docstring(text: str, least: int | None):
-    assert least_batch(text) == least
+def test_batches_of_a_docstring(text: str, others: list[int]):
+    assert batches(text, 2) == others

@@ -21,7 +21,7 @@ STATUSES = ("agrees", "refused", "wrong", "does not bind", "traceback", "died", 
 FAILURES = ("wrong", "does not bind", "traceback", "died", "hung")
 SECONDS = 60
 TOLERANCE = 1e-3
-OTHERS = (8, 3, 1, 5)  # three of these, beside the batch size of the conversion
+OTHERS = (8, 3, 1, 5, 6, 12, 24)  # three of these, beside the batch size of the conversion
 FILE = "<random net>"
 
 
@@ -93,8 +93,7 @@ def _run(source: str) -> tuple[str, str, str, int]:
     except tracer.RequestError as error:
         text = str(error).splitlines()[0][:200]
         return "refused", text, f"request: {_plain(text)}", 0
-    least = least_batch(conversion.code)
-    others = [] if least is None else [b for b in OTHERS if b != made.AT and b >= least][:3]
+    others = batches(conversion.code, made.AT)
     compared = 0
     for batch in (made.AT, *others):
         inputs = made.inputs(batch)
@@ -108,16 +107,17 @@ def _run(source: str) -> tuple[str, str, str, int]:
             other = "" if batch == made.AT else " at another batch size"
             return status, f"at batch {batch} (converted at {made.AT}): {why}", f"{status}{other}: {kind}", compared
         compared += 1
-    return "agrees", "", "free batch" if least is not None else "frozen batch", compared
+    return "agrees", "", "free batch" if others else "frozen batch", compared
 
 
-def least_batch(code: str) -> int | None:
-    """The least batch size that the docstring of the net admits; None where it is frozen."""
-    found = re.findall(r"Inputs: [^\n]*", code)
-    if not found or not re.search(r"\([^()]*\bN\b", found[-1]):
-        return None
-    bound = re.search(r"N (?:>=|is at least|from) (\d+)", code)
-    return int(bound[1]) if bound else 1
+def batches(code: str, at: int) -> list[int]:
+    """Batch sizes that the docstring of the net admits, beside that of the conversion: three, or none if it is frozen."""
+    inputs = re.findall(r"Inputs: [^\n]*", code)
+    if not inputs or not re.search(r"\([^()]*\bN\b", inputs[-1]):
+        return []
+    bound = re.search(r"Batch sizes from (\d+) on(?: that (\d+) divides)?", " ".join(code.split()))
+    least, step = (int(bound[1]), int(bound[2] or 1)) if bound else (1, 1)
+    return [b for b in OTHERS if b != at and b >= least and b % step == 0][:3]
 
 
 def scrambled(net: nn.Module) -> nn.Module:
