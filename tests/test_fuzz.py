@@ -1,4 +1,4 @@
-"""The fuzzer sees what is wrong, dead or hung, and shrinks it."""
+"""The fuzzer: 300 fixed nets, and that it sees what is wrong, dead or hung, and shrinks it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,31 @@ import pytest
 
 from codegen import rules
 from codegen.builder.rule import RuleEntry
+from tests.fuzz.known import KNOWN
 from tests.fuzz.net import called
 from tests.fuzz.pool import Result, Runner, results
 from tests.fuzz.record import Record
 from tests.fuzz.run import Outcome, batches, outcome
 from tests.fuzz.seeds import net_of, shrunk
 
+NETS, CHUNK = 300, 10
 HEAD = "import torch\nimport os\nfrom torch import nn\nclass Net(nn.Module):\n    def forward(self, x):\n        {}\n"
 TAIL = "AT = 2\ndef inputs(n):\n    return (torch.randn(n, 4, generator=torch.Generator().manual_seed(n)),)\n"
 
 
 def source(*lines: str) -> str:
     return HEAD.format("\n        ".join(lines)) + TAIL
+
+
+@pytest.mark.parametrize("first", range(0, NETS, CHUNK))
+def test_nets(first: int):
+    """No net fails but those that are known to, and these fail as they are known to."""
+    found = {}
+    for seed in range(first, first + CHUNK):
+        result = outcome(net_of(seed).source())
+        if result.failed:
+            found[seed] = result.kind
+    assert found == {s: kind for s, (kind, _) in KNOWN.items() if first <= s < first + CHUNK}
 
 
 def test_a_seed_gives_the_same_net():
