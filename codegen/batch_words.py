@@ -11,6 +11,8 @@ def batch_note(graph: Graph) -> str:
         return f"the batch size is frozen at {graph.batch}: {graph.frozen_because}"
     if not graph.free_batch:
         return f"{_others(graph)}: {graph.frozen_because}"
+    if graph.sampled == (1,):
+        return f"any batch size from 2 on, and 1 as far as it is compared: {graph.frozen_because}"
     if graph.sampled:
         return f"any batch size, tried at {_listed(graph.sampled)} and not proved: {graph.frozen_because}"
     return ""
@@ -22,6 +24,8 @@ def batch_doc(graph: Graph) -> str:
         return f"Batch size {graph.batch} alone: {graph.frozen_at}." if graph.frozen_at else ""
     if not graph.free_batch:
         return f"{_others(graph).capitalize()}: {graph.frozen_at}."
+    if graph.sampled == (1,):
+        return f"A batch of one was tried; it is not proved, as others are: {graph.frozen_at}."
     if graph.sampled:
         return f"Batch sizes {_listed(graph.sampled)} were tried; it is not proved that others do as well."
     return ""

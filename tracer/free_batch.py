@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from codegen.ir import Graph, Source
+from codegen.ir import Graph, Ref, Source, shape_at
 from codegen.problems import ConversionError, UserModelError
 from tracer.batch_sizes import Mismatch
 from tracer.batch_symbol import Question
@@ -41,24 +41,57 @@ def free_or_frozen(first: Capture, batch: int, at: At) -> Graph:
         return _tried(first, batch, at)
     try:
         graph = _merged(first, second, batch, at)
-    except Mismatch:
+    except Mismatch as mismatch:
         for q in second.questions:
             if not 0 < q.least <= batch or batch % q.step:
                 return frozen(first, batch, _said(q), q.source)
-        return _tried(first, batch, at)
+        return _above_one(first, at, mismatch) if batch == 1 else _tried(first, batch, at)
     if any(q.is_leak for q in second.questions):
         tried = _tried(first, batch, at)
         if not tried.free_batch:
             return tried
         leak = next(q for q in second.questions if q.is_leak)
         graph = _because(replace(graph, sampled=tried.sampled), _said(leak), leak.source)
+    return _as_asked(graph, first, second, batch)
+
+
+def _as_asked(graph: Graph, first: Capture, second: Capture, batch: int) -> Graph:
+    """The graph at the sizes that the net's questions of its batch allow."""
     if cut := far_cut(graph, _far(batch)):
         return frozen(first, batch, *cut)
-    for question in second.questions:
-        graph = _limited(graph, question.least, question.step, _said(question), question.source)
+    for q in second.questions:
+        # Where a free graph holds at one too, it is the same there, whatever the net asked.
+        least = 1 if q.least == 2 and graph.least_batch == 1 else q.least
+        graph = _limited(graph, least, q.step, _said(q), q.source)
         if not graph.runs_at_others:
-            return frozen(first, batch, _said(question), question.source)
+            return frozen(first, batch, _said(q), q.source)
     return graph
+
+
+def _above_one(first: Capture, at: At, at_one: Mismatch) -> Graph:
+    """The graph of a net that runs other ops at a batch of one: proved from two on, and tried at one.
+
+    Frozen where it is no graph from two on, or gives results of other shapes at one.
+    """
+    alone = frozen(first, 1, at_one.what, at_one.source)
+    try:
+        two = at(2)
+        second = at(_far(2), Earlier(two, (2, _far(2))))
+        graph = graph_of([two, at(5), second], [2, 5, _far(2)])
+    except (Mismatch, UserModelError, ConversionError):
+        return alone
+    graph = _as_asked(graph, two, second, 2)
+    at_others = graph.batch_unit == 1 and (graph.free_batch or (graph.least_batch, graph.batch_step) == (2, 1))
+    if not at_others or [_shape(graph, ref, 1) for ref in graph.outputs] != [
+        _shape(alone, ref, 1) for ref in alone.outputs
+    ]:
+        return alone
+    graph = replace(graph, batch=1, free_batch=True, least_batch=1, sampled=(1,))
+    return _because(graph, at_one.what, at_one.source)
+
+
+def _shape(graph: Graph, ref: Ref, batch: int) -> tuple[int, ...]:
+    return shape_at(graph.type_of(ref).shape, batch)
 
 
 def frozen(first: Capture, batch: int, why: str, source: Source | None = None) -> Graph:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy.typing as npt
 import torch
 from torch import fx
 
-from codegen.ir import Dim, Shape
+from codegen.ir import Dim, Shape, Size
 
 
 def constant_of(nodes: Sequence[fx.Node]) -> torch.Tensor | None:
@@ -42,6 +43,23 @@ def block_of(nodes: Sequence[fx.Node], shape: Shape) -> tuple[torch.Tensor, int]
         if not _is_equal(value, block.repeat(times)):
             return None
     return block, axis
+
+
+def is_alike(before: fx.Node, now: fx.Node, batches: tuple[int, int]) -> bool:
+    """Whether a known value is the same at two batch sizes, or one block for each sample."""
+    if before.meta["traced"] or now.meta["traced"]:
+        return False
+    shapes = before.meta["types"][0][0], now.meta["types"][0][0]
+    if len(shapes[0]) != len(shapes[1]):
+        return False
+    if shapes[0] == shapes[1]:
+        return _is_equal(before.meta["value"][0], now.meta["value"][0])
+    return block_of((before, now), tuple(_size(*sizes, batches) for sizes in zip(*shapes, strict=True))) is not None
+
+
+def _size(before: int, now: int, batches: tuple[int, int]) -> Size:
+    coef = Fraction(now - before, batches[1] - batches[0])
+    return Dim(coef, before - coef * batches[0]) if coef else now
 
 
 def buffers_of(node: fx.Node) -> list[fx.Node]:

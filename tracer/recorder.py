@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,8 +28,9 @@ from tracer.calls import Call, call_of, made_anew, mask_of, tensors_in
 from tracer.canonical import CASTS
 from tracer.changes import changes, state_of
 from tracer.frames import Frames, is_library
+from tracer.known_values import is_alike
 from tracer.nodes import Nodes
-from tracer.op_facts import AUTOCAST, DATA_DEPENDENT, KEPT_IDENTITIES, NEW, SCRIPTED, WAY_OUT, WAYS_OUT
+from tracer.op_facts import AUTOCAST, BY_LAYOUT, DATA_DEPENDENT, KEPT_IDENTITIES, NEW, SCRIPTED, WAY_OUT, WAYS_OUT
 from tracer.op_homes import decomposition_of
 from tracer.outputs import flatten_outputs, in_order, tap_hook
 from tracer.shown_ops import ShownOps
@@ -69,6 +71,11 @@ class Earlier:
 
     capture: Capture
     batches: tuple[int, int]
+
+    @functools.cached_property
+    def nodes(self) -> Mapping[str, fx.Node]:
+        """Its nodes by name."""
+        return {node.name: node for node in self.capture.graph.nodes}
 
 
 class _NeedsValues(Exception):
@@ -215,7 +222,7 @@ class Recorder(TorchFunctionMode):
         out = self._run(call)
         self._check_autocast(call, tensors, out)
         written = written_by(call, tensors, versions)
-        if call.name in KEPT_IDENTITIES and isinstance(out, torch.Tensor) and any(out is t for t in tensors):
+        if call.name in KEPT_IDENTITIES | BY_LAYOUT and isinstance(out, torch.Tensor) and any(out is t for t in tensors):
             out = torch.ops.aten.alias(out)
         outs = list(tensors_in(out))
         if written is None and (not outs or all(any(o is t for t in tensors) for o in outs)):
@@ -239,8 +246,8 @@ class Recorder(TorchFunctionMode):
         before = self._earlier.capture.answers[place : place + 1]
         if not before or before[0][0] != call.name:
             raise Mismatch("the net runs other ops at another batch size", self._frames.source())
-        is_made = any(_follows_batch(self._nodes.node_of(t)) for t in call.tensors())
-        if call.name in DATA_DEPENDENT and is_made:
+        nodes = [self._nodes.node_of(t) for t in call.tensors()] if call.name in DATA_DEPENDENT else []
+        if not all(map(self._is_alike, nodes)):
             self._questions.leak(f"{call.name.strip('_')}() of a tensor that is made with it")
             return out
         if call.raw_name == "__len__" and out != before[0][1]:
@@ -250,6 +257,16 @@ class Recorder(TorchFunctionMode):
             return in_symbols(out, before[0][1], self._earlier.batches, self._questions)
         except TypeError as error:
             raise Mismatch(str(error), self._frames.source()) from None
+
+    def _is_alike(self, node: fx.Node) -> bool:
+        """Whether a value that follows the batch, and all that it is made of, are the same for each sample."""
+        earlier = self._earlier
+        if earlier is None or not _follows_batch(node):
+            return True
+        before = earlier.nodes.get(node.name)
+        if before is None or len(before.meta["types"]) != 1 or not is_alike(before, node, earlier.batches):
+            return False
+        return all(map(self._is_alike, node.all_input_nodes))
 
     def _run(self, call: Call) -> Any:
         try:
