@@ -108,17 +108,16 @@ def test_a_half_net_is_judged_by_its_own_rounding() -> None:
     assert all(o.double for o in agreement.outputs)
 
 
-def test_another_path_at_batch_one_is_not_called_fusion(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_path_at_batch_one_freezes_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.py").write_text("from tests.test_api import One\n")
     done = fx2mx("model.py:One", "--out", "model_mxnet.py", "--input", "1,4")
-    assert done.status == 1
-    assert done.err.splitlines()[-2:] == [
-        "at batch 2 they agree: does forward do something else at batch 1, where each layer alone agrees?",
-        "nothing was written",
-    ]
+    assert done.status == 0
+    assert (
+        "the batch size is frozen at 1: forward asks N == 1 of the batch size N, at the net itself"
+        in done.err
+    )
+    assert "Inputs: x (1, 4)." in (tmp_path / "model_mxnet.py").read_text()
 
 
 NET = "import torch\nclass Net(torch.nn.Linear):\n    def __init__(self):\n        super().__init__(4, 2)\n"

@@ -81,7 +81,7 @@ def _above_one(first: Capture, at: At, at_one: Mismatch) -> Graph:
     except (Mismatch, UserModelError, ConversionError):
         return alone
     graph = _as_asked(graph, two, second, 2)
-    at_others = graph.batch_unit == 1 and (graph.free_batch or (graph.least_batch, graph.batch_step) == (2, 1))
+    at_others = graph.batch_unit == 1 and graph.free_batch
     if not at_others or [_shape(graph, ref, 1) for ref in graph.outputs] != [
         _shape(alone, ref, 1) for ref in alone.outputs
     ]:

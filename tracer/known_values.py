@@ -54,7 +54,10 @@ def is_alike(before: fx.Node, now: fx.Node, batches: tuple[int, int]) -> bool:
         return False
     if shapes[0] == shapes[1]:
         return _is_equal(before.meta["value"][0], now.meta["value"][0])
-    return block_of((before, now), tuple(_size(*sizes, batches) for sizes in zip(*shapes, strict=True))) is not None
+    return (
+        block_of((before, now), tuple(_size(*sizes, batches) for sizes in zip(*shapes, strict=True)))
+        is not None
+    )
 
 
 def _size(before: int, now: int, batches: tuple[int, int]) -> Size:

@@ -53,7 +53,7 @@ DATA_DEPENDENT = frozenset(
 KEPT_IDENTITIES = frozenset(
     "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout feature_dropout rrelu".split()
 )
-# Calls that return their own input where it lies in memory as they want it: at a batch of one, and not of two.
+# Calls that return their own input where it lies in memory as they want it: at a batch of one, not of two.
 BY_LAYOUT = frozenset(["contiguous"])
 # Called like writes (`requires_grad_`), but no value changes.
 NOT_WRITES = frozenset(["requires_grad", "retain_grad", "share_memory"])

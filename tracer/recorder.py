@@ -30,7 +30,16 @@ from tracer.changes import changes, state_of
 from tracer.frames import Frames, is_library
 from tracer.known_values import is_alike
 from tracer.nodes import Nodes
-from tracer.op_facts import AUTOCAST, BY_LAYOUT, DATA_DEPENDENT, KEPT_IDENTITIES, NEW, SCRIPTED, WAY_OUT, WAYS_OUT
+from tracer.op_facts import (
+    AUTOCAST,
+    BY_LAYOUT,
+    DATA_DEPENDENT,
+    KEPT_IDENTITIES,
+    NEW,
+    SCRIPTED,
+    WAY_OUT,
+    WAYS_OUT,
+)
 from tracer.op_homes import decomposition_of
 from tracer.outputs import flatten_outputs, in_order, tap_hook
 from tracer.shown_ops import ShownOps
@@ -222,7 +231,11 @@ class Recorder(TorchFunctionMode):
         out = self._run(call)
         self._check_autocast(call, tensors, out)
         written = written_by(call, tensors, versions)
-        if call.name in KEPT_IDENTITIES | BY_LAYOUT and isinstance(out, torch.Tensor) and any(out is t for t in tensors):
+        if (
+            call.name in KEPT_IDENTITIES | BY_LAYOUT
+            and isinstance(out, torch.Tensor)
+            and any(out is t for t in tensors)
+        ):
             out = torch.ops.aten.alias(out)
         outs = list(tensors_in(out))
         if written is None and (not outs or all(any(o is t for t in tensors) for o in outs)):
@@ -259,7 +272,7 @@ class Recorder(TorchFunctionMode):
             raise Mismatch(str(error), self._frames.source()) from None
 
     def _is_alike(self, node: fx.Node) -> bool:
-        """Whether a value that follows the batch, and all that it is made of, are the same for each sample."""
+        """Whether a value that follows the batch, and all that it is made of, is alike for each sample."""
         earlier = self._earlier
         if earlier is None or not _follows_batch(node):
             return True
