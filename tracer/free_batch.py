@@ -45,7 +45,9 @@ def free_or_frozen(first: Capture, batch: int, at: At) -> Graph:
         for q in second.questions:
             if not 0 < q.least <= batch or batch % q.step:
                 return frozen(first, batch, _said(q), q.source)
-        return _above_one(first, at, mismatch) if batch == 1 else _tried(first, batch, at)
+        if batch == 1 and not second.questions:
+            return _above_one(first, at, mismatch)
+        return _tried(first, batch, at)
     if any(q.is_leak for q in second.questions):
         tried = _tried(first, batch, at)
         if not tried.free_batch:
@@ -81,7 +83,7 @@ def _above_one(first: Capture, at: At, at_one: Mismatch) -> Graph:
     except (Mismatch, UserModelError, ConversionError):
         return alone
     graph = _as_asked(graph, two, second, 2)
-    at_others = graph.batch_unit == 1 and graph.free_batch
+    at_others = graph.batch_unit == 1 and graph.free_batch and not second.questions
     if not at_others or [_shape(graph, ref, 1) for ref in graph.outputs] != [
         _shape(alone, ref, 1) for ref in alone.outputs
     ]:
@@ -133,8 +135,9 @@ def _from_some_on(first: Capture, second: Capture, batch: int, at: At, at_one: M
 def _tried(first: Capture, batch: int, at: At) -> Graph:
     """The graph of captures at several sizes: the batch is plain there, and what is asked of it is not
     seen."""
-    captures, batches = [first], [batch]
-    for size in (batch * times for times in TRIED):
+    captures, batches = [], []
+    # The first once more: what the net kept of its first run (a cache) is there in all of these.
+    for size in (batch, *(batch * times for times in TRIED)):
         try:
             captures.append(at(size))
             batches.append(size)
