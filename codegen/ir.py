@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy.typing as npt
 
@@ -21,9 +21,16 @@ from codegen.defects import Defect, demand
 SAYS_NOTHING = frozenset(["", "x", "y", "z", "h", "out", "output"])
 
 
+class SizeFollowsBatch(TypeError):
+    """A size that follows the batch stands where MXNet, or a rule, wants a number."""
+
+
 @dataclass(frozen=True)
 class Dim:
-    """A size that depends on the batch size N: coef * N + const, with coef != 0."""
+    """A size that depends on the batch size N: coef * N + const, with coef != 0.
+
+    It is no number: arithmetic with it raises SizeFollowsBatch.
+    """
 
     coef: Fraction
     const: Fraction = Fraction(0)
@@ -42,6 +49,16 @@ class Dim:
         return text
 
     __repr__ = __str__
+
+    if not TYPE_CHECKING:  # mypy refuses these by itself
+
+        def _no_number(self, *_others: Any) -> NoReturn:
+            raise SizeFollowsBatch(f"the size {self} follows the batch")
+
+        __index__ = __int__ = __float__ = __neg__ = _no_number
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __pow__ = __rpow__ = _no_number
+        __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _no_number
+        __lt__ = __le__ = __gt__ = __ge__ = _no_number
 
 
 Size: TypeAlias = "int | Dim"

@@ -68,7 +68,9 @@ class OpSpec:
     what the op gives, whatever it reads. `is_identity`: in inference the result is what the op reads.
     `is_new`: the result is no later state of one of the inputs, as a sum is of the first. `onednn` says what
     MXNet's oneDNN pass does with the op (codegen.passes.fusion): it `begins` a fused op, or is the `linear`
-    layer that begins one; it `joins` what it reads, by a sum of two (`sums`), or `joins_linear`.
+    layer that begins one; it `joins` what it reads, by a sum of two (`sums`), or `joins_linear`. An op that
+    is `alike` wants all its inputs in one dtype. One of `floats_only` refuses whole numbers, or cuts what it
+    gives of them off, and one with `no_float64` refuses float64.
     """
 
     attrs: dict[str, Any]
@@ -81,6 +83,9 @@ class OpSpec:
     is_new: bool = False
     onednn: frozenset[str] = frozenset()
     guessed_wrong: tuple[Shape, ...] = ()
+    alike: bool = False
+    floats_only: bool = False
+    no_float64: bool = False
 
     def makes_input(self, slot: str, shape: Shape) -> bool:
         """Whether MXNet makes an input of this shape by itself; not where it guesses another shape."""
@@ -111,10 +116,13 @@ def _op(
     is_new: bool = False,
     onednn: str = "",
     guessed_wrong: tuple[Shape, ...] = (),
+    dtypes: str = "",
     **attrs: Any,
 ) -> OpSpec:
     facts = (frozenset(always.split()), shape, tuple(automatic.split()), frozenset(auxiliary.split()))
-    return OpSpec(attrs, *facts, result_dtype, is_identity, is_new, frozenset(onednn.split()), guessed_wrong)
+    words = frozenset(onednn.split())
+    about = ("alike" in dtypes, "floats_only" in dtypes, "no_float64" in dtypes)
+    return OpSpec(attrs, *facts, result_dtype, is_identity, is_new, words, guessed_wrong, *about)
 
 
 def _plain(shape: ShapeOf, names: str, **facts: Any) -> dict[str, OpSpec]:
@@ -122,18 +130,17 @@ def _plain(shape: ShapeOf, names: str, **facts: Any) -> dict[str, OpSpec]:
     return {name: _op(shape, **facts) for name in names.split()}
 
 
+_WINDOWS: dict[str, Any] = {"kernel": REQUIRED, "stride": ONES, "dilate": ONES, "pad": ZEROS}
 _AXIS: dict[str, Any] = {"axis": None, "keepdims": False}
 OPS: dict[str, OpSpec] = {
     # Layers
     "Convolution": _op(
         convolved,
         "no_bias",
+        dtypes="alike floats_only",
         onednn="begins",
         automatic="weight bias",
-        kernel=REQUIRED,
-        stride=ONES,
-        dilate=ONES,
-        pad=ZEROS,
+        **_WINDOWS,
         num_filter=REQUIRED,
         num_group=1,
         no_bias=False,
@@ -141,11 +148,9 @@ OPS: dict[str, OpSpec] = {
     "Deconvolution": _op(
         deconvolved,
         "no_bias adj",
+        dtypes="alike floats_only",
         automatic="weight bias",
-        kernel=REQUIRED,
-        stride=ONES,
-        dilate=ONES,
-        pad=ZEROS,
+        **_WINDOWS,
         adj=ZEROS,
         num_filter=REQUIRED,
         num_group=1,
@@ -154,11 +159,9 @@ OPS: dict[str, OpSpec] = {
     "contrib.ModulatedDeformableConvolution": _op(
         convolved,
         "im2col_step no_bias",
+        dtypes="alike floats_only",
         automatic="weight bias",
-        kernel=REQUIRED,
-        stride=ONES,
-        dilate=ONES,
-        pad=ZEROS,
+        **_WINDOWS,
         num_filter=REQUIRED,
         num_group=1,
         num_deformable_group=1,
@@ -168,6 +171,7 @@ OPS: dict[str, OpSpec] = {
     "FullyConnected": _op(
         connected,
         "no_bias flatten",
+        dtypes="alike floats_only",
         onednn="linear",
         automatic="weight bias",
         num_hidden=REQUIRED,
@@ -177,6 +181,7 @@ OPS: dict[str, OpSpec] = {
     "BatchNorm": _op(
         same,
         "eps momentum fix_gamma",
+        dtypes="floats_only",
         onednn="begins joins",
         automatic="gamma beta moving_mean moving_var",
         auxiliary="moving_mean moving_var",
@@ -186,14 +191,17 @@ OPS: dict[str, OpSpec] = {
         use_global_stats=False,
         axis=1,
     ),
-    "LayerNorm": _op(same, "eps", automatic="gamma beta", axis=-1, eps=1e-5),
-    "GroupNorm": _op(same, "eps", num_groups=1, eps=1e-5),
-    "InstanceNorm": _op(same, "eps", automatic="gamma beta", eps=1e-3),
-    "L2Normalization": _op(same, "eps mode", eps=1e-10, mode="instance"),
-    "LRN": _op(same, "knorm alpha", nsize=REQUIRED, alpha=1e-4, beta=0.75, knorm=2),
+    "LayerNorm": _op(same, "eps", dtypes="floats_only", automatic="gamma beta", axis=-1, eps=1e-5),
+    "GroupNorm": _op(same, "eps", dtypes="floats_only", num_groups=1, eps=1e-5),
+    "InstanceNorm": _op(same, "eps", dtypes="floats_only no_float64", automatic="gamma beta", eps=1e-3),
+    "L2Normalization": _op(same, "eps mode", dtypes="floats_only", eps=1e-10, mode="instance"),
+    "LRN": _op(
+        same, "knorm alpha", dtypes="floats_only no_float64", nsize=REQUIRED, alpha=1e-4, beta=0.75, knorm=2
+    ),
     "Pooling": _op(
         pooled,
         "stride pooling_convention count_include_pad",
+        dtypes="floats_only",
         kernel=(),
         pool_type="max",
         global_pool=False,
@@ -203,17 +211,18 @@ OPS: dict[str, OpSpec] = {
         count_include_pad=None,
         p_value=None,
     ),
-    "contrib.AdaptiveAvgPooling2D": _op(pooled_to, output_size=REQUIRED),
-    "ROIPooling": _op(of_regions, pooled_size=REQUIRED, spatial_scale=REQUIRED),
+    "contrib.AdaptiveAvgPooling2D": _op(pooled_to, dtypes="floats_only", output_size=REQUIRED),
+    "ROIPooling": _op(of_regions, dtypes="alike floats_only", pooled_size=REQUIRED, spatial_scale=REQUIRED),
     "contrib.ROIAlign": _op(
         of_regions,
+        dtypes="alike floats_only",
         pooled_size=REQUIRED,
         spatial_scale=REQUIRED,
         sample_ratio=-1,
         position_sensitive=False,
         aligned=False,
     ),
-    "Dropout": _op(same, is_identity=True, p=0.5, mode="training", axes=()),
+    "Dropout": _op(same, dtypes="floats_only", is_identity=True, p=0.5, mode="training", axes=()),
     "Embedding": _op(
         embedded, is_new=True, automatic="weight", input_dim=REQUIRED, output_dim=REQUIRED, dtype="float32"
     ),
@@ -228,33 +237,32 @@ OPS: dict[str, OpSpec] = {
         state_outputs=False,
         projection_size=None,
     ),
-    "SoftmaxOutput": _op(
-        same,
-        automatic="label",
-    ),
+    "SoftmaxOutput": _op(same, automatic="label"),
     "CTCLoss": _op(
         unknown, "blank_label", use_data_lengths=False, use_label_lengths=False, blank_label="first"
     ),
     # Activations
-    "Activation": _op(same, onednn="joins joins_linear", act_type=REQUIRED),
+    "Activation": _op(same, dtypes="floats_only", onednn="joins joins_linear", act_type=REQUIRED),
     "LeakyReLU": _op(
         same,
         "act_type slope",
+        dtypes="floats_only",
         guessed_wrong=((1,),),
         onednn="joins joins_linear",
         automatic="gamma",
         act_type="leaky",
         slope=0.25,
     ),
-    "hard_sigmoid": _op(same, "alpha", alpha=0.2, beta=0.5),
-    "softmax": _op(same, axis=-1, temperature=None),
-    "log_softmax": _op(same, axis=-1, temperature=None),
+    "hard_sigmoid": _op(same, "alpha", dtypes="floats_only", alpha=0.2, beta=0.5),
+    "softmax": _op(same, dtypes="floats_only", axis=-1, temperature=None),
+    "log_softmax": _op(same, dtypes="floats_only", axis=-1, temperature=None),
     # Resizing
-    "Pad": _op(padded, mode=REQUIRED, pad_width=REQUIRED, constant_value=0),
-    "UpSampling": _op(unknown, scale=REQUIRED, sample_type=REQUIRED),
+    "Pad": _op(padded, dtypes="floats_only", mode=REQUIRED, pad_width=REQUIRED, constant_value=0),
+    "UpSampling": _op(unknown, dtypes="floats_only", scale=REQUIRED, sample_type=REQUIRED),
     "contrib.BilinearResize2D": _op(
         unknown,
         "align_corners",
+        dtypes="floats_only",
         height=1,
         width=1,
         scale_height=None,
@@ -263,31 +271,27 @@ OPS: dict[str, OpSpec] = {
         align_corners=True,
     ),
     "GridGenerator": _op(unknown, transform_type=REQUIRED, target_shape=(0, 0)),
-    "BilinearSampler": _op(
-        unknown,
-    ),
+    "BilinearSampler": _op(unknown, dtypes="floats_only"),
     "depth_to_space": _op(unknown, block_size=REQUIRED),
     "space_to_depth": _op(unknown, block_size=REQUIRED),
-    "im2col": _op(unknown, kernel=REQUIRED, stride=ONES, dilate=ONES, pad=ZEROS),
-    "col2im": _op(unknown, output_size=REQUIRED, kernel=REQUIRED, stride=ONES, dilate=ONES, pad=ZEROS),
+    "im2col": _op(unknown, dtypes="floats_only", **_WINDOWS),
+    "col2im": _op(unknown, dtypes="floats_only", output_size=REQUIRED, **_WINDOWS),
     # Shape
     "Reshape": _op(reshaped, shape=REQUIRED, reverse=False),
-    "Flatten": _op(
-        flattened,
-    ),
+    "Flatten": _op(flattened),
     "SwapAxis": _op(swapped, "dim1 dim2", dim1=0, dim2=0),  # of which torch has no default
     "transpose": _op(transposed, axes=REQUIRED),
     "expand_dims": _op(expanded, axis=REQUIRED),
     "squeeze": _op(squeezed, axis=None),
-    "Concat": _op(joined, "dim", is_new=True, dim=1),
-    "stack": _op(stacked, "axis", is_new=True, axis=0),
+    "Concat": _op(joined, "dim", dtypes="alike", is_new=True, dim=1),
+    "stack": _op(stacked, "axis", dtypes="alike", is_new=True, axis=0),
     "split": _op(unknown, num_outputs=REQUIRED, axis=1, squeeze_axis=False),
     "slice": _op(sliced, begin=REQUIRED, end=REQUIRED, step=()),
     "slice_axis": _op(cut, axis=REQUIRED, begin=REQUIRED, end=REQUIRED),
     "slice_like": _op(unknown, axes=()),
     "broadcast_axis": _op(spread_to, axis=REQUIRED, size=REQUIRED),
     "broadcast_to": _op(of_shape, shape=REQUIRED),
-    "broadcast_like": _op(spread_like, lhs_axes=None, rhs_axes=None),
+    "broadcast_like": _op(spread_like, dtypes="alike", lhs_axes=None, rhs_axes=None),
     "reshape_like": _op(like_second, lhs_begin=None, lhs_end=None, rhs_begin=None, rhs_end=None),
     "tile": _op(tiled, reps=REQUIRED),
     "repeat": _op(repeated, repeats=REQUIRED, axis=None),
@@ -296,12 +300,10 @@ OPS: dict[str, OpSpec] = {
     # Indexing
     "take": _op(taken, "mode", is_new=True, axis=0, mode="clip"),
     "pick": _op(picked, "mode", axis=-1, keepdims=False, mode="clip"),
-    "gather_nd": _op(
-        unknown,
-    ),
+    "gather_nd": _op(unknown),
     "scatter_nd": _op(unknown, shape=REQUIRED),
     "one_hot": _op(hot, depth=REQUIRED, on_value=1.0, off_value=0.0, dtype="float32"),
-    "where": _op(same),
+    "where": _op(same, dtypes="alike"),
     "topk": _op(unknown, "dtype", axis=-1, k=1, ret_typ="indices", is_ascend=False, dtype="float32"),
     "sort": _op(same, axis=-1, is_ascend=True),
     "argsort": _op(same, "dtype", axis=-1, is_ascend=True, dtype="float32"),
@@ -310,16 +312,18 @@ OPS: dict[str, OpSpec] = {
     "cumsum": _op(same, axis=None, dtype=None),
     # Reductions
     "sum": _op(reduced, **_AXIS),
-    "mean": _op(reduced, **_AXIS),
+    "mean": _op(reduced, dtypes="floats_only", **_AXIS),
     "prod": _op(reduced, **_AXIS),
     "max": _op(reduced, **_AXIS),
     "min": _op(reduced, **_AXIS),
-    "norm": _op(reduced, "ord", ord=2, axis=None, keepdims=False),
+    "norm": _op(reduced, "ord", dtypes="floats_only", ord=2, axis=None, keepdims=False),
     # Linear algebra
-    "dot": _op(dotted, transpose_a=False, transpose_b=False),
-    "batch_dot": _op(multiplied, transpose_a=False, transpose_b=False),
+    "dot": _op(dotted, dtypes="alike floats_only", transpose_a=False, transpose_b=False),
+    "batch_dot": _op(multiplied, dtypes="alike floats_only", transpose_a=False, transpose_b=False),
     "linalg.trsm": _op(unknown, "lower rightside", transpose=False, rightside=False, lower=True, alpha=1.0),
-    "linalg.gemm2": _op(multiplied, transpose_a=False, transpose_b=False, alpha=1.0, axis=-2),
+    "linalg.gemm2": _op(
+        multiplied, dtypes="alike floats_only", transpose_a=False, transpose_b=False, alpha=1.0, axis=-2
+    ),
     # Made in forward
     "zeros": _op(of_shape, shape=REQUIRED, dtype="float32"),
     "ones": _op(of_shape, shape=REQUIRED, dtype="float32"),
@@ -330,31 +334,38 @@ OPS: dict[str, OpSpec] = {
     # Elementwise
     "cast": _op(same, dtype=REQUIRED),
     "clip": _op(same, onednn="joins joins_linear", a_min=REQUIRED, a_max=REQUIRED),
-    "add_n": _op(same),
-    "smooth_l1": _op(same, scalar=REQUIRED),
+    "add_n": _op(same, dtypes="alike"),
+    "smooth_l1": _op(same, dtypes="floats_only", scalar=REQUIRED),
     # Without attributes
     "identity": _op(same, is_identity=True),
-    "elemwise_add": _op(same, onednn="joins sums"),
-    **_plain(same, "square sqrt exp abs", onednn="joins_linear"),
+    "elemwise_add": _op(same, dtypes="alike", onednn="joins sums"),
+    **_plain(same, "square abs", onednn="joins_linear"),
+    **_plain(same, "sqrt exp", onednn="joins_linear", dtypes="floats_only"),
+    **_plain(same, "BlockGrad logical_not relu sign ceil floor rint trunc negative"),
+    **_plain(same, "elemwise_sub elemwise_mul", dtypes="alike"),
+    **_plain(same, "elemwise_div", dtypes="alike floats_only"),
     **_plain(
         same,
-        "BlockGrad elemwise_sub elemwise_mul elemwise_div logical_not relu sigmoid tanh softsign "
-        "sign ceil floor rint trunc rsqrt cbrt rcbrt reciprocal expm1 log log2 log10 log1p sin cos "
+        "sigmoid tanh softsign rsqrt cbrt rcbrt reciprocal expm1 log log2 log10 log1p sin cos "
         "tan arcsin arccos arctan sinh cosh arcsinh arccosh arctanh erf erfinv gamma gammaln "
-        "degrees radians negative contrib.div_sqrt_dim linalg.inverse linalg.potrf",
+        "degrees radians contrib.div_sqrt_dim linalg.inverse linalg.potrf",
+        dtypes="floats_only",
     ),
     **_plain(
         broadcast,
-        "broadcast_add broadcast_sub broadcast_mul broadcast_div broadcast_power broadcast_mod "
-        "broadcast_maximum broadcast_minimum broadcast_hypot broadcast_equal broadcast_not_equal "
+        "broadcast_add broadcast_sub broadcast_mul broadcast_power broadcast_mod "
+        "broadcast_maximum broadcast_minimum broadcast_equal broadcast_not_equal "
         "broadcast_greater broadcast_greater_equal broadcast_lesser broadcast_lesser_equal "
         "broadcast_logical_and broadcast_logical_or broadcast_logical_xor",
+        dtypes="alike",
     ),
+    **_plain(broadcast, "broadcast_div broadcast_hypot", dtypes="alike floats_only"),
     **_plain(rank_of, "shape_array", result_dtype="int64"),
     **_plain(
         unknown,
         "linalg.det linalg.gelqf linalg.slogdet linalg.syevd khatri_rao linalg.extractdiag "
         "linalg.makediag",
+        dtypes="floats_only",
     ),
 }
 

@@ -66,6 +66,7 @@ def _numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
     import torch
 
     tensor = tensor.detach().cpu()
+    tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
     if tensor.dtype in {torch.bfloat16, torch.float16}:
         tensor = tensor.float()
     array: npt.NDArray[Any] = tensor.numpy()

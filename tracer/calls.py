@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from tracer.batch_symbol import holds_batch_size, plain
@@ -47,9 +48,29 @@ def call_of(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
     follows_batch = holds_batch_size((args, kwargs))
     if follows_batch:
         args, kwargs = plain(args), plain(kwargs)
+    with_arrays = any(True for _ in tensors_in((args, kwargs)))
+    args, kwargs = _without_numpy(args, with_arrays), _without_numpy(kwargs, with_arrays)
     if name in {"getitem", "setitem"}:
         args = (args[0], _as_tuple(args[1]), *args[2:])
     return Call(func, args, kwargs, name, follows_batch)
+
+
+def _without_numpy(value: Any, with_arrays: bool) -> Any:
+    """A value in which numpy's numbers are Python's and, `with_arrays`, its arrays are tensors.
+
+    What makes a tensor of an array (torch.from_numpy) is given the array itself.
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and with_arrays and value.dtype.kind in "biuf":
+        return torch.as_tensor(value)
+    if type(value) in {tuple, list}:
+        return type(value)(_without_numpy(v, with_arrays) for v in value)
+    if type(value) is dict:
+        return {k: _without_numpy(v, with_arrays) for k, v in value.items()}
+    if isinstance(value, slice):
+        return slice(*(_without_numpy(v, with_arrays) for v in (value.start, value.stop, value.step)))
+    return value
 
 
 def _as_tuple(index: Any) -> Any:
@@ -71,6 +92,11 @@ def mask_of(part: Any) -> torch.Tensor | None:
 def made_anew(call: Call) -> Call:
     """`x.new_zeros(size)` as torch.zeros: of `x` it takes the dtype alone, and so it may be a constant."""
     like, *given = call.args
+    if is_copy(call):
+        copied = _copied(like, given[0] if given else call.kwargs["data"], call.kwargs.get("dtype"))
+        return replace(copied, follows_batch=call.follows_batch)
+    if call.name == "new" and not given:
+        given = [(0,)]
     if call.name != "new_full" and given and isinstance(given[0], int):
         given = [tuple(given)]  # new_zeros(2, 3)
     dtype = call.kwargs.get("dtype")
@@ -78,6 +104,21 @@ def made_anew(call: Call) -> Call:
     kept["dtype"] = like.dtype if dtype is None else dtype
     func = NEW[call.name]
     return replace(call, func=func, args=tuple(given), kwargs=kept, name=func.__name__)
+
+
+def is_copy(call: Call) -> bool:
+    """Whether a call makes a tensor of given values: new_tensor, and the old `x.new([1.0])`."""
+    if call.name == "new":
+        given = call.args[1] if len(call.args) > 1 else None
+        return isinstance(given, list | tuple | torch.Tensor) and not isinstance(given, torch.Size)
+    return call.name == "new_tensor"
+
+
+def _copied(like: torch.Tensor, data: Any, dtype: torch.dtype | None) -> Call:
+    kept: dict[str, Any] = {"dtype": like.dtype if dtype is None else dtype}
+    if isinstance(data, torch.Tensor):
+        return Call(torch.Tensor.to, (data,), {**kept, "copy": True}, "to")
+    return Call(torch.tensor, (data,), kept, "tensor")
 
 
 def tensors_in(value: Any) -> Iterator[torch.Tensor]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ ALIASES = {
     "invert": "bitwise_not",
     "less": "lt",
     "less_equal": "le",
+    "linalg_matmul": "matmul",
     "lshift": "bitwise_left_shift",
     "mod": "remainder",
     "moveaxis": "movedim",
@@ -95,6 +97,8 @@ ALIASES = {
     "subtract": "sub",
     "swapaxes": "transpose",
     "swapdims": "transpose",
+    "_sparse_addmm": "addmm",
+    "_sparse_mm": "mm",
     "true_divide": "div",
     "truediv": "div",
     "xor": "bitwise_xor",
@@ -219,7 +223,20 @@ def call_arguments(
         raw = getattr(func, "__name__", name)
         raw = raw.partition(".")[0] if isinstance(func, torch._ops.OpOverload) else raw
         bound = _bind_schema(raw, name, args, kwargs)
-    return {_argument_name(name, k): v for k, v in bound.items() if k not in STORAGE}
+    names = _names_of_alias(getattr(func, "__name__", name), name)
+    return {_argument_name(name, names.get(k, k)): v for k, v in bound.items() if k not in STORAGE}
+
+
+@functools.cache
+def _names_of_alias(raw: str, name: str) -> dict[str, str]:
+    """The other names that arguments at the same places have under an op's canonical name: det's `self`."""
+    if raw.strip("_") == name:
+        return {}
+    for own, canonical in itertools.product(_schemas(raw), _schemas(name)):
+        known = {a.name for a in canonical}
+        pairs = zip(own, canonical, strict=False)
+        return {a.name: c.name for a, c in pairs if a.name not in known and a.kind == c.kind}
+    return {}
 
 
 def _argument_name(op: str, name: str) -> str:

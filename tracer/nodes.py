@@ -160,7 +160,7 @@ class Nodes:
         self.tie(node, [tensor], is_given=True)
         if not isinstance(tensor, nn.Parameter | FakeTensor):
             node.meta["traced"] = False
-            node.meta["value"] = [tensor.detach()]
+            node.meta["value"] = [_dense(tensor)]
         return node
 
     def _constant_node(self, tensor: torch.Tensor) -> fx.Node:
@@ -195,10 +195,10 @@ class Nodes:
     def describe(self, node: fx.Node, outs: Sequence[torch.Tensor], traced: bool) -> None:
         """Note what a node gives."""
         node.meta["types"] = tuple((tuple(o.shape), str(o.dtype).removeprefix("torch.")) for o in outs)
-        node.meta["strides"] = tuple(o.stride() for o in outs)
+        node.meta["strides"] = tuple(o.stride() if o.layout is torch.strided else () for o in outs)
         node.meta["traced"] = traced
         if not traced:
-            node.meta["value"] = [o.detach().clone() for o in outs]
+            node.meta["value"] = [_dense(o).clone() for o in outs]
         if self._keep_values:
             self.values[node.name] = [o.detach().clone() for o in outs]
 
@@ -215,6 +215,12 @@ class Nodes:
         if "value" in node.meta:
             output.meta["value"] = [node.meta["value"][index]]
         return output
+
+
+def _dense(tensor: torch.Tensor) -> torch.Tensor:
+    """The values of a tensor, which may be stored as a sparse one."""
+    values = tensor.detach()
+    return values if values.layout is torch.strided else values.to_dense()
 
 
 def _getitem(value: Any, index: int) -> Any:

@@ -20,6 +20,7 @@ _NMS = (
 WAYS_OUT = {
     "nms()": _NMS,
     "batched_nms()": _NMS,
+    "array()": "use torch's functions, and make numpy's arrays tensors: torch.as_tensor(array)",
     "pack_padded_sequence()": (
         "call the layer on the padded sequences: all of one length, or with a mask after it"
     ),
@@ -42,6 +43,7 @@ NEW: Mapping[str, Callable[..., Any]] = {
     "new_ones": torch.ones,
     "new_empty": torch.zeros,
     "new_full": torch.full,
+    "new": torch.zeros,
 }
 # Results in Python, or with a shape, that depend on the values of a tensor: one graph cannot hold them.
 DATA_DEPENDENT = frozenset(

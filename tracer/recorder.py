@@ -24,7 +24,7 @@ from codegen.problems import Problem
 from codegen.refusals import RANDOM
 from tracer.batch_sizes import Mismatch
 from tracer.batch_symbol import Question, Questions, in_symbols
-from tracer.calls import Call, call_of, made_anew, mask_of, tensors_in
+from tracer.calls import Call, call_of, is_copy, made_anew, mask_of, tensors_in
 from tracer.canonical import CASTS
 from tracer.changes import changes, state_of
 from tracer.frames import Frames, is_library
@@ -213,7 +213,9 @@ class Recorder(TorchFunctionMode):
             call = replace(call, follows_batch=True)
         if call.name == "getitem":
             call = replace(call, args=(call.args[0], self._without_masks(call.args[1])))
-        if call.name in NEW and not any(self._nodes.is_traced(t) for t in call.tensors()[1:]):
+        if is_copy(call) or (
+            call.name in NEW and not any(self._nodes.is_traced(t) for t in call.tensors()[1:])
+        ):
             call = made_anew(call)
         if call.name in DATA_DEPENDENT and any(self._nodes.is_traced(t) for t in call.tensors()):
             raise self._data_dependent(call.name, None)

@@ -24,11 +24,6 @@ from tracer.known_values import array_of, block_of, buffers_of, constant_of, key
 from tracer.recorder import Capture
 from tracer.statements import Statement, statement_at
 
-# Ops whose arguments after the first are numbers, which torch also takes as tensors of one number.
-TAKE_SIZES = frozenset(
-    "as_strided broadcast_to expand flatten narrow new_empty new_full new_ones new_zeros repeat reshape "
-    "select tile unflatten unfold view".split()
-)
 # What they give hangs on how their input lies in memory.
 READ_STRIDES = frozenset(["as_strided", "resize", "resize_as"])
 
@@ -239,19 +234,31 @@ class _Builder:
     def _arguments(self, node: fx.Node) -> tuple[tuple[str, Any], ...]:
         alike, source = self._together[node], node.meta["source"]
         name = op_name(node.target) if callable(node.target) else ""
-        sized = name in TAKE_SIZES
-        args = self._merger.merged([(*n.args[:1], *_numbers(n.args[1:], sized)) for n in alike], source)
-        given = [{k: _numbers(v, sized and k != "input") for k, v in n.kwargs.items()} for n in alike]
-        kwargs = self._merger.merged(given, source)
-        try:
-            bound = call_arguments(node.target, args, kwargs)  # type: ignore[arg-type]
-        except TypeError:
+        bound = self._bound(alike, source, False) or self._bound(alike, source, True)
+        if bound is None:
+            args, kwargs = self._given(alike, source, False)
             named = {k: v for k, v in kwargs.items() if k not in STORAGE}
             bound = {f"arg{i}": a for i, a in enumerate(args)} | named
         if name in READ_STRIDES:
             strides = [n.all_input_nodes[0].meta["strides"][0] for n in alike]
             bound["input_stride"] = self._merger.merged(strides, source)
         return tuple(bound.items())
+
+    def _given(self, alike: Sequence[fx.Node], source: Source, as_numbers: bool) -> tuple[Any, Any]:
+        args = [(*n.args[:1], *_numbers(n.args[1:], as_numbers)) for n in alike]
+        kwargs = [{k: _numbers(v, as_numbers and k != "input") for k, v in n.kwargs.items()} for n in alike]
+        return self._merger.merged(args, source), self._merger.merged(kwargs, source)
+
+    def _bound(self, alike: Sequence[fx.Node], source: Source, as_numbers: bool) -> dict[str, Any] | None:
+        """The arguments by name; None where they fit no signature.
+
+        torch takes a tensor of one whole number where a signature wants a number: `as_numbers`.
+        """
+        args, kwargs = self._given(alike, source, as_numbers)
+        try:
+            return call_arguments(alike[0].target, args, kwargs)  # type: ignore[arg-type]
+        except TypeError:
+            return None
 
     def _types(self, node: fx.Node) -> tuple[TensorType, ...]:
         merged, source = [], node.meta["source"]
@@ -313,7 +320,7 @@ def _type_of(tensor: torch.Tensor) -> TensorType:
 def _numbers(value: Any, sized: bool) -> Any:
     """Tensors of one known whole number as that number: in slices, and everywhere where `sized`."""
     if isinstance(value, fx.Node):
-        known = sized and not value.meta["traced"] and "item" not in value.meta
+        known = sized and not value.meta["traced"]
         if known and value.meta["types"][0] in (((), "int64"), ((), "int32")):
             return int(value.meta["value"][0])
         return value

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy.typing as npt
 
+from codegen.builder.dtypes import dtypes_for, holds
 from codegen.builder.leaves import Leaves
 from codegen.builder.neighbours import Neighbours, neighbours_of
 from codegen.builder.value import FREE_BATCH, Refused, Value
 from codegen.draft import DraftCall, DraftOperand, OfAll, OfRule
 from codegen.ir import Dim, Graph, Node, Shape, TensorType
-from codegen.mxnet_ops import OPS, REQUIRED, written_attrs
+from codegen.mxnet_ops import OPS, REQUIRED, spec_of, written_attrs
 from codegen.program import Out
 
 
@@ -86,6 +87,9 @@ class Builder:
         >>> converted(lambda x: x * 0.5, (2, 3))
         return named(x * 0.5, name="mul")
         """
+        number = int(number) if isinstance(number, bool) else number
+        if not holds(value.dtype, number):
+            value = self.cast(value, "float64")  # MXNet would cut the number off
         return self._call(expression, (value,), hint, (gives or value.shape,), {"c": number}, "")[0]
 
     def cast(self, value: Value, dtype: str, hint: str = "cast") -> Value:
@@ -154,11 +158,13 @@ class Builder:
         for value in inputs:
             given += [(None, value)] if isinstance(value, Value) else [(None, v) for v in value]
         given += [(k, v) for k, v in attrs.items() if isinstance(v, Value)]
-        required = OPS[op].attrs if op in OPS else {}
+        dtypes = dtypes_for(op, [value for _, value in given])
+        given = [(slot, self.cast(v, d)) for (slot, v), d in zip(given, dtypes, strict=True)]
+        defaults = OPS[op].attrs if op in OPS else {}
         plain = {
-            k: v
+            k: _plain(v, defaults.get(k))
             for k, v in attrs.items()
-            if not isinstance(v, Value) and (v is not None or required.get(k) is REQUIRED)
+            if not isinstance(v, Value) and (v is not None or defaults.get(k) is REQUIRED)
         }
         if any(_holds_dim(v) for v in plain.values()):
             raise self.refuse_batch(f"{self.node.op}() with a number that follows the batch")
@@ -171,8 +177,10 @@ class Builder:
                 op, operands, written_attrs(op, plain), len(shapes), self.node.name, hint, shapes, comment
             )
         )
-        dtype = _result_dtype(op, plain, given[0][1].dtype if given else "float32")
-        return [Value(Out(index, i), shape, dtype) for i, shape in enumerate(shapes)]
+        first = given[0][1].dtype if given else "float32"
+        dtypes = _result_dtypes(op, plain, first, len(shapes))
+        outputs = zip(shapes, dtypes, strict=True)
+        return [Value(Out(index, i), shape, dtype) for i, (shape, dtype) in enumerate(outputs)]
 
     def _operand(self, op: str, value: Value, slot: str | None) -> DraftOperand:
         if value.operand is not None:
@@ -186,6 +194,14 @@ def _holds_dim(value: Any) -> bool:
     return isinstance(value, Dim) or (isinstance(value, tuple) and any(isinstance(v, Dim) for v in value))
 
 
+def _plain(attr: Any, default: Any) -> Any:
+    """An attribute as MXNet reads it: a number, where torch also takes True and False."""
+    if isinstance(attr, tuple):
+        return tuple(_plain(a, default) for a in attr)
+    is_number = default is REQUIRED or (isinstance(default, int | float) and not isinstance(default, bool))
+    return int(attr) if isinstance(attr, bool) and is_number else attr
+
+
 def _result_shape(op: str, attrs: Mapping[str, Any], inputs: Sequence[Shape | None]) -> Shape | None:
     """The shape that an op gives, as far as its table entry tells it."""
     known = [shape for shape in inputs if shape is not None]
@@ -194,7 +210,13 @@ def _result_shape(op: str, attrs: Mapping[str, Any], inputs: Sequence[Shape | No
     return OPS[op].shape(known, {**OPS[op].attrs, **attrs})
 
 
-def _result_dtype(op: str, attrs: Mapping[str, Any], first: str) -> str:
-    """The dtype that an op gives: its own, what its `dtype` asks for, or its first input's."""
-    own = OPS[op].result_dtype if op in OPS else ""
-    return own or str(attrs.get("dtype") or first)
+def _result_dtypes(op: str, attrs: Mapping[str, Any], first: str, count: int) -> list[str]:
+    """The dtype of each output: the op's own, what its `dtype` asks for, or its first input's.
+
+    topk gives values of its input's dtype, and places of the one that is asked for.
+    """
+    spec = spec_of(op)
+    asked = str(attrs.get("dtype") or spec.attrs.get("dtype") or "")
+    if op == "topk" and attrs.get("ret_typ") in {"value", "both"}:
+        return [first, asked][:count]
+    return [spec.result_dtype or asked or first] * count

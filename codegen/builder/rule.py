@@ -11,10 +11,13 @@ that is not at torch's default does not bind, and the op is refused: none can be
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from codegen.builder.value import Value
 
 Rule = Callable[..., Any]
 _R = TypeVar("_R", bound=Rule)
@@ -43,6 +46,17 @@ class RuleEntry:
         if any(p.kind is p.VAR_KEYWORD for p in self.signature.parameters.values()):
             return []
         return [name for name in arguments if name not in names]
+
+    @functools.cached_property
+    def numbers(self) -> frozenset[str]:
+        """The arguments that the rule takes as numbers, never as tensors."""
+        hints = get_type_hints(self.rule)
+        names = self.signature.parameters
+        return frozenset(name for name in names if not _may_be_tensor(hints.get(name, Any)))
+
+
+def _may_be_tensor(hint: Any) -> bool:
+    return hint in {Any, Value} or any(_may_be_tensor(part) for part in get_args(hint))
 
 
 def lowers(

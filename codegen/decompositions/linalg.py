@@ -31,6 +31,11 @@ def none_of(input: Tensor) -> Tensor:
     return torch.zeros_like(input.sum((-2, -1)), dtype=torch.int32)
 
 
+@decomposes("chain_matmul")
+def chain_matmul(matrices: Sequence[Tensor]) -> Tensor:
+    return torch.linalg.multi_dot(list(matrices))
+
+
 @decomposes("logdet")
 def logdet(input: Tensor) -> Tensor:
     sign, logarithm = torch.linalg.slogdet(input)

@@ -242,10 +242,14 @@ def isreal(input: Tensor) -> Tensor:
     return torch.ones_like(input, dtype=torch.bool)
 
 
-@decomposes("linalg_vander", "vander")
-def vander(x: Any = None, N: int | None = None, input: Any = None, increasing: bool = True) -> Tensor:
-    line = x if x is not None else input
-    line = line.reshape(1) if line.dim() == 0 else line
+@decomposes("linalg_vander")
+def linalg_vander(input: Tensor, N: int | None = None) -> Tensor:
+    return vander(input, N, increasing=True)
+
+
+@decomposes("vander")
+def vander(input: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
+    line = input.reshape(1) if input.dim() == 0 else input
     count = line.shape[-1] if N is None else N
     steps = [torch.ones_like(line)]
     for _ in range(count - 1):

@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from codegen.decompositions import NotWritten, decomposes
+from codegen.decompositions import NotWritten, decomposes, op
 
 Tensor = torch.Tensor
 
 
-@decomposes("fft_irfft", transform=torch.fft.irfft)
-@decomposes("fft_hfft", transform=torch.fft.hfft)
+@decomposes("fft_irfft", transform=op(torch.fft.irfft))
+@decomposes("fft_hfft", transform=op(torch.fft.hfft))
 def along_one_axis(
     input: Tensor,
     n: int | None = None,
@@ -26,8 +26,8 @@ def along_one_axis(
     return _mapped(input, [dim], lambda x, axes: transform(x, n, axes[0], norm))
 
 
-@decomposes("fft_irfft2", transform=torch.fft.irfft2)
-@decomposes("fft_hfft2", transform=torch.fft.hfft2)
+@decomposes("fft_irfft2", transform=op(torch.fft.irfft2))
+@decomposes("fft_hfft2", transform=op(torch.fft.hfft2))
 def along_two_axes(
     input: Tensor,
     s: Any = None,
@@ -39,8 +39,8 @@ def along_two_axes(
     return along_axes(input, s, dim, norm, transform=transform)
 
 
-@decomposes("fft_irfftn", transform=torch.fft.irfftn)
-@decomposes("fft_hfftn", transform=torch.fft.hfftn)
+@decomposes("fft_irfftn", transform=op(torch.fft.irfftn))
+@decomposes("fft_hfftn", transform=op(torch.fft.hfftn))
 def along_axes(
     input: Tensor,
     s: Any = None,

@@ -28,7 +28,8 @@ def product(b: Builder, left: Value, right: Value, hint: str = "") -> Value:
     x = mx.sym.broadcast_axis(x, axis=(1,), size=(5,), name="matmul_lhs")
     return mx.sym.linalg.gemm2(x, y, name="matmul")
     """
-    dtype = b.out.dtype if b.out.dtype == "float64" else "float32"
+    # Whole numbers are multiplied in float64, which holds them up to 2^53.
+    dtype = "float32" if b.out.dtype in {"float32", "float16", "bfloat16"} else "float64"
     left, right = b.cast(left, dtype), b.cast(right, dtype)
     if left.sizes[-1] == 0:
         return sum_of_nothing(b, left, right, dtype)

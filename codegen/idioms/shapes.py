@@ -12,6 +12,9 @@ from codegen.idioms.around import like_batch
 from codegen.ir import Dim, Shape, Size, elements_in
 from codegen.reshape_codes import simple
 
+# That MXNet's transpose takes.
+MOST_AXES = 6
+
 
 def take(b: Builder, x: Value, index: Value, axis: int, hint: str = "") -> Value:
     """Places along an axis.
@@ -139,12 +142,46 @@ def swapped_axes(b: Builder, input: Value, dim0: int, dim1: int, hint: str = "")
     return b.op("SwapAxis", input, dim1=first, dim2=second, hint=hint)
 
 
-def permuted(b: Builder, input: Value, dims: Sequence[int]) -> Value:
-    """`input` with its axes in the order `dims`."""
+def permuted(b: Builder, input: Value, dims: Sequence[int], hint: str = "") -> Value:
+    """Axes in another order.
+
+    `input` with its axes in the order `dims`.
+
+    torch: permutes any number of axes.
+    MXNet: transpose takes six axes at most.
+    We write: axes that stay side by side joined before it and parted after it, where there are more.
+    Source: torch.permute; mx.sym.transpose, whose error says so.
+
+    >>> converted(lambda x: x.permute(0, 1, 2, 3, 6, 5, 4), (1, 2, 2, 2, 3, 4, 5))
+    x = mx.sym.Reshape(x, shape=(-1, 3, 4, 5), name="permute_joined")
+    x = mx.sym.transpose(x, axes=(0, 3, 2, 1), name="permute_permuted")
+    return mx.sym.Reshape(x, shape=(-1, 2, 2, 2, 5, 4, 3), name="permute")
+    """
     axes = tuple(d % input.rank for d in dims)
     if axes == tuple(range(input.rank)):
         return input
-    return b.op("transpose", input, axes=axes)
+    if input.rank <= MOST_AXES:
+        return b.op("transpose", input, axes=axes, hint=hint)
+    runs = _runs(axes)
+    order = sorted(run[0] for run in runs)
+    sizes = [elements_in([input.sizes[a] for a in run]) for run in sorted(runs)]
+    known = tuple(size for size in sizes if size is not None)
+    if len(runs) > MOST_AXES or len(known) < len(runs):
+        raise b.refuse(f"{b.node.op}() of {input.rank} axes: MXNet's transpose takes {MOST_AXES}")
+    joined = reshape_to(b, input, known, hint="joined")
+    moved = b.op("transpose", joined, axes=tuple(order.index(run[0]) for run in runs), hint="permuted")
+    return reshape_to(b, moved, tuple(input.sizes[a] for a in axes), hint=hint)
+
+
+def _runs(axes: Sequence[int]) -> list[list[int]]:
+    """The axes in their new order, those together that stay side by side."""
+    runs: list[list[int]] = []
+    for axis in axes:
+        if runs and runs[-1][-1] + 1 == axis:
+            runs[-1].append(axis)
+        else:
+            runs.append([axis])
+    return runs
 
 
 def broadcast(left: Shape, right: Shape) -> Shape:

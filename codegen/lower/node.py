@@ -13,7 +13,7 @@ from codegen.builder.rule import RuleEntry
 from codegen.builder.value import EMPTY, MX_DTYPES, Refused, Value, stored_dtype
 from codegen.defects import Defect, demand
 from codegen.draft import Unnamed
-from codegen.ir import LEAVES, Dim, Node, Ref, Shape, TensorType
+from codegen.ir import LEAVES, Dim, Node, Ref, Shape, SizeFollowsBatch, TensorType
 from codegen.program import Out
 from codegen.refusals import RANDOM, way_out
 
@@ -36,7 +36,10 @@ def lower_node(b: Builder, node: Node, rules: Mapping[str, RuleEntry]) -> None:
     if all(0 in kind.shape for kind in node.outputs):
         _give(b, [_empty(kind) for kind in node.outputs])
         return
-    results = _called(b, node, entry)
+    try:
+        results = _called(b, node, entry)
+    except SizeFollowsBatch as error:
+        raise b.refuse_batch(f"{node.op}() computed with a number: {error}") from None
     demand(len(results) == len(node.outputs), f"the rule of {node.op} gives {len(results)} outputs")
     finished = [_finished(b, v, kind, entry) for v, kind in zip(results, node.outputs, strict=True)]
     _give(b, finished)
@@ -124,12 +127,53 @@ def _called(b: Builder, node: Node, entry: RuleEntry) -> list[Value]:
         raise Refused(f"{node.op}() with {shown}", code="unsupported-argument")
     for key in entry.ignores:
         arguments.pop(key, None)
+    arguments = {key: _as_numbers(node, entry, key, value) for key, value in arguments.items()}
+    if _computes_in_floats(b, node):
+        dtype = stored_dtype(node.outputs[0].dtype)
+        arguments = {key: _as_floats(b, value, dtype) for key, value in arguments.items()}
     try:
         bound = entry.signature.bind(b, **arguments, **entry.constants)
     except TypeError as error:
         raise Refused(f"{node.op}() called in a form that no rule reads ({error})") from None
     result = entry.rule(*bound.args, **bound.kwargs)
     return [result] if isinstance(result, Value) else list(result)
+
+
+def _as_numbers(node: Node, entry: RuleEntry, key: str, argument: Any) -> Any:
+    """An argument that the rule takes as numbers: torch also takes tensors of one number."""
+    if isinstance(argument, tuple):
+        return tuple(_as_numbers(node, entry, key, a) for a in argument)
+    if not isinstance(argument, Value) or key not in entry.numbers:
+        return argument
+    if argument.const is None or argument.const.size != 1:
+        way = "give it as a number, or compute with the tensor"
+        raise Refused(f"{node.op}() with {key} as a tensor, which is computed", way)
+    return argument.const.item()
+
+
+def _computes_in_floats(b: Builder, node: Node) -> bool:
+    """Whether a float is computed of whole numbers or bools alone."""
+    dtypes = [b.graph.type_of(ref).dtype for ref in node.refs()]
+    return "float" in node.outputs[0].dtype and not any("float" in d or "complex" in d for d in dtypes)
+
+
+def _as_floats(b: Builder, argument: Any, dtype: str) -> Any:
+    """Functions of whole numbers.
+
+    torch: a function such as the sigmoid casts whole numbers and bools to floats.
+    MXNet: Activation, and others, refuse whole numbers, or compute in them.
+    We write: a cast before the op.
+    Source: torch.sigmoid; mx.sym.Activation, whose error says so.
+
+    >>> converted(lambda x: torch.sigmoid(x), Ints((1, 4)))
+    x = mx.sym.cast(x, dtype="float32", name="sigmoid_cast")
+    return mx.sym.Activation(x, act_type="sigmoid", name="sigmoid")
+    """
+    if isinstance(argument, tuple):
+        return tuple(_as_floats(b, a, dtype) for a in argument)
+    if not isinstance(argument, Value) or argument.dtype.startswith("float"):
+        return argument
+    return b.cast(argument, dtype)
 
 
 def _finished(b: Builder, value: Value, kind: TensorType, entry: RuleEntry) -> Value:

@@ -48,7 +48,7 @@ def _normal(shape: Any, generator: torch.Generator, scale: float) -> torch.Tenso
 
 def _randomise(parameter: torch.Tensor, generator: torch.Generator) -> None:
     """Give a parameter of one value (zeros, ones, a layer scale of 1e-6) random ones."""
-    if not parameter.is_floating_point() or not parameter.numel():
+    if not parameter.is_floating_point() or not parameter.numel() or parameter.is_sparse:
         return
     first = float(parameter.reshape(-1)[0])
     if not bool((parameter == first).all()):

@@ -36,7 +36,9 @@ def embedding_bag(
         input, offsets = _in_rows(b, input, step, "bags"), None
         per_sample_weights = _in_rows(b, per_sample_weights, step, "shares") if per_sample_weights else None
     count, width = weight.sizes
-    rows = b.op("Embedding", input, weight=weight, input_dim=count, output_dim=width, hint="rows")
+    rows = b.op(
+        "Embedding", input, weight=weight, input_dim=count, output_dim=width, dtype=weight.dtype, hint="rows"
+    )
     if max_norm is not None:
         rows = bounded_rows(b, rows, max_norm, norm_type)
     shares = _shares(b, input, offsets, include_last_offset, padding_idx, count)
@@ -133,8 +135,7 @@ def _members(b: Builder, input: Value, offsets: Value, last: bool) -> Value:
     axes = mx.sym.expand_dims(rows, axis=0, name="embedding_bag_rows_axes")
     i_ = mx.sym.expand_dims(i_, axis=2, name="embedding_bag_belongs")
     kept = mx.sym.broadcast_mul(axes, i_, name="embedding_bag_kept")
-    bag = mx.sym.sum(kept, axis=1, name="embedding_bag")
-    return mx.sym.cast(bag, dtype="float32", name="embedding_bag_cast2")
+    return mx.sym.sum(kept, axis=1, name="embedding_bag")
     """
     like = b.cast(input, "float32")
     count = b.op("contrib.arange_like", like, axis=0, hint="places")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -13,7 +15,7 @@ from codegen.builder.value import Value
 from codegen.defects import of_kind
 from codegen.idioms.around import like_batch
 from codegen.idioms.elementwise import Operand, batch_number, binary, made, made_dtype, number_of
-from codegen.idioms.shapes import spread
+from codegen.idioms.shapes import reshape_to, spread
 from codegen.ir import Dim, Size
 
 
@@ -95,12 +97,37 @@ def copy(b: Builder, src: Value) -> Value:
     return spread(b, b.cast(src, made_dtype(b)), b.out.shape or (1,), "copy")
 
 
+def _items(data: Any) -> Iterator[Any]:
+    if not isinstance(data, tuple):
+        yield data
+        return
+    for item in data:
+        yield from _items(item)
+
+
+def _joined(b: Builder, items: Sequence[Any]) -> Value:
+    """A tensor of numbers and of tensors of one number."""
+    dtype = made_dtype(b)
+    lines = []
+    for i, item in enumerate(items):
+        value = batch_number(b, item, dtype) if isinstance(item, Dim) else item
+        if not isinstance(value, Value):
+            value = b.constant(np.asarray([value], dtype), f"number{i}")
+        if value.rank > 1 or value.sizes not in {(), (1,)}:
+            raise b.refuse(f"{b.node.op}() of tensors of several numbers", "use torch.stack()")
+        lines.append(replace(b.cast(value, dtype), shape=(1,)))
+    whole = b.op("Concat", lines, dim=0, hint="" if len(b.out.shape) == 1 else "line")
+    return reshape_to(b, whole, b.out.shape)
+
+
 @lowers("tensor", "as_tensor", "scalar_tensor", ignores=("dtype",))
 def tensor(b: Builder, t: Any = None, data: Any = None, s: Any = None) -> Value:
     """A tensor of numbers, of which some follow the batch."""
     data = next(v for v in (t, data, s) if v is not None)  # torch's name differs by op
     if isinstance(data, Value):
         return b.cast(data, made_dtype(b))
+    if any(isinstance(item, Value) for item in _items(data)):
+        return _joined(b, list(_items(data)))
 
     def part(item: Any, of: Any) -> Any:
         return [part(i, of) for i in item] if isinstance(item, tuple) else of(item)

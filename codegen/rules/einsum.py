@@ -106,7 +106,7 @@ def _matrix(
     order = [labels.index(c) for group in groups for c in group]
     moved = x
     if order != list(range(x.rank)):
-        moved = b.op("transpose", x, axes=tuple(order), hint=f"{hint}_axes")
+        moved = permuted(b, x, order, hint=f"{hint}_axes")
     lead: Shape = tuple(sizes[c] for c in groups[0])
     flat = []
     for group in groups[1:]:

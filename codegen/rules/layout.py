@@ -112,7 +112,16 @@ def movedim(
     return permuted(b, input, [target[i] if i in target else next(rest) for i in range(input.rank)])
 
 
+# A sparse tensor is its values.
 @lowers("alias", "contiguous", "clone", "detach", "data", "to")
+@lowers(
+    "to_sparse",
+    "to_sparse_csr",
+    "to_sparse_csc",
+    "to_dense",
+    "coalesce",
+    ignores=("sparse_dim", "dense_dim", "masked_grad"),
+)
 def identity(b: Builder, input: Value) -> Value:
     if b.out.dtype == "bool" and not input.is_bool:
         return as_bool(b, input)
@@ -182,8 +191,30 @@ def repeat(b: Builder, input: Value, repeats: Sequence[Size] = (), dims: Sequenc
             if size != 1:
                 whole = Dim(count.coef * size, count.const * size)
                 input = reshape_to(b, input, (*before, whole, *after), hint="rows")
-    numbers = tuple(1 if isinstance(c, Dim) else c for c in counts)
-    return input if set(numbers) <= {1} else b.op("tile", input, reps=numbers)
+    return _tiled(b, input, tuple(1 if isinstance(c, Dim) else c for c in counts))
+
+
+def _tiled(b: Builder, x: Value, counts: Sequence[int]) -> Value:
+    """A tensor repeated along its axes.
+
+    torch: repeat takes any number of axes.
+    MXNet: tile takes two axes that are repeated, or more of one place each: "Too many reduction axes".
+    We write: a tile for each two axes.
+    Source: torch.Tensor.repeat; mx.sym.tile, measured.
+
+    >>> converted(lambda x: x.repeat(1, 2, 2, 2), (1, 3, 2, 2))
+    x = mx.sym.tile(x, reps=(1, 2, 2, 1), name="repeat_tiled")
+    return mx.sym.tile(x, reps=(1, 1, 1, 2), name="repeat")
+    """
+    repeated = [axis for axis, count in enumerate(counts) if count != 1]
+    if not repeated:
+        return x
+    together = repeated if all(x.sizes[axis] == 1 for axis in repeated) else repeated[:2]
+    first = tuple(count if axis in together else 1 for axis, count in enumerate(counts))
+    if len(together) == len(repeated):
+        return b.op("tile", x, reps=first)
+    rest = tuple(1 if axis in together else count for axis, count in enumerate(counts))
+    return _tiled(b, b.op("tile", x, reps=first, hint="tiled"), rest)
 
 
 # `output_size` is a hint that saves torch a look at the values.

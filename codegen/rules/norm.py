@@ -308,7 +308,7 @@ def local_response_norm(
 
 def _response_by_pooling(b: Builder, x: Value, size: int, alpha: float, beta: float, k: float) -> Value:
     batch, channels = x.sizes[:2]
-    rest: Size = 1
+    rest = 1
     for s in x.sizes[2:]:
         if isinstance(s, Dim):
             raise b.refuse("local_response_norm() where a size other than the first follows the batch")

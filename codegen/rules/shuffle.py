@@ -7,7 +7,7 @@ from dataclasses import replace
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value, fixed
-from codegen.idioms.shapes import divided, reshape_to
+from codegen.idioms.shapes import divided, permuted, reshape_to
 from codegen.idioms.windows import Sizes, each
 
 
@@ -32,7 +32,7 @@ def pixel_shuffle(b: Builder, input: Value, upscale_factor: int) -> Value:
     x = reshape_to(b, input, (*lead, c, r, r, height, width), hint="cells")
     k = len(lead)
     axes = (*range(k), k, k + 3, k + 1, k + 4, k + 2)
-    x = b.op("transpose", x, axes=axes, hint="rows")
+    x = permuted(b, x, axes, hint="rows")
     return reshape_to(b, x, (*lead, c, height * r, width * r))
 
 
@@ -46,7 +46,7 @@ def pixel_unshuffle(b: Builder, input: Value, downscale_factor: int) -> Value:
     x = reshape_to(b, input, (*lead, channels, height // r, r, width // r, r), hint="cells")
     k = len(lead)
     axes = (*range(k), k, k + 2, k + 4, k + 1, k + 3)
-    x = b.op("transpose", x, axes=axes, hint="channels")
+    x = permuted(b, x, axes, hint="channels")
     return reshape_to(b, x, (*lead, channels * r * r, height // r, width // r))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from codegen.builder.builder import Builder
@@ -83,7 +81,7 @@ def _both(b: Builder, x: Value, k: int, axis: int, ascend: bool, shape: Shape, h
         gives=(shape, shape),
         hint=hint,
     )
-    return [replace(values, dtype=x.dtype), places]
+    return [values, places]
 
 
 # The order of equal numbers is torch's business, unless it is asked to be stable: MXNet's is.

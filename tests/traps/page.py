@@ -46,6 +46,7 @@ FAMILIES = {
     ),
     "Names and weights": (
         "codegen/builder/builder.py",
+        "codegen/builder/dtypes.py",
         "codegen/builder/leaves.py",
         "codegen/naming/namer.py",
         "codegen/weights.py",
