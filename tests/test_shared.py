@@ -41,7 +41,7 @@ def _cases() -> list[Case]:
     stateful, others = [], []
     for case in all_cases():
         is_stateful = bool(case.module.state_dict())
-        if not case.refuses:
+        if not case.refuses and not case.frozen:
             (stateful if is_stateful else others).append(case)
     return stateful + others[::STATELESS]
 

@@ -119,7 +119,6 @@ def movedim(
     "to_sparse_csr",
     "to_sparse_csc",
     "to_dense",
-    "coalesce",
     ignores=("sparse_dim", "dense_dim", "masked_grad"),
 )
 def identity(b: Builder, input: Value) -> Value:

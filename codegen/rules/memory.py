@@ -10,7 +10,6 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.cuts import Ints
-from codegen.idioms.elementwise import made, made_dtype
 from codegen.idioms.shapes import cut, reshape_to, take
 from codegen.ir import Dim, Shape, elements_in, shape_at
 
@@ -42,13 +41,6 @@ def contiguous(shape: Ints) -> Ints:
 
 
 # A tensor that torch leaves unset: nothing of it is read.
-@lowers("new", ignores=("input",))
-def new(b: Builder) -> Value:
-    if any(isinstance(s, Dim) for s in b.out.shape):
-        return made(b, 0)
-    return b.constant(np.zeros(b.out.shape, made_dtype(b)), "new")  # type: ignore[arg-type]
-
-
 @lowers("as_strided")
 def as_strided(
     b: Builder,

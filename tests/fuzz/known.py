@@ -1,18 +1,6 @@
 """Nets of tests/test_fuzz.py that fail: by seed the kind, and the reason. To be emptied: a net that no longer fails is a failure."""
 
 KNOWN: dict[int, tuple[str, str]] = {
-    10: (
-        "does not bind: ../src/io/../operator/elemwise_op_common.h:#: Check failed: assign(&dattr, vec.a",
-        "a float64 net in which a constant of ours is float32: index_add_",
-    ),
-    68: (
-        "does not bind: MXNetError: This operation only support floating point types, not int#",
-        "tanh of whole numbers",
-    ),
-    125: (
-        "does not bind: ../src/io/../operator/elemwise_op_common.h:#: Check failed: assign(&dattr, vec.a",
-        "a float64 net in which a constant of ours is float32: interpolate",
-    ),
     133: (
         "does not bind: == dtype (#vs. #) : This layer requires uniform type. Expected _ v.s. given _ at",
         "an RNN of float64: its packed parameters are float32",
@@ -24,13 +12,5 @@ KNOWN: dict[int, tuple[str, str]] = {
     149: (
         "does not bind: ../src/operator/tensor/./matrix_op-inl.h:#: Check failed: (*begin < *end): Inval",
         "x[:-1] at batch 1 is empty: not refused",
-    ),
-    181: (
-        "does not bind: MXNetError: This operation only support floating point types, not int#",
-        "nn.Dropout of whole numbers",
-    ),
-    183: (
-        "does not bind: MXNetError: This operation only support floating point types, not int#",
-        "a float function of whole numbers",
     ),
 }

@@ -212,7 +212,6 @@ fn("round halves", torch.round, torch.tensor([[-2.5, -1.5, -0.5, 0.5, 1.5, 2.5]]
 fn("round decimals", lambda x: torch.round(x, decimals=1), A)
 fn("abs whole", torch.abs, WHOLE)
 fn("sqrt of whole", lambda x: x.sqrt(), Ints((3, 4)))
-fn("exp of bools", lambda x: (x > 0).exp(), A)
 fn("floor whole", lambda x: x.floor(), WHOLE)
 fn("addcmul", lambda x, y, z: torch.addcmul(x, y, z, value=0.5), A, B, (4,))
 fn("addcdiv", lambda x, y, z: torch.addcdiv(x, y, z, value=0.5), A, B, positive(4))

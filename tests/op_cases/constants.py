@@ -133,7 +133,10 @@ fn("sum of whole numbers", lambda x: x.sum(1, dtype=torch.float32) + x.mean(1, d
 fn("where of a mask of whole numbers", lambda x: torch.where(x > 2, 1.0, 0.5), WHOLE)
 
 # What MXNet computes in floats alone
-fn("matmul of whole numbers", lambda x: x @ x.t() + torch.mv(x, x[0])[:, None], WHOLE)
+fn("sparse and back", lambda x: x.to_sparse().to_dense(), (2, 3))
+fn("rows of a sparse matrix and back", lambda x: x.to_sparse_csr().to_dense(), (2, 3))
+fn("columns of a sparse matrix and back", lambda x: x.to_sparse_csc().to_dense(), (2, 3))
+fn("matmul and mv of whole numbers", lambda x: x @ x.t() + torch.mv(x, x[0])[:, None], WHOLE)
 fn("bmm of whole numbers", lambda x: torch.bmm(x, x.mT), Ints((2, 3, 4), 6))
 fn("addmm of whole numbers", lambda x: torch.addmm(x[0, 0], x, x.new_ones(4, 3), beta=2, alpha=3), WHOLE)
 fn("linear of whole numbers", lambda x: F.linear(x, torch.arange(8).reshape(2, 4), torch.tensor([1, 2])), WHOLE)
