@@ -10,6 +10,7 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.cuts import Ints
+from codegen.idioms.elementwise import made, made_dtype
 from codegen.idioms.shapes import cut, reshape_to, take
 from codegen.ir import Dim, Shape, elements_in, shape_at
 
@@ -22,7 +23,7 @@ def resize(b: Builder, input: Value, input_stride: Shape = ()) -> Value:
     if input.sizes == b.out.shape:
         return input
     if count == 0:
-        return new(b)
+        return _new(b)
     dense = shape_at(input_stride, 1) == contiguous(shape_at(input.sizes, 1))
     if not isinstance(count, int) or not isinstance(wanted, int) or wanted > count or not dense:
         raise b.refuse(
@@ -41,6 +42,12 @@ def contiguous(shape: Ints) -> Ints:
 
 
 # A tensor that torch leaves unset: nothing of it is read.
+def _new(b: Builder) -> Value:
+    if any(isinstance(s, Dim) for s in b.out.shape):
+        return made(b, 0)
+    return b.constant(np.zeros(b.out.shape, made_dtype(b)), "new")  # type: ignore[arg-type]
+
+
 @lowers("as_strided")
 def as_strided(
     b: Builder,
