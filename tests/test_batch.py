@@ -81,7 +81,11 @@ CASES = [
     Case("floor of eight", lambda x: x * (x.shape[0] // 4), "4/4", at=8),
     Case("pairs", lambda x: x.view(x.shape[0] // 2, 2, 4).sum(1), "1/2", at=2),
     Case("pairs by -1", lambda x: x.view(-1, 2, 4).sum(1), ALL, at=2),
+    Case("first of two pieces", lambda x: x.chunk(2)[0] * 2, "pieces", at=2),
+    Case("two pieces", lambda x: torch.sub(*x.chunk(2)), "pieces", at=2),
+    Case("layout", lambda x: x * (2 if x[:, :2].is_contiguous() else 1), "is_contiguous()"),
     # A plain number.
+    Case("int and squeeze", lambda x: x.view(int(x.shape[0]), 4).squeeze(), "another rank", at=2),
     Case("int", lambda x: x.view(int(x.shape[0]), 2, 2), "tried"),
     Case("len", lambda x: x.view(len(x), 2, 2), "tried"),
     Case("broadcast_shapes", lambda x: x.expand(torch.broadcast_shapes(x.shape, (1, 4))), "tried"),
@@ -144,6 +148,15 @@ def test_the_batch_is_frozen_when_that_is_asked() -> None:
     conversion = tracer.convert(Net(lambda x: x * 2).eval(), (images(3),), name="Net", frozen_batch=True)
     assert "Inputs: x (3, 4)." in conversion.code
     assert conversion.notes == ("the batch size is frozen at 3: as was asked",)
+
+
+def test_a_value_that_was_written_to_is_followed() -> None:
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        marks = torch.zeros(x.shape[0])
+        marks[40:] = 1
+        return x * (2 if marks.sum() > 0 else 1)
+
+    assert said(tracer.convert(Net(forward).eval(), (images(1),), name="Net")) == "tried"
 
 
 @pytest.fixture

@@ -318,17 +318,23 @@ def holds_batch_size(value: Any) -> bool:
     return is_batch_size(value) or (isinstance(value, tuple | list) and any(map(holds_batch_size, value)))
 
 
-def in_symbols(value: Any, before: Any, batches: tuple[int, int], questions: Questions) -> Any:
+def in_symbols(
+    value: Any, before: Any, batches: tuple[int, int], questions: Questions, name: str = "size"
+) -> Any:
     """What torch says of a size, where an earlier run at another batch size was told `before`.
 
-    A whole number that follows the batch is a BatchSize. Raises TypeError where the two are not alike.
+    A whole number that follows the batch is a BatchSize; another answer is a question. `name` is the
+    call's. Raises TypeError where the two are not alike.
     """
     if isinstance(value, torch.Size | tuple | list):
         if not isinstance(before, type(value)) or len(value) != len(before):
             raise TypeError("another number of sizes at another batch size")
-        parts = [in_symbols(v, b, batches, questions) for v, b in zip(value, before, strict=True)]
+        parts = [in_symbols(v, b, batches, questions, name) for v, b in zip(value, before, strict=True)]
         return torch.Size(parts) if isinstance(value, torch.Size) else type(value)(parts)
-    if type(value) is not int or type(before) is not int or value == before:
+    if value == before:
+        return value
+    if type(value) is not int or type(before) is not int:
+        questions.ask(f"{name}()", least=2)  # is_contiguous() of a batch of one; larger ones are alike
         return value
     coef = Fraction(value - before, batches[1] - batches[0])
     const = before - coef * batches[0]

@@ -1,5 +1,4 @@
-"""At which batch sizes the graph of a net is right: what is proved, what was tried, and where the batch
-is frozen.
+"""At which batch sizes the graph of a net is right: what is proved, what was tried, where it is frozen.
 
 A net is recorded at two batch sizes. In the second run the batch is a symbol (tracer.batch_symbol). Where
 both runs make the same calls, every size is linear in the batch, every known value is one block for each
@@ -107,8 +106,11 @@ def _far(batch: int) -> int:
 
 
 def _merged(first: Capture, second: Capture, batch: int, at: At) -> Graph:
-    """The graph of two captures, and of a third where two could mislead: in what is not a multiple of the
-    batch."""
+    """The graph of two captures, and of a third where two could mislead.
+
+    They could in sizes that are no multiples of the batch, and in what a batch of one, or one that cannot be
+    parted, does.
+    """
     far = _far(batch)
     graph = graph_of([first, second], [batch, far])
     if batch == 1:
@@ -116,9 +118,20 @@ def _merged(first: Capture, second: Capture, batch: int, at: At) -> Graph:
     try:
         return graph_of([first, at(1), second], [batch, 1, far])
     except (UserModelError, ConversionError):
-        return graph  # torch has no answer there
+        return _whole(graph, batch, at)  # torch has no answer at one
     except Mismatch as mismatch:
         return _from_some_on(first, second, batch, at, mismatch)
+
+
+def _whole(graph: Graph, batch: int, at: At) -> Graph:
+    """The graph at the batch sizes at which its sizes are whole, unless torch has no answer at others."""
+    if graph.batch_unit == 1:
+        return graph
+    try:
+        at(batch + 1)
+    except (UserModelError, ConversionError):
+        return graph
+    return _limited(graph, 1, graph.batch_unit, "the batch is parted", None)
 
 
 def _from_some_on(first: Capture, second: Capture, batch: int, at: At, at_one: Mismatch) -> Graph:
@@ -133,27 +146,36 @@ def _from_some_on(first: Capture, second: Capture, batch: int, at: At, at_one: M
 
 
 def _tried(first: Capture, batch: int, at: At) -> Graph:
-    """The graph of captures at several sizes: the batch is plain there, and what is asked of it is not
-    seen."""
-    captures, batches = [], []
+    """The graph of captures at several sizes, where the batch is plain: what is asked of it is not seen."""
+    captures: list[Capture] = []
+    batches: list[int] = []
     # The first once more: what the net kept of its first run (a cache) is there in all of these.
-    for size in (batch, *(batch * times for times in TRIED)):
+    for size in dict.fromkeys((batch, 1, *(batch * times for times in TRIED))):
         try:
-            captures.append(at(size))
-            batches.append(size)
-            graph = graph_of(captures, batches)
+            captured = at(size)
+            graph = graph_of([*captures, captured], [*batches, size])
         except (UserModelError, ConversionError) as error:
+            if size < batch:
+                continue  # torch has no answer at one
             why = str(error).strip().splitlines()[-1]
             return frozen(first, batch, f"the net does not run at batch size {size}: {why}")
         except Mismatch as mismatch:
             return frozen(first, batch, mismatch.what, mismatch.source)
+        captures.append(captured)
+        batches.append(size)
+    if cut := far_cut(graph, batches[-1]):
+        return frozen(first, batch, *cut)
+    if 1 not in batches and not (graph := _whole(graph, batch, at)).free_batch:
+        return graph
     graph = replace(graph, sampled=tuple(sorted(batches)))
     return _because(graph, "its sizes go through code that cannot be followed", None)
 
 
 def _limited(graph: Graph, least: int, step: int, why: str, source: Source | None) -> Graph:
-    """The graph at each N from `least` on that `step` divides, 0 for no other N; frozen where its own is
-    not so."""
+    """The graph at each N from `least` on that `step` divides, 0 for no other N.
+
+    It is frozen where its own batch size is none of these.
+    """
     if (least, step) == (1, 1):
         return graph
     limits = max(least, graph.least_batch), math.lcm(step, graph.batch_step)

@@ -60,6 +60,13 @@ def is_alike(before: fx.Node, now: fx.Node, batches: tuple[int, int]) -> bool:
     )
 
 
+def cuts_at(node: fx.Node, far: int) -> bool:
+    """Whether a slice of a call begins or ends at `far` or more: a larger value would be cut by it."""
+    parts = [part for arg in node.args for part in (arg if isinstance(arg, tuple | list) else (arg,))]
+    ends = [end for part in parts if isinstance(part, slice) for end in (part.start, part.stop)]
+    return any(isinstance(end, int) and abs(end) >= far for end in ends)
+
+
 def _size(before: int, now: int, batches: tuple[int, int]) -> Size:
     coef = Fraction(now - before, batches[1] - batches[0])
     return Dim(coef, before - coef * batches[0]) if coef else now

@@ -113,6 +113,7 @@ class Nodes:
         name, path = op_name(func), self._frames.path
         node = self.graph.create_node("call_function", func, args, kwargs, f"{path}.{name}" if path else name)
         node.meta["source"] = self._frames.source()
+        node.meta["follows_batch"] = any(map(follows_batch, node.all_input_nodes))
         return node
 
     def derive(self, tensor: torch.Tensor, key: str, source: str) -> fx.Node:
@@ -221,6 +222,12 @@ def _dense(tensor: torch.Tensor) -> torch.Tensor:
     """The values of a tensor, which may be stored as a sparse one."""
     values = tensor.detach()
     return values if values.layout is torch.strided else values.to_dense()
+
+
+def follows_batch(node: fx.Node) -> bool:
+    """Whether sizes that follow the batch have gone into what a node gives."""
+    call = node.meta["item"][0] if "item" in node.meta else node
+    return bool(call.meta.get("follows_batch"))
 
 
 def _getitem(value: Any, index: int) -> Any:

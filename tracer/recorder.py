@@ -28,8 +28,8 @@ from tracer.calls import Call, call_of, is_copy, made_anew, mask_of, tensors_in
 from tracer.canonical import CASTS
 from tracer.changes import changes, state_of
 from tracer.frames import Frames, is_library
-from tracer.known_values import is_alike
-from tracer.nodes import Nodes
+from tracer.known_values import cuts_at, is_alike
+from tracer.nodes import Nodes, follows_batch
 from tracer.op_facts import (
     AUTOCAST,
     BY_LAYOUT,
@@ -243,7 +243,7 @@ class Recorder(TorchFunctionMode):
         if written is None and (not outs or all(any(o is t for t in tensors) for o in outs)):
             return out if outs else self._answer(call, out)
         node = self._nodes.add_call(call.func, args, kwargs)
-        node.meta["follows_batch"] = call.follows_batch or any(map(_follows_batch, node.all_input_nodes))
+        node.meta["follows_batch"] |= call.follows_batch
         if written is not None:
             self._nodes.tie(node, [written], is_drawn=call.name in RANDOM)
             self._writes.write(written, node)
@@ -269,17 +269,19 @@ class Recorder(TorchFunctionMode):
             self._questions.leak("len()")  # Python takes nothing but a plain number
             return out
         try:
-            return in_symbols(out, before[0][1], self._earlier.batches, self._questions)
+            return in_symbols(out, before[0][1], self._earlier.batches, self._questions, call.name)
         except TypeError as error:
             raise Mismatch(str(error), self._frames.source()) from None
 
     def _is_alike(self, node: fx.Node) -> bool:
         """Whether a value that follows the batch, and all that it is made of, is alike for each sample."""
         earlier = self._earlier
-        if earlier is None or not _follows_batch(node):
+        if earlier is None or not follows_batch(node):
             return True
         before = earlier.nodes.get(node.name)
-        if before is None or len(before.meta["types"]) != 1 or not is_alike(before, node, earlier.batches):
+        if before is None or len(before.meta["types"]) != 1 or cuts_at(node, earlier.batches[1]):
+            return False
+        if not is_alike(before, node, earlier.batches):
             return False
         return all(map(self._is_alike, node.all_input_nodes))
 
@@ -351,8 +353,3 @@ class Recorder(TorchFunctionMode):
                 WAYS_OUT.get(called, WAY_OUT),
             )
         )
-
-
-def _follows_batch(node: fx.Node) -> bool:
-    call = node.meta["item"][0] if "item" in node.meta else node
-    return bool(call.meta.get("follows_batch"))

@@ -20,7 +20,7 @@ from codegen.ir import SAYS_NOTHING, Dim, Graph, Node, Ref, Size, Source, Tensor
 from tracer.batch_sizes import Merger, Mismatch
 from tracer.canonical import CASTS, STORAGE, call_arguments, op_name
 from tracer.frames import output_of
-from tracer.known_values import array_of, block_of, buffers_of, constant_of, keys_of, size_of_buffers
+from tracer.known_values import array_of, block_of, buffers_of, constant_of, cuts_at, keys_of, size_of_buffers
 from tracer.recorder import Capture
 from tracer.statements import Statement, statement_at
 
@@ -75,6 +75,7 @@ class _Builder:
 
     def __init__(self, together: Mapping[fx.Node, tuple[fx.Node, ...]], batches: tuple[int, ...]) -> None:
         self._together = together
+        self._batches = batches
         self._merger = Merger(batches, self._ref)
         self._made: dict[str, Node] = {}
         # Nodes that the captures do not have: the name of each, and of the node before which it stands.
@@ -163,6 +164,8 @@ class _Builder:
         for node, alike in self._together.items():
             if node.meta.get("traced", True) or not all(n in known for n in node.all_input_nodes):
                 continue
+            if cuts_at(node, max(self._batches)) and any(map(self._varies, node.all_input_nodes)):
+                continue
             if (
                 node.op == "get_attr"
                 or len(node.meta["types"]) > 1
@@ -171,6 +174,10 @@ class _Builder:
             ):
                 known.add(node)
         return known
+
+    def _varies(self, node: fx.Node) -> bool:
+        """Whether a value has other shapes at other batch sizes."""
+        return len({n.meta["types"] for n in self._together[node]}) > 1
 
     def _constant(self, node: fx.Node) -> torch.Tensor | None:
         return constant_of(self._together[node]) if node in self._known else None
