@@ -9,6 +9,7 @@ import importlib.machinery
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,10 @@ def load_symbol(code: str, function: str) -> mx.sym.Symbol:
     """The symbol that the generated code makes. RequestError where mxnet cannot be imported."""
     check_mxnet()
     namespace: dict[str, Any] = {"__name__": "model_mxnet"}
-    exec(compile(code, "model_mxnet.py", "exec"), namespace)
+    with warnings.catch_warnings():
+        # The initializer of a net's constants is registered each time that its code is run.
+        warnings.simplefilter("ignore", UserWarning)
+        exec(compile(code, "model_mxnet.py", "exec"), namespace)
     return namespace[function]()
 
 

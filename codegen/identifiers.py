@@ -7,7 +7,21 @@ import keyword
 import re
 
 # What generated code calls by these names.
-RESERVED = frozenset({"mx", "named", "name", "DATA_SHAPES", "i", "range", "enumerate", "zip"})
+RESERVED = frozenset(
+    {
+        "mx",
+        "named",
+        "constant",
+        "name",
+        "DATA_SHAPES",
+        "FIXED_PARAMS",
+        "FROZEN",
+        "i",
+        "range",
+        "enumerate",
+        "zip",
+    }
+)
 
 
 def flat(path: str) -> str:

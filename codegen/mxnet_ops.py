@@ -70,7 +70,8 @@ class OpSpec:
     MXNet's oneDNN pass does with the op (codegen.passes.fusion): it `begins` a fused op, or is the `linear`
     layer that begins one; it `joins` what it reads, by a sum of two (`sums`), or `joins_linear`. An op that
     is `alike` wants all its inputs in one dtype. One of `floats_only` refuses whole numbers, or cuts what it
-    gives of them off, and one with `no_float64` refuses float64.
+    gives of them off, and one with `no_float64` refuses float64. `places` are the numbers of the inputs that
+    are places along an axis, of any dtype.
     """
 
     attrs: dict[str, Any]
@@ -86,6 +87,7 @@ class OpSpec:
     alike: bool = False
     floats_only: bool = False
     no_float64: bool = False
+    places: tuple[int, ...] = ()
 
     def makes_input(self, slot: str, shape: Shape) -> bool:
         """Whether MXNet makes an input of this shape by itself; not where it guesses another shape."""
@@ -117,12 +119,13 @@ def _op(
     onednn: str = "",
     guessed_wrong: tuple[Shape, ...] = (),
     dtypes: str = "",
+    places: tuple[int, ...] = (),
     **attrs: Any,
 ) -> OpSpec:
     facts = (frozenset(always.split()), shape, tuple(automatic.split()), frozenset(auxiliary.split()))
     words = frozenset(onednn.split())
     about = ("alike" in dtypes, "floats_only" in dtypes, "no_float64" in dtypes)
-    return OpSpec(attrs, *facts, result_dtype, is_identity, is_new, words, guessed_wrong, *about)
+    return OpSpec(attrs, *facts, result_dtype, is_identity, is_new, words, guessed_wrong, *about, places)
 
 
 def _plain(shape: ShapeOf, names: str, **facts: Any) -> dict[str, OpSpec]:
@@ -131,6 +134,7 @@ def _plain(shape: ShapeOf, names: str, **facts: Any) -> dict[str, OpSpec]:
 
 
 _WINDOWS: dict[str, Any] = {"kernel": REQUIRED, "stride": ONES, "dilate": ONES, "pad": ZEROS}
+_ROWS: dict[str, Any] = {"input_dim": REQUIRED, "output_dim": REQUIRED, "dtype": "float32"}
 _AXIS: dict[str, Any] = {"axis": None, "keepdims": False}
 OPS: dict[str, OpSpec] = {
     # Layers
@@ -223,9 +227,7 @@ OPS: dict[str, OpSpec] = {
         aligned=False,
     ),
     "Dropout": _op(same, dtypes="floats_only", is_identity=True, p=0.5, mode="training", axes=()),
-    "Embedding": _op(
-        embedded, is_new=True, automatic="weight", input_dim=REQUIRED, output_dim=REQUIRED, dtype="float32"
-    ),
+    "Embedding": _op(embedded, is_new=True, places=(0,), automatic="weight", **_ROWS),
     "RNN": _op(
         unknown,
         automatic="parameters",
@@ -298,11 +300,11 @@ OPS: dict[str, OpSpec] = {
     "flip": _op(same, axis=REQUIRED),
     "diag": _op(unknown, k=0, axis1=0, axis2=1),
     # Indexing
-    "take": _op(taken, "mode", is_new=True, axis=0, mode="clip"),
-    "pick": _op(picked, "mode", axis=-1, keepdims=False, mode="clip"),
-    "gather_nd": _op(unknown),
-    "scatter_nd": _op(unknown, shape=REQUIRED),
-    "one_hot": _op(hot, depth=REQUIRED, on_value=1.0, off_value=0.0, dtype="float32"),
+    "take": _op(taken, "mode", is_new=True, places=(1,), axis=0, mode="clip"),
+    "pick": _op(picked, "mode", places=(1,), axis=-1, keepdims=False, mode="clip"),
+    "gather_nd": _op(unknown, places=(1,)),
+    "scatter_nd": _op(unknown, places=(1,), shape=REQUIRED),
+    "one_hot": _op(hot, places=(0,), depth=REQUIRED, on_value=1.0, off_value=0.0, dtype="float32"),
     "where": _op(same, dtypes="alike"),
     "topk": _op(unknown, "dtype", axis=-1, k=1, ret_typ="indices", is_ascend=False, dtype="float32"),
     "sort": _op(same, axis=-1, is_ascend=True),

@@ -81,12 +81,28 @@ def compacted(program: Program) -> Program:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """The value of an attribute that stands at the head of the file, under a name."""
+
+    name: str
+
+
+# What keeps training from the Variables that an op makes by itself.
+FROZEN = Setting("FROZEN")
+
+# A class of mx.init, and what it takes.
+Initializer: TypeAlias = "tuple[str, *tuple[float, ...]]"
+
+
+@dataclass(frozen=True)
 class Variable:
     """A leaf of the symbol: an input, a parameter (`arg`), an auxiliary state (`aux`), a constant
     or a label, which inference does not read.
 
     `keys` are the torch keys that it holds: one as it is, several flattened and joined (`packed`), or,
-    where they are the same tensor, `tied`. `fill` marks a constant of one value, `value` any other.
+    where they are the same tensor, `tied`. `fill` marks a constant of one value, `value` any other. One that
+    is not `trained` is left as it is by training; `init` is what training from scratch begins with, where
+    MXNet does not know it by name.
     """
 
     name: str
@@ -98,6 +114,8 @@ class Variable:
     derived: tuple[str, ...] = ()
     fill: float | None = None
     value: npt.NDArray[Any] | None = field(default=None, compare=False, repr=False)
+    trained: bool = True
+    init: Initializer | None = None
 
 
 @dataclass(frozen=True)
@@ -155,7 +173,8 @@ class Output:
 class Program:
     """A whole net as MXNet calls. `values` maps IR tensors (node, index) to what computes them.
 
-    `batch_doc` says at which batch sizes it is right, where that is not all.
+    `batch_doc` says at which batch sizes it is right, where that is not all. `all_frozen`: of the net's
+    parameters torch trains none.
     """
 
     name: str
@@ -168,6 +187,7 @@ class Program:
     batch: int = 1
     free_batch: bool = True
     batch_doc: str = ""
+    all_frozen: bool = False
 
     def variable(self, name: str) -> Variable:
         """The Variable called `name`."""

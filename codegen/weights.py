@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from codegen.problems import RequestError
 from codegen.program import Program, Variable
 
 if TYPE_CHECKING:
@@ -54,12 +55,21 @@ def _array(variable: Variable, state: Mapping[str, torch.Tensor]) -> npt.NDArray
         return value
     tensors = [_numpy(state[key]) for key in variable.keys]
     if len(tensors) == 1:
-        one: npt.NDArray[Any] = tensors[0].astype(variable.dtype, copy=False).reshape(shape)
-        return one
+        return _stored(variable, tensors[0]).reshape(shape)
     joined: npt.NDArray[Any] = np.concatenate([t.reshape(-1) for t in tensors]).astype(
         variable.dtype, copy=False
     )
     return joined
+
+
+def _stored(variable: Variable, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The values in the dtype of their Variable. RequestError where it does not hold whole numbers."""
+    stored: npt.NDArray[Any] = array.astype(variable.dtype, copy=False)
+    if np.issubdtype(array.dtype, np.integer) and not np.array_equal(stored, array):
+        raise RequestError(
+            f"{variable.keys[0]} holds whole numbers beyond 2^24, which {variable.dtype} does not hold"
+        )
+    return stored
 
 
 def _numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:

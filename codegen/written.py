@@ -2,17 +2,16 @@
 
 Everything is decided here: which variable holds what, what each function takes, where a comment stands. A
 template prints and decides nothing. Each kind of statement and expression has a `kind`, by which templates
-tell them apart. `check` states what templates may rely on.
+tell them apart. codegen.write.legal states what templates may rely on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 # Expressions -----------------------------------------------------------------------------------------
-from codegen.defects import Defect, demand, of_kind
 
 
 @dataclass(frozen=True)
@@ -99,16 +98,22 @@ class Operator:
 
 @dataclass(frozen=True)
 class Variable:
-    """A leaf of the symbol that the code makes: an input without a shape; of others the dtype is told too."""
+    """A leaf of the symbol that the code makes: an input without a shape; of others the dtype is told too.
+
+    One that is not `trained` is a constant. `init` is what training from scratch begins with: `Normal(0.02)`.
+    """
 
     kind: ClassVar[str] = "variable"
     name: Name
     shape: Value | None = None
     dtype: str = ""
+    trained: bool = True
+    init: str = ""
 
     def __str__(self) -> str:
-        told = [(key, own) for key, own in (("shape", self.shape), ("dtype", self.dtype)) if own]
-        return f"variable({_joined(*told)}) : {self.name}"
+        about = (("shape", self.shape), ("dtype", self.dtype), ("init", self.init))
+        told = [(key, own) for key, own in about if own]
+        return f"{'variable' if self.trained else 'constant'}({_joined(*told)}) : {self.name}"
 
 
 @dataclass(frozen=True)
@@ -251,6 +256,7 @@ class Function:
     """One function: what it takes, how many symbols it returns, its docstring's paragraphs, its body.
 
     The net's own takes nothing and names its symbols in full; others take the `name` that theirs begin with.
+    Nothing that is made in a `frozen` one is trained.
     """
 
     name: str
@@ -260,6 +266,7 @@ class Function:
     results: int
     doc: tuple[str, ...]
     body: tuple[Statement, ...]
+    frozen: bool = False
 
     def takes(self) -> list[str]:
         """The names of all that it takes."""
@@ -269,7 +276,11 @@ class Function:
 
 @dataclass(frozen=True)
 class File:
-    """The whole file: its head, the inputs' shapes, and functions, of which the last is the net's own."""
+    """The whole file: its head, the inputs' shapes, and functions, of which the last is the net's own.
+
+    `fixed_params` are the Variables that training is to leave alone. `has_operators`, `has_frozen` and
+    `constants` tell which helpers it needs; `constants` is what the initializer of constants is called.
+    """
 
     title: str
     origin: str
@@ -277,6 +288,9 @@ class File:
     data_shapes: tuple[tuple[str, tuple[int, ...]], ...]
     has_operators: bool
     functions: tuple[Function, ...]
+    fixed_params: tuple[str, ...] = ()
+    has_frozen: bool = False
+    constants: str = ""
 
     def text(self) -> str:
         """The file as text without a target's look, one line a statement."""
@@ -305,96 +319,3 @@ def _block_text(body: Sequence[Statement], margin: str) -> Iterator[str]:
 def _joined(*given: object) -> str:
     """Values, and pairs of a keyword and its value, as a call's arguments."""
     return ", ".join(f"{own[0]}={own[1]}" if isinstance(own, tuple) else str(own) for own in given)
-
-
-def check(file: File) -> File:
-    """Raise Defect unless the file is legal; return it.
-
-    Legal: a function is defined once, before it is called, and ends with its one Return; a variable is
-    assigned before it is read, and what a part under a flag alone assigns is read in such parts alone.
-    """
-    functions: set[str] = set()
-    for function in file.functions:
-        demand(function.name not in functions, f"{function.name} is defined twice")
-        known = _Known(function.name, functions, set(function.takes()))
-        last = function.body[-1] if function.body else None
-        last = of_kind(last, Return, f"{function.name} returns nothing")
-        demand(len(last.values) == function.results, f"{function.name} returns {len(last.values)} values")
-        for statement in function.body[:-1]:
-            _check_statement(statement, known)
-        _check_read(known, *last.values)
-        functions.add(function.name)
-    return file
-
-
-@dataclass
-class _Known:
-    """What may be read at a place; in a part, variables of others too, as one flag may imply another."""
-
-    function: str
-    functions: set[str]
-    variables: set[str]
-    in_parts: set[str] = field(default_factory=set)
-
-
-def _check_statement(statement: Statement, known: _Known) -> None:
-    """Check a statement, and add what it assigns to what is known."""
-    if isinstance(statement, Return):
-        raise Defect(f"{known.function} returns before its end")
-    if isinstance(statement, Assign):
-        _check_read(known, statement.value)
-        known.variables.update(statement.targets)
-    elif isinstance(statement, Append):
-        _check_read(known, Read(statement.variable), statement.value)
-    elif isinstance(statement, Loop):
-        _check_loop(statement, known)
-    elif isinstance(statement, Guard):
-        _check_guard(statement, known)
-
-
-def _check_block(body: Sequence[Statement], known: _Known) -> None:
-    demand(any(not isinstance(s, Comment | Blank) for s in body), f"{known.function} has an empty block")
-    for statement in body:
-        _check_statement(statement, known)
-
-
-def _check_loop(loop: Loop, known: _Known) -> None:
-    demand(len(loop.rows) == (loop.count if loop.targets else 0), f"a loop of {known.function} lacks rows")
-    _check_read(known, *loop.rows)
-    own = {"i", *loop.targets} - known.variables
-    known.variables |= own
-    _check_block(loop.body, known)
-    known.variables -= own
-
-
-def _check_guard(guard: Guard, known: _Known) -> None:
-    _check_read(known, Read(guard.flag))
-    before = set(known.variables)
-    known.variables |= known.in_parts
-    _check_block(guard.body, known)
-    known.in_parts |= known.variables - before
-    known.variables = before
-
-
-def _check_read(known: _Known, *values: Expression) -> None:
-    for value in values:
-        for name in _reads(value):
-            demand(name in known.variables, f"{known.function} reads {name} before it is assigned")
-        if isinstance(value, Call):
-            demand(value.function in known.functions, f"{known.function} calls {value.function} too early")
-
-
-def _reads(part: object) -> Iterator[str]:
-    """The variables that a part of an expression reads, `name` and `i` of symbols' names among them."""
-    if isinstance(part, Read):
-        yield part.variable
-    elif isinstance(part, Value):
-        yield from part.reads
-    elif isinstance(part, Name):
-        yield from ["name"] * part.relative + ["i"] * part.counted
-    elif isinstance(part, tuple):
-        for inner in part:
-            yield from _reads(inner)
-    elif is_dataclass(part):
-        for own in fields(part):
-            yield from _reads(getattr(part, own.name))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from codegen import draft, folded, ir, program, written
+from codegen import draft, folded, ir, program
 from codegen.builder.builder import Builder
 from codegen.fold.fold import fold, unfolded
 from codegen.folded import Argument, CallItem, Function, GuardItem, LoopItem, Module
@@ -18,6 +18,7 @@ from codegen.naming.names import named
 from codegen.program import Leaf, Out, Program, compacted
 from codegen.rules import rule_table
 from codegen.write.file import written_file
+from codegen.write.legal import check as check_written
 from codegen.written import Origin
 from tests.golden import GOLDENS
 
@@ -39,7 +40,7 @@ def test_every_stage_of_a_golden(graphs: dict[str, Graph], golden: str) -> None:
         assert folded.text(module).count("\ndef ") + folded.text(module).startswith("def ") == len(
             module.functions
         )
-        written.check(written_file(lowered, module, Origin("Net", "command"), []))
+        check_written(written_file(lowered, module, Origin("Net", "command"), []))
 
 
 @pytest.fixture(scope="module")

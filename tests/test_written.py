@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from codegen.write.legal import check
 from codegen.written import (
     Append,
     Argument,
@@ -29,7 +30,6 @@ from codegen.written import (
     Statement,
     Value,
     Variable,
-    check,
 )
 
 

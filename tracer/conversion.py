@@ -18,6 +18,7 @@ from codegen.ir import Graph
 from codegen.lower.graph import lower
 from codegen.passes.fusion import guarded
 from codegen.passes.softmax import with_softmax
+from codegen.passes.training import with_training
 from codegen.problems import ConversionError, RequestError
 from codegen.program import Program
 from codegen.proof.compare import TOLERANCE, Agreement
@@ -190,6 +191,8 @@ def convert_specs(
     check_values(model)
     check_sizes(specs)
     graph, program = _lowered(model, specs, name, taps, frozen_batch)
+    parameters = {k: p.requires_grad for k, p in model.named_parameters(remove_duplicate=False)}
+    program = with_training(program, parameters)
     if softmax:
         program = with_softmax(program)
     shapes = [(s.name, s.shape) for s in specs if s.name in graph.inputs]

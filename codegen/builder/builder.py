@@ -96,6 +96,8 @@ class Builder:
         """`value` in MXNet dtype `dtype`; itself where it already is."""
         if value.const is not None:
             return replace(value, const=value.const.astype(dtype), dtype=dtype, operand=None)
+        whole = self.leaves.whole(value) if dtype.startswith("float") else None
+        value = value if whole is None else self._made(whole)
         if value.dtype == dtype:
             return value
         return self.op("cast", value, dtype=dtype, hint=hint, gives=value.shape)
@@ -168,6 +170,7 @@ class Builder:
         }
         if any(_holds_dim(v) for v in plain.values()):
             raise self.refuse_batch(f"{self.node.op}() with a number that follows the batch")
+        given = [(slot, self._trainable(op, i, value)) for i, (slot, value) in enumerate(given)]
         operands = tuple((slot, self._operand(op, value, slot)) for slot, value in given)
         if shapes == (None,):
             shapes = (_result_shape(op, plain, [value.shape for _, value in given]),)
@@ -181,6 +184,27 @@ class Builder:
         dtypes = _result_dtypes(op, plain, first, len(shapes))
         outputs = zip(shapes, dtypes, strict=True)
         return [Value(Out(index, i), shape, dtype) for i, (shape, dtype) in enumerate(outputs)]
+
+    def _trainable(self, op: str, place: int, value: Value) -> Value:
+        """A table of whole numbers as float32, which holds them up to 2^24.
+
+        torch: buffers and constants of whole numbers have no gradient, and no optimizer sees them.
+        MXNet: Module.update() raises on arguments of whole numbers, though their lr_mult is 0.
+        We write: a Variable of float32, and a cast before ops that compute with its values; the ops that take
+            places along an axis take them in any dtype.
+        Source: mx.mod.Module, measured.
+
+        >>> converted(lambda x: x[:, torch.tensor([2, 0])], (2, 3))
+        return mx.sym.take(x, tensor, axis=1, mode="clip", name="getitem")
+        """
+        whole = self.leaves.whole(value)
+        if whole is None or place in spec_of(op).places:
+            return whole or value
+        return self.cast(self._made(whole), value.dtype, hint="whole")
+
+    def _made(self, value: Value) -> Value:
+        """A parameter or constant as its Variable."""
+        return replace(value, const=None, operand=self.leaves.of(value, None, "arg"))
 
     def _operand(self, op: str, value: Value, slot: str | None) -> DraftOperand:
         if value.operand is not None:

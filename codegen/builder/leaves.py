@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,9 @@ from codegen.defects import Defect
 from codegen.draft import DraftVariable, OfInput, OfKey, OfModule, OfNode, OfRule, Unnamed, Wish
 from codegen.ir import Graph, Node, Shape
 from codegen.program import Variable
+
+# Whole numbers up to this are exact in float32.
+EXACT = 2**24
 
 Kind = Literal["arg", "aux"]
 
@@ -33,8 +37,19 @@ class Leaves:
         """The Variable that holds a parameter of the net or a constant, for an op that calls it `slot`."""
         node = self._graph.by_name.get(value.node)
         if node is not None and node.op == "param":
-            return self._parameter(node, slot, kind)
+            return self._parameter(node, slot, kind, value.dtype)
         return self._constant(value, kind)
+
+    def whole(self, value: Value) -> Value | None:
+        """A parameter or constant of whole numbers as one of float32; None where that is not exact."""
+        if value.operand is not None or not np.issubdtype(np.dtype(value.dtype), np.integer):
+            return None
+        node = self._graph.by_name.get(value.node)
+        array = value.const if node is None or node.op != "param" else node.value
+        if array is None or not array.size or np.abs(array.astype(np.float64)).max() > EXACT:
+            return None
+        const = None if value.const is None else value.const.astype(np.float32)
+        return replace(value, dtype="float32", const=const)
 
     def input(self, node: Node) -> Unnamed:
         """An input of the net."""
@@ -57,7 +72,8 @@ class Leaves:
         tied = tuple(key for given in nodes for key in given.get("tied", ()))
         sources = tuple(key for given in nodes for key in _sources(given))
         derived = sources if any("derived" in given for given in nodes) else ()
-        variable = Variable("", "arg", (size,), keys=keys, tied=tied, derived=derived)
+        dtype = stored_dtype(self._node(values[0]).outputs[0].dtype)
+        variable = Variable("", "arg", (size,), dtype, keys, tied, derived)
         return self._once(variable, variable, OfModule(path, suffix))
 
     def _add(self, variable: Variable, wish: Wish) -> Unnamed:
@@ -76,7 +92,7 @@ class Leaves:
             raise Refused("weights that are computed in forward", "store them as a parameter of the module")
         return node
 
-    def _parameter(self, node: Node, slot: str | None, kind: Kind) -> Unnamed:
+    def _parameter(self, node: Node, slot: str | None, kind: Kind, dtype: str) -> Unnamed:
         """One Variable for a parameter, however often the net reads it.
 
         torch: a module that is called twice has the same weights both times.
@@ -115,7 +131,7 @@ class Leaves:
             "",
             kind,
             given.shape or (1,),
-            stored_dtype(given.dtype),
+            dtype,
             (key,),
             tuple(node.kwargs.get("tied", ())),
             tuple(node.kwargs.get("derived", ())),

@@ -187,14 +187,14 @@ def _attr_names(calls: Sequence[Call]) -> list[str]:
     """The attributes that any of the calls writes, in the table's order."""
     written = {name for call in calls for name, _ in call.attrs}
     table = OPS[calls[0].op].attrs if calls[0].op in OPS else dict(calls[0].attrs)
-    return [name for name in table if name in written]
+    return [name for name in (*table, "attr") if name in written]
 
 
 def _attr(call: Call, name: str) -> Any:
     written = dict(call.attrs)
     if name in written:
         return written[name]
-    default = OPS[call.op].attrs[name]
+    default = OPS[call.op].attrs[name] if name != "attr" else None
     if default is REQUIRED:
         raise Defect(f"{call.op} is written without {name}")
     if default is ONES or default is ZEROS:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from codegen.mxnet_ops import spec_of
-from codegen.program import Call, Leaf, NamedFrame, Operand, Program, Variable
+from codegen.automatic import automatic_inputs, users_of
+from codegen.program import Leaf, NamedFrame, Operand, Program, Variable
 
 # The ops from which a Sequential of torch's can be a function.
 SMALLEST_SEQUENCE = 3
@@ -63,13 +63,13 @@ class Structure:
 def structure_of(program: Program) -> Structure:
     """The structure of a program."""
     root = _tree(program)
-    users = _users(program)
+    users = users_of(program)
     variables = {v.name: v for v in program.variables}
     return Structure(
         program=program,
         root=root,
         users=users,
-        automatic=[_automatic(call, users, variables) for call in program.calls],
+        automatic=automatic_inputs(program, users, variables),
         owners=_owners(program, root, users, variables),
         variables=variables,
         values={(node, index): operand for node, index, operand in program.values},
@@ -79,34 +79,6 @@ def structure_of(program: Program) -> Structure:
 def is_sequence(frame: NamedFrame) -> bool:
     """Whether a call is one of torch's own Sequential, whose class says nothing of what it does."""
     return frame.library and frame.cls == "Sequential"
-
-
-def _users(program: Program) -> dict[Operand, list[int]]:
-    """The calls that read each value."""
-    users: dict[Operand, list[int]] = {}
-    for index, call in enumerate(program.calls):
-        for operand in call.operands():
-            users.setdefault(operand, []).append(index)
-    for output in program.outputs:
-        users.setdefault(output.operand, []).append(len(program.calls))
-    return users
-
-
-def _automatic(
-    call: Call, users: Mapping[Operand, Sequence[int]], variables: Mapping[str, Variable]
-) -> frozenset[str]:
-    """The inputs that MXNet makes by itself, as they are to be: name, shape and dtype."""
-    spec = spec_of(call.op)
-    return frozenset(
-        slot
-        for slot, operand in call.inputs
-        if slot is not None
-        and isinstance(operand, Leaf)
-        and operand.name == f"{call.name}_{slot}"
-        and len(users[operand]) == 1
-        and variables[operand.name].dtype == "float32"
-        and spec.makes_input(slot, variables[operand.name].shape)
-    )
 
 
 def _tree(program: Program) -> Block:

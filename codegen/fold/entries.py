@@ -184,7 +184,14 @@ def _leaves(reads: Reads) -> Iterator[Leaf]:
 
 def _variable_entry(structure: Structure, block: Block, name: str) -> Entry:
     variable = structure.variables[name]
-    label = ("variable", name[len(block.prefix) :], variable.dtype, variable.kind)
+    label = (
+        "variable",
+        name[len(block.prefix) :],
+        variable.dtype,
+        variable.kind,
+        variable.trained,
+        variable.init,
+    )
     return Entry(label, (), (Leaf(name),), variable)
 
 

@@ -108,11 +108,11 @@ def _blank_first(b: Builder, data: Value, blank: int, classes: int) -> Value:
     blank = mx.sym.slice_axis(x, axis=2, begin=2, end=3, name="ctc_loss_blank")
     x = mx.sym.slice_axis(x, axis=2, begin=0, end=2, name="ctc_loss_below")
     first = mx.sym.Concat(blank, x, dim=2, name="ctc_loss_blank_first")
-    lower = named(constant < 2, name="ctc_loss_lower")
-    constant = mx.sym.elemwise_add(constant, lower, name="ctc_loss_labels_moved")
+    lower = named(constant_ < 2, name="ctc_loss_lower")
+    constant_ = mx.sym.elemwise_add(constant_, lower, name="ctc_loss_labels_moved")
     each = mx.sym.CTCLoss(
         first,
-        constant,
+        constant_,
         data_lengths=ctc_loss_frames,
         label_lengths=ctc_loss_counts,
         use_data_lengths=True,
@@ -120,7 +120,9 @@ def _blank_first(b: Builder, data: Value, blank: int, classes: int) -> Value:
         blank_label="first",
         name="ctc_loss_each",
     )
-    ...
+    ctc_loss_counts = named(mx.sym.maximum(ctc_loss_counts, 1), name="ctc_loss_labels")
+    shares = mx.sym.elemwise_div(each, ctc_loss_counts, name="ctc_loss_shares")
+    return mx.sym.mean(shares, axis=0, name="ctc_loss")
     """
     if blank == 0:
         return data

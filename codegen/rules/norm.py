@@ -45,7 +45,7 @@ def batch_norm(
     >>> converted(nn.BatchNorm2d(4), (1, 4, 8, 8))
     return mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="batchnorm2d")
     >>> converted(nn.BatchNorm2d(4, affine=False, momentum=0.01), (1, 4, 8, 8))
-    return mx.sym.BatchNorm(x, eps=1e-5, momentum=0.99, fix_gamma=True, name="batchnorm2d")
+    return mx.sym.BatchNorm(x, eps=1e-5, momentum=0.99, fix_gamma=True, attr=FROZEN, name="batchnorm2d")
     """
     if running_mean is None or running_var is None or training:
         return _batch_statistics(b, input, weight, bias, eps)
@@ -164,7 +164,7 @@ def layer_norm(
     return mx.sym.LayerNorm(x, eps=1e-5, name="layernorm")
     >>> converted(nn.LayerNorm((5, 6), elementwise_affine=False), (2, 5, 6))
     flat = mx.sym.Reshape(x, shape=(0, -1), name="layernorm_flat")
-    layernorm = mx.sym.LayerNorm(flat, eps=1e-5, name="layernorm")
+    layernorm = mx.sym.LayerNorm(flat, eps=1e-5, attr=FROZEN, name="layernorm")
     return mx.sym.Reshape(layernorm, shape=(0, 5, 6), name="layernorm_shaped")
     """
     axes = len(normalized_shape)
@@ -272,9 +272,11 @@ def instance_norm(
     Source: torch.nn.InstanceNorm2d; mx.sym.InstanceNorm.
 
     >>> converted(nn.InstanceNorm2d(4), (1, 4, 8, 8))
-    return mx.sym.InstanceNorm(x, eps=1e-5, name="instancenorm2d")
+    return mx.sym.InstanceNorm(x, eps=1e-5, attr=FROZEN, name="instancenorm2d")
     >>> converted(nn.InstanceNorm2d(4, track_running_stats=True), (1, 4, 8, 8))
-    return mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=True, name="instancenorm2d")
+    return mx.sym.BatchNorm(
+        x, eps=1e-5, momentum=0.9, fix_gamma=True, attr=FROZEN, name="instancenorm2d"
+    )
     """
     x = input
     if not use_input_stats:

@@ -106,6 +106,7 @@ def _begin_state(b: Builder, state: Value, what: str) -> Value:
     time_major = mx.sym.SwapAxis(x, dim1=0, dim2=1, name="gru_time_major")
     gru0, gru1 = mx.sym.RNN(
         time_major,
+        parameters=gru_parameters,
         state=begin_state,
         state_size=4,
         num_layers=1,
@@ -156,6 +157,7 @@ def _parameters(b: Builder, layers: Sequence[_Layer], width: int) -> Value:
     >>> converted(nn.LSTM(3, 4), (5, 1, 3))
     lstm0, lstm1, lstm2 = mx.sym.RNN(
         x,
+        parameters=lstm_parameters,
         state=lstm_zeros,
         state_cell=lstm_zeros2,
         state_size=4,

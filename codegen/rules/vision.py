@@ -122,7 +122,13 @@ def frozen_batch_norm2d(
 
     >>> converted(vision.FrozenBatchNorm2d(4), (1, 4, 8, 8))
     return mx.sym.BatchNorm(
-        x, eps=1e-5, momentum=0.9, fix_gamma=False, use_global_stats=True, name="frozenbatchnorm2d"
+        x,
+        eps=1e-5,
+        momentum=0.9,
+        fix_gamma=False,
+        use_global_stats=True,
+        attr=FROZEN,
+        name="frozenbatchnorm2d",
     )
     """
     return b.op(

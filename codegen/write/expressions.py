@@ -9,7 +9,7 @@ from typing import Any
 
 from codegen.folded import MISSING, CallItem, OpItem, VariableItem
 from codegen.program import Call as ProgramCall
-from codegen.write.literals import value_of
+from codegen.write.literals import literal, value_of
 from codegen.write.scope import Scope
 from codegen.write.variables import Variables
 from codegen.written import Call, ListOf, Name, Op, Operator, Read, Value, Variable
@@ -60,7 +60,8 @@ def variable(scope: Scope, item: VariableItem) -> Variable:
     own = item.variable
     name = relative_name(scope, own.name)
     if own.kind != "input":
-        return Variable(name, value_of(item.shape), own.dtype)
+        init = "" if own.init is None else f"{own.init[0]}({', '.join(map(literal, own.init[1:]))})"
+        return Variable(name, value_of(item.shape), own.dtype, own.trained, init)
     # Module.bind knows no dtype but those of the inputs, and infers others only where floats are computed.
     return Variable(name, dtype=own.dtype if own.dtype != "float32" else "")
 

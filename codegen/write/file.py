@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from codegen import folded
 from codegen.identifiers import identifier
-from codegen.program import NamedFrame, Program
+from codegen.program import FROZEN, NamedFrame, Program
 from codegen.write.docs import function_doc, in_docstring, net_doc, safe_words, wrapped_command
 from codegen.write.expressions import is_operator
+from codegen.write.legal import check
 from codegen.write.literals import annotation
-from codegen.write.liveness import last_uses
+from codegen.write.liveness import last_uses, variables_in
 from codegen.write.scope import Scope, scope_of
 from codegen.write.statements import body, without_blank
 from codegen.write.variables import Variables
@@ -27,7 +28,6 @@ from codegen.written import (
     Read,
     Return,
     Statement,
-    check,
 )
 
 
@@ -39,6 +39,7 @@ def written_file(
 ) -> File:
     """A folded program as the statements of its file."""
     main = identifier(program.name)
+    fixed = tuple(v.name for v in program.variables if not v.trained)
     names = frozenset([main, *(f.name for f in module.functions)])
     return check(
         File(
@@ -46,13 +47,22 @@ def written_file(
             origin=safe_words(origin.spec),
             command=wrapped_command(in_docstring(origin.command)),
             data_shapes=tuple(data_shapes),
+            fixed_params=fixed,
             has_operators=any(map(is_operator, program.calls)),
+            has_frozen=any(("attr", FROZEN) in call.attrs for call in program.calls),
+            constants=f"{main[:1].upper()}{main[1:]}Constant" if _has_constants(module) else "",
             functions=(
                 *(_function(program, f, names) for f in module.functions),
                 _main(program, module, main, origin, names),
             ),
         )
     )
+
+
+def _has_constants(module: folded.Module) -> bool:
+    """Whether the file makes a Variable that training leaves alone."""
+    bodies = [module.items, *(function.items for function in module.functions)]
+    return any(not own.trained for body in bodies for own in variables_in(body))
 
 
 def _main(
@@ -72,6 +82,7 @@ def _main(
         results=1,
         doc=net_doc(program, origin.spec),
         body=_returning(statements, reads if len(reads) == 1 else (Group(reads),)),
+        frozen=program.all_frozen,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,10 +13,14 @@ from typing import Any
 from codegen.defects import Defect
 from codegen.folded import MISSING, Argument
 from codegen.ir import Dim
+from codegen.program import Setting
 from codegen.written import Name, Value
 
 # Tuples of so many numbers have a type for each: strides, kernels.
 SHORT_TUPLE = 3
+# So many names of Variables stand on lines of their own.
+MOST_ON_LINES = 16
+WORDS_LENGTH = 92
 # What fits a line of `name="...",` at the depth of an argument in a loop.
 NAME_LENGTH = 78
 
@@ -38,7 +43,7 @@ def _type_text(value: Any) -> str:
             return f"tuple[{', '.join(['int'] * len(value))}]"
         inner = dict.fromkeys(_type_text(v) for v in value)
         return f"tuple[{' | '.join(sorted(inner, key=lambda k: (k == 'None', k))) or 'int'}, ...]"
-    return type(value).__name__
+    return "dict[str, str]" if isinstance(value, Setting) else type(value).__name__
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,14 @@ class Raw:
 def python_text(value: Any) -> str:
     """A name or a value in Python, for templates."""
     return name_text(value) if isinstance(value, Name) else literal(value)
+
+
+def names_text(names: Sequence[str]) -> str:
+    """A list of names: one on each line, and as words of one text where there are many."""
+    if len(names) <= MOST_ON_LINES or any(re.search(r"\s|\\|\"", name) for name in names):
+        return repr(list(names))
+    lines = textwrap.wrap(" ".join(names), WORDS_LENGTH, break_long_words=False, break_on_hyphens=False)
+    return '"""\n' + "".join(f"    {line}\n" for line in lines) + '""".split()'
 
 
 def name_text(name: Name) -> str:
@@ -96,6 +109,8 @@ def literal(value: Any) -> str:
         return _float(value)
     if isinstance(value, tuple):
         return _tuple([literal(v) for v in value])
+    if isinstance(value, Setting):
+        return value.name
     if isinstance(value, Dim):
         raise Defect("a size that follows the batch cannot be written")
     return repr(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from codegen.folded import CallItem, GuardItem, Item, LoopItem, OpItem, VariableItem, each
-from codegen.program import Call, Leaf, Operand, Out, Program
+from codegen.program import Call, Leaf, Operand, Out, Program, Variable
 
 
 def inlined_calls(program: Program, items: Sequence[Item]) -> Iterator[Call]:
@@ -17,6 +17,15 @@ def inlined_calls(program: Program, items: Sequence[Item]) -> Iterator[Call]:
             yield from inlined_calls(program, item.items)
         elif isinstance(item, CallItem) and item.frame.op:
             yield program.calls[item.span[0]]
+
+
+def variables_in(items: Sequence[Item]) -> Iterator[Variable]:
+    """The Variables that a body makes."""
+    for item in items:
+        if isinstance(item, VariableItem):
+            yield item.variable
+        elif isinstance(item, GuardItem):
+            yield from variables_in(item.items)
 
 
 def op_after(items: Sequence[Item], place: int) -> OpItem | None:

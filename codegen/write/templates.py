@@ -12,7 +12,7 @@ from jinja2 import nodes
 from jinja2.environment import TemplateModule
 
 from codegen.problems import RequestError
-from codegen.write.literals import python_text
+from codegen.write.literals import names_text, python_text
 from codegen.written import File
 
 # Templates stand beside this package, in the source tree and in the wheel alike.
@@ -68,6 +68,7 @@ def _environment(loader: jinja2.BaseLoader) -> jinja2.Environment:
         auto_reload=False,
     )
     environment.filters["literal"] = python_text
+    environment.filters["names"] = names_text
     return environment
 
 

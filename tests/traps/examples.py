@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import math
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -65,7 +66,7 @@ def _body(code: str) -> str:
     function = ast.parse(code).body[-1]
     assert isinstance(function, ast.FunctionDef)
     lines = (ast.get_source_segment(code, statement) or "" for statement in function.body[1:])
-    shown = [line for line in lines if " = mx.sym.Variable(" not in line]
+    shown = [line for line in lines if not re.search(r" = (mx.sym.Variable|constant)\(", line)]
     return "\n".join(black.format_str(line, mode=LAYOUT).rstrip() for line in shown)
 
 

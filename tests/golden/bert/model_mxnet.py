@@ -15,6 +15,29 @@ DATA_SHAPES = {
     "token_type_ids": (1, 16),
 }
 
+# What training leaves alone: fixed_param_names of mx.mod.Module.
+FIXED_PARAMS = ["embeddings_position_ids"]
+
+
+@mx.init.register
+class BertForSequenceClassificationConstant(mx.init.Initializer):
+    """A constant begins with its value in the .params file beside this one."""
+
+    def _init_weight(self, name: str, array: mx.nd.NDArray) -> None:
+        array[:] = mx.nd.load(__file__.removesuffix(".py") + "-0000.params")[f"arg:{name}"]
+
+
+def constant(name: str, shape: tuple[int, ...], dtype: str = "float32") -> mx.sym.Symbol:
+    """A Variable that training leaves as it is."""
+    return mx.sym.Variable(
+        name,
+        shape=shape,
+        dtype=dtype,
+        lr_mult=0,
+        wd_mult=0,
+        init=BertForSequenceClassificationConstant(),
+    )
+
 
 def named(symbol: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     """The symbol under a name of its own: Python's operators would number it."""
@@ -115,9 +138,7 @@ def BertForSequenceClassification() -> mx.sym.Symbol:
     embeddings = mx.sym.elemwise_add(
         embeddings, token_type_embeddings, name="embeddings_word_embeddings_add"
     )
-    embeddings_position_ids = mx.sym.Variable(
-        "embeddings_position_ids", shape=(1, 16), dtype="int64"
-    )
+    embeddings_position_ids = constant("embeddings_position_ids", shape=(1, 16))
     position_embeddings = mx.sym.Embedding(
         embeddings_position_ids, input_dim=64, output_dim=96, name="embeddings_position_embeddings"
     )

@@ -11,6 +11,8 @@ DATA_SHAPES = {
     "x": (1, 3, 64, 64),
 }
 
+FIXED_PARAMS = []
+
 
 def _dense_layer(features: list[mx.sym.Symbol], name: str) -> mx.sym.Symbol:
     """_DenseLayer of model.py."""

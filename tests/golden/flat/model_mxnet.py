@@ -11,6 +11,8 @@ DATA_SHAPES = {
     "x": (1, 1, 28, 28),
 }
 
+FIXED_PARAMS = []
+
 
 def named(symbol: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     """The symbol under a name of its own: Python's operators would number it."""
@@ -87,7 +89,7 @@ def Net() -> mx.sym.Symbol:
 
     # logits = self.fc3(x) * self.scale
     logits = mx.sym.FullyConnected(x, num_hidden=10, no_bias=False, flatten=False, name="fc3")
-    scale = mx.sym.Variable("scale", shape=(10,), dtype="float32")
+    scale = mx.sym.Variable("scale", shape=(10,), dtype="float32", init=mx.init.Normal(0.02))
     scale = mx.sym.Reshape(scale, shape=(1, -1), name="mul_rhs")
     logits = mx.sym.broadcast_mul(logits, scale, name="mul")
 

@@ -11,6 +11,8 @@ DATA_SHAPES = {
     "x": (1, 3, 112, 112),
 }
 
+FIXED_PARAMS = []
+
 
 def basic_conv2d(
     x: mx.sym.Symbol,

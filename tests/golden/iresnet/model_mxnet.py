@@ -11,6 +11,10 @@ DATA_SHAPES = {
     "x": (1, 3, 112, 112),
 }
 
+# What training leaves alone: fixed_param_names of mx.mod.Module.
+FIXED_PARAMS = ["bottleneck_gamma", "bottleneck_beta"]
+FROZEN = {"lr_mult": "0", "wd_mult": "0"}
+
 
 def i_basic_block(
     x: mx.sym.Symbol, num_filter: int, stride: tuple[int, int], with_downsample: bool, name: str
@@ -71,4 +75,6 @@ def iresnet18() -> mx.sym.Symbol:
     x = mx.sym.Reshape(x, shape=(0, -1), name="view")
     x = mx.sym.FullyConnected(x, num_hidden=512, no_bias=False, flatten=False, name="fc")
     # affine=False: gamma is one and beta is zero
-    return mx.sym.BatchNorm(x, eps=2e-5, momentum=0.1, fix_gamma=True, name="bottleneck")
+    return mx.sym.BatchNorm(
+        x, eps=2e-5, momentum=0.1, fix_gamma=True, attr=FROZEN, name="bottleneck"
+    )

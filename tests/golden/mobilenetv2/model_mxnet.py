@@ -11,6 +11,8 @@ DATA_SHAPES = {
     "x": (1, 3, 64, 64),
 }
 
+FIXED_PARAMS = []
+
 
 def conv_bn_re_lu(
     x: mx.sym.Symbol,

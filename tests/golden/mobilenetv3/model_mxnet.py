@@ -11,6 +11,8 @@ DATA_SHAPES = {
     "x": (1, 3, 64, 64),
 }
 
+FIXED_PARAMS = []
+
 
 def named(symbol: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     """The symbol under a name of its own: Python's operators would number it."""

@@ -11,6 +11,8 @@ DATA_SHAPES = {
     "x": (1, 3, 64, 64),
 }
 
+FIXED_PARAMS = []
+
 
 def basic_block(
     x: mx.sym.Symbol, stride: tuple[int, int], num_filter: int, with_downsample: bool, name: str

@@ -11,6 +11,8 @@ DATA_SHAPES = {
     "x": (1, 3, 64, 64),
 }
 
+FIXED_PARAMS = []
+
 
 def branch2(x: mx.sym.Symbol, num_filter: int, stride: tuple[int, int], name: str) -> mx.sym.Symbol:
     """A Sequential of Conv2d, BatchNorm2d, ReLU, Conv2d, BatchNorm2d, Conv2d, BatchNorm2d, ReLU."""

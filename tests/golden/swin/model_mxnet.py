@@ -11,6 +11,39 @@ DATA_SHAPES = {
     "x": (1, 3, 64, 64),
 }
 
+# What training leaves alone: fixed_param_names of mx.mod.Module.
+FIXED_PARAMS = [
+    "layers_0_blocks_0_attn_relative_position_index",
+    "layers_0_blocks_1_attn_relative_position_index",
+    "layers_0_blocks_1_attn_attn_mask",
+    "layers_1_blocks_0_attn_relative_position_index",
+    "layers_1_blocks_1_attn_relative_position_index",
+    "layers_1_blocks_1_attn_attn_mask",
+    "layers_2_blocks_0_attn_relative_position_index",
+    "layers_2_blocks_1_attn_relative_position_index",
+    "layers_2_blocks_2_attn_relative_position_index",
+    "layers_2_blocks_3_attn_relative_position_index",
+    "layers_2_blocks_4_attn_relative_position_index",
+    "layers_2_blocks_5_attn_relative_position_index",
+    "layers_3_blocks_0_attn_relative_position_index",
+    "layers_3_blocks_1_attn_relative_position_index",
+]
+
+
+@mx.init.register
+class SwinTransformerConstant(mx.init.Initializer):
+    """A constant begins with its value in the .params file beside this one."""
+
+    def _init_weight(self, name: str, array: mx.nd.NDArray) -> None:
+        array[:] = mx.nd.load(__file__.removesuffix(".py") + "-0000.params")[f"arg:{name}"]
+
+
+def constant(name: str, shape: tuple[int, ...], dtype: str = "float32") -> mx.sym.Symbol:
+    """A Variable that training leaves as it is."""
+    return mx.sym.Variable(
+        name, shape=shape, dtype=dtype, lr_mult=0, wd_mult=0, init=SwinTransformerConstant()
+    )
+
 
 def named(symbol: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     """The symbol under a name of its own: Python's operators would number it."""
@@ -113,11 +146,12 @@ def swin_transformer_block(
     q = named(q * 24**-0.5, name=f"{name}_attn_mul")
     attn = mx.sym.linalg.gemm2(q, k, transpose_b=True, name=f"{name}_attn_attn_matmul")
     table = mx.sym.Variable(
-        f"{name}_attn_relative_position_bias_table", shape=table_shape, dtype="float32"
+        f"{name}_attn_relative_position_bias_table",
+        shape=table_shape,
+        dtype="float32",
+        init=mx.init.Normal(0.02),
     )
-    index = mx.sym.Variable(
-        f"{name}_attn_relative_position_index", shape=index_shape, dtype="int64"
-    )
+    index = constant(f"{name}_attn_relative_position_index", shape=index_shape)
     relative_position_bias = mx.sym.take(
         table, index, mode="clip", name=f"{name}_attn_relative_position_bias_getitem"
     )
@@ -137,9 +171,7 @@ def swin_transformer_block(
     if with_roll:
         # attn: WindowAttention
         attn = mx.sym.Reshape(attn, shape=attn_shape, name=f"{name}_attn_attn_view")
-        attn_attn_mask = mx.sym.Variable(
-            f"{name}_attn_attn_mask", shape=mask_shape, dtype="float32"
-        )
+        attn_attn_mask = constant(f"{name}_attn_attn_mask", shape=mask_shape)
         attn = mx.sym.broadcast_add(attn, attn_attn_mask, name=f"{name}_attn_attn_add2")
         attn = mx.sym.Reshape(attn, shape=(-3, 0, 0, 0), name=f"{name}_attn_attn_view2")
 

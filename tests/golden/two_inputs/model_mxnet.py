@@ -13,6 +13,8 @@ DATA_SHAPES = {
     "vector": (1, 20),
 }
 
+FIXED_PARAMS = []
+
 
 def TwoInputNet() -> mx.sym.Symbol:
     """TwoInputNet of model.py.

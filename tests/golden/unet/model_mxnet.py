@@ -11,6 +11,8 @@ DATA_SHAPES = {
     "x": (1, 3, 96, 96),
 }
 
+FIXED_PARAMS = []
+
 
 def double_conv(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     """DoubleConv of model.py."""

@@ -11,6 +11,8 @@ DATA_SHAPES = {
     "x": (1, 3, 96, 96),
 }
 
+FIXED_PARAMS = []
+
 
 def named(symbol: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     """The symbol under a name of its own: Python's operators would number it."""
@@ -69,12 +71,16 @@ def VisionTransformer() -> mx.sym.Symbol:
     patch_embed = mx.sym.Reshape(patch_embed, shape=(0, 0, -1), name="patch_embed_flatten")
     patch_embed = mx.sym.SwapAxis(patch_embed, dim1=1, dim2=2, name="patch_embed_transpose")
 
-    cls_token = mx.sym.Variable("cls_token", shape=(1, 1, 192), dtype="float32")
+    cls_token = mx.sym.Variable(
+        "cls_token", shape=(1, 1, 192), dtype="float32", init=mx.init.Normal(0.02)
+    )
     cls_tokens = mx.sym.broadcast_like(
         cls_token, x, lhs_axes=(0,), rhs_axes=(0,), name="expand_batch"
     )
     x = mx.sym.Concat(cls_tokens, patch_embed, dim=1, name="cat")
-    pos_embed = mx.sym.Variable("pos_embed", shape=(1, 37, 192), dtype="float32")
+    pos_embed = mx.sym.Variable(
+        "pos_embed", shape=(1, 37, 192), dtype="float32", init=mx.init.Normal(0.02)
+    )
     x = mx.sym.broadcast_add(x, pos_embed, name="add")
     x = mx.sym.Dropout(x, p=0.1, name="pos_drop")
     for i in range(4):

@@ -11,6 +11,8 @@ DATA_SHAPES = {
     "x": (1, 3, 224, 224),
 }
 
+FIXED_PARAMS = []
+
 
 def XXNet() -> mx.sym.Symbol:
     """XXNet of model.py.

@@ -1,0 +1,1 @@
+"""Converted nets in MXNet's own tools: trained, quantised, exported, served."""
