@@ -138,7 +138,7 @@ def test_the_bottleneck_is_fixed(tmp_path: Path) -> None:
     assert arg_params["bottleneck_beta"].asnumpy().tolist() == [0.0] * 512
     code = path.read_text()
     assert code.count("fix_gamma=True") == 1
-    assert 'fix_gamma=True, name="bottleneck"' in " ".join(code.split())
+    assert 'fix_gamma=True, attr=FROZEN, name="bottleneck"' in " ".join(code.split())
 
 
 # pytorchcv 0.0.67: family by family. Names of inputs and sizes are pytorchcv's own.

@@ -11,7 +11,7 @@ DATA_SHAPES = {
     "x": (1, 3, 64, 64),
 }
 
-FIXED_PARAMS = []
+FIXED_PARAMS: list[str] = []
 
 
 def _dense_layer(features: list[mx.sym.Symbol], name: str) -> mx.sym.Symbol:

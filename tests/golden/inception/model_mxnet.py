@@ -11,7 +11,7 @@ DATA_SHAPES = {
     "x": (1, 3, 112, 112),
 }
 
-FIXED_PARAMS = []
+FIXED_PARAMS: list[str] = []
 
 
 def basic_conv2d(

@@ -11,7 +11,7 @@ DATA_SHAPES = {
     "sentence": (1, 20),
 }
 
-FIXED_PARAMS = []
+FIXED_PARAMS: list[str] = []
 
 
 def LSTMTagger() -> mx.sym.Symbol:

@@ -11,7 +11,7 @@ DATA_SHAPES = {
     "x": (1, 3, 64, 64),
 }
 
-FIXED_PARAMS = []
+FIXED_PARAMS: list[str] = []
 
 
 def branch2(x: mx.sym.Symbol, num_filter: int, stride: tuple[int, int], name: str) -> mx.sym.Symbol:

@@ -31,14 +31,14 @@ FIXED_PARAMS = [
 
 
 @mx.init.register
-class SwinTransformerConstant(mx.init.Initializer):
+class SwinTransformerConstant(mx.init.Initializer):  # type: ignore[misc]
     """A constant begins with its value in the .params file beside this one."""
 
     def _init_weight(self, name: str, array: mx.nd.NDArray) -> None:
         array[:] = mx.nd.load(__file__.removesuffix(".py") + "-0000.params")[f"arg:{name}"]
 
 
-def constant(name: str, shape: tuple[int, ...], dtype: str = "float32") -> mx.sym.Symbol:
+def constant(name: str, shape: tuple[int, ...] | None, dtype: str = "float32") -> mx.sym.Symbol:
     """A Variable that training leaves as it is."""
     return mx.sym.Variable(
         name, shape=shape, dtype=dtype, lr_mult=0, wd_mult=0, init=SwinTransformerConstant()

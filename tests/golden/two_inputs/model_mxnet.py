@@ -13,7 +13,7 @@ DATA_SHAPES = {
     "vector": (1, 20),
 }
 
-FIXED_PARAMS = []
+FIXED_PARAMS: list[str] = []
 
 
 def TwoInputNet() -> mx.sym.Symbol:

@@ -11,7 +11,7 @@ DATA_SHAPES = {
     "x": (1, 3, 96, 96),
 }
 
-FIXED_PARAMS = []
+FIXED_PARAMS: list[str] = []
 
 
 def double_conv(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:

@@ -11,7 +11,7 @@ DATA_SHAPES = {
     "x": (1, 3, 224, 224),
 }
 
-FIXED_PARAMS = []
+FIXED_PARAMS: list[str] = []
 
 
 def XXNet() -> mx.sym.Symbol:
