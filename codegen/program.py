@@ -102,7 +102,7 @@ class Variable:
     `keys` are the torch keys that it holds: one as it is, several flattened and joined (`packed`), or,
     where they are the same tensor, `tied`. `fill` marks a constant of one value, `value` any other. One that
     is not `trained` is left as it is by training; `init` is what training from scratch begins with, where
-    MXNet does not know it by name.
+    MXNet does not know it by name. MXNet infers the shape of one that is `inferred`.
     """
 
     name: str
@@ -116,6 +116,7 @@ class Variable:
     value: npt.NDArray[Any] | None = field(default=None, compare=False, repr=False)
     trained: bool = True
     init: Initializer | None = None
+    inferred: bool = False
 
 
 @dataclass(frozen=True)

@@ -294,9 +294,9 @@ EDITS = [
         "a deeper stage of many kinds of blocks",
         "swin",
         (("depths=(2, 2, 6, 2)", "depths=(2, 2, 8, 2)"),),
-        2,
-        "the range of the loop",
-        ("SwinTransformer", "basic_layer"),
+        4,
+        "the range of the loop; two tables more that training leaves alone",
+        ("SwinTransformer", "basic_layer", HEAD),
     ),
     Edit(
         "one direction less",

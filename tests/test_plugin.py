@@ -31,7 +31,7 @@ def test_the_example_agrees(tmp_path: Path):
     assert "any batch size" in done.stderr
     assert "agrees with torch" in done.stderr
     code = (tmp_path / "net_mxnet.py").read_text()
-    assert 'mx.sym.Variable("scale_weight", shape=(8,), dtype="float32")' in code
+    assert 'mx.sym.Variable("scale_weight", shape=(8,), dtype="float32", init=mx.init.One())' in code
     assert "--plugin plugin.py" in code
 
 

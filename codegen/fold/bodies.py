@@ -77,7 +77,7 @@ def _item(structure: Structure, entry: Entry, called: Mapping[Block, Called]) ->
     """The item of an entry, with literal values everywhere."""
     source = entry.source
     if isinstance(source, Variable):
-        return VariableItem(source, source.shape)
+        return VariableItem(source, None if source.inferred and source.trained else source.shape)
     if isinstance(source, int):
         call = structure.program.calls[source]
         return OpItem(call, source, call.attrs, structure.automatic[source])

@@ -87,6 +87,13 @@ def _with_initializers(program: Program) -> Program:
     )
     return mx.sym.Group([gru0, gru1])
     """
+    users, variables = users_of(program), {v.name: v for v in program.variables}
+    inferred = {
+        operand.name
+        for call in program.calls
+        for slot, operand in call.inputs
+        if slot in could_be_automatic(call, users, variables) and isinstance(operand, Leaf)
+    }
     recurrent = {
         operand.name: call
         for call in program.calls
@@ -96,7 +103,10 @@ def _with_initializers(program: Program) -> Program:
     }
     return replace(
         program,
-        variables=tuple(replace(v, init=_initializer(v, recurrent.get(v.name))) for v in program.variables),
+        variables=tuple(
+            replace(v, init=_initializer(v, recurrent.get(v.name)), inferred=v.name in inferred)
+            for v in program.variables
+        ),
     )
 
 

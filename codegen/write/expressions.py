@@ -61,6 +61,8 @@ def variable(scope: Scope, item: VariableItem) -> Variable:
     name = relative_name(scope, own.name)
     if own.kind != "input":
         init = "" if own.init is None else f"{own.init[0]}({', '.join(map(literal, own.init[1:]))})"
+        if own.inferred and own.trained:
+            return Variable(name, init=init)
         return Variable(name, value_of(item.shape), own.dtype, own.trained, init)
     # Module.bind knows no dtype but those of the inputs, and infers others only where floats are computed.
     return Variable(name, dtype=own.dtype if own.dtype != "float32" else "")

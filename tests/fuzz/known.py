@@ -1,10 +1,6 @@
 """Nets of tests/test_fuzz.py that fail: by seed the kind, and the reason. To be emptied: a net that no longer fails is a failure."""
 
 KNOWN: dict[int, tuple[str, str]] = {
-    133: (
-        "does not bind: == dtype (#vs. #) : This layer requires uniform type. Expected _ v.s. given _ at",
-        "an RNN of float64: its packed parameters are float32",
-    ),
     144: (
         "wrong: value",
         "a write through x.T into what a view of another shape reads",

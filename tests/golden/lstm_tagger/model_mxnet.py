@@ -27,9 +27,7 @@ def LSTMTagger() -> mx.sym.Symbol:
     # the state begins as zeros; the 0 is the batch, which is inferred
     begin_state = mx.sym.zeros(shape=(4, 0, 48), name="lstm_begin_state")
     time_major = mx.sym.SwapAxis(embeds, dim1=0, dim2=1, name="lstm_time_major")
-    lstm_parameters = mx.sym.Variable(
-        "lstm_parameters", shape=(87552,), dtype="float32", init=mx.init.Uniform(48**-0.5)
-    )
+    lstm_parameters = mx.sym.Variable("lstm_parameters", init=mx.init.Uniform(48**-0.5))
     lstm = mx.sym.RNN(
         time_major,
         parameters=lstm_parameters,
