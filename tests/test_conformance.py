@@ -1,4 +1,4 @@
-"""One sample of each entry of torch's own tables; all of them are `make conformance`."""
+"""One sample of each entry of the tables; all of them are `make conformance`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from tests.conformance import baseline, page
 from tests.conformance.run import run_sample
-from tests.conformance.samples import names, samples
+from tests.conformance.samples import names, samples, vision_cases
 
 PARTS = 8
 FIRST = 12  # the samples of an entry of which one is taken: those after it are alike
@@ -50,6 +50,13 @@ def test_the_page_counts_the_baseline():
     text = page.PAGE.read_text(encoding="utf-8")
     assert f"parity {letters.count('P'):,}, refused {letters.count('R'):,}" in text
     assert f"not applicable {letters.count('N'):,}, wrong 0, crashed 0" in text
+
+
+def test_torchvisions_ops_have_rows_and_refused_ones_their_way_out():
+    rows = {row.split("`")[1]: row for row in page.PAGE.read_text(encoding="utf-8").splitlines() if row[:3] == "| `"}
+    assert set(vision_cases()) <= set(rows)
+    assert "contrib.box_nms" in rows["torchvision.ops.nms"]
+    assert "id_index=0 is batched_nms" in rows["torchvision.ops.batched_nms"]
 
 
 def test_each_refusal_says_which_ops_fall_short():

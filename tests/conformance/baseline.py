@@ -12,7 +12,7 @@ from tests.conformance.run import Result
 FILE = Path(__file__).parent / "baseline.txt"
 LETTERS = {"parity": "P", "refused": "R", "n/a": "N"}
 HEAD = """\
-# torch's own samples, an entry a line: its name, the counts of parity (P), refused (R) and not applicable (N), and the
+# The samples, an entry a line: its name, the counts of parity (P), refused (R) and not applicable (N), and the
 # letter of each sample in its order, with the length of each run. `make conformance` writes it; P never falls.
 """
 

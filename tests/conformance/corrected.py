@@ -46,7 +46,7 @@ def _telling(name: str, op: str, keys: Sequence[str], told: Sequence[Correction]
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"nn_functional_|nn\.|[_.]|\.?\(.*", "", name).lower()
+    return re.sub(r"nn_functional_|nn\.|torchvision(::|\.ops\.)|[_.]|\.?\(.*", "", name).lower()
 
 
 def _squashed(name: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,12 +11,23 @@ from codegen.builder.value import EMPTY
 from codegen.refusals import reasons
 from tests.conformance import corrected
 from tests.conformance.run import Result
-from tests.conformance.samples import MODULE_PREFIX, forms
+from tests.conformance.samples import MODULE_PREFIX, VISION_PREFIX, forms
 from tests.traps.corrections import corrections
+from tracer.op_facts import WAYS_OUT
 
 PAGE = Path(__file__).parents[2] / "docs" / "operators.md"
 MOST_OPS = 8
 COLUMNS = ("op", "torch forms", "MXNet ops", "corrected", "parity", "refused", "n/a", "refused because")
+
+VISION_HEAD = """
+## Ops of torchvision
+
+torchvision has no table of samples: these are the cases of `tests/op_cases/vision.py`. PyPI's torchvision does not import
+beside the build of torch that writes this page, so what they are compared with is the stand-in of `tests/vision/`;
+`make torchvision` runs the same cases, and those of box arithmetic and whole layers, by torchvision itself, and the
+stand-in against it.
+
+"""
 
 
 def write(results: Sequence[Result]) -> None:
@@ -24,13 +36,16 @@ def write(results: Sequence[Result]) -> None:
     for result in results:
         entries.setdefault(result.op, []).append(result)
     shown = {n: rows for n, rows in entries.items() if any(r.status != "n/a" for r in rows)}
-    modules = [_row(n, rows) for n, rows in shown.items() if n.startswith(MODULE_PREFIX)]
-    functions = [_row(n, rows) for n, rows in shown.items() if not n.startswith(MODULE_PREFIX)]
+    rows_of = {n: _row(n, rows) for n, rows in shown.items()}
+    modules = [row for n, row in rows_of.items() if n.startswith(MODULE_PREFIX)]
+    vision = [row for n, row in rows_of.items() if n.startswith(VISION_PREFIX)]
+    functions = [row for n, row in rows_of.items() if not n.startswith((MODULE_PREFIX, VISION_PREFIX))]
     rest = {n: rows for n, rows in entries.items() if n not in shown}
     parts = [
         summary(results),
         "\n## Modules of torch.nn\n\n" + _head(COLUMNS[:1] + COLUMNS[2:]) + "".join(modules),
         "\n## Functions, methods and operators\n\n" + _head(COLUMNS) + "".join(functions),
+        VISION_HEAD + _head(COLUMNS[:1] + COLUMNS[2:]) + "".join(vision),
         "\n## Not applicable\n\n" + "".join(_left_out(n, rows) for n, rows in rest.items()),
     ]
     PAGE.write_text("".join(parts), encoding="utf-8")
@@ -62,8 +77,9 @@ def summary(results: Sequence[Result]) -> str:
 
 `make conformance` writes this page. torch tests itself with tables of samples: `common_modules.module_db` (constructor
 arguments and inputs of the classes of torch.nn) and `common_methods_invocations.op_db` (arguments of functions).
-Each sample becomes a net, which is converted in eval mode and compared with torch: within 1e-4, in the same dtype and
-shape. `python -m tests.conformance NAME` runs one entry; with `--verbose` it prints each sample.
+torchvision's ops have cases of our own. Each sample becomes a net, which is converted in eval mode and compared with
+torch: within 1e-4, in the same dtype and shape. `python -m tests.conformance NAME` runs one entry; with `--verbose`
+it prints each sample.
 
 - {len(results):,} samples of {len({r.op for r in results})} entries: parity {counts["parity"]:,}, refused \
 {counts["refused"]:,}, not applicable {counts["n/a"]:,}, wrong {counts["WRONG"]}, crashed {counts["CRASH"]}
@@ -106,8 +122,8 @@ def _head(columns: Sequence[str]) -> str:
 
 
 def _forms(name: str) -> list[str]:
-    """How users write it, in one cell; a module is written as its class."""
-    return [] if name.startswith(MODULE_PREFIX) else [_listed([f"`{f}`" for f in forms(name).split(", ")])]
+    """How users write it, in one cell; a module is written as its class, torchvision's op as it is called."""
+    return [] if name.startswith((MODULE_PREFIX, VISION_PREFIX)) else [_listed([f"`{f}`" for f in forms(name).split(", ")])]
 
 
 def _listed(items: Sequence[str]) -> str:
@@ -125,7 +141,8 @@ def _explained(why: str) -> str:
     if EMPTY in why:
         return "no elements"
     op, without, _ = why.partition("() has no rule")
-    reason = reasons().get(op) if without else None
+    called = re.search(r"\((\w+\(\))\)", why)
+    reason = reasons().get(op) if without else WAYS_OUT.get(called[1]) if called else None
     return f"{why}: {reason}" if reason else why
 
 

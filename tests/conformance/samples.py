@@ -1,4 +1,7 @@
-"""torch's own samples as nets: an `nn.Module` whose forward takes the sample's tensors."""
+"""Samples as nets: an `nn.Module` whose forward takes the sample's tensors.
+
+They are torch's own; for torchvision's ops, which have no such table, they are the cases of tests/op_cases/vision.py.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,13 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedTensorMixin
 
+from tests.op_cases import Case, all_cases
+from tests.vision import ops as vision
+from tracer.inputs import make_inputs
+
 Rebuild = Callable[[Mapping[str, torch.Tensor]], Any]
 MODULE_PREFIX = "nn."
+VISION_PREFIX = "torchvision.ops."
 
 
 @dataclass(frozen=True)
@@ -71,15 +79,28 @@ def module_infos() -> dict[str, Any]:
     return {MODULE_PREFIX + m.name.removeprefix(MODULE_PREFIX): m for m in module_db}
 
 
+@functools.cache
+def vision_cases() -> dict[str, list[Case]]:
+    """The cases of torchvision's ops, by the name of the op; DeformConv2d stands under deform_conv2d."""
+    found: dict[str, list[Case]] = {}
+    for case in all_cases():
+        op = case.name.split()[0].rstrip(",")
+        if op in vision.__all__:
+            found.setdefault(VISION_PREFIX + op, []).append(case)
+    return found
+
+
 def names() -> list[str]:
-    """Every entry: modules, then ops."""
-    return [*module_infos(), *op_infos()]
+    """Every entry: modules, then ops, then torchvision's ops."""
+    return [*module_infos(), *op_infos(), *vision_cases()]
 
 
 def forms(name: str) -> str:
     """How users write the op: function, method, in place, operator."""
     if name.startswith(MODULE_PREFIX):
         return f"torch.{name}"
+    if name.startswith(VISION_PREFIX):
+        return name
     info = op_infos()[name]
     found = [f"torch.{info.name}"]
     found += [f"torch.{a.name}" for a in info.aliases]
@@ -97,7 +118,10 @@ def samples(name: str) -> Iterator[Sample]:
     random.seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield from _module_samples(name) if name in module_infos() else _op_samples(name)
+        if name.startswith(VISION_PREFIX):
+            yield from _vision_samples(name)
+        else:
+            yield from _module_samples(name) if name in module_infos() else _op_samples(name)
 
 
 def _module_samples(name: str) -> Iterator[Sample]:
@@ -123,6 +147,12 @@ def _op_samples(name: str) -> Iterator[Sample]:
         whole = ((item.input, *item.args), item.kwargs)
         rebuild, inputs = _opened(whole, "x")
         yield Sample(name, index, OpNet(info.op, rebuild), inputs, _shown(*whole))
+
+
+def _vision_samples(name: str) -> Iterator[Sample]:
+    for index, item in enumerate(vision_cases()[name]):
+        rebuild, inputs = _opened((tuple(make_inputs(item.specs(), None, 0).values()), {}), "x")
+        yield Sample(name, index, ModuleNet(item.module, rebuild), inputs, item.name)
 
 
 def constants_but_first(sample: Sample) -> Sample | None:
