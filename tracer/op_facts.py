@@ -20,6 +20,10 @@ _NMS = (
 WAYS_OUT = {
     "nms()": _NMS,
     "batched_nms()": _NMS,
+    "multiscale_roi_align()": (
+        "call roi_align on each level for all boxes, and choose by torch.where(level == k, one, other), "
+        "where level is of shape (K, 1, 1, 1)"
+    ),
     "array()": "use torch's functions, and make numpy's arrays tensors: torch.as_tensor(array)",
     "pack_padded_sequence()": (
         "call the layer on the padded sequences: all of one length, or with a mask after it"

@@ -15,7 +15,7 @@ from torch import nn
 
 import codegen.problems
 from codegen.problems import Problem
-from tracer.vision import is_front, is_function
+from tracer.vision import is_file, is_front, is_function
 
 _TORCH_DIR = os.path.dirname(torch.__file__) + os.sep
 # This project's: what a decomposition calls stands on no line of the user's.
@@ -94,7 +94,7 @@ def vision_call(traceback: Any) -> tuple[str, str, int]:
         file, name = frame.f_code.co_filename, frame.f_code.co_name
         if is_function(file, name):
             called = name.strip("_")
-        elif called and is_user_file(file):
+        elif called and is_user_file(file) and not is_file(file):  # nor the forward of a layer
             return called, file, line
     return "", "", 0
 

@@ -24,6 +24,11 @@ def is_front(file: str) -> bool:
     return found is not None and found[1] in _FRONTS
 
 
+def is_file(file: str) -> bool:
+    """Whether a file is one of torchvision's ops."""
+    return _FILE.search(file) is not None
+
+
 def is_layer(cls: type) -> bool:
     """Whether a class is a layer of one op of torchvision's: DeformConv2d, RoIAlign."""
     package, _, file = f".{cls.__module__}".rpartition(".")
@@ -32,7 +37,7 @@ def is_layer(cls: type) -> bool:
 
 def is_function(file: str, name: str) -> bool:
     """Whether a function that runs is one of torchvision's ops: `batched_nms`, or what it calls."""
-    return _FILE.search(file) is not None and name != "forward"
+    return is_file(file) and name != "forward"
 
 
 @op

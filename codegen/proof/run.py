@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from codegen.mxnet_ops import OPS
 from codegen.program import Program
+from codegen.proof.boxes import readers
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -32,15 +33,20 @@ def run_symbol(
 
     `fused` lets the oneDNN pass fuse ops, as `mx.mod.Module` does; it cannot be had for internals.
     `double` computes in float64: every float32 parameter and input is widened.
+    Raises MXNetError where MXNet does, and where it would end the process (codegen.proof.boxes).
     """
 
     settings = {"MXNET_SUBGRAPH_VERBOSE": "0", **({} if fused else {"MXNET_SUBGRAPH_BACKEND": "NONE"})}
     with _environment(**settings), _quiet():
-        if double:
-            executor = _bound_in_double(symbol, arg_params, aux_params, inputs)
-        else:
-            executor = _bound(symbol, arg_params, aux_params, inputs)
-        return [o.asnumpy() for o in executor.forward(is_train=False)]
+        bound = _bound_in_double if double else _bound
+
+        def values(part: mx.sym.Symbol) -> list[npt.NDArray[Any]]:
+            executor = bound(part, arg_params, aux_params, inputs)
+            return [o.asnumpy() for o in executor.forward(is_train=False)]
+
+        for reader in readers(symbol):
+            reader.check(values(reader.boxes)[0])
+        return values(symbol)
 
 
 def _bound(

@@ -17,7 +17,7 @@ from codegen.idioms.shapes import cut
 
 _EMPTY_BOXES = (
     "{op}() reads boxes whose width and height must be above 0: for others MXNet 1.9.1's ROIAlign ends the "
-    "process (torch gives zeros, or raises)"
+    "process (torch gives zeros, or raises); a symbol cannot check it, so check boxes before they are given"
 )
 
 
@@ -145,7 +145,8 @@ def frozen_batch_norm2d(
     )
 
 
-@lowers("torchvision::roi_align")
+@lowers("torchvision::roi_align", position_sensitive=False)
+@lowers("torchvision::ps_roi_align", aligned=True, position_sensitive=True)
 def roi_align(
     b: Builder,
     input: Value,
@@ -155,52 +156,18 @@ def roi_align(
     pooled_width: int,
     sampling_ratio: int,
     aligned: bool,
-) -> Value:
+    *,
+    position_sensitive: bool,
+) -> Value | Sequence[Value]:
     """Regions by bilinear interpolation.
 
     torch: with aligned=True a box may have no width or height: what is read then is zero, or one line.
-    MXNet: contrib.ROIAlign with aligned=True checks for such boxes while it runs, and ends the process.
-    We write: contrib.ROIAlign, which is exact for all other boxes; the run says which must not come.
-    Source: torchvision.ops.roi_align; mx.sym.contrib.ROIAlign, measured.
-
-    >>> box = torch.tensor([[0.0, 1, 1, 6, 5]])
-    >>> converted(lambda x, rois: vision.roi_align(x, rois, 2, aligned=True), (1, 4, 8, 8), box)
-    return mx.sym.contrib.ROIAlign(
-        x, rois, pooled_size=(2, 2), spatial_scale=1.0, aligned=True, name="roi_align"
-    )
-    >>> vision.roi_align(torch.ones(1, 1, 8, 8), box[:, [0, 1, 1, 1, 4]], 1, aligned=True).item()
-    0.0
-    """
-    if aligned:
-        b.note(_EMPTY_BOXES.format(op="roi_align"))
-    rois, scale = _within_one(b, rois, spatial_scale)
-    return b.op(
-        "contrib.ROIAlign",
-        input,
-        rois,
-        pooled_size=(pooled_height, pooled_width),
-        spatial_scale=scale,
-        sample_ratio=sampling_ratio,
-        aligned=aligned,
-    )
-
-
-@lowers("torchvision::ps_roi_align")
-def ps_roi_align(
-    b: Builder,
-    input: Value,
-    rois: Value,
-    spatial_scale: float,
-    pooled_height: int,
-    pooled_width: int,
-    sampling_ratio: int,
-) -> Sequence[Value]:
-    """Regions by interpolation, each of whose cells reads channels of its own.
-
-    torch: ps_roi_align moves boxes by half a pixel, as roi_align does with aligned=True.
-    MXNet: contrib.ROIAlign has both as attributes.
-    We write: position_sensitive=True and aligned=True.
-    Source: torchvision.ops.ps_roi_align; mx.sym.contrib.ROIAlign, measured.
+        ps_roi_align, each of whose cells reads channels of its own, moves boxes by half a pixel as it does.
+    MXNet: contrib.ROIAlign has both as attributes. With aligned=True it checks for such boxes while it runs,
+        and ends the process.
+    We write: contrib.ROIAlign, which is exact for all other boxes. The comparison keeps the rest from it; the
+        generated code cannot, and the run says so.
+    Source: torchvision.ops.roi_align, torchvision.ops.ps_roi_align; mx.sym.contrib.ROIAlign, measured.
 
     >>> box = torch.tensor([[0.0, 1, 1, 6, 5]])
     >>> converted(lambda x, rois: vision.ps_roi_align(x, rois, 2), (1, 4, 8, 8), box)
@@ -213,8 +180,11 @@ def ps_roi_align(
         aligned=True,
         name="ps_roi_align",
     )
+    >>> vision.roi_align(torch.ones(1, 1, 8, 8), box[:, [0, 1, 1, 1, 4]], 1, aligned=True).item()
+    0.0
     """
-    b.note(_EMPTY_BOXES.format(op="ps_roi_align"))
+    if aligned:
+        b.note(_EMPTY_BOXES.format(op=b.node.op.rpartition("::")[2]))
     rois, scale = _within_one(b, rois, spatial_scale)
     pooled = b.op(
         "contrib.ROIAlign",
@@ -223,10 +193,10 @@ def ps_roi_align(
         pooled_size=(pooled_height, pooled_width),
         spatial_scale=scale,
         sample_ratio=sampling_ratio,
-        position_sensitive=True,
-        aligned=True,
+        position_sensitive=position_sensitive,
+        aligned=aligned,
     )
-    return [pooled, _places(b, "channel_mapping")]
+    return [pooled, _places(b, "channel_mapping")] if position_sensitive else pooled
 
 
 @lowers("torchvision::roi_pool")

@@ -167,6 +167,38 @@ for count in (6, 1200):  # torchvision takes two ways
         why=NEVER,
     )
 
+
+class Pyramid(nn.Module):
+    """Boxes that read the level of a pyramid that suits their size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = ops.MultiScaleRoIAlign(["fine", "coarse"], 2, 2)
+
+    def forward(self, fine, coarse, rois):
+        return self.pool({"fine": fine, "coarse": coarse}, [rois], [(32, 32)])
+
+
+def levels(fine, coarse, rois):
+    """The way out of the refusal of MultiScaleRoIAlign: each level is read, and one is chosen."""
+    level = ((rois[:, 3] - rois[:, 1]) > 4).reshape(-1, 1, 1, 1)
+    boxes = torch.cat([torch.zeros_like(rois[:, :1]), rois], 1)
+    read = [ops.roi_align(x, boxes, 2, scale, 2) for x, scale in ((fine, 0.5), (coarse, 0.25))]
+    return torch.where(level == 0, read[0], read[1])
+
+
+case(
+    "MultiScaleRoIAlign",
+    Pyramid(),
+    (1, 3, 16, 16),
+    (1, 3, 8, 8),
+    plain(6, 32),
+    refuses="the net looks at the values of a tensor (multiscale_roi_align()): a symbol has one graph for all inputs",
+    hint=WAYS_OUT["multiscale_roi_align()"],
+    why="one graph for all inputs: which level a box reads hangs on its size",
+)
+fn("roi_align on each of two levels", levels, (6, 3, 16, 16), (6, 3, 8, 8), plain(6, 32))
+
 if IS_REAL:
     fn("box_iou", ops.box_iou, plain(6), plain(6) + 1)
     for given in ("xyxy", "xywh", "cxcywh"):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import mxnet as mx
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from codegen.problems import ConversionError
+from codegen.proof.run import run_symbol
 from tests.vision import ops
 from tracer.conversion import convert
 from tracer.inputs import inputs_from_tensors
@@ -81,6 +85,26 @@ def test_nms_is_refused_at_the_users_line(count: int) -> None:
     assert "contrib.box_nms" in problem.hint
 
 
+def test_a_layer_that_looks_at_values_is_refused_at_the_users_line() -> None:
+    """Not at the line in torchvision's own forward."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pool = ops.MultiScaleRoIAlign(["one", "two"], 2, 2)
+
+        def forward(self, one, two, boxes):
+            return self.pool({"one": one, "two": two}, [boxes], [(16, 16)])  # the pool
+
+    boxes = torch.tensor([[1.0, 1, 4, 5], [0, 2, 9, 16]])
+    with pytest.raises(ConversionError) as caught:
+        convert(Net(), (torch.ones(1, 3, 8, 8), torch.ones(1, 3, 4, 4), boxes), "Net")
+    (problem,) = caught.value.problems
+    assert problem.where.file == __file__
+    assert "# the pool" in Path(__file__).read_text(encoding="utf-8").splitlines()[problem.where.line - 1]
+    assert "roi_align on each level" in problem.hint
+
+
 def test_what_is_generated() -> None:
     """A layer is one call under the module's name; no function of torchvision's stands around it."""
 
@@ -104,3 +128,23 @@ def test_boxes_that_end_the_process_are_named() -> None:
 
     conversion = convert(Net(), (torch.ones(2, 3, 8, 8), BOXES), "Net")
     assert [n for n in conversion.program.notes if n.startswith("roi_align() reads boxes whose width")]
+
+
+@pytest.mark.parametrize(
+    ("aligned", "box"), [(True, (0, 4, 1, 1, 5)), (True, (0, 1, 1, 1, 5)), (False, (0, math.nan, 1, 4, 5))]
+)
+@pytest.mark.parametrize("is_computed", [False, True])
+def test_boxes_that_would_end_the_process_do_not_reach_mxnet(aligned, box, is_computed) -> None:
+    """torch gives zeros, or raises, for a box without width; where MXNet's ROIAlign sees it, the process is gone."""
+
+    class Net(nn.Module):
+        def forward(self, x, rois):
+            return ops.roi_align(x, rois * 1.5 if is_computed else rois, 2, sampling_ratio=2, aligned=aligned)
+
+    converted = convert(Net(), (torch.ones(2, 3, 8, 8), BOXES), "Net")
+    rois = torch.tensor([box], dtype=torch.float32)
+    inputs = {"x": np.ones((2, 3, 8, 8), np.float32), "rois": rois.numpy()}
+    for double in (False, True):
+        with pytest.raises(mx.base.MXNetError, match="roi_align: ROIAlign ends the process at the box"):
+            run_symbol(converted.symbol, converted.arg_params, converted.aux_params, inputs, double=double)
+    assert converted.verify().ok
