@@ -78,6 +78,9 @@ CASES = [
     Case("min of six", lambda x: x * min(x.shape[0], 4), "5", at=6),
     Case("branch of six", lambda x: x * (2 if x.shape[0] > 3 else 1), "4", at=6),
     Case("first four of six", lambda x: x[:4], "6", at=6),
+    Case("all but one", lambda x: x[1:] * x[:-1], "2", at=3),
+    Case("all but two", lambda x: torch.cat([x[2:], x[:2]]) * 2, "3", at=4),
+    Case("the first of two pieces, one of which may be empty", lambda x: x.split([1, x.shape[0] - 1])[0], ALL),
     Case("floor of eight", lambda x: x * (x.shape[0] // 4), "4/4", at=8),
     Case("pairs", lambda x: x.view(x.shape[0] // 2, 2, 4).sum(1), "1/2", at=2),
     Case("pairs by -1", lambda x: x.view(-1, 2, 4).sum(1), ALL, at=2),
@@ -119,12 +122,18 @@ def test_what_is_said_of_the_batch_holds(case: Case) -> None:
     if is_frozen:
         assert "test_batch.py" in found, "the user's line is named"
     free = re.search(r"Inputs: x \(N, 4\)\.", conversion.code) is not None
-    assert free == conversion.graph.free_batch
+    assert free == conversion.graph.runs_at_others
     limits = [line for line in conversion.code.splitlines() if re.search(r"[Bb]atch sizes? ", line)]
     assert bool(limits) == (found != ALL)
     for batch in sizes(conversion, case.at):
         x = images(batch)
         np.testing.assert_allclose(by_mxnet(conversion, x), case.f(x).numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_empty_at_its_own_batch_is_refused() -> None:
+    with pytest.raises(tracer.ConversionError) as refused:
+        tracer.convert(Net(lambda x: x[1:] * 2), (images(1),), name="Net")
+    assert refused.value.problems[0].code == "empty"
 
 
 def sizes(conversion: tracer.Conversion, at: int) -> list[int]:

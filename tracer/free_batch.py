@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from codegen.ir import Graph, Ref, Source, shape_at
+from codegen.ir import Dim, Graph, Ref, Source, shape_at
 from codegen.problems import ConversionError, UserModelError
 from tracer.batch_sizes import Mismatch
 from tracer.batch_symbol import Question
@@ -34,6 +34,11 @@ FAR = 31
 
 def free_or_frozen(first: Capture, batch: int, at: At) -> Graph:
     """The graph of a net that was captured at a batch size, and is captured `at` others."""
+    graph = _filled(_followed(first, batch, at))
+    return graph if graph.runs_at_others else frozen(first, batch, graph.frozen_because)
+
+
+def _followed(first: Capture, batch: int, at: At) -> Graph:
     try:
         second = at(_far(batch), Earlier(first, (batch, _far(batch))))
     except (Mismatch, UserModelError, ConversionError):
@@ -169,6 +174,18 @@ def _tried(first: Capture, batch: int, at: At) -> Graph:
         return graph
     graph = replace(graph, sampled=tuple(sorted(batches)))
     return _because(graph, "its sizes go through code that cannot be followed", None)
+
+
+def _filled(graph: Graph) -> Graph:
+    """The graph at the sizes at which nothing that is read is empty: x[1:] has nothing of a batch of one."""
+    read = {ref for node in graph.nodes for ref in node.refs()}.union(graph.outputs)
+    for node in graph.nodes:
+        found = [kind for place, kind in enumerate(node.outputs) if Ref(node.name, place) in read]
+        dims = [d for kind in found for d in kind.shape if isinstance(d, Dim) and d.coef > 0]
+        least = max([1, *(math.ceil((1 - d.const) / d.coef) for d in dims if d.const < 0)])
+        why = f"{node.op} gives an empty tensor at smaller ones"
+        graph = _limited(graph, least, 1, why, node.source) if graph.runs_at_others else graph
+    return graph
 
 
 def _limited(graph: Graph, least: int, step: int, why: str, source: Source | None) -> Graph:

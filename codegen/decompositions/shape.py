@@ -187,7 +187,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     if dim is None:
         return take_along_dim(input.reshape(-1), indices.reshape(-1), 0)
     axis, rank = dim % input.dim(), input.dim()
-    indices = torch.where(indices < 0, indices + input.shape[axis], indices)
+    indices = torch.remainder(indices, input.shape[axis])  # torch counts from the end, and round again
     wide = torch.broadcast_tensors(input.narrow(axis, 0, 1), indices.narrow(axis, 0, 1))[0].shape
 
     def along(tensor: Tensor) -> Tensor:

@@ -200,16 +200,17 @@ def _slope(x: Tensor, step: Any, axis: int, edge_order: int) -> Tensor:
             raise NotWritten
         shape = [-1 if a == axis else 1 for a in range(x.dim())]
         gaps = (step[1:] - step[:-1]).reshape(shape)
-        before, after = gaps.narrow(axis, 0, n - 2), gaps.narrow(axis, 1, n - 2)
+        m = gaps.shape[axis]  # as torch: not always n - 1
+        before, after = gaps.narrow(axis, 0, m - 1), gaps.narrow(axis, 1, m - 1)
         a = -after / (before * (before + after))
         b = (after - before) / (before * after)
         c = before / (after * (before + after))
         inner = a * part(0, n - 2) + b * part(1, n - 2) + c * part(2, n - 2)
-        first, last = gaps.narrow(axis, 0, 1), gaps.narrow(axis, n - 2, 1)
+        first, last = gaps.narrow(axis, 0, 1), gaps.narrow(axis, m - 1, 1)
         if edge_order == 1:
             ends = (part(1, 1) - part(0, 1)) / first, (part(n - 1, 1) - part(n - 2, 1)) / last
         else:
-            second, last_but_one = gaps.narrow(axis, 1, 1), gaps.narrow(axis, n - 3, 1)
+            second, last_but_one = gaps.narrow(axis, 1, 1), gaps.narrow(axis, m - 2, 1)
             ends = (
                 _edge(part(0, 1), part(1, 1), part(2, 1), first, second),
                 -_edge(part(n - 1, 1), part(n - 2, 1), part(n - 3, 1), last, last_but_one),

@@ -11,9 +11,10 @@ from codegen.builder.builder import Builder
 from codegen.builder.value import Value
 from codegen.idioms.along import must_hold, place_of
 from codegen.idioms.shapes import reshape_to
-from codegen.ir import Dim, Shape, Size
+from codegen.ir import Dim, Shape, Size, elements_in
 
 Ints: TypeAlias = tuple[int, ...]
+MOST_AXES = 5  # of what MXNet's slice takes
 
 
 @dataclass(frozen=True)
@@ -147,8 +148,11 @@ def sliced(b: Builder, x: Value, cuts: list[Cut]) -> Value:
     gives = tuple(length_of(b, size, c) for size, c in zip(x.sizes, cuts, strict=True))
     if len(active) == 1 and active[0][1].step == 1:
         axis, c = active[0]
-        last = b.op("slice_axis", x, axis=axis, begin=c.begin, end=c.end, hint="slice" if c.drop else "")
-        return last
+        return b.op("slice_axis", x, axis=axis, begin=c.begin, end=c.end, hint="slice" if c.drop else "")
+    if x.rank > MOST_AXES:
+        for axis, c in active:
+            x = _cut_alone(b, x, axis, c)
+        return x
     steps = tuple(c.step for c in cuts)
     return b.op(
         "slice",
@@ -159,6 +163,27 @@ def sliced(b: Builder, x: Value, cuts: list[Cut]) -> Value:
         hint="slice" if any(c.drop for c in cuts) else "",
         gives=gives,
     )
+
+
+def _cut_alone(b: Builder, x: Value, axis: int, c: Cut) -> Value:
+    """A cut of one axis of more than `slice` takes."""
+    if c.step == 1:
+        return b.op("slice_axis", x, axis=axis, begin=c.begin, end=c.end, hint=f"slice{axis}")
+    size, length = x.sizes[axis], length_of(b, x.sizes[axis], c)
+    before, after = elements_in(x.sizes[:axis]), elements_in(x.sizes[axis + 1 :])
+    if before is None or after is None:
+        raise b.refuse_batch("a cut of more than five axes beside two")
+    cells = reshape_to(b, x, (before, size, after), hint=f"cells{axis}")
+    cut = b.op(
+        "slice",
+        cells,
+        begin=(None, None if c.begin == 0 else c.begin),
+        end=(None, c.end),
+        step=(None, c.step),
+        hint=f"slice{axis}",
+        gives=(before, length, after),
+    )
+    return reshape_to(b, cut, (*x.sizes[:axis], length, *x.sizes[axis + 1 :]), hint=f"cut{axis}")
 
 
 def length_of(b: Builder, size: Size, c: Cut) -> Size:

@@ -36,7 +36,7 @@ def named(
         tuple(unused_keys),
         tuple(notes),
         graph.batch,
-        graph.free_batch,
+        graph.runs_at_others,
         batch_doc(graph),
     )
 

@@ -80,7 +80,7 @@ def kl_div(
 ) -> Value:
     if log_target:
         share, logarithm = unary_of(b, "exp", target, "share"), target
-        loss = b.op("elemwise_mul", share, as_float(b, "sub", logarithm, input, "gap"), hint="loss")
+        loss = as_float(b, "mul", share, as_float(b, "sub", logarithm, input, "gap"), "loss")
     else:
         empty = b.with_number("x == c", target, 0, hint="empty")
         safe = b.op("elemwise_add", target, empty, hint="safe")  # log(1) where it is 0

@@ -57,9 +57,11 @@ def cosine_embedding_loss(
     cosine = as_float(b, "div", dot, root, "cosine")
     same = b.with_number("c - x", cosine, 1.0, hint="same")
     other = relu_of(b, b.with_number("x - c", cosine, margin, hint="margin") if margin else cosine, "other")
-    alike = b.with_number("x == c", b.cast(target, "float32"), 1.0, hint="alike")
-    gap = as_float(b, "mul", alike, as_float(b, "sub", same, other, "gap"), "chosen")
-    return finished(b, as_float(b, "add", other, gap, "loss"), reduction)
+    # A target that is neither 1 nor -1 loses nothing.
+    sign = b.cast(target, "float32")
+    near = as_float(b, "mul", b.with_number("x == c", sign, 1.0, hint="alike"), same, "near")
+    far = as_float(b, "mul", b.with_number("x == c", sign, -1.0, hint="unlike"), other, "far")
+    return finished(b, as_float(b, "add", near, far, "loss"), reduction)
 
 
 @lowers("multilabel_soft_margin_loss", ignores=LEGACY)

@@ -8,7 +8,7 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value, fixed
 from codegen.idioms.shapes import divided, permuted, reshape_to
-from codegen.idioms.windows import Sizes, each
+from codegen.idioms.windows import Sizes, each, with_batch, without_batch
 
 
 @lowers("pixel_shuffle")
@@ -63,14 +63,15 @@ def channel_shuffle(b: Builder, input: Value, groups: int) -> Value:
 def im2col(
     b: Builder, input: Value, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
 ) -> Value:
-    return b.op(
+    y = b.op(
         "im2col",
-        input,
+        with_batch(b, input, 2),
         kernel=each(kernel_size, 2),
         stride=each(stride, 2),
         dilate=each(dilation, 2),
         pad=each(padding, 2),
     )
+    return without_batch(b, input, y, 2)
 
 
 @lowers("col2im")
@@ -83,12 +84,13 @@ def col2im(
     padding: Sizes = 0,
     stride: Sizes = 1,
 ) -> Value:
-    return b.op(
+    y = b.op(
         "col2im",
-        input,
+        with_batch(b, input, 1),
         output_size=each(output_size, 2),
         kernel=each(kernel_size, 2),
         stride=each(stride, 2),
         dilate=each(dilation, 2),
         pad=each(padding, 2),
     )
+    return without_batch(b, input, y, 1)

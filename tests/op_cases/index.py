@@ -207,6 +207,12 @@ fn("resize_ to fewer", lambda x: x.sum(0).resize_(3), (2, 4))
 fn("resize_as_ of the same size", lambda x: (x + 1).resize_as_(x), (2, 3))
 fn("index by a list", lambda x: x[[1, 0]], torch.arange(12.0).reshape(3, 4))
 fn("index by a list of lists", lambda x: x[:, [[1, 0], [2, 3]]], (2, 4))
+fn(
+    "take_along_dim counts round and round",
+    lambda x: torch.take_along_dim(x, torch.tensor([[[4], [-7], [2]]]), 1),
+    (3, 3, 2),
+)
+fn("take_along_dim by the order of another axis", lambda x: torch.take_along_dim(x, x.argsort(-2), 1), (2, 2, 4, 4))
 fn("take_along_dim that broadcasts", lambda x: torch.take_along_dim(x, torch.tensor([[1, -1]]), 1), (2, 4))
 fn("index_select of a number", lambda x: x.sum().index_select(0, torch.tensor([0])), (2, 3))
 fn(

@@ -119,6 +119,7 @@ fn(
 )
 _PLACES = torch.tensor([0.0, 0.5, 1.5, 2.0, 4.0])
 fn("gradient", lambda x: tuple(torch.gradient(x, dim=1)), (2, 5))
+fn("gradient over more places than there are", lambda x: torch.gradient(x, spacing=(_PLACES[:3],), dim=1)[0], (3, 2))
 fn(
     "gradient over uneven places",
     lambda x: tuple(torch.gradient(x, spacing=(_PLACES,), dim=1, edge_order=2)),
