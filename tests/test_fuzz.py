@@ -68,6 +68,24 @@ def test_a_wrong_rule_is_seen(monkeypatch: pytest.MonkeyPatch):
     assert (found.status, found.kind) == ("wrong", "wrong: value")
 
 
+def test_orders_that_torch_leaves_open_are_no_faults():
+    """Ties, and what float32 rounds away."""
+    tied = "v = torch.relu(x)"
+    assert outcome(source(tied, "return torch.zeros_like(v).scatter(1, v.topk(2, 1)[1], 1.0)")).status == "agrees"
+    assert outcome(source("return (x - x + 1e3) - 1e3 + 1e-6 * x.sum()")).status == "agrees"
+
+
+def test_inputs_without_a_batch_and_with_it_elsewhere():
+    text = "class Net(nn.Module):\n    def forward(self, x, y):\n        return x.sum(0) @ y\nAT = 2\nAXES = (1, None)\n"
+    made = "def inputs(n):\n    g = torch.Generator().manual_seed(n)\n    return (torch.randn(5, n, 4, generator=g), torch.ones(4, 2))\n"
+    found = outcome("import torch\nfrom torch import nn\n" + text + made)
+    assert (found.status, found.kind, found.sizes) == ("agrees", "free batch", 4)
+
+
+def test_sizes_from_some_on_are_compared():
+    assert outcome(source("return x[1:] * 2")).sizes == 4
+
+
 def test_what_is_wrong_at_another_size_alone_is_seen(monkeypatch: pytest.MonkeyPatch):
     """A docstring that promises too much."""
     text = source("return x * 2 + 1")

@@ -147,7 +147,7 @@ def like(maker: Maker, name: str) -> str:
     found = [n for n in maker.values() if n != name and _broadcasts(maker, n, name)]
     if found and maker.chance(70):
         return maker.one(found)
-    sizes = list(value.shape[1:] if maker.free_batch(name) else value.shape)
+    sizes = maker.fixed(name)
     if maker.chance(35):
         return name
     if maker.chance(30):

@@ -10,6 +10,7 @@ import torch
 from hypothesis import strategies as st
 from torch import nn
 
+from tests.fuzz.blocks import scope
 from tests.fuzz.net import Input, Member, Net, Step
 
 T = TypeVar("T")
@@ -69,6 +70,12 @@ class Maker:
         small, large = (w[name] for w in self._worlds)
         return bool(small.dim()) and small.shape[0] != large.shape[0]
 
+    def fixed(self, name: str) -> list[int]:
+        """The sizes of what broadcasts with the value at every batch size: 1 where its size goes with the batch."""
+        small, large = (w[name] for w in self._worlds)
+        sizes = [s if s == t else 1 for s, t in zip(small.shape, large.shape, strict=True)]
+        return sizes[1:] if self.free_batch(name) else sizes
+
     def dim(self, name: str) -> int:
         """An axis of a value, rarely its first."""
         rank = self.value(name).dim()
@@ -104,7 +111,7 @@ class Maker:
         member = Member(name, text, buffer)
         torch.manual_seed(0)
         try:
-            made = eval(text, {"torch": torch, "nn": nn})
+            made = eval(text, dict(scope()))
         except Exception:  # noqa: BLE001 - arguments that torch does not take
             return ""
         self.members.append(member)
@@ -128,30 +135,35 @@ class Maker:
         return False
 
     def net(self, returns: str) -> Net:
-        return Net(self.inputs, tuple(self.members), tuple(self.steps), returns, self.at)
+        return Net(self.inputs, tuple(self.members), tuple(self.steps), returns, self._legal())
+
+    def _legal(self) -> int:
+        """The batch size of the conversion, where torch runs the net at it."""
+        try:
+            self._world(self.at)
+        except Exception:  # noqa: BLE001 - whatever torch raises
+            return SIZES[0]
+        return self.at
 
     def _run(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Both worlds, made anew. Steps that hang on what stood before are dropped."""
         while True:
             try:
-                return self._replayed()
+                return self._world(SIZES[0]), self._world(SIZES[1])
             except Exception:  # noqa: BLE001 - whatever torch raises
                 self.steps.pop()
 
-    def _replayed(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        worlds = []
-        for n in SIZES:
-            torch.manual_seed(0)
-            scope: dict[str, Any] = {"torch": torch, "nn": nn, "g": torch.Generator().manual_seed(n), "n": n}
-            world: dict[str, Any] = {"self": _Self()}
-            for member in self.members:
-                made = eval(member.text, scope)
-                setattr(world["self"], member.name, made.eval() if isinstance(made, nn.Module) else made)
-            world.update({i.name: eval(i.text(), scope) for i in self.inputs})
-            for step in self.steps:
-                _exec("\n".join(step.lines), world)
-            worlds.append(world)
-        return worlds[0], worlds[1]
+    def _world(self, n: int) -> dict[str, Any]:
+        torch.manual_seed(0)
+        names = {**scope(), "g": torch.Generator().manual_seed(n), "n": n}
+        world: dict[str, Any] = {"self": _Self()}
+        for member in self.members:
+            made = eval(member.text, names)
+            setattr(world["self"], member.name, made.eval() if isinstance(made, nn.Module) else made)
+        world.update({i.name: eval(i.text(), names) for i in self.inputs})
+        for step in self.steps:
+            _exec("\n".join(step.lines), world)
+        return world
 
 
 class _Self:

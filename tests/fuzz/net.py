@@ -6,25 +6,32 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tests.fuzz.blocks import BLOCKS, named
+
 HEAD = "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n"
 DRAWN = {
     "float": "torch.randn({dims}, generator=g)",
     "double": "torch.randn({dims}, generator=g, dtype=torch.float64)",
     "int": "torch.randint(0, 5, ({dims},), generator=g)",
+    "int32": "torch.randint(-3, 6, ({dims},), generator=g, dtype=torch.int32)",
     "bool": "torch.rand({dims}, generator=g) > 0.5",
 }
 
 
 @dataclass(frozen=True)
 class Input:
-    """An argument of forward: its name, its kind (a key of DRAWN), and its sizes after the batch."""
+    """An argument of forward: its name, its kind (a key of DRAWN), its sizes, and where the batch stands among them."""
 
     name: str
     kind: str
     sizes: tuple[int, ...]
+    axis: int | None = 0
 
     def text(self) -> str:
-        return DRAWN[self.kind].format(dims=", ".join(["n", *map(str, self.sizes)]))
+        dims = [str(s) for s in self.sizes]
+        if self.axis is not None:
+            dims.insert(self.axis, "n")
+        return DRAWN[self.kind].format(dims=", ".join(dims))
 
 
 @dataclass(frozen=True)
@@ -61,15 +68,18 @@ class Net:
     at: int = 2
 
     def source(self) -> str:
-        """The text of its model.py: `Net`, `inputs(n)` and `AT`; members that nothing reads are left out."""
+        """The text of its model.py: `Net`, `inputs(n)`, `AT` and `AXES`; members that nothing reads are left out."""
         body = [line for step in self.steps for line in step.lines] + [f"return {self.returns}"]
         read = names("\n".join([*body[:-1], self.returns]))
         members = [m for m in self.members if m.name in read]
         arguments = [i for i in self.inputs if i.name in read] or self.inputs[:1]
+        blocks = dict.fromkeys(n for m in members if not m.buffer for n in named(m.text))
+        axes = ", ".join(str(a.axis) for a in arguments)
         made = ["super().__init__()", *(m.line() for m in members)]
         return "\n".join(
             [
                 HEAD,
+                *(BLOCKS[n] for n in BLOCKS if n in blocks),
                 "",
                 "class Net(nn.Module):",
                 *(["    def __init__(self):", *_indented(made), ""] if members else []),
@@ -78,6 +88,7 @@ class Net:
                 "",
                 "",
                 f"AT = {self.at}  # the batch size of the conversion",
+                *([f"AXES = ({axes},)  # where the batch stands"] if any(a.axis != 0 for a in arguments) else []),
                 "",
                 "",
                 "def inputs(n):",

@@ -41,14 +41,16 @@ def write(rows: Sequence[Result]) -> None:
     PAGE.write_text(
         f"""# Random nets
 
-`make fuzz` searches, and `python -m tests.fuzz --write` writes this page. A net is drawn by hypothesis from its seed:
-one to three inputs (floats, whole numbers, bools, float64), up to seven steps, and up to three results. A step is a call
-of the usual ops or of torch's own samples of every op, a module (or one that is there, once more), a view, an index, a
-write in place through a view, what is computed from sizes, or from constants; values and modules are shared as drawn. Each
-net is real code, is converted at a batch size from 1 to 4, and is run by MXNet alone at that size and, where the
-docstring says N, at three others; it agrees where every result has torch's shape and, within 1e-3 of the largest, its
-values, but for elements that torch itself changes when its inputs change by a rounding. Whole numbers and bools are
-the same. `python -m tests.fuzz --show SEED` prints a net and what becomes of it.
+`make fuzz` searches, and `python -m tests.fuzz --write` writes this page. A net is drawn by hypothesis from its seed: one to
+three inputs (floats, whole numbers of 64 and 32 bits, bools, float64), whose batch stands on the first axis, on the second or
+nowhere, up to seven steps, and up to three results. A step is a call of the usual ops or of torch's own samples of every op;
+a layer, a module written as people write them (residual, attention, gates, towers, stacks) or one that is there, once more;
+masks, attention, recurrent states, functional layers and modules in loops; a view, an index, a write in place through a view,
+what is computed from sizes, or from constants. Values, parts and modules are shared as drawn. Each net is real code, is
+converted at a batch size from 1 to 4, and is run by MXNet alone at that size and, where the docstring says N, at three others.
+It agrees where every result has torch's shape and, within 1e-3 of the largest, its values, but for elements that torch itself
+changes when its inputs change by a rounding, when it computes in float64, or when equal values come in another order from
+`topk` or `sort`. Whole numbers and bools are the same. `python -m tests.fuzz --show SEED` prints a net and what becomes of it.
 
 - seeds {seeds[0]:,} to {seeds[-1]:,}: {len(rows):,} nets
 - {len(agree):,} agree, at {compared:,} batch sizes in all; {free:,} of them at any batch size

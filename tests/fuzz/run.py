@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import dataclasses
 import inspect
 import linecache
 import re
@@ -10,18 +13,21 @@ import time
 import traceback
 import types
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 STATUSES = ("agrees", "refused", "wrong", "does not bind", "traceback", "died", "hung", "no net")
 FAILURES = ("wrong", "does not bind", "traceback", "died", "hung")
 SECONDS = 60
 TOLERANCE = 1e-3
 OTHERS = (8, 3, 1, 5, 6, 12, 24)  # three of these, beside the batch size of the conversion
+UNORDERED = ("topk", "sort", "argsort", "kthvalue", "median", "nanmedian", "mode")
 FILE = "<random net>"
 
 
@@ -86,7 +92,7 @@ def _run(source: str) -> tuple[str, str, str, int]:
     except Exception as error:  # noqa: BLE001 - torch does not run it
         return "no net", f"{type(error).__name__}: {error}"[:200], "", 0
     try:
-        conversion = tracer.convert(net, made.inputs(made.AT), name="Net")
+        conversion = _converted(net, made)
     except tracer.ConversionError as error:
         first = error.problems[0]
         return "refused", first.what[:200], f"{first.code}: {_plain(first.what)}", 0
@@ -108,6 +114,18 @@ def _run(source: str) -> tuple[str, str, str, int]:
             return status, f"at batch {batch} (converted at {made.AT}): {why}", f"{status}{other}: {kind}", compared
         compared += 1
     return "agrees", "", "free batch" if others else "frozen batch", compared
+
+
+def _converted(net: nn.Module, made: types.ModuleType) -> Any:
+    import tracer
+    from tracer.conversion import convert_specs
+    from tracer.inputs import inputs_from_tensors
+
+    inputs = made.inputs(made.AT)
+    if not hasattr(made, "AXES"):
+        return tracer.convert(net, inputs, name="Net")
+    specs = zip(inputs_from_tensors(net, inputs), made.AXES, strict=True)
+    return convert_specs(net, tuple(dataclasses.replace(s, batch_axis=a) for s, a in specs), "Net")
 
 
 def batches(code: str, at: int) -> list[int]:
@@ -161,12 +179,10 @@ def _compared(
         return "does not bind", said[:250], _plain(said.split("]")[-1])[:80]
     if len(found) != len(expected):
         return "wrong", f"{len(found)} outputs, not {len(expected)}", "count of outputs"
-    moved = _moved(net, inputs, expected)
-    for place, (ours, theirs, by) in enumerate(zip(found, expected, moved, strict=True)):
+    for place, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
         if ours.shape != (tuple(theirs.shape) or (1,)):
             return "wrong", f"output {place}: shape {ours.shape}, not {tuple(theirs.shape)}", "shape"
-        off = _off(ours, theirs, by)
-        if off:
+        if _off(ours, theirs, 0.0) and (off := _off(ours, theirs, _moved(net, inputs, expected)[place])):
             return "wrong", f"output {place}: {off}", "value"
     return None
 
@@ -204,18 +220,9 @@ def _by_mxnet(conversion: Any, inputs: tuple[torch.Tensor, ...]) -> list[np.ndar
 def _moved(
     net: nn.Module, inputs: tuple[torch.Tensor, ...], expected: list[torch.Tensor]
 ) -> list[np.ndarray]:
-    """How far torch's own outputs move when the inputs do by a rounding: infinitely where they jump."""
+    """How far torch's own outputs move when the inputs do by a rounding, or in float64: infinitely where they jump."""
     by = [np.zeros(tuple(t.shape) or (1,)) for t in expected]
-    for seed in range(4):
-        g = torch.Generator().manual_seed(seed)
-        near = tuple(
-            x * (1 + 1e-6 * torch.randn(x.shape, generator=g)).to(x.dtype) if x.is_floating_point() else x
-            for x in inputs
-        )
-        try:
-            again = _expected(net, near)
-        except Exception:  # noqa: BLE001 - torch has no answer there
-            continue
+    for again in _near(net, inputs):
         for place, (a, b) in enumerate(zip(expected, again, strict=True)):
             if a.shape != b.shape:
                 by[place] += np.inf
@@ -226,11 +233,43 @@ def _moved(
     return by
 
 
+def _near(net: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Iterator[list[torch.Tensor]]:
+    """What torch gives for inputs that differ by a rounding, for other orders of ties, and in float64."""
+    for seed in range(4):
+        g = torch.Generator().manual_seed(seed)
+        near = (
+            x * (1 + 1e-6 * torch.randn(x.shape, generator=g)).to(x.dtype) if x.is_floating_point() else x
+            for x in inputs
+        )
+        with contextlib.suppress(Exception):  # torch has no answer there
+            yield _expected(net, tuple(near))
+    for seed in range(12):
+        with contextlib.suppress(Exception), _Ties(seed):
+            yield _expected(net, inputs)
+    with contextlib.suppress(Exception):
+        yield _expected(copy.deepcopy(net).double(), tuple(x.double() if x.is_floating_point() else x for x in inputs))
+
+
+class _Ties(TorchFunctionMode):
+    """Equal values are parted at random where torch does not say which of them comes first."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.g = torch.Generator().manual_seed(seed)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in UNORDERED and args:
+            first, *rest = args
+            near = first.double() + 1e-6 * torch.randn(first.shape, generator=self.g)
+            args = (near.to(first.dtype) if first.is_floating_point() else near, *rest)
+        return func(*args, **(kwargs or {}))
+
+
 def _numbers(tensor: torch.Tensor) -> np.ndarray:
     return tensor.to(torch.float64).numpy().reshape(tuple(tensor.shape) or (1,))
 
 
-def _off(ours: np.ndarray, theirs: torch.Tensor, moved: np.ndarray) -> str:
+def _off(ours: np.ndarray, theirs: torch.Tensor, moved: np.ndarray | float) -> str:
     """What differs; empty where nothing does that torch itself is sure of."""
     a, b = ours.astype(np.float64), _numbers(theirs)
     finite = np.isfinite(b)

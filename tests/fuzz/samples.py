@@ -21,6 +21,7 @@ LEFT_OUT += ("__", "to_sparse", "multinomial", "normal", "ctc", "complex", "view
 LEFT_OUT += ("cartesian_prod", "histc", "bincount", "cond", "eig", "svd", "pinv", "lu", "qr", "cholesky", "ldl", "lstsq")
 LEFT_OUT += ("inv", "det", "solve", "matrix_exp", "matrix_power", "rank", "householder", "ormqr", "geqrf", "cov", "corrcoef")
 LEFT_OUT += ("item", "eye", "full", "masked_select", "nonzero", "unique", "fractional", "scaled_dot", "cross_entropy")
+SORTED = {"bucketize": 1, "searchsorted": 0}  # the argument that must be sorted: torch does not look
 LEFT_OUT += ("resize", "set_", "unsafe", "uniform", "exponential", "geometric", "cauchy", "pdist", "special_zeta", "tril_indices")
 
 
@@ -59,8 +60,11 @@ def _call(info: Any, sample: Any) -> str:
         return ""
     path = info.name
     function = _resolved(path)
+    arguments = [head, *rest]
+    if path in SORTED:
+        arguments[SORTED[path]] += ".sort()[0]"
     if function is not None:
-        return f"{function}({', '.join([head, *rest])})"
+        return f"{function}({', '.join(arguments)})"
     return f"{head}.{path}({', '.join(rest)})" if hasattr(torch.Tensor, path) and place else ""
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from hypothesis import strategies as st
 
+from tests.fuzz import blocks
 from tests.fuzz.calls import call, like, sample
+from tests.fuzz.idioms import idiom
 from tests.fuzz.maker import NUMBERS, Maker
 from tests.fuzz.net import Input, Net
 
@@ -23,6 +26,8 @@ OF_RANK = {
         "nn.LSTM({last}, 2, num_layers=2)", "nn.RNN({last}, 3, batch_first=True)", "nn.InstanceNorm1d({c}, affine=True)", "nn.GroupNorm(1, {c})",
         "nn.TransformerEncoderLayer({last}, 1, 4, batch_first=True)", "nn.MultiheadAttention({last}, 1, batch_first=True)",
         "nn.Upsample(scale_factor=2)", "nn.ConstantPad1d((1, {w}), 0.5)", "nn.ReflectionPad1d(1)", "nn.LPPool1d(2, {w})"),
+    5: ("nn.Conv3d({c}, {k}, {w})", "nn.Conv3d({c}, {c}, 3, padding=1, groups={c}, bias=False)", "nn.BatchNorm3d({c})", "nn.MaxPool3d(2, stride={w})",
+        "nn.AvgPool3d(2)", "nn.AdaptiveAvgPool3d({w})", "nn.ConvTranspose3d({c}, 2, {w}, stride=2)", "nn.GroupNorm({c}, {c})", "nn.InstanceNorm3d({c})"),
     4: ("nn.Conv2d({c}, {k}, {w})", "nn.Conv2d({c}, {c}, 3, padding=1, groups={c})", "nn.Conv2d({c}, 2, 2, stride=2, dilation=1, padding='valid')",
         "nn.Conv2d({c}, {k}, 3, padding='same', padding_mode='reflect')", "nn.ConvTranspose2d({c}, {k}, {w}, stride=2, output_padding=1)",
         "nn.ConvTranspose2d({c}, 2, 3, padding=1)", "nn.BatchNorm2d({c})", "nn.GroupNorm(1, {c})", "nn.InstanceNorm2d({c})",
@@ -40,12 +45,10 @@ def module(maker: Maker) -> None:
         return
     value = maker.value(name)
     old = [m.name for m in maker.members if not m.buffer]
-    if old and maker.chance(25):
-        call_of = f"self.{maker.one(old)}"
-        _called(maker, call_of, name)
+    if old and maker.chance(35):
+        _again(maker, f"self.{maker.one(old)}", name)
         return
-    choices = (*OF_RANK.get(value.dim(), ()), *ANY) if value.is_floating_point() else OF_INTS
-    text = maker.one(choices).format(
+    text = maker.one(_modules(maker, value)).format(
         last=value.shape[-1],
         c=value.shape[1] if value.dim() > 1 else 1,
         k=maker.number(1, 4),
@@ -55,6 +58,23 @@ def module(maker: Maker) -> None:
         text += ".double()"
     if made := maker.module(text):
         _called(maker, made, name, text)
+
+
+def _again(maker: Maker, made: str, name: str) -> None:
+    """The module once more, on the value or on another that it takes."""
+    for other in (name, *(maker.one(maker.values("f")) for _ in range(3))):
+        out = maker.new()
+        if maker.add(f"{out} = {made}({other})") or maker.add(f"{out} = {made}({other})[0]"):
+            return
+
+
+def _modules(maker: Maker, value: torch.Tensor) -> tuple[str, ...]:
+    if not value.is_floating_point():
+        return OF_INTS
+    if maker.chance(30):
+        return (*blocks.OF_RANK.get(value.dim(), ()), *blocks.OF_ANY)
+    own = OF_RANK.get(value.dim(), ())
+    return own if own and maker.chance(60) else ANY
 
 
 def _called(maker: Maker, made: str, name: str, text: str = "") -> None:
@@ -189,18 +209,24 @@ def written(maker: Maker) -> None:
     maker.add(*lines, *maker.one(choices))
 
 
-FAMILIES: tuple[Callable[[Maker], None], ...] = (call, call, call, sample, sample, module, module, written, view, sized, indexed, constant)  # fmt: skip
-SHAPES = ((4,), (3, 4), (2, 4, 4), (), (6,), (4, 5), (3, 6, 6), (4, 1, 3), (2, 2, 3, 2))
+FAMILIES: tuple[Callable[[Maker], None], ...] = (
+    call, call, call, sample, sample, module, module, module, idiom, idiom, written, written, view, sized, indexed, constant,
+)  # fmt: skip
+SHAPES = ((4,), (3, 4), (2, 4, 4), (), (6,), (4, 5), (3, 6, 6), (4, 1, 3), (2, 2, 3, 2), (4, 8, 8), (5, 6), (2, 3, 4, 4), (4, 4, 4))
 
 
 @st.composite
 def nets(draw: Callable[[st.SearchStrategy[int]], int]) -> Net:
     """A random net that torch runs at two batch sizes."""
-    kinds = ("float", "float", "float", "int", "bool", "double", "float")
-    inputs = [Input("x", "double" if draw(st.integers(0, 19)) == 19 else "float", draw(st.sampled_from(SHAPES)))]
-    for name in ("y", "z")[: (0, 0, 0, 1, 1, 2)[draw(st.integers(0, 5))]]:
-        sizes = draw(st.sampled_from((inputs[0].sizes, *SHAPES)))
-        inputs.append(Input(name, draw(st.sampled_from(kinds)), sizes))
+    kinds = ("float", "float", "float", "int", "bool", "double", "float", "int32")
+    first = (*["float"] * 17, "double", "int", "int")[draw(st.integers(0, 19))]
+    sizes = draw(st.sampled_from(SHAPES))
+    # Time first, as in recurrent nets and nn.Transformer.
+    inputs = [Input("x", first, sizes, 1 if sizes and draw(st.integers(0, 15)) == 15 else 0)]
+    for name in ("y", "z")[: (0, 0, 1, 1, 1, 2)[draw(st.integers(0, 5))]]:
+        sizes = draw(st.sampled_from((inputs[0].sizes, inputs[0].sizes, *SHAPES)))
+        axis = None if sizes and draw(st.integers(0, 11)) == 11 else min(inputs[0].axis or 0, len(sizes))
+        inputs.append(Input(name, draw(st.sampled_from(kinds)), sizes, axis))
     maker = Maker(draw, inputs, draw(st.sampled_from((2, 3, 1, 4))))
     for _ in range(draw(st.integers(1, 7))):
         draw(st.sampled_from(FAMILIES))(maker)
