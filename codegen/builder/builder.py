@@ -126,9 +126,9 @@ class Builder:
         wish = OfRule(self.node.name, hint)
         return Value(None, array.shape, str(array.dtype), const=array, wish=wish)
 
-    def parameter(self, suffix: str, shape: Shape, fill: float) -> Value:
+    def parameter(self, suffix: str, shape: Shape, fill: float, dtype: str = "float32") -> Value:
         """A parameter that torch does not have, of one value: BatchNorm's gamma without affine."""
-        return Value(self.leaves.filled(self.node.source.path, suffix, shape, fill), shape, "float32")
+        return Value(self.leaves.filled(self.node.source.path, suffix, shape, fill, dtype), shape, dtype)
 
     def packed(self, values: Sequence[Value], suffix: str, size: int) -> Value:
         """Several parameters flattened and joined into one, as MXNet's RNN wants them."""

@@ -57,9 +57,9 @@ class Leaves:
         variable = Variable("", "input", kind.shape or (1,), stored_dtype(kind.dtype))
         return self._add(variable, OfInput(node.name))
 
-    def filled(self, path: str, suffix: str, shape: Shape, fill: float) -> Unnamed:
+    def filled(self, path: str, suffix: str, shape: Shape, fill: float, dtype: str) -> Unnamed:
         """A parameter of one value that torch does not have, below the module at `path`."""
-        variable, wish = Variable("", "arg", shape, fill=fill), OfModule(path, suffix)
+        variable, wish = Variable("", "arg", shape, dtype, fill=fill), OfModule(path, suffix)
         return self._once((variable, wish), variable, wish)
 
     def packed(self, path: str, suffix: str, values: Sequence[Value], size: int) -> Unnamed:

@@ -60,8 +60,9 @@ def batch_norm(
     channels = (input.sizes[1],)
     plain = weight is None and bias is None
     comment = "affine=False: gamma is one and beta is zero" if plain else ""
-    gamma = weight if weight is not None else b.parameter("gamma", channels, 1.0)
-    beta = bias if bias is not None else b.parameter("beta", channels, 0.0)
+    dtype = "float64" if input.dtype == "float64" else "float32"  # of half too
+    gamma = weight if weight is not None else b.parameter("gamma", channels, 1.0, dtype)
+    beta = bias if bias is not None else b.parameter("beta", channels, 0.0, dtype)
     return b.op(
         "BatchNorm",
         input,
@@ -192,8 +193,8 @@ def _layer_norm(b: Builder, x: Value, weight: Value | None, bias: Value | None, 
     comment = (
         "" if weight is not None or bias is not None else "without affine: gamma is one and beta is zero"
     )
-    gamma = weight if weight is not None else b.parameter("gamma", width, 1.0)
-    beta = bias if bias is not None else b.parameter("beta", width, 0.0)
+    gamma = weight if weight is not None else b.parameter("gamma", width, 1.0, x.dtype)
+    beta = bias if bias is not None else b.parameter("beta", width, 0.0, x.dtype)
     return b.op("LayerNorm", x, gamma=gamma, beta=beta, eps=eps, comment=comment)
 
 

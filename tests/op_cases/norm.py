@@ -93,3 +93,13 @@ fn(
     lambda x: F.batch_norm(x, x.mean((0, 2)), x.abs().amax((0, 2)), None, None),
     (2, 3, 4),
 )
+
+WIDE = torch.randn(2, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+for name, net in {
+    "batch_norm": nn.BatchNorm1d(3, affine=False),
+    "instance_norm with statistics": nn.InstanceNorm1d(3, track_running_stats=True),
+    "layer_norm": nn.LayerNorm(4, elementwise_affine=False),
+    "layer_norm without a bias": nn.LayerNorm(4, bias=False),
+}.items():
+    case(f"{name} of float64 without affine", net.double(), WIDE)
+fn("layer_norm of half without affine", lambda x: F.layer_norm(x.half(), (4,)).float(), (2, 3, 4), tolerance=2e-3)
