@@ -193,6 +193,11 @@ class Nodes:
         """A tensor that was written to now has the value of another node."""
         self._node_of[id(tensor)] = node
 
+    def stand_for(self, tensor: torch.Tensor, node: fx.Node) -> None:
+        """A tensor that no recorded call made has the value of a node."""
+        self._alive.append(tensor)
+        self.move(tensor, node)
+
     def describe(self, node: fx.Node, outs: Sequence[torch.Tensor], traced: bool) -> None:
         """Note what a node gives."""
         node.meta["types"] = tuple((tuple(o.shape), str(o.dtype).removeprefix("torch.")) for o in outs)

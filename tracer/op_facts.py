@@ -61,6 +61,10 @@ KEPT_IDENTITIES = frozenset(
 )
 # Calls that return their own input where it lies in memory as they want it: at a batch of one, not of two.
 BY_LAYOUT = frozenset(["contiguous"])
+# What is asked of a tensor, and has nothing to do with its sizes.
+TELLS_NO_SHAPE = frozenset(
+    "dtype device layout requires_grad is_floating_point is_complex is_cuda is_sparse".split()
+)
 # Called like writes (`requires_grad_`), but no value changes.
 NOT_WRITES = frozenset(["requires_grad", "retain_grad", "share_memory"])
 # These count a use of their statistics or weights as a write, and in eval mode change no value.

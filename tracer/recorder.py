@@ -29,6 +29,7 @@ from tracer.canonical import CASTS
 from tracer.changes import changes, state_of
 from tracer.frames import Frames, is_library
 from tracer.known_values import cuts_at, is_alike
+from tracer.masked import AsksForRows, Masked
 from tracer.nodes import Nodes, follows_batch
 from tracer.op_facts import (
     AUTOCAST,
@@ -45,6 +46,7 @@ from tracer.outputs import flatten_outputs, in_order, tap_hook
 from tracer.shown_ops import ShownOps
 from tracer.user_code import Refusal, deepest_user_line, vision_call
 from tracer.user_functions import without_functions
+from tracer.views import turns_in_place
 from tracer.wrappers import is_scripted
 from tracer.writes import Writes, version_of, written_by
 
@@ -111,6 +113,7 @@ class Recorder(TorchFunctionMode):
         self._frames = Frames(model, self._made_by, Recorder.trace.__code__)
         self._nodes = Nodes(model, fake, self._frames, keep_values)
         self._writes = Writes(self._nodes, self._frames.source)
+        self._masked = Masked(self._nodes, self._frames.source)
         self._earlier = earlier
         self._questions = Questions(self._frames.source)
         self._answers: list[tuple[str, Any]] = []
@@ -156,7 +159,7 @@ class Recorder(TorchFunctionMode):
     def _hooks(self, taps: Sequence[str], caught: dict[str, list[fx.Node]]) -> list[Any]:
         of_every_module = nn.modules.module
         return [
-            *(tap_hook(self._model, tap, caught, self._nodes.node_of) for tap in taps),
+            *(tap_hook(self._model, tap, caught, self._given_out) for tap in taps),
             of_every_module.register_module_forward_pre_hook(self._enter),
             of_every_module.register_module_forward_hook(self._leave, always_call=True),
             *(
@@ -184,7 +187,7 @@ class Recorder(TorchFunctionMode):
 
     def _capture(self, result: Any, taps: Sequence[str], caught: Mapping[str, list[fx.Node]]) -> Capture:
         tensors, left_out = flatten_outputs(result)
-        nodes = in_order(caught, taps) if taps else [self._nodes.node_of(tensor) for _, tensor in tensors]
+        nodes = in_order(caught, taps) if taps else [self._given_out(tensor) for _, tensor in tensors]
         graph, outputs = self._nodes.graph, tuple(nodes)
         graph.output(outputs)
         callers = self._frames.callers()
@@ -213,6 +216,8 @@ class Recorder(TorchFunctionMode):
             call = replace(call, follows_batch=True)
         if call.name == "getitem":
             call = replace(call, args=(call.args[0], self._without_masks(call.args[1])))
+        if self._masked.covers(call):
+            return self._of_masked(call)
         if is_copy(call) or (
             call.name in NEW and not any(self._nodes.is_traced(t) for t in call.tensors()[1:])
         ):
@@ -225,11 +230,31 @@ class Recorder(TorchFunctionMode):
                 return self._decomposed(decomposition, call)
         return self._recorded(call)
 
+    def _of_masked(self, call: Call) -> Any:
+        """The result of a call on what a mask picks, which is recorded as calls on whole tensors."""
+        try:
+            with self:
+                return self._masked.result(call)
+        except AsksForRows as error:
+            raise self._asks_for_rows(error) from None
+
+    def _given_out(self, tensor: torch.Tensor) -> fx.Node:
+        """The node of a tensor that leaves the net."""
+        try:
+            self._masked.check_shape_known(tensor)
+        except AsksForRows as error:
+            raise self._asks_for_rows(error) from None
+        return self._nodes.node_of(tensor)
+
+    def _asks_for_rows(self, error: AsksForRows) -> Refusal:
+        return Refusal(replace(self._data_dependent("index", None).problem, where=error.source))
+
     def _recorded(self, call: Call) -> Any:
         """The result of a call, which becomes a node."""
         tensors = call.tensors()
         versions = [version_of(t) for t in tensors]
         args, kwargs = self._nodes.with_nodes(call.args), self._nodes.with_nodes(call.kwargs)
+        before = torch.ops.aten.alias(tensors[0]) if turns_in_place(call.raw_name) else None
         out = self._run(call)
         self._check_autocast(call, tensors, out)
         written = written_by(call, tensors, versions)
@@ -240,16 +265,19 @@ class Recorder(TorchFunctionMode):
         ):
             out = torch.ops.aten.alias(out)
         outs = list(tensors_in(out))
-        if written is None and (not outs or all(any(o is t for t in tensors) for o in outs)):
+        if not written and (not outs or all(any(o is t for t in tensors) for o in outs)):
             return out if outs else self._answer(call, out)
         node = self._nodes.add_call(call.func, args, kwargs)
         node.meta["follows_batch"] |= call.follows_batch
-        if written is not None:
-            self._nodes.tie(node, [written], is_drawn=call.name in RANDOM)
-            self._writes.write(written, node)
+        if before is not None:
+            self._writes.turn(call, node, tensors[0], before)
+            return out
+        if written:
+            self._nodes.tie(node, written, is_drawn=call.name in RANDOM)
+            self._writes.write_all(call, written, node)
             return out
         self._nodes.tie(node, outs, is_drawn=call.name in RANDOM)
-        self._writes.note_views(call, tensors, outs)
+        self._writes.note_views(call, node, tensors, outs)
         return out
 
     def _answer(self, call: Call, out: Any) -> Any:

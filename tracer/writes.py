@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,25 +11,26 @@ from torch import fx
 
 from codegen.ir import Source
 from codegen.problems import Problem
-from tracer.calls import Call
+from tracer.calls import Call, tensors_in
 from tracer.canonical import call_arguments
 from tracer.nodes import Nodes
 from tracer.op_facts import NOT_WRITES, SAME_ELEMENTS, TOUCHES_WEIGHTS
 from tracer.user_code import Refusal
+from tracer.views import Cut, View, overlaps, places_in, share_memory
 
 Inverse = tuple[Callable[..., Any], tuple[Any, ...]]
 """The function and arguments that put a written view back into its base."""
 
 
-@dataclass(frozen=True)
-class View:
-    """How a tensor was cut out of `base`: the call, and which of its outputs it is."""
-
-    base: torch.Tensor
-    view: torch.Tensor
-    call: Call
-    index: int
-    count: int
+def put_through(
+    input: torch.Tensor,
+    source: torch.Tensor,
+    places: torch.Tensor,
+    axes: Sequence[int],
+    part_axes: Sequence[int],
+) -> torch.Tensor:
+    """An op of the IR alone: `input` with `source` at codegen.places.Places(axes, part_axes, places)."""
+    raise NotImplementedError
 
 
 class Writes:
@@ -39,97 +40,151 @@ class Writes:
         self._nodes = nodes
         self._source = source
         self._views: dict[int, View] = {}
-        self._views_of: dict[int, list[View]] = {}
+        self._cuts: dict[int, list[Cut]] = {}
 
-    def note_views(self, call: Call, tensors: Sequence[torch.Tensor], outs: Sequence[torch.Tensor]) -> None:
-        """Remember which outputs of a call share the memory of what it was given."""
-        for index, out in enumerate(outs):
-            base = next((t for t in tensors if _shares_memory(t, out)), None)
-            if base is None:
-                continue
-            view = View(base, out, call, index, len(outs))
-            self._views[id(out)] = view
-            self._views_of.setdefault(id(base), []).append(view)
+    def note_views(
+        self, call: Call, node: fx.Node, tensors: Sequence[torch.Tensor], outs: Sequence[torch.Tensor]
+    ) -> None:
+        """Remember which outputs of a call, recorded as `node`, share the memory of what it was given."""
+        bases = [next((t for t in tensors if share_memory(t, out)), None) for out in outs]
+        for base in {id(b): b for b in bases if b is not None}.values():
+            views = {k: out for k, out in enumerate(outs) if bases[k] is base}
+            base_node = self._nodes.node_of(base)
+            self._add(Cut(base, base_node, call, node.args, node.kwargs, tuple(outs), views))
 
-    def write(self, tensor: torch.Tensor, node: fx.Node, skip: int = 0) -> None:
+    def _add(self, cut: Cut) -> None:
+        self._cuts.setdefault(id(cut.base), []).append(cut)
+        for index, tensor in cut.views.items():
+            self._views[id(tensor)] = View(cut, index)
+
+    def turn(self, call: Call, node: fx.Node, tensor: torch.Tensor, before: torch.Tensor) -> None:
+        """`tensor` has another shape now, that of `node`, over the same memory; `before` is as it was.
+
+        `before` takes its place among the views, and `tensor` is a view of it.
+        """
+        old = self._nodes.node_of(tensor)
+        self._nodes.move(before, old)
+        own = self._views.pop(id(tensor), None)
+        if own is not None:
+            views = {**own.cut.views, own.index: before}
+            self._replace(own.cut, replace(own.cut, views=views))
+        for cut in self._cuts.pop(id(tensor), []):
+            self._add(replace(cut, base=before))
+        self._nodes.tie(node, [tensor])
+        if share_memory(before, tensor):
+            self._add(Cut(before, old, call, node.args, node.kwargs, (tensor,), {0: tensor}))
+
+    def _replace(self, cut: Cut, other: Cut) -> None:
+        self._cuts[id(cut.base)].remove(cut)
+        self._add(other)
+
+    # A write ------------------------------------------------------------------------------------
+
+    def write_all(self, call: Call, written: Sequence[torch.Tensor], node: fx.Node) -> None:
+        """The tensors that a call has written to have the values of its node, which is tied to them."""
+        if len(written) > 1 and "out" not in call.kwargs:
+            what = f"{call.name}(), which writes to several tensors at once"
+            raise Refusal(Problem("write-through-view", what, self._source(), "write to them one by one"))
+        for tensor in written:
+            self.write(tensor, self._nodes.made_by(tensor) or node)
+
+    def write(self, tensor: torch.Tensor, node: fx.Node) -> None:
         """`tensor` now has the value of `node`; so have, in part, its base and its views.
 
-        `skip` is the id of the view from which the write comes. Raises Refusal for a view that cannot be put
-        back into its base.
+        Raises Refusal for a view that cannot be put back into its base.
         """
-        self._nodes.move(tensor, node)
-        for view in self._views_of.get(id(tensor), []):
-            if id(view.view) != skip:
-                self._write_down(view)
-        view_of = self._views.get(id(tensor))
-        if view_of is not None:
-            self._write_up(view_of, node)
+        self._set(tensor, node, None)
+        path = self._path(tensor)
+        shared = [place for place, view in enumerate(path) if overlaps(view.tensor)]
+        if shared:  # which of the elements that are one was written to, the tensor itself alone tells
+            top = path[shared[-1]]
+            self._write_to(top.base, self._by_address(top.base, tensor, node), node, None)
+            path = path[shared[-1] + 1 :]
+        for view in path:
+            written = self._nodes.node_of(view.tensor)
+            self._write_to(view.base, self._inverse(view, written), written, view)
 
-    def _write_down(self, view: View) -> None:
-        """The base of a view was written to: it is cut out anew, and its own views out of it."""
-        nodes, call = self._nodes, view.call
-        node = nodes.add_call(call.func, nodes.with_nodes(call.args), nodes.with_nodes(call.kwargs))
-        traced = any(n.meta["traced"] for n in node.all_input_nodes)
-        nodes.describe(node, [view.view] * view.count, traced)
-        nodes.move(view.view, node if view.count == 1 else nodes.output(node, view.index))
-        for inner in self._views_of.get(id(view.view), []):
-            self._write_down(inner)
+    def _path(self, tensor: torch.Tensor) -> list[View]:
+        """From the view that a tensor is, over those that it is cut out of, to one of what is no view."""
+        path: list[View] = []
+        while (view := self._views.get(id(tensor))) is not None:
+            path.append(view)
+            tensor = view.base
+        return path
 
-    def _write_up(self, view: View, node: fx.Node) -> None:
-        """A view was written to: its base gets a value with the new part in it."""
-        base = self._nodes.node_of(view.base)
-        func, args = self._inverse(view, base, node)
-        new = self._nodes.add_call(func, args, {})
-        self._nodes.describe(new, [view.base], base.meta["traced"] or node.meta["traced"])
-        self.write(view.base, new, skip=id(view.view))
+    def _write_to(self, base: torch.Tensor, inverse: Inverse, written: fx.Node, skip: View | None) -> None:
+        """The base of a view that was written to gets a value with the new part in it."""
+        traced = self._nodes.node_of(base).meta["traced"] or written.meta["traced"]
+        new = self._nodes.add_call(*inverse, {})
+        self._nodes.describe(new, [base], traced)
+        self._set(base, new, skip)
 
-    def _inverse(self, view: View, base: fx.Node, node: fx.Node) -> Inverse:
-        name = view.call.name
-        bound = call_arguments(view.call.func, view.call.args, view.call.kwargs)
-        if name == "getitem":
-            return torch.Tensor.__setitem__, (base, self._nodes.with_nodes(bound["index"]), node)
-        place = _place_in_base(view, bound)
-        if place is not None:
-            return torch.Tensor.__setitem__, (base, place, node)
-        if name in SAME_ELEMENTS:
-            return torch.reshape, (node, tuple(view.base.shape))
-        inverse = _reordered(view, bound, node)
-        if inverse is not None:
-            return inverse
-        raise Refusal(
-            Problem(
-                "write-through-view",
-                f"an in-place write to the result of {name}(), which shares its memory with another tensor",
-                self._source(),
-                "write to the whole tensor, or build the result with torch.cat or torch.where",
+    def _set(self, tensor: torch.Tensor, node: fx.Node, skip: View | None) -> None:
+        """A tensor has another value: its views, but for `skip`, are cut out of it anew."""
+        nodes = self._nodes
+        nodes.move(tensor, node)
+        for cut in self._cuts.get(id(tensor), []):
+            views = {k: v for k, v in cut.views.items() if skip is None or v is not skip.tensor}
+            if not views:
+                continue
+            new = nodes.add_call(cut.call.func, *cut.arguments_of(node))
+            nodes.describe(new, cut.outs, any(n.meta["traced"] for n in new.all_input_nodes))
+            for index, view in views.items():
+                self._set(view, new if len(cut.outs) == 1 else nodes.output(new, index), None)
+
+    def _inverse(self, view: View, node: fx.Node) -> Inverse:
+        """How the base of a view is written where the view has the value of `node`."""
+        name, base = view.cut.call.name, self._nodes.node_of(view.base)
+        if view.tensor.dtype is view.base.dtype:
+            bound = call_arguments(view.cut.call.func, view.cut.args, view.cut.kwargs)
+            place = bound["index"] if name == "getitem" else _place_in_base(view, bound)
+            if place is not None:
+                return torch.Tensor.__setitem__, (base, place, node)
+            if name in SAME_ELEMENTS:
+                return torch.reshape, (node, tuple(view.base.shape))
+            inverse = _reordered(view, bound, node)
+            if inverse is not None:
+                return inverse
+        return self._by_address(view.base, view.tensor, node)
+
+    def _by_address(self, base: torch.Tensor, tensor: torch.Tensor, node: fx.Node) -> Inverse:
+        """The elements of any view, put where they lie in memory."""
+        places = places_in(base, tensor)
+        if places is None:
+            raise Refusal(
+                Problem(
+                    "write-through-view",
+                    "an in-place write to a tensor that shares its memory with another in a way of its own",
+                    self._source(),
+                    "write to the whole tensor, or build the result with torch.cat or torch.where",
+                )
             )
-        )
+        constant = self._nodes.node_of(torch.from_numpy(places.flat))
+        args = (self._nodes.node_of(base), node, constant, places.axes, places.part_axes)
+        return put_through, args
 
 
 def _place_in_base(view: View, bound: Mapping[str, Any]) -> tuple[Any, ...] | None:
     """The index of a view in its base; None for a view that is no range along one axis."""
-    name, rank = view.call.name, view.base.dim()
-    if name == "select":
-        return (*[slice(None)] * (bound["dim"] % rank), bound["index"])
-    if name == "narrow":
-        cut = slice(bound["start"], bound["start"] + bound["length"])
-        return (*[slice(None)] * (bound["dim"] % rank), cut)
-    if name not in {"chunk", "split", "unbind"}:
-        return None
-    axis = bound.get("dim", 0) % rank
-    lead = [slice(None)] * axis
-    if name == "unbind":
-        return (*lead, view.index)
-    start = (view.view.storage_offset() - view.base.storage_offset()) // view.base.stride(axis)
-    return (*lead, slice(start, start + view.view.shape[axis]))
+    name, rank = view.cut.call.name, view.base.dim()
+    if name in {"select", "narrow", "unbind"}:
+        lead = [slice(None)] * (bound.get("dim", 0) % rank)
+        if name == "unbind":
+            return (*lead, view.index)
+        if name == "select":
+            return (*lead, bound["index"])
+        end = bound["start"] + bound["length"]
+        return (*lead, slice(bound["start"], None if bound["start"] < 0 and end == 0 else end))
+    piece = view.piece() if len(view.cut.outs) > 1 else None
+    return None if piece is None else (*[slice(None)] * piece[0], piece[1])
 
 
 def _reordered(view: View, bound: Mapping[str, Any], node: fx.Node) -> Inverse | None:
     """The inverse of a view with its axes in another order; None for any other view."""
-    name, rank = view.call.name, view.base.dim()
-    if name in {"transpose", "swapaxes", "swapdims"}:
+    name, rank = view.cut.call.name, view.base.dim()
+    if name == "transpose":
         return torch.transpose, (node, *(v for k, v in bound.items() if k != "input"))
-    if name in {"T", "t", "mT"}:
+    if name == "mT" or (name in {"T", "t"} and rank == 2):
         return torch.transpose, (node, -2, -1)
     if name == "permute":
         order = [d % rank for d in bound["dims"]]
@@ -137,17 +192,23 @@ def _reordered(view: View, bound: Mapping[str, Any], node: fx.Node) -> Inverse |
     return None
 
 
-def written_by(call: Call, tensors: Sequence[torch.Tensor], versions: Sequence[int]) -> torch.Tensor | None:
-    """The tensor that a call has written to, if any; `versions` are those of `tensors` before it."""
-    if isinstance(call.kwargs.get("out"), torch.Tensor):
-        return call.kwargs["out"]  # type: ignore[no-any-return]
+def written_by(call: Call, tensors: Sequence[torch.Tensor], versions: Sequence[int]) -> list[torch.Tensor]:
+    """The tensors that a call has written to; `versions` are those of `tensors` before it.
+
+    Those that share memory count as one: Writes knows what a write to one does to the others.
+    """
+    if given := list(tensors_in(call.kwargs.get("out"))):
+        return given
     named = call.writes_first or _is_operator_in_place(call.raw_name)
     if named and call.name not in NOT_WRITES and call.args and isinstance(call.args[0], torch.Tensor):
-        return call.args[0]
+        return [call.args[0]]
     if call.name in TOUCHES_WEIGHTS:
-        return None
-    changed = (t for t, version in zip(tensors, versions, strict=True) if version_of(t) != version)
-    return next(changed, None)
+        return []
+    changed: list[torch.Tensor] = []
+    for tensor, version in zip(tensors, versions, strict=True):
+        if version_of(tensor) != version and not any(share_memory(tensor, c) for c in changed):
+            changed.append(tensor)
+    return changed
 
 
 def _is_operator_in_place(raw_name: str) -> bool:
@@ -159,10 +220,3 @@ def _is_operator_in_place(raw_name: str) -> bool:
 def version_of(tensor: torch.Tensor) -> int:
     """How often a tensor was written to; tensors of inference mode do not count."""
     return 0 if tensor.is_inference() else tensor._version
-
-
-def _shares_memory(a: torch.Tensor, b: torch.Tensor) -> bool:
-    try:
-        return bool(torch._C._is_alias_of(a, b))  # type: ignore[attr-defined]
-    except (RuntimeError, NotImplementedError):
-        return False

@@ -9,7 +9,7 @@ import numpy as np
 from codegen.builder.builder import Builder
 from codegen.builder.value import MX_DTYPES, Value
 from codegen.defects import of_kind
-from codegen.idioms.shapes import spread
+from codegen.idioms.shapes import as_bool, spread
 from codegen.ir import Dim
 
 Number = float | int | bool
@@ -117,6 +117,29 @@ def batch_number(b: Builder, size: Dim, dtype: str) -> Value:
                 number = b.with_number("x + c", number, float(rest), hint="size") if rest else number
                 return replace(number, shape=())
     raise b.refuse_batch("arithmetic with the batch size")
+
+
+def as_stored(b: Builder, operand: Operand) -> Operand:
+    """What is written into a tensor of the node's dtype.
+
+    torch: casts to the tensor's dtype: 2.7 into int64 is 2, anything but 0 into bool is True.
+    MXNet: has no bools, which are 0 and 1 here; int32 takes no 2.7.
+    We write: the cast number; a tensor cast, or compared with 0.
+    Source: torch.Tensor.copy_; mx.sym.cast.
+
+    >>> converted(lambda x: (x > 0).fill_(5), (2, 3))
+    x = mx.sym.ones(shape=(1, 3), name="fill_ones")
+    """
+    number, dtype = number_of(operand), b.out.dtype
+    if number is None:
+        operand = of_kind(operand, Value)
+        is_cast = dtype != "bool" or operand.is_bool
+        return b.cast(operand, result_dtype(b)) if is_cast else as_bool(b, operand)
+    if dtype == "bool":
+        return float(bool(number))
+    if dtype.startswith(("int", "uint")):
+        return int(np.asarray(number).astype(dtype))
+    return float(number) if isinstance(number, bool) else number
 
 
 def result_dtype(b: Builder) -> str:

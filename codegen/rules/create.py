@@ -14,7 +14,15 @@ from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.defects import of_kind
 from codegen.idioms.around import like_batch
-from codegen.idioms.elementwise import Operand, batch_number, binary, made, made_dtype, number_of
+from codegen.idioms.elementwise import (
+    Operand,
+    as_stored,
+    batch_number,
+    binary,
+    made,
+    made_dtype,
+    number_of,
+)
 from codegen.idioms.shapes import reshape_to, spread
 from codegen.ir import Dim, Size
 
@@ -32,7 +40,7 @@ def ones(b: Builder) -> Value:
 
 @lowers("full", "full_like", ignores=("size", "dtype", "input"))
 def full(b: Builder, fill_value: Operand) -> Value:
-    number = number_of(fill_value)
+    number = number_of(as_stored(b, fill_value))
     if number is None:
         raise b.refuse("full() with a value that is computed", "use expand()")
     return made(b, number)
@@ -85,16 +93,17 @@ def zero(b: Builder) -> Value:
 
 @lowers("fill", ignores=("input",))
 def fill(b: Builder, value: Operand) -> Value:
+    value = as_stored(b, value)
     number = number_of(value)
     if number is not None:
         return made(b, number)
-    value = of_kind(value, Value)
-    return spread(b, b.cast(value, made_dtype(b)), b.out.shape or (1,), "value")
+    return spread(b, of_kind(value, Value), b.out.shape or (1,), "value")
 
 
 @lowers("copy", ignores=("input",))
 def copy(b: Builder, src: Value) -> Value:
-    return spread(b, b.cast(src, made_dtype(b)), b.out.shape or (1,), "copy")
+    value = as_stored(b, src)
+    return spread(b, value, b.out.shape or (1,), "copy") if isinstance(value, Value) else made(b, value)
 
 
 def _items(data: Any) -> Iterator[Any]:

@@ -13,6 +13,7 @@ from codegen.idioms.elementwise import (
     FLOAT_MAX,
     Number,
     Operand,
+    as_stored,
     binary,
     bounded,
     full_like,
@@ -169,7 +170,7 @@ def where(b: Builder, condition: Value, input: Operand, other: Operand) -> Value
 
 @lowers("masked_fill")
 def masked_fill(b: Builder, input: Value, mask: Value, value: Operand) -> Value:
-    return where_of(b, mask, value, input)
+    return where_of(b, mask, as_stored(b, value), input)
 
 
 @lowers("isnan")

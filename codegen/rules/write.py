@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,16 @@ from codegen.builder.value import Value, fixed
 from codegen.defects import Defect, of_kind, present
 from codegen.idioms.along import is_admitted, plus
 from codegen.idioms.cuts import Cut, cut_of, expanded_index, length_of, plain_cuts, sliced
-from codegen.idioms.elementwise import Operand, binary, full_like, made_dtype, number_of, where_of
+from codegen.idioms.elementwise import Operand, as_stored, binary, full_like, made_dtype, number_of, where_of
+from codegen.idioms.places import put
 from codegen.idioms.products import apply_along
 from codegen.idioms.shapes import cut, reshape_to, spread, take
-from codegen.ir import Dim, Shape, Size
+from codegen.ir import Dim, Shape, Size, elements_in
+from codegen.places import Places, places_of
 
 
-@lowers("setitem")
+# Where nothing is written to, nothing changes.
+@lowers("setitem", takes_empty=True)
 def setitem(b: Builder, input: Value, index: Any, value: Operand) -> Value:
     """Writing to an index.
 
@@ -41,28 +45,102 @@ def setitem(b: Builder, input: Value, index: Any, value: Operand) -> Value:
     x = mx.sym.slice_axis(x, axis=1, begin=1, end=3, name="setitem_after1")
     return mx.sym.Concat(value, x, dim=1, name="setitem_joined1")
     """
-    if isinstance(index, Value) and index.is_bool:
-        if isinstance(value, Value) and value.rank and index.rank != input.rank:
-            raise b.refuse("writing a tensor through a mask", "use torch.where")
-        mask = index
-        if index.rank < input.rank:
-            mask = reshape_to(b, index, (*index.sizes, *(1,) * (input.rank - index.rank)), hint="mask")
-        if isinstance(value, Value) and value.rank:
-            raise b.refuse("writing a tensor through a mask", "use torch.where")
-        return where_of(b, mask, value, input)
-    items = [plain_cuts(b, i) for i in expanded_index(index, input.rank) if i is not None]
+    value = as_stored(b, value)
+    if isinstance(index, Value) and index.is_bool and index.const is None:
+        return _masked(b, input, index, value)
+    items = [plain_cuts(b, i) for i in _without_masks(b, expanded_index(index, input.rank))]
+    kept = _kept(b, input, items)
+    if any(isinstance(size, int) and size <= 0 for size in kept):
+        return input
     tensors = [i for i in items if isinstance(i, Value)]
-    if len(tensors) > 1 or any(t.const is None or t.rank != 1 for t in tensors):
+    if any(t.const is None for t in tensors):
         raise b.refuse("writing to places that a tensor names", "use torch.where or torch.scatter")
-    if (
-        tensors
-        or any(isinstance(i, slice) and i.step not in {None, 1} for i in items)
-        or _parts_batch(input, items)
-    ):
+    if len(tensors) > 1 or any(t.rank != 1 for t in tensors):
+        return _put(b, input, items, value)
+    own = [i for i in items if i is not None]
+    stepped = any(isinstance(i, slice) and i.step not in {None, 1} for i in own)
+    if tensors or stepped or _parts_batch(input, own):
         return _placed(b, input, items, value)
-    cuts = [cut_of(b, i, s) for i, s in zip(items, input.sizes, strict=True)]
-    kept = tuple(length_of(b, s, c) for s, c in zip(input.sizes, cuts, strict=True))
-    return _written(b, input, cuts, 0, _block(b, input, cuts, kept, value))
+    cuts = [cut_of(b, i, s) for i, s in zip(own, input.sizes, strict=True)]
+    return _written(b, input, cuts, 0, _block(b, input, items, kept, value))
+
+
+def _masked(b: Builder, x: Value, mask: Value, value: Operand) -> Value:
+    """A write through a mask of all axes, or of the first ones."""
+    rest = x.rank - mask.rank
+    if (
+        isinstance(value, Value)
+        and value.rank > rest
+        and any(s != 1 for s in value.sizes[: value.rank - rest])
+    ):
+        raise b.refuse("writing a tensor through a mask", "use torch.where")
+    if isinstance(value, Value) and value.rank > rest:
+        value = reshape_to(b, value, value.sizes[value.rank - rest :] or (1,), hint="row")
+    if rest:
+        mask = reshape_to(b, mask, (*mask.sizes, *(1,) * rest), hint="mask")
+    return where_of(b, mask, value, x)
+
+
+def _without_masks(b: Builder, items: list[Any]) -> list[Any]:
+    """An index whose known masks are the places that they name."""
+    found: list[Any] = []
+    for item in items:
+        if isinstance(item, Value) and item.is_bool and item.const is not None and item.rank:
+            found += [b.constant(places, "index") for places in np.nonzero(item.const)]
+        else:
+            found.append(item)
+    return found
+
+
+def _kept(b: Builder, x: Value, items: list[Any]) -> Shape:
+    """How much of each axis of `x` an index names; several tensors count as the number of their places."""
+    own = [i for i in items if i is not None]
+    return tuple(
+        elements_in(i.sizes) or 0 if isinstance(i, Value) else length_of(b, s, cut_of(b, i, s))
+        for i, s in zip(own, x.sizes, strict=True)
+    )
+
+
+def _put(b: Builder, x: Value, items: list[Any], value: Operand) -> Value:
+    """A write to places that several tensors name together."""
+    own = [i for i in items if i is not None]
+    if any(
+        isinstance(s, Dim) and not (isinstance(i, slice) and cut_of(b, i, s).whole)
+        for i, s in zip(own, x.sizes, strict=True)
+    ):
+        raise b.refuse("writing to a part of the batch", "fix the batch size with --input")
+    shape = tuple(2 if isinstance(s, Dim) else s for s in x.sizes)  # such an axis is whole at any size
+    places: npt.NDArray[np.int64] = np.arange(prod(shape)).reshape(shape)
+    # torch takes numbers and ranges first, and then the tensors.
+    sizes_of = iter(x.sizes)
+    places = places[tuple(np.newaxis if i is None else _basic(i, next(sizes_of)) for i in items)]
+    left = [i for i in items if not isinstance(i, int)]
+    places = places[tuple(i.const if isinstance(i, Value) else slice(None) for i in left)]
+    found = places_of(places, shape)
+    if isinstance(value, Value) and number_of(value) is None:
+        sizes = dict(zip(found.part_axes, (x.sizes[axis] for axis in found.axes), strict=True))
+        part = tuple(sizes.get(axis, size) for axis, size in enumerate(places.shape))
+        extra = max(0, value.rank - len(part))
+        value = reshape_to(b, value, value.sizes[extra:], hint="value_axes")
+        value = spread(b, value, part, "value")
+    return put(b, x, value, found)
+
+
+def _basic(item: Any, size: Size) -> Any:
+    """What numpy indexes with before the tensors."""
+    return slice(None) if isinstance(item, Value) or isinstance(size, Dim) else item
+
+
+@lowers("put_through", takes_empty=True)
+def put_through(
+    b: Builder, input: Value, source: Value, places: Value, axes: tuple[int, ...], part_axes: tuple[int, ...]
+) -> Value:
+    """A write through a view, whose elements lie at known places of its base (tracer.writes)."""
+    if places.const is None:
+        raise b.refuse(
+            "a write through a view that changes with the batch", "fix the batch size with --input"
+        )
+    return put(b, input, source, Places(axes, part_axes, places.const))
 
 
 def _parts_batch(x: Value, items: list[Any]) -> bool:
@@ -72,14 +150,14 @@ def _parts_batch(x: Value, items: list[Any]) -> bool:
 
 def _placed(b: Builder, x: Value, items: list[Any], value: Operand) -> Value:
     """A write to single places along each axis: a mask keeps the rest."""
-    places = [_places(b, item, size) for item, size in zip(items, x.sizes, strict=True)]
+    own = [i for i in items if i is not None]
+    places = [_places(b, item, size) for item, size in zip(own, x.sizes, strict=True)]
     mask = _mask(b, x, places)
     number = number_of(value)
     if number is not None:
         return where_of(b, mask, number, x)
     kept = tuple(s if p is None else len(p) for s, p in zip(x.sizes, places, strict=True))
-    cuts = [Cut(0, None, 1, drop=isinstance(item, int)) for item in items]
-    block = _block(b, x, cuts, kept, value)
+    block = _block(b, x, items, kept, value)
     for axis, (size, found) in enumerate(zip(x.sizes, places, strict=True)):
         if found is None or len(found) == 1:
             continue
@@ -126,20 +204,21 @@ def _mask(b: Builder, x: Value, places: list[npt.NDArray[np.int64] | None]) -> V
     return result
 
 
-def _block(b: Builder, x: Value, cuts: list[Cut], kept: Shape, value: Operand) -> Value:
-    """The written value in the shape of the region, with every axis."""
+def _block(b: Builder, x: Value, items: list[Any], kept: Shape, value: Operand) -> Value:
+    """The written value in the shape of the region, with every axis of `x` and no other."""
     number = number_of(value)
     if number is not None:
+        own = [i for i in items if i is not None]
+        cuts = [cut_of(b, i, s) for i, s in zip(own, x.sizes, strict=True)]
         region = sliced(b, x, [replace(c, drop=False) for c in cuts])
         return full_like(b, replace(region, shape=kept), number, x.dtype, "value")
     value = of_kind(value, Value)
-    value = b.cast(value, x.dtype)
-    inner = tuple(s for s, c in zip(kept, cuts, strict=True) if not c.drop)
+    inner = [i for i in items if not isinstance(i, int)]
     sizes = value.sizes[max(0, value.rank - len(inner)) :]
-    sizes = (1,) * (len(inner) - len(sizes)) + sizes
-    places = iter(sizes)
-    full = tuple(1 if c.drop else next(places) for c in cuts)
-    return spread(b, reshape_to(b, value, full, hint="value"), kept, "value")
+    given = iter((1,) * (len(inner) - len(sizes)) + sizes)
+    full = [1 if isinstance(i, int) else next(given) for i in items]
+    of_axes = tuple(size for size, i in zip(full, items, strict=True) if i is not None)
+    return spread(b, reshape_to(b, value, of_axes, hint="value"), kept, "value")
 
 
 def _written(b: Builder, x: Value, cuts: list[Cut], axis: int, block: Value) -> Value:
@@ -215,7 +294,7 @@ def scatter(
     if src is None:
         value = present(value)
         if reduce != "add":
-            return where_of(b, _onto(b, "max", places, axis), value, input)
+            return where_of(b, _onto(b, "max", places, axis), as_stored(b, value), input)
         times = _onto(b, "sum", places, axis)
         return b.op("elemwise_add", input, b.with_number("x * c", times, value, hint="value"))
     for a, size in enumerate(index.sizes):
@@ -265,4 +344,4 @@ def _covered(b: Builder, places: Value, axis: int, x: Value) -> Value:
 def index_fill(b: Builder, input: Value, dim: int, index: Value, value: Operand) -> Value:
     axis = dim % input.rank
     places = _hot(b, index, input.sizes[axis], "float32")
-    return where_of(b, _covered(b, places, axis, input), value, input)
+    return where_of(b, _covered(b, places, axis, input), as_stored(b, value), input)
