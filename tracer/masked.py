@@ -1,7 +1,8 @@
 """What a mask picks, `x[mask]`, which has as many rows as the mask's values say, and no shape in a symbol.
 
-It is recorded as all of `x`, as long as each element of what is computed with it hangs on the same place alone;
-written back through the same mask, where() keeps what the mask leaves out. All else asks for its number of rows.
+It is recorded as all of `x`, as long as each element of what is computed with it hangs on the same place
+alone; written back through the same mask, where() keeps what the mask leaves out. All else asks for its
+number of rows.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Picked:
 
 @dataclass(frozen=True)
 class Index:
-    """An index with one mask that is computed: the same with the mask's axes whole, and what stands before it.
+    """An index with one mask that is computed: the same with the mask's axes whole.
 
     `lead` counts the axes of the result before the mask's.
     """
@@ -185,7 +186,7 @@ class Masked:
     def _whole(self, tensor: Tensor) -> Tensor:
         """A tensor that stands for what a mask picks, as the whole tensor that it is."""
         with torch._C.DisableTorchFunction():
-            whole = torch.ops.aten.alias(tensor)
+            whole: Tensor = torch.ops.aten.alias(tensor)
         self._nodes.stand_for(whole, self._nodes.node_of(tensor))
         return whole
 
@@ -229,7 +230,8 @@ def _is_pointwise(name: str) -> bool:
     packet = getattr(torch.ops.aten, name, None)
     if not isinstance(packet, torch._ops.OpOverloadPacket):
         return False
-    return any(torch.Tag.pointwise in getattr(packet, overload).tags for overload in packet.overloads())
+    names = packet.overloads()  # type: ignore[no-untyped-call]
+    return any(torch.Tag.pointwise in getattr(packet, name).tags for name in names)
 
 
 def _divides_whole_numbers(call: Call) -> bool:

@@ -108,12 +108,18 @@ class Nodes:
     def add_input(self, name: str, tensor: torch.Tensor) -> None:
         self.tie(self.graph.placeholder(name), [tensor], is_given=True)
 
-    def add_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Node:
-        """A call, whose arguments hold nodes for tensors."""
+    def add_call(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        follows_batch: bool = False,
+    ) -> fx.Node:
+        """A call, whose arguments hold nodes for tensors; `follows_batch` tells that their sizes do."""
         name, path = op_name(func), self._frames.path
         node = self.graph.create_node("call_function", func, args, kwargs, f"{path}.{name}" if path else name)
         node.meta["source"] = self._frames.source()
-        node.meta["follows_batch"] = any(map(follows_batch, node.all_input_nodes))
+        node.meta["follows_batch"] = follows_batch or any(map(follows, node.all_input_nodes))
         return node
 
     def derive(self, tensor: torch.Tensor, key: str, source: str) -> fx.Node:
@@ -229,8 +235,8 @@ def _dense(tensor: torch.Tensor) -> torch.Tensor:
     return values if values.layout is torch.strided else values.to_dense()
 
 
-def follows_batch(node: fx.Node) -> bool:
-    """Whether sizes that follow the batch have gone into what a node gives."""
+def follows(node: fx.Node) -> bool:
+    """Whether sizes that follow the batch have gone into a node, as far as is known."""
     call = node.meta["item"][0] if "item" in node.meta else node
     return bool(call.meta.get("follows_batch"))
 

@@ -30,7 +30,7 @@ from tracer.changes import changes, state_of
 from tracer.frames import Frames, is_library
 from tracer.known_values import cuts_at, is_alike
 from tracer.masked import AsksForRows, Masked
-from tracer.nodes import Nodes, follows_batch
+from tracer.nodes import Nodes, follows
 from tracer.op_facts import (
     AUTOCAST,
     BY_LAYOUT,
@@ -232,11 +232,14 @@ class Recorder(TorchFunctionMode):
 
     def _of_masked(self, call: Call) -> Any:
         """The result of a call on what a mask picks, which is recorded as calls on whole tensors."""
+        within, self._within_follower = self._within_follower, self._within_follower or call.follows_batch
         try:
             with self:
                 return self._masked.result(call)
         except AsksForRows as error:
             raise self._asks_for_rows(error) from None
+        finally:
+            self._within_follower = within
 
     def _given_out(self, tensor: torch.Tensor) -> fx.Node:
         """The node of a tensor that leaves the net."""
@@ -267,8 +270,7 @@ class Recorder(TorchFunctionMode):
         outs = list(tensors_in(out))
         if not written and (not outs or all(any(o is t for t in tensors) for o in outs)):
             return out if outs else self._answer(call, out)
-        node = self._nodes.add_call(call.func, args, kwargs)
-        node.meta["follows_batch"] |= call.follows_batch
+        node = self._nodes.add_call(call.func, args, kwargs, call.follows_batch)
         if before is not None:
             self._writes.turn(call, node, tensors[0], before)
             return out
@@ -304,7 +306,7 @@ class Recorder(TorchFunctionMode):
     def _is_alike(self, node: fx.Node) -> bool:
         """Whether a value that follows the batch, and all that it is made of, is alike for each sample."""
         earlier = self._earlier
-        if earlier is None or not follows_batch(node):
+        if earlier is None or not follows(node):
             return True
         before = earlier.nodes.get(node.name)
         if before is None or len(before.meta["types"]) != 1 or cuts_at(node, earlier.batches[1]):

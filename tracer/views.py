@@ -54,7 +54,7 @@ class View:
         return self.cut.views[self.index]
 
     def piece(self) -> tuple[int, slice] | None:
-        """(axis, range) of one of several pieces that lie along an axis, as split() and its like give them."""
+        """(axis, range) of one of several pieces that lie along an axis, as split() gives them."""
         before = (
             [int(out.shape[self._axis]) for out in self.cut.outs[: self.index]] if self._axis >= 0 else []
         )
@@ -96,7 +96,7 @@ def overlaps(tensor: torch.Tensor) -> bool:
 
 
 def places_in(base: torch.Tensor, view: torch.Tensor) -> Places | None:
-    """Where the elements of a view lie in a tensor, by their addresses; None where they do not, or not once."""
+    """Where the elements of a view lie in a tensor, by address; None where they do not, or not once."""
     own, wanted = _addresses(base).reshape(-1), _addresses(view)
     order = np.argsort(own)
     found = order[np.searchsorted(own, wanted, sorter=order).clip(max=own.size - 1)]
@@ -125,4 +125,5 @@ def turns_in_place(raw_name: str) -> bool:
     packet = getattr(torch.ops.aten, raw_name, None) if raw_name.endswith("_") else None
     if not isinstance(packet, torch._ops.OpOverloadPacket):
         return False
-    return any(torch.Tag.inplace_view in getattr(packet, name).tags for name in packet.overloads())
+    names = packet.overloads()  # type: ignore[no-untyped-call]
+    return any(torch.Tag.inplace_view in getattr(packet, name).tags for name in names)

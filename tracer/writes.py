@@ -98,11 +98,13 @@ class Writes:
         shared = [place for place, view in enumerate(path) if overlaps(view.tensor)]
         if shared:  # which of the elements that are one was written to, the tensor itself alone tells
             top = path[shared[-1]]
-            self._write_to(top.base, self._by_address(top.base, tensor, node), node, None)
+            follows = any(view.cut.call.follows_batch for view in path)
+            self._write_to(top.base, self._by_address(top.base, tensor, node), node, None, follows)
             path = path[shared[-1] + 1 :]
         for view in path:
             written = self._nodes.node_of(view.tensor)
-            self._write_to(view.base, self._inverse(view, written), written, view)
+            follows = view.cut.call.follows_batch
+            self._write_to(view.base, self._inverse(view, written), written, view, follows)
 
     def _path(self, tensor: torch.Tensor) -> list[View]:
         """From the view that a tensor is, over those that it is cut out of, to one of what is no view."""
@@ -112,10 +114,12 @@ class Writes:
             tensor = view.base
         return path
 
-    def _write_to(self, base: torch.Tensor, inverse: Inverse, written: fx.Node, skip: View | None) -> None:
+    def _write_to(
+        self, base: torch.Tensor, inverse: Inverse, written: fx.Node, skip: View | None, follows: bool
+    ) -> None:
         """The base of a view that was written to gets a value with the new part in it."""
         traced = self._nodes.node_of(base).meta["traced"] or written.meta["traced"]
-        new = self._nodes.add_call(*inverse, {})
+        new = self._nodes.add_call(*inverse, {}, follows)
         self._nodes.describe(new, [base], traced)
         self._set(base, new, skip)
 
@@ -127,7 +131,7 @@ class Writes:
             views = {k: v for k, v in cut.views.items() if skip is None or v is not skip.tensor}
             if not views:
                 continue
-            new = nodes.add_call(cut.call.func, *cut.arguments_of(node))
+            new = nodes.add_call(cut.call.func, *cut.arguments_of(node), cut.call.follows_batch)
             nodes.describe(new, cut.outs, any(n.meta["traced"] for n in new.all_input_nodes))
             for index, view in views.items():
                 self._set(view, new if len(cut.outs) == 1 else nodes.output(new, index), None)

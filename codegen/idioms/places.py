@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from codegen.builder.builder import Builder
-from codegen.builder.value import Value
+from codegen.builder.value import Value, fixed
 from codegen.defects import of_kind
 from codegen.idioms.elementwise import Operand, number_of, where_of
 from codegen.idioms.shapes import permuted, reshape_to, take
@@ -29,7 +29,8 @@ def put(b: Builder, x: Value, value: Operand, places: Places) -> Value:
         value = _laid_out(b, x, of_kind(value, Value), places, rest)
         if inside.all():
             return value
-    mask = inside.reshape([1 if axis in places.axes else x.sizes[axis] for axis in range(x.rank)])
+    shape = [1 if axis in places.axes else fixed(x.sizes[axis]) for axis in range(x.rank)]
+    mask = inside.reshape(shape)
     return where_of(b, b.constant(mask, "mask"), value, x)
 
 
