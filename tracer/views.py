@@ -98,8 +98,10 @@ def overlaps(tensor: torch.Tensor) -> bool:
 def places_in(base: torch.Tensor, view: torch.Tensor) -> Places | None:
     """Where the elements of a view lie in a tensor, by address; None where they do not, or not once."""
     own, wanted = _addresses(base).reshape(-1), _addresses(view)
+    if not own.size and wanted.size:
+        return None
     order = np.argsort(own)
-    found = order[np.searchsorted(own, wanted, sorter=order).clip(max=own.size - 1)]
+    found = order[np.searchsorted(own, wanted, sorter=order).clip(max=max(own.size - 1, 0))]
     if view.dtype is not base.dtype or overlaps(base) or (own[found] != wanted).any():
         return None
     return places_of(found, [int(s) for s in base.shape])
