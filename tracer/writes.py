@@ -71,7 +71,9 @@ class Writes:
         for cut in self._cuts.pop(id(tensor), []):
             self._add(replace(cut, base=before))
         self._nodes.tie(node, [tensor])
-        if share_memory(before, tensor):
+        if before.numel() and share_memory(
+            before, tensor
+        ):  # resize_() of an empty tensor gives it new memory
             self._add(Cut(before, old, call, node.args, node.kwargs, (tensor,), {0: tensor}))
 
     def _replace(self, cut: Cut, other: Cut) -> None:

@@ -128,6 +128,7 @@ def as_stored(b: Builder, operand: Operand) -> Operand:
     Source: torch.Tensor.copy_; mx.sym.cast.
 
     >>> converted(lambda x: (x > 0).fill_(5), (2, 3))
+    x = named(x > 0, name="gt")
     ones = mx.sym.ones(shape=(1, 3), name="fill_ones")
     return mx.sym.broadcast_like(ones, x, lhs_axes=(0,), rhs_axes=(0,), name="fill_batch_batch")
     """
