@@ -1,5 +1,3 @@
 """Nets of tests/test_fuzz.py that fail: by seed the kind, and the reason. To be emptied: a net that no longer fails is a failure."""
 
-KNOWN: dict[int, tuple[str, str]] = {
-    284: ("wrong: shape", "a write through x.T of a value of more than two axes"),
-}
+KNOWN: dict[int, tuple[str, str]] = {}
