@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,15 +23,17 @@ from codegen.problems import ConversionError, RequestError
 from codegen.program import Program
 from codegen.proof.compare import TOLERANCE, Agreement
 from codegen.proof.same_symbol import same_symbol
+from codegen.rules import rule_table
 from codegen.weights import contrast, parameters
 from codegen.write.file import written_file
 from codegen.write.render import render
 from codegen.write.templates import Templates, templates_of
 from codegen.written import File, Origin
 from tracer.copies import full_state
-from tracer.input_search import find_inputs
+from tracer.input_search import SECONDS, find_inputs
 from tracer.inputs import InputSpec, inputs_from_tensors
 from tracer.last_net import stage
+from tracer.legal_integers import with_legal_integers
 from tracer.limits import check_sizes, check_values
 from tracer.nested_inputs import unpacked
 from tracer.trace import check_taps, runs, trace
@@ -101,7 +103,11 @@ class Conversion:
             all_sides.append(Sides("random parameters", other, parameters(self.program, full_state(other))))
         batch = self.graph.batch
         batches = (batch, 2 * batch) if self.graph.runs_at_others else (batch,)
-        comparison = Comparison(self.symbol, self.program, self.inputs, self.taps, batches, tolerance, seed)
+        rules = rule_table()
+        has_ties = not any(n.op in rules and rules[n.op].any_of_ties for n in self.graph.nodes)
+        comparison = Comparison(
+            self.symbol, self.program, self.inputs, self.taps, batches, tolerance, seed, has_ties
+        )
         return verify(comparison, all_sides, layers)
 
     def files(self, path: Path, weights: bool = True) -> dict[Path, Any]:
@@ -133,11 +139,14 @@ def convert(
     proved: bool = True,
     templates: str | Path | None = None,
     frozen_batch: bool = False,
+    search_seconds: float = SECONDS,
+    say: Callable[[str], None] | None = None,
 ) -> Conversion:
     """Convert a module to MXNet.
 
-    `inputs` are example tensors, one for each argument of `forward`, axis 0 the batch; None finds them. Each
-    tensor of a list, tuple or dict is an input by itself, called after its place: `xs_0`, `batch_image`.
+    `inputs` are example tensors, one for each argument of `forward`, axis 0 the batch; None finds them, in
+    `search_seconds`, and tells `say` what is tried. Each tensor of a list, tuple or dict is an input by
+    itself, called after its place: `xs_0`, `batch_image`.
     `templates` is a folder whose templates take the place of fx2mx's own (docs/templates.md). With
     `frozen_batch` the batch size of `inputs` is kept.
     The module is left as it was; it is converted in eval mode. Without `proved` mxnet is not imported, and
@@ -150,7 +159,7 @@ def convert(
     model = unwrapped(model)
     if inputs is None:
         with stage("the search for inputs"):
-            specs, note = find_inputs(model, functools.partial(runs, model))
+            specs, note = find_inputs(model, functools.partial(runs, model), search_seconds, say)
         notes: tuple[str, ...] = (note,)
     else:
         model, inputs = unpacked(model, inputs)
@@ -190,6 +199,8 @@ def convert_specs(
     check_taps(model, taps)
     check_values(model)
     check_sizes(specs)
+    with stage("the search for integers"):
+        specs, of_integers = with_legal_integers(model, specs)
     graph, program = _lowered(model, specs, name, taps, frozen_batch)
     parameters = {k: p.requires_grad for k, p in model.named_parameters(remove_duplicate=False)}
     program = with_training(program, parameters)
@@ -199,7 +210,7 @@ def convert_specs(
     with stage("writing the code"):
         code, fold_fault = _code(program, origin or _default_origin(model, name), shapes, look, proved)
     unfolded_note = (f"the code stands as one flat function: {fold_fault}",) if fold_fault else ()
-    notes = (*notes, *_notes(graph), *program.notes, *unfolded_note)
+    notes = (*notes, *of_integers, *_notes(graph), *program.notes, *unfolded_note)
     return Conversion(model, specs, graph, program, code, tuple(taps), notes, folded=not fold_fault)
 
 

@@ -67,6 +67,7 @@ class Options:
     plugins: tuple[Path, ...] = ()
     templates: Path | None = None
     batch: str | None = None
+    search_seconds: float = 10.0
 
 
 @click.command(
@@ -96,6 +97,14 @@ class Options:
     metavar="[NAME=]DIMS[:DTYPE]",
     help="One for each input of forward: 1,3,224,224 or ids=1,128:int64 or ids=@ids.npy. Axis 0 is the "
     "batch unless an N marks another: x=35,N,200. Found from the layers when left out.",
+)
+@click.option(
+    "--search-seconds",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="How long inputs are looked for when --input is left out.",
 )
 @click.option(
     "--weights",
@@ -150,6 +159,7 @@ def command(
     out: Path,
     kwargs_text: str,
     inputs: tuple[str, ...],
+    search_seconds: float,
     weights: Path | None,
     no_weights: bool,
     no_verify: bool,
@@ -189,6 +199,7 @@ def command(
         plugins,
         templates,
         batch,
+        search_seconds,
     )
     with forgiving_streams():
         status = run(options)
@@ -305,6 +316,7 @@ def _convert(options: Options, loaded: LoadedModel) -> Conversion:
         specs = parse_inputs(options.inputs, loaded.model)
         conversion = convert_specs(loaded.model, specs, loaded.name, **settings)
     else:
+        settings |= {"search_seconds": options.search_seconds, "say": say}
         conversion = convert(loaded.model, None, loaded.name, **settings)
     for note in conversion.notes:
         say(note)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -12,9 +14,11 @@ from codegen.problems import RequestError
 from tracer.declared_inputs import Guess, declared_inputs, float_dtype, main_input
 from tracer.input_options import Option, layer_options, options_for
 from tracer.inputs import Forward, InputSpec, counted, forward_of, make_inputs
+from tracer.time_limit import OutOfTime, time_limit
 
 CHANGE = "change it with --input"
-# The net is run this often at most.
+# The search ends after so many seconds, unless asked otherwise; the net is run this often at most.
+SECONDS = 10.0
 MAX_TRIES = 500
 # How long a search goes on for inputs that run at two batch sizes, when it has some that run at one.
 MORE_TRIES = 50
@@ -24,31 +28,78 @@ ROUNDS = ((30, 4), (12, 16), (1, 1000), (60, 4), (MAX_CHOICES, 1000))
 
 
 def find_inputs(
-    model: nn.Module, runs: Callable[[dict[str, torch.Tensor]], bool]
+    model: nn.Module,
+    runs: Callable[[dict[str, torch.Tensor]], bool],
+    seconds: float = SECONDS,
+    say: Callable[[str], None] | None = None,
 ) -> tuple[tuple[InputSpec, ...], str]:
     """Inputs on which the net runs, at batch size 1, and a sentence that says where they come from.
 
     Tried in order: the module's example_input_array; default_cfg["input_size"] and the like; the sizes
-    of its layers with a list of usual ones. `runs` says whether the net runs on given tensors. Raises
-    RequestError, naming --input, where nothing fits.
+    of its layers with a list of usual ones; for so many `seconds`. `runs` says whether the net runs on given
+    tensors; `say` is told what is tried, once a second. Raises RequestError, naming --input, where nothing
+    fits.
     """
-    forward = forward_of(model)
-    first: Guess | None = None
-    tries, last = 0, MAX_TRIES
-    for guess in _guesses(model, forward):
-        if tries >= last:
-            break
-        tries += 1
-        if not runs(_trial_tensors(guess.specs, None)):
-            continue
-        # Shapes that fit by broadcasting, or for lack of a batch axis, fit at one batch size alone.
-        if guess.is_sure or runs(_trial_tensors(guess.specs, 2)):
-            return guess.specs, _sentence(guess)
-        if first is None:
-            first, last = guess, min(MAX_TRIES, tries + MORE_TRIES)
-    if first is None:
-        raise RequestError(_nothing_fits(forward, tries))
-    return first.specs, _sentence(first)
+    search = _Search(model, runs, seconds, say)
+    try:
+        with time_limit(seconds):
+            search.run()
+    except OutOfTime:
+        search.is_late = True
+    if search.found is None:
+        raise RequestError(search.nothing_fits())
+    return search.found.specs, _sentence(search.found)
+
+
+@dataclass
+class _Search:
+    """What was tried so far: `found` runs, if only at one batch size."""
+
+    model: nn.Module
+    runs: Callable[[dict[str, torch.Tensor]], bool]
+    seconds: float
+    say: Callable[[str], None] | None
+    tries: int = 0
+    found: Guess | None = None
+    is_late: bool = False
+
+    def run(self) -> None:
+        last, start, said = MAX_TRIES, time.monotonic(), 0.0
+        for guess in _guesses(self.model, forward_of(self.model)):
+            taken = time.monotonic() - start
+            self.is_late = taken > self.seconds
+            if self.tries >= last or self.is_late:
+                return
+            if self.say is not None and taken - said > 1:
+                self.say(
+                    f"looking for inputs: {_written(guess.specs)} ({counted(self.tries, 'shape')} tried)"
+                )
+                said = taken
+            self.tries += 1
+            if not self.runs(_trial_tensors(guess.specs, None)):
+                continue
+            if self.found is None:
+                self.found, last = guess, min(MAX_TRIES, self.tries + MORE_TRIES)
+            # Shapes that fit by broadcasting, or for lack of a batch axis, fit at one batch size alone.
+            if guess.is_sure or self.runs(_trial_tensors(guess.specs, 2)):
+                self.found = guess
+                return
+
+    def nothing_fits(self) -> str:
+        forward = forward_of(self.model)
+        names = forward.required or forward.names[:1]
+        shapes = ["1,3,224,224", *["1,16"] * (len(names) - 1)]
+        example = " ".join(f"--input {name}={shape}" for name, shape in zip(names, shapes, strict=True))
+        late = f" in {self.seconds:g} s" if self.is_late else ""
+        longer = f", or more time with --search-seconds {6 * self.seconds:g}" if self.is_late else ""
+        return (
+            f"no input was found{late} on which {forward} runs ({counted(self.tries, 'shape')} tried): give "
+            f"the shapes, such as {example}{longer}"
+        )
+
+
+def _written(specs: Sequence[InputSpec]) -> str:
+    return " ".join(f"{spec.name}={','.join(map(str, spec.shape))}:{spec.dtype}" for spec in specs)
 
 
 def _trial_tensors(specs: Sequence[InputSpec], batch: int | None) -> dict[str, torch.Tensor]:
@@ -66,16 +117,6 @@ def _sentence(guess: Guess) -> str:
         for spec, why in zip(guess.specs, guess.whys, strict=True)
     ]
     return f"inputs: {'; '.join(parts)}; {CHANGE}"
-
-
-def _nothing_fits(forward: Forward, tries: int) -> str:
-    names = forward.required or forward.names[:1]
-    shapes = ["1,3,224,224", *["1,16"] * (len(names) - 1)]
-    example = " ".join(f"--input {name}={shape}" for name, shape in zip(names, shapes, strict=True))
-    return (
-        f"no input was found on which {forward} runs ({counted(tries, 'shape')} tried): give the shapes, "
-        f"such as {example}"
-    )
 
 
 def _guesses(model: nn.Module, forward: Forward) -> Iterator[Guess]:

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from codegen.problems import RequestError
+from tracer.samples import REPEAT, Variation, fitted, floats, integers, mask
 
 DTYPES = (
     "float32",
@@ -33,14 +34,16 @@ DTYPES = (
 )
 FORM = "[NAME=]DIMS[:DTYPE] such as x=1,3,224,224 or ids=1,128:int64, or NAME=@FILE.npy"
 DEFAULT_HIGH = 10
+# Given values stay as they are, and stand for further samples too.
+PLAIN = Variation(way=REPEAT)
 
 
 @dataclass(frozen=True)
 class InputSpec:
     """One input of the net: the argument of `forward`, its shape and torch dtype.
 
-    `batch_axis` is None for an input without a batch; `high` bounds random integers (exclusive);
-    `value` holds given values, of this shape (a bfloat16 tensor's as float32).
+    `batch_axis` is None for an input without a batch; random integers are in [`low`, `high`); `value` holds
+    given values, of this shape (a bfloat16 tensor's as float32).
     """
 
     name: str
@@ -48,6 +51,7 @@ class InputSpec:
     dtype: str = "float32"
     batch_axis: int | None = 0
     high: int | None = None
+    low: int = 0
     value: npt.NDArray[Any] | None = field(default=None, compare=False)
 
 
@@ -233,52 +237,46 @@ def _from_tensor(name: str, value: Any) -> InputSpec:
     return _with_value(name, (value.float() if dtype == "bfloat16" else value).numpy(), dtype)
 
 
-def make_inputs(specs: Sequence[InputSpec], batch: int | None, seed: int) -> dict[str, torch.Tensor]:
+def make_inputs(
+    specs: Sequence[InputSpec], batch: int | None, seed: int, variation: Variation = PLAIN
+) -> dict[str, torch.Tensor]:
     """Tensors for the specs by argument name, the same at each call with the same seed.
 
     `batch` takes the place of the first spec's batch size, in every spec that has the same one. Given
-    values are repeated or cut to it; floats are normal, integers uniform in [0, high), and a mask of
-    integers or bools holds a 0 and a 1 in each row.
+    values are cut to it or extended as `variation` says; floats are normal, integers uniform in
+    [low, high), and a mask of integers or bools holds a 0 and a 1 in each row.
     """
     own = next((s.shape[s.batch_axis] for s in specs if s.batch_axis is not None), None)
     tensors: dict[str, torch.Tensor] = {}
     for index, spec in enumerate(specs):
         # A generator for each, so that the values of one input do not hang on the others' sizes.
         generator = torch.Generator().manual_seed(seed * 1009 + index)
-        resized = batch is not None and spec.batch_axis is not None and spec.shape[spec.batch_axis] == own
-        tensors[spec.name] = _tensor(spec, batch if resized else None, generator)
+        follows = spec.batch_axis is not None and spec.shape[spec.batch_axis] == own
+        size = (own if batch is None else batch) if follows else None
+        tensors[spec.name] = _tensor(spec, size, generator, variation)
     return tensors
 
 
-def _tensor(spec: InputSpec, batch: int | None, generator: torch.Generator) -> torch.Tensor:
+def _tensor(
+    spec: InputSpec, batch: int | None, generator: torch.Generator, variation: Variation
+) -> torch.Tensor:
     dtype: torch.dtype = getattr(torch, spec.dtype)
-    shape = list(spec.shape)
-    if batch is not None and spec.batch_axis is not None:
-        shape[spec.batch_axis] = batch
+    axis = spec.batch_axis if batch is not None else None
     if spec.value is not None:
-        return _fitted(torch.from_numpy(spec.value).to(dtype), shape, spec.batch_axis)
+        value = torch.from_numpy(spec.value).to(dtype)
+        return value if axis is None or batch is None else fitted(value, batch, axis, variation, generator)
+    shape = [s if batch is None or a != axis else batch for a, s in enumerate(spec.shape)]
     if dtype.is_floating_point:
-        return torch.randn(shape, generator=generator).to(dtype)
+        return floats(shape, generator, variation.edges).to(dtype)
     if "mask" in spec.name:
-        return _mask(shape, generator).to(dtype)
-    high = 2 if dtype is torch.bool else spec.high or DEFAULT_HIGH
-    return torch.randint(min(high, _limit(dtype)), shape, generator=generator).to(dtype)
+        return mask(shape, axis, generator).to(dtype)
+    low, high = integer_range(spec)
+    return integers(shape, axis, low, high, generator).to(dtype)
 
 
-def _limit(dtype: torch.dtype) -> int:
-    return 2 if dtype is torch.bool else int(torch.iinfo(dtype).max)
-
-
-def _fitted(value: torch.Tensor, shape: Sequence[int], axis: int | None) -> torch.Tensor:
-    if axis is None or value.shape[axis] == shape[axis]:
-        return value
-    return value.index_select(axis, torch.arange(shape[axis]) % value.shape[axis])
-
-
-def _mask(shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
-    """Random 0s and 1s with both in each row: a net may drop a mask of ones, or divide by none."""
-    mask = torch.randint(2, shape, generator=generator)
-    if not shape or shape[-1] < 2:
-        return torch.ones_like(mask)
-    mask[..., 0], mask[..., -1] = 1, 0
-    return mask
+def integer_range(spec: InputSpec) -> tuple[int, int]:
+    """What random integers are drawn from: [low, high)."""
+    if spec.dtype == "bool":
+        return 0, 2
+    limits = torch.iinfo(getattr(torch, spec.dtype))
+    return max(spec.low, int(limits.min)), min(spec.high or DEFAULT_HIGH, int(limits.max))

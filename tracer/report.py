@@ -50,14 +50,19 @@ def agreement_text(agreement: Agreement) -> str:
 
 def disagreement_text(agreement: Agreement, layered: Agreement) -> str:
     worst = max(agreement.outputs, key=lambda o: (o.difference != o.difference, o.difference))
-    lines = [
-        f"the MXNet net differs from torch: output {worst.name} by {worst.difference:.1e}, relative "
-        f"(tolerance {agreement.tolerance:g}; batch {worst.batch}; {worst.parameters})"
-    ]
+    where = f"tolerance {agreement.tolerance:g}; batch {worst.batch}; {worst.parameters}"
+    if worst.difference == float("inf"):
+        lines = [f"the MXNet net differs from torch: output {worst.name} ({where})"]
+    else:
+        how_far = f"{worst.difference:.1e}, relative ({where})"
+        lines = [f"the MXNet net differs from torch: output {worst.name} by {how_far}"]
+    lines += [worst.why] if worst.why else []
     first = layered.first_divergence
     if first is not None:
         place = f"{first.name} ({first.source})"
         lines.append(f"the first layer at which they diverge is {place}, by {first.difference:.1e}")
+    elif worst.why:
+        pass
     elif others := {o.batch for o in agreement.outputs if o.within(agreement.tolerance)} - {worst.batch}:
         lines.append(
             f"at batch {max(others)} they agree: does forward do something else at batch {worst.batch}, "

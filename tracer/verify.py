@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,24 +11,28 @@ from torch import nn
 
 from codegen.program import Program
 from codegen.proof.compare import (
+    CANNOT_RUN,
     TOLERANCE,
     Agreement,
     LayerAgreement,
     OutputAgreement,
     compare_layers,
     compare_outputs,
-    difference,
 )
 from codegen.proof.randomise import randomise
 from tracer.capture import recorded_values, run
-from tracer.copies import module_copy
+from tracer.copies import full_state, module_copy
+from tracer.in_double import double_outputs, rounding, rounding_in_double, why_undecided
 from tracer.inputs import InputSpec, make_inputs
+from tracer.samples import REPEAT, Variation
 from tracer.settings import traced_settings
 
 if TYPE_CHECKING:
     import mxnet as mx
 
     Weights = tuple[Mapping[str, mx.nd.NDArray], Mapping[str, mx.nd.NDArray]]
+
+Tensors = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,18 @@ class Comparison:
     batches: tuple[int, ...]
     tolerance: float
     seed: int
+    has_ties: bool = True
+
+    def trials(self) -> tuple[tuple[int, Variation], ...]:
+        """Batch sizes with the values that are compared at them.
+
+        The first has plain values, or those that are given; all others have samples that differ, with zeros,
+        ties and halves if the net `has_ties`.
+        """
+        first, *others = self.batches
+        if not others:
+            return (first, Variation()), (first, Variation(edges=self.has_ties, is_anew=True))
+        return (first, Variation()), *((batch, Variation(edges=self.has_ties)) for batch in others)
 
 
 def verify(comparison: Comparison, all_sides: Sequence[Sides], layers: bool) -> Agreement:
@@ -60,8 +76,7 @@ def verify(comparison: Comparison, all_sides: Sequence[Sides], layers: bool) -> 
     """
     outputs: list[OutputAgreement] = []
     for sides in all_sides:
-        for batch in comparison.batches:
-            outputs += _outputs(comparison, sides, batch)
+        outputs += _of_sides(comparison, sides)
         agree = all(o.within(comparison.tolerance) for o in outputs)
         if layers and (sides is all_sides[-1] or not agree):
             return Agreement(tuple(outputs), _layers(comparison, sides), comparison.tolerance)
@@ -83,25 +98,84 @@ def _layers(comparison: Comparison, sides: Sides) -> tuple[LayerAgreement, ...]:
     return compare_layers(comparison.symbol, sides.weights, comparison.program, inputs, values)
 
 
-def _outputs(comparison: Comparison, sides: Sides, batch: int) -> list[OutputAgreement]:
-    inputs = make_inputs(comparison.specs, batch, comparison.seed)
-    expected = _expected(comparison, sides.model, inputs)
+def _of_sides(comparison: Comparison, sides: Sides) -> list[OutputAgreement]:
+    """The outputs at each batch size; one of which nothing finite was compared at any agrees at none."""
+    found: list[OutputAgreement] = []
+    usual: list[bool] | None = None
+    for batch, variation in comparison.trials():
+        try:
+            inputs, expected = _chosen(comparison, sides.model, batch, variation, usual)
+        except Exception as error:  # noqa: BLE001 - whatever the user's net raises
+            why = f"torch cannot run the net: {type(error).__name__}: {error}"
+            names = comparison.symbol.list_outputs()
+            found += [OutputAgreement(n, float("inf"), batch, sides.label, why=why) for n in names]
+            continue
+        usual = usual or [_is_finite(e) for e in expected]
+        found += _outputs(comparison, sides, batch, inputs, expected)
+    seen = {o.name for o in found if o.compared or o.is_empty}
+    return [o if o.name in seen or o.why else _of_nothing(o, sides.model) for o in found]
+
+
+def _chosen(
+    comparison: Comparison, model: nn.Module, batch: int, variation: Variation, usual: list[bool] | None
+) -> tuple[Tensors, list[torch.Tensor]]:
+    """The inputs, and what torch gives for them.
+
+    Given values are extended in the first way on which the net runs, and is finite where it `usual`ly is.
+    """
+    is_given = any(spec.value is not None for spec in comparison.specs)
+    for way in range(REPEAT if is_given else 0):
+        inputs = make_inputs(comparison.specs, batch, comparison.seed, replace(variation, way=way))
+        try:
+            expected = _expected(comparison, model, inputs)
+        except Exception:  # noqa: BLE001 - values that the net does not take
+            continue
+        if usual is None or all(_is_finite(e) for e, u in zip(expected, usual, strict=True) if u):
+            return inputs, expected
+    last = replace(variation, way=REPEAT, is_anew=False)
+    inputs = make_inputs(comparison.specs, batch, comparison.seed, last)
+    return inputs, _expected(comparison, model, inputs)
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    return bool(tensor.isfinite().all())
+
+
+def _of_nothing(output: OutputAgreement, model: nn.Module) -> OutputAgreement:
+    """What says that no number of the output was compared, and why."""
+    odd = [key for key, tensor in full_state(model).items() if tensor.isnan().any()]
+    if odd:
+        more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
+        why = f"the weights hold nan: {', '.join(odd[:3])}{more}"
+    else:
+        why = "give inputs at which it is finite, such as --input x=@x.npy"
+    return replace(
+        output,
+        difference=float("inf"),
+        why=f"nothing was compared, since torch's output is nan or infinite everywhere ({why})",
+    )
+
+
+def _outputs(
+    comparison: Comparison, sides: Sides, batch: int, inputs: Tensors, expected: Sequence[torch.Tensor]
+) -> list[OutputAgreement]:
     found = _compared(comparison, sides, batch, inputs, expected)
     if all(o.within(comparison.tolerance) for o in found):
         return found
-    return _outputs_in_double(comparison, sides, batch, inputs, expected) or found
+    return _outputs_in_double(comparison, sides, batch, inputs, expected, found) or found
 
 
 def _outputs_in_double(
     comparison: Comparison,
     sides: Sides,
     batch: int,
-    inputs: Mapping[str, torch.Tensor],
+    inputs: Tensors,
     single: Sequence[torch.Tensor],
+    found: list[OutputAgreement],
 ) -> list[OutputAgreement] | None:
-    """The comparison in float64.
+    """The comparison in float64; None where the one in float32 is to be judged.
 
-    None unless torch's own float32 rounding is above the usual tolerance; not above a smaller one that
+    That is so unless torch's own float32 rounding is above the usual tolerance; not above a smaller one that
     was asked for: then float32 is what is asked about. Rounding shows as the distance to float64, and
     where a net chooses (the place of a maximum) as what inputs do that differ in their last bits.
 
@@ -113,31 +187,36 @@ def _outputs_in_double(
     >>> agreement(lambda x: torch.sin(1e6 * x.sum(1)), (2, 64)).outputs[0].double
     True
     """
-    wide = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
-    try:
-        double = _expected(comparison, module_copy(sides.model).double(), wide)
-        nudged = [_expected(comparison, sides.model, _nudged(inputs, seed)) for seed in range(4)]
-        if _distance(single, [double, *nudged]) < max(comparison.tolerance, TOLERANCE) / 4:
-            return None
-        return _compared(comparison, sides, batch, wide, double, is_double=True)
-    except Exception:  # noqa: BLE001 - a net that cannot be run in float64 is judged in float32
+
+    def expected(model: nn.Module, values: Tensors) -> list[torch.Tensor]:
+        return _expected(comparison, model, values)
+
+    doubles = double_outputs(sides.model, inputs, expected)
+    off = rounding(sides.model, inputs, single, doubles, expected)
+    if off < max(comparison.tolerance, TOLERANCE) / 4:
         return None
-
-
-def _distance(outputs: Sequence[torch.Tensor], others: Sequence[Sequence[torch.Tensor]]) -> float:
-    """The largest relative difference of any output to the same one of the others."""
-    return max(
-        difference(ours.double().numpy(), theirs.double().numpy())
-        for other in others
-        for ours, theirs in zip(outputs, other, strict=True)
-    )
+    if any(o.why for o in found) and off != float("inf"):
+        return None  # a shape, a nan or an infinity is no rounding
+    wide = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
+    judged = found
+    for double in doubles:
+        made = _compared(comparison, sides, batch, wide, double, is_double=True)
+        if not any(o.why.startswith(CANNOT_RUN) for o in made):
+            judged = [o if o.within(comparison.tolerance) else d for o, d in zip(found, made, strict=True)]
+        if all(o.within(comparison.tolerance) for o in judged):
+            return judged
+    in_double = rounding_in_double(sides.model, wide, expected)
+    if in_double is not None and in_double < comparison.tolerance / 4:
+        in_double = 0.0
+    why = why_undecided(comparison.program, off, in_double, judged is not found)
+    return [o if o.within(comparison.tolerance) else replace(o, why=o.why or why) for o in judged]
 
 
 def _compared(
     comparison: Comparison,
     sides: Sides,
     batch: int,
-    inputs: Mapping[str, torch.Tensor],
+    inputs: Tensors,
     expected: Sequence[torch.Tensor],
     is_double: bool = False,
 ) -> list[OutputAgreement]:
@@ -154,22 +233,9 @@ def _compared(
     return list(found)
 
 
-def _expected(
-    comparison: Comparison, model: nn.Module, inputs: Mapping[str, torch.Tensor]
-) -> list[torch.Tensor]:
+def _expected(comparison: Comparison, model: nn.Module, inputs: Tensors) -> list[torch.Tensor]:
     """torch's outputs, with the softmax that --softmax appends."""
     outputs = run(model, inputs, comparison.taps)
     if comparison.program.calls[-1].op == "SoftmaxOutput":
         return [torch.softmax(outputs[0], 1)]
     return outputs
-
-
-def _nudged(inputs: Mapping[str, torch.Tensor], seed: int) -> dict[str, torch.Tensor]:
-    """The inputs with each number moved by at most one unit in the last place of float32."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def nudged(values: torch.Tensor) -> torch.Tensor:
-        steps = torch.randint(-1, 2, values.shape, generator=generator)
-        return (values * (1 + 2**-23 * steps)).to(values.dtype)
-
-    return {k: nudged(v) if v.is_floating_point() else v for k, v in inputs.items()}

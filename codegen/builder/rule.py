@@ -39,6 +39,7 @@ class RuleEntry:
     takes_empty: bool = False
     takes_numbers: bool = False
     whole_as_floats: bool = False
+    any_of_ties: bool = False
 
     def unread(self, arguments: Mapping[str, Any]) -> list[str]:
         """The arguments that the rule does not read."""
@@ -65,6 +66,7 @@ def lowers(
     takes_empty: bool = False,
     takes_numbers: bool = False,
     whole_as_floats: bool = False,
+    any_of_ties: bool = False,
     **constants: Any,
 ) -> Callable[[_R], _R]:
     """Mark a function as the rule of `ops` (canonical names, see tracer.canonical).
@@ -73,12 +75,13 @@ def lowers(
     `takes_empty`: the rule takes tensors without elements, which are refused otherwise. `takes_numbers`:
     torch lets the op act along an axis of a 0-d tensor; it arrives as the (1,) that it is in MXNet.
     `whole_as_floats`: MXNet gives whole numbers as float32, which are cast only where something asks for
-    their dtype. `constants` are arguments of the rule that tell its ops apart.
+    their dtype. `any_of_ties`: torch does not say which of equal values it takes, so that ties cannot be
+    compared. `constants` are arguments of the rule that tell its ops apart.
     """
 
     def mark(rule: _R) -> _R:
         signature = inspect.signature(rule)
-        facts = (ignores, constants, takes_empty, takes_numbers, whole_as_floats)
+        facts = (ignores, constants, takes_empty, takes_numbers, whole_as_floats, any_of_ties)
         entries = tuple(RuleEntry(op, rule, signature, *facts) for op in ops)
         rule.__lowers__ = (*entries, *getattr(rule, "__lowers__", ()))  # type: ignore[attr-defined]
         return rule

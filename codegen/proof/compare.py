@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from codegen.ir import Source
 from codegen.program import Out, Program
+from codegen.proof.difference import compared, difference, fault
 from codegen.proof.run import as_numpy, numpy_inputs, run_symbol, unknown_variables
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 TOLERANCE = 1e-4
+CANNOT_RUN = "MXNet cannot run the symbol"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,9 @@ class OutputAgreement:
     """One output of one comparison: relative difference, and what was compared.
 
     `double` marks a net whose float32 rounding is itself near 1e-4 or above (torch's float32 result is that
-    far from torch's float64 one): both frameworks were then compared in float64.
+    far from torch's float64 one): both frameworks were then compared in float64. `compared` counts the values
+    that are finite; `is_empty` has none at all. `why` says what an infinite difference is, or why the
+    comparison cannot tell.
     """
 
     name: str
@@ -38,6 +42,9 @@ class OutputAgreement:
     batch: int
     parameters: str
     double: bool = False
+    compared: int = 1
+    is_empty: bool = False
+    why: str = ""
 
     def within(self, tolerance: float) -> bool:
         """Whether the output agrees; a difference that is not a number never does."""
@@ -78,29 +85,6 @@ class Agreement:
         return next((x for x in self.layers if not x.difference <= self.tolerance), None)
 
 
-def difference(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> float:
-    """max|ours - theirs| / max|theirs| (absolute where torch's is all zero); inf for another shape.
-
-    Infinities and NaNs must stand at the same places.
-    """
-    ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
-    if ours.shape != (theirs.shape or (1,)):
-        return float("inf")
-    theirs = theirs.reshape(ours.shape)
-    if not ours.size:
-        return 0.0
-    odd = ~np.isfinite(theirs)
-    if odd.any():
-        if not np.array_equal(ours[odd], theirs[odd], equal_nan=True):
-            return float("inf")
-        ours, theirs = ours[~odd], theirs[~odd]
-        if not ours.size:
-            return 0.0
-    scale = float(np.max(np.abs(theirs)))
-    worst = float(np.max(np.abs(ours - theirs)))
-    return worst / scale if scale else worst
-
-
 def compare_outputs(
     symbol: mx.sym.Symbol,
     params: tuple[Mapping[str, mx.nd.NDArray], Mapping[str, mx.nd.NDArray]],
@@ -121,13 +105,24 @@ def compare_outputs(
     names = symbol.list_outputs()
     try:
         ours = run_symbol(symbol, *params, numpy_inputs(program, inputs), fused=not double, double=double)
-    except mx.base.MXNetError:
-        ours = []
-    if not ours or unknown_variables(symbol, program):
-        yield from (OutputAgreement(name, float("inf"), batch, parameters, double) for name in names)
+    except mx.base.MXNetError as error:
+        why = f"{CANNOT_RUN}: {_last_line(error)}"
+        yield from (OutputAgreement(n, float("inf"), batch, parameters, double, why=why) for n in names)
         return
-    for name, mine, theirs in zip(names, ours, expected, strict=True):
-        yield OutputAgreement(name, difference(mine, as_numpy(theirs)), batch, parameters, double)
+    if unknown := unknown_variables(symbol, program):
+        why = f"MXNet made variables for which there are no weights: {', '.join(unknown)}"
+        yield from (OutputAgreement(n, float("inf"), batch, parameters, double, why=why) for n in names)
+        return
+    for name, mine, tensor in zip(names, ours, expected, strict=True):
+        theirs = as_numpy(tensor)
+        found = difference(mine, theirs)
+        why = fault(mine, theirs)
+        yield OutputAgreement(name, found, batch, parameters, double, compared(theirs), not theirs.size, why)
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].removeprefix("MXNetError: ") if lines else type(error).__name__
 
 
 def compare_layers(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from codegen.mxnet_ops import OPS
 from codegen.program import Program
 from codegen.proof.boxes import readers
+from codegen.proof.exact import in_double
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -112,21 +111,8 @@ def _bound_in_double(
         known = dict(zip(symbol.list_arguments(), shapes, strict=True))
         arguments |= {k: mx.nd.zeros(known[k], dtype="float64") for k in missing}
     auxiliary = {k: _widened(aux_params[k]) for k in symbol.list_auxiliary_states()}
-    return _in_double(symbol).bind(mx.cpu(), arguments, grad_req="null", aux_states=auxiliary)
-
-
-def _in_double(symbol: mx.sym.Symbol) -> mx.sym.Symbol:
-    """The symbol whose ops make float64 where they make float32."""
-    import mxnet as mx
-
-    graph = json.loads(symbol.tojson())
-    for node in graph["nodes"]:
-        spec = OPS.get(node["op"].removeprefix("_contrib_").removeprefix("_"))
-        attrs = node.get("attrs", {})
-        made = spec.attrs.get("dtype") if spec is not None else None
-        if node["op"] != "null" and attrs.get("dtype", made) == "float32":
-            node["attrs"] = attrs | {"dtype": "float64"}
-    return mx.sym.load_json(json.dumps(graph))
+    symbol = in_double(symbol, {k: v.shape for k, v in arguments.items()})
+    return symbol.bind(mx.cpu(), arguments, grad_req="null", aux_states=auxiliary)
 
 
 def _widened(array: Any) -> Any:

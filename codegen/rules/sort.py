@@ -50,7 +50,7 @@ def bucketize(
     return b.op("sum", below, axis=input.rank)
 
 
-@lowers("topk", ignores=("sorted",), whole_as_floats=True)
+@lowers("topk", ignores=("sorted",), whole_as_floats=True, any_of_ties=True)
 def topk(b: Builder, input: Value, k: int, dim: int = -1, largest: bool = True) -> list[Value]:
     if input.rank == 0:
         return [input, b.op("zeros_like", input, hint="indices", gives=())]
@@ -119,7 +119,7 @@ def _order(b: Builder, x: Value, axis: int, descending: bool, hint: str) -> Valu
     return b.op("argsort", x, axis=axis, is_ascend=not descending, dtype="int64", hint=hint)
 
 
-@lowers("kthvalue", takes_numbers=True)
+@lowers("kthvalue", takes_numbers=True, any_of_ties=True)
 def kthvalue(b: Builder, input: Value, k: int, dim: int = -1, keepdim: bool = False) -> list[Value]:
     return _smallest(b, input, k, dim, keepdim)
 

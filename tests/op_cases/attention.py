@@ -28,6 +28,26 @@ fn(
     Q,
     (2, 5),
 )
+SOME = torch.tensor([[True, False], [False, False], [True, True]])
+fn(
+    "sdpa bool mask that keeps nothing of a row",
+    lambda q, k: F.scaled_dot_product_attention(q, k, k, attn_mask=SOME),
+    (2, 4, 3, 4),
+    (2, 4, 2, 4),
+)
+fn(
+    "sdpa infinite mask that keeps nothing of a row",
+    lambda q, k: F.scaled_dot_product_attention(q, k, k, attn_mask=torch.zeros(3, 2).masked_fill(~SOME, -torch.inf)),
+    (2, 4, 3, 4),
+    (2, 4, 2, 4),
+)
+fn(
+    "sdpa bool mask of an input that keeps nothing of a row",
+    lambda q, k, m: F.scaled_dot_product_attention(q, k, k, attn_mask=m > 0),
+    (2, 4, 3, 4),
+    (2, 4, 2, 4),
+    torch.where(SOME, 1.0, -1.0).expand(2, 1, 3, 2).clone(),
+)
 fn("sdpa three axes", lambda q, k: F.scaled_dot_product_attention(q, k, k), (2, 5, 4), (2, 6, 4))
 fn(
     "sdpa grouped",
