@@ -12,7 +12,6 @@ from torch.nn.parameter import is_lazy
 from codegen.problems import UserModelError
 from tracer.capture import run
 from tracer.inputs import InputSpec, integer_range, make_inputs
-from tracer.user_code import user_traceback
 
 Range = tuple[int, int]
 Ranges = Mapping[str, Range]
@@ -123,7 +122,6 @@ def _notes(wanted: Ranges, found: Ranges) -> tuple[str, ...]:
 def _no_integers(error: Exception, wanted: Ranges) -> UserModelError:
     tried = " and ".join(f"{name} from {low} to {high - 1}" for name, (low, high) in wanted.items())
     files = " ".join(f"--input {name}=@{name}.npy" for name in wanted)
-    text = user_traceback(error, "the net raised when it was run")
     return UserModelError(
-        f"{text}\nintegers were tried for {tried}, and fewer: if it takes others, give {files}"
+        f"{error}\nintegers were tried for {tried}, and fewer: if it takes others, give {files}"
     )

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from types import FrameType
 
 
-class OutOfTime(BaseException):
-    """The time is up; no Exception, which a net may catch."""
+class OutOfTime(KeyboardInterrupt):
+    """The time is up; like an interrupt, which goes past all that catches what a net raises."""
 
 
 @contextlib.contextmanager
