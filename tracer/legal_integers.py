@@ -68,7 +68,6 @@ def with_legal_integers(
     if found is None and trial.error(wanted, with_largest=False) is None:
         return specs, ()
     if found is None:
-        assert first is not None
         raise _no_integers(first, wanted)
     return _ranged(specs, found), _notes(wanted, found)
 
@@ -119,7 +118,7 @@ def _notes(wanted: Ranges, found: Ranges) -> tuple[str, ...]:
     )
 
 
-def _no_integers(error: Exception, wanted: Ranges) -> UserModelError:
+def _no_integers(error: Exception | None, wanted: Ranges) -> UserModelError:
     tried = " and ".join(f"{name} from {low} to {high - 1}" for name, (low, high) in wanted.items())
     files = " ".join(f"--input {name}=@{name}.npy" for name in wanted)
     return UserModelError(
