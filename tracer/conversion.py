@@ -92,7 +92,9 @@ class Conversion:
     def verify(
         self, *, tolerance: float = TOLERANCE, fresh: bool = True, layers: bool = True, seed: int = 1
     ) -> Agreement:
-        """Run torch and MXNet on seeded inputs at two batch sizes, and compare; raises nothing.
+        """Run torch and MXNet on seeded inputs at two batch sizes, and compare.
+
+        A comparison that fails raises nothing; a defect of fx2mx within it raises ConversionError.
 
         With `fresh` a copy with random parameters and statistics is compared as well, since fresh
         ones hide errors. With `layers` every op is compared too, on the last copy.

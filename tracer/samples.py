@@ -28,6 +28,7 @@ def floats(shape: Sequence[int], generator: torch.Generator, edges: bool) -> Ten
     """Normal floats; with `edges` every other row holds -1, 0 and 1, and the rest halves among others.
 
     So there are zeros, equal ones, also where a row is largest, and what rounding finds in the middle.
+    A known gap: -0.0 is never among them, so what tells it from 0.0 (1 / x, signbit) is not compared there.
     """
     values = torch.randn(tuple(shape), generator=generator)
     if not edges or not shape:
