@@ -71,7 +71,7 @@ def why(agreement: Agreement) -> str:
     [
         torch.ones(1, 4),
         torch.zeros(2, 4),
-        torch.rand(1, 4),
+        torch.tensor([[0.3, 0.8, 0.1, 0.6]]),
         torch.tensor([[1, 2, 3]]),
         torch.tensor([[7]]),
         torch.tensor([[1, 1, 1], [1, 1, 1]]),
@@ -107,8 +107,13 @@ def test_no_two_samples_are_alike(dtype: str, name: str) -> None:
 @pytest.mark.parametrize("way", range(REPEAT))
 @pytest.mark.parametrize(
     "given",
-    [torch.rand(2, 3), torch.rand(1, 1), torch.tensor([[3, 4, 5], [7, 8, 9]]), torch.tensor([[True]])],
-    ids=str,
+    [
+        torch.tensor([[0.1, 0.7, 0.2], [0.9, 0.4, 0.3]]),
+        torch.tensor([[0.6]]),
+        torch.tensor([[3, 4, 5], [7, 8, 9]]),
+        torch.tensor([[True]]),
+    ],
+    ids=["floats", "one float", "integers", "one bool"],
 )
 def test_given_values_are_extended_by_others(way: int, given: torch.Tensor) -> None:
     specs = inputs_from_tensors(Fn(lambda x: x), (given,))
