@@ -20,6 +20,7 @@ from codegen.proof.compare import (
     compare_outputs,
 )
 from codegen.proof.randomise import randomise
+from codegen.proof.run import numpy_inputs, run_symbol
 from tracer.capture import recorded_values, run
 from tracer.copies import full_state, module_copy
 from tracer.in_double import double_outputs, rounding, rounding_in_double, why_undecided
@@ -104,7 +105,7 @@ def _of_sides(comparison: Comparison, sides: Sides) -> list[OutputAgreement]:
     usual: list[bool] | None = None
     for batch, variation in comparison.trials():
         try:
-            inputs, expected = _chosen(comparison, sides.model, batch, variation, usual)
+            inputs, expected = _chosen(comparison, sides, batch, variation, usual)
         except Exception as error:  # noqa: BLE001 - whatever the user's net raises
             why = f"torch cannot run the net: {type(error).__name__}: {error}"
             names = comparison.symbol.list_outputs()
@@ -117,24 +118,27 @@ def _of_sides(comparison: Comparison, sides: Sides) -> list[OutputAgreement]:
 
 
 def _chosen(
-    comparison: Comparison, model: nn.Module, batch: int, variation: Variation, usual: list[bool] | None
+    comparison: Comparison, sides: Sides, batch: int, variation: Variation, usual: list[bool] | None
 ) -> tuple[Tensors, list[torch.Tensor]]:
     """The inputs, and what torch gives for them.
 
-    Given values are extended in the first way on which the net runs, and is finite where it `usual`ly is.
+    Given values are extended in the first way on which the net runs in both, and is finite where it `usual`ly
+    is.
     """
     is_given = any(spec.value is not None for spec in comparison.specs)
     for way in range(REPEAT if is_given else 0):
         inputs = make_inputs(comparison.specs, batch, comparison.seed, replace(variation, way=way))
         try:
-            expected = _expected(comparison, model, inputs)
+            expected = _expected(comparison, sides.model, inputs)
+            arrays = numpy_inputs(comparison.program, inputs)
+            run_symbol(comparison.symbol, *sides.weights, arrays, only_check=True)
         except Exception:  # noqa: BLE001 - values that the net does not take
             continue
         if usual is None or all(_is_finite(e) for e, u in zip(expected, usual, strict=True) if u):
             return inputs, expected
     last = replace(variation, way=REPEAT, is_anew=False)
     inputs = make_inputs(comparison.specs, batch, comparison.seed, last)
-    return inputs, _expected(comparison, model, inputs)
+    return inputs, _expected(comparison, sides.model, inputs)
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:
