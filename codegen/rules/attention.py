@@ -71,9 +71,9 @@ def seen_rows(b: Builder, weights: Value, mask: Value) -> Value:
     >>> converted(lambda x, y: F.scaled_dot_product_attention(x, x, x, y > 0), (2, 3, 4), (2, 1, 3))
     y = named(y > 0, name="gt")
     ...
-    seen = mx.sym.max(y, axis=-1, keepdims=True, name="scaled_dot_product_attention_seen")
-    seen_weights = mx.sym.broadcast_mul(weights, seen, name="scaled_dot_product_attention_seen_weights")
-    return mx.sym.linalg.gemm2(seen_weights, x, name="scaled_dot_product_attention")
+    y = mx.sym.max(y, axis=-1, keepdims=True, name="scaled_dot_product_attention_seen")
+    y = mx.sym.broadcast_mul(weights, y, name="scaled_dot_product_attention_seen_weights")
+    return mx.sym.linalg.gemm2(y, x, name="scaled_dot_product_attention")
     """
     if mask.const is not None:
         kept = mask.const if mask.is_bool else ~np.isneginf(mask.const)

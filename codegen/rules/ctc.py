@@ -190,9 +190,9 @@ def _where_possible(
         choice.
     Source: torch.nn.functional.ctc_loss; mx.sym.CTCLoss, measured.
 
-    >>> lengths = {"input_lengths": (2,), "target_lengths": (2,), "reduction": "none"}
-    >>> labels = torch.tensor([[1, 1]])
-    >>> converted(lambda x: F.ctc_loss(x.log_softmax(2), labels, **lengths), torch.rand(2, 1, 3))
+    >>> lengths = {"input_lengths": (2, 2), "target_lengths": (2, 2), "reduction": "none"}
+    >>> labels = torch.tensor([[1, 1], [1, 2]])
+    >>> converted(lambda x: F.ctc_loss(x.log_softmax(2), labels, **lengths), torch.rand(2, 2, 3))
     x = mx.sym.log_softmax(x, name="log_softmax")
     ...
     ctc_loss_counts = mx.sym.broadcast_greater(ctc_loss_counts, ctc_loss_frames, name="ctc_loss_short")
