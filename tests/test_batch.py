@@ -11,6 +11,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 import tracer
@@ -53,6 +54,13 @@ CASES = [
     Case("arange below a number", lambda x: (torch.arange(x.shape[0]) < 40)[:, None] * x, ALL),
     Case("expanded", lambda x: x + torch.ones(x.shape[0], 1), ALL),
     # What is not, and at a batch of one.
+    Case(
+        "parts of the batch",
+        lambda x: x.unbind(0)[0] * x.split(1)[-1],
+        "runs other ops at another batch size",
+        2,
+    ),
+    Case("channels along the batch", lambda x: F.instance_norm(x.view(2, -1, 2)), "as many channels as", 3),
     Case("min", lambda x: x * min(x.shape[0], 4), "N > 4"),
     Case("max", lambda x: x.sum(0, keepdim=True) / max(x.shape[0], 4), "N < 4"),
     Case("floor", lambda x: x * (x.shape[0] // 4), "N // 4"),
@@ -80,7 +88,9 @@ CASES = [
     Case("first four of six", lambda x: x[:4], "6", at=6),
     Case("all but one", lambda x: x[1:] * x[:-1], "2", at=3),
     Case("all but two", lambda x: torch.cat([x[2:], x[:2]]) * 2, "3", at=4),
-    Case("the first of two pieces, one of which may be empty", lambda x: x.split([1, x.shape[0] - 1])[0], ALL),
+    Case(
+        "the first of two pieces, one of which may be empty", lambda x: x.split([1, x.shape[0] - 1])[0], ALL
+    ),
     Case("floor of eight", lambda x: x * (x.shape[0] // 4), "4/4", at=8),
     Case("pairs", lambda x: x.view(x.shape[0] // 2, 2, 4).sum(1), "1/2", at=2),
     Case("pairs by -1", lambda x: x.view(-1, 2, 4).sum(1), ALL, at=2),

@@ -269,6 +269,8 @@ class _Builder:
 
     def _types(self, node: fx.Node) -> tuple[TensorType, ...]:
         merged, source = [], node.meta["source"]
+        if len({len(n.meta["types"]) for n in self._together[node]}) > 1:
+            raise Mismatch("an op gives another number of tensors at another batch size", source)
         for kinds in zip(*(n.meta["types"] for n in self._together[node]), strict=True):
             shapes = [shape for shape, _ in kinds]
             if len({len(s) for s in shapes}) > 1:

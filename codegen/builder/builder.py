@@ -128,6 +128,8 @@ class Builder:
 
     def parameter(self, suffix: str, shape: Shape, fill: float, dtype: str = "float32") -> Value:
         """A parameter that torch does not have, of one value: BatchNorm's gamma without affine."""
+        if _holds_dim(shape):
+            raise self.refuse_batch(f"{self.node.op}() over as many channels as the batch has")
         return Value(self.leaves.filled(self.node.source.path, suffix, shape, fill, dtype), shape, dtype)
 
     def packed(self, values: Sequence[Value], suffix: str, size: int) -> Value:

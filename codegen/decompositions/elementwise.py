@@ -104,28 +104,30 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 
 @decomposes("linspace")
 def linspace(start: Any, end: Any, steps: int, dtype: torch.dtype | None = None) -> Tensor:
-    return _between(start, end, steps).to(dtype or torch.get_default_dtype())
+    return _between(start, end, steps, dtype).to(dtype or torch.get_default_dtype())
 
 
 @decomposes("logspace")
 def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, dtype: torch.dtype | None = None
 ) -> Tensor:
-    exponents = _between(start, end, steps).double()
+    exponents = _between(start, end, steps, dtype).double()
     return torch.pow(float(base), exponents).to(dtype or torch.get_default_dtype())
 
 
-def _between(start: Any, end: Any, steps: int) -> Tensor:
+def _between(start: Any, end: Any, steps: int, dtype: torch.dtype | None) -> Tensor:
+    """Evenly spaced numbers, computed in float32 but for a result of float64, as torch does."""
     if not isinstance(start, Tensor) and not isinstance(end, Tensor):
         raise NotWritten
     if steps < 1:
         return torch.zeros(0)
-    first = start.float() if isinstance(start, Tensor) else torch.tensor(float(start))
-    last = end.float() if isinstance(end, Tensor) else torch.tensor(float(end))
+    kind = torch.float64 if dtype is torch.float64 else torch.float32
+    first = start.to(kind) if isinstance(start, Tensor) else torch.tensor(float(start), dtype=kind)
+    last = end.to(kind) if isinstance(end, Tensor) else torch.tensor(float(end), dtype=kind)
     if steps == 1:
         return first.reshape(1)
     # From the nearer end, so that both ends are exact.
-    step, places = (last - first) / (steps - 1), torch.arange(steps, dtype=torch.float32)
+    step, places = (last - first) / (steps - 1), torch.arange(steps, dtype=kind)
     return torch.where(places < steps / 2, first + step * places, last - step * (steps - 1 - places))
 
 

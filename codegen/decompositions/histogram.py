@@ -48,13 +48,13 @@ def _edges(x: Tensor, bins: Any, limits: Sequence[float] | None) -> Tensor:
     if limits is not None:
         low, high = limits
         wide = (low - 0.5, high + 0.5) if low == high else (low, high)
-        return torch.linspace(*wide, bins + 1)
+        return torch.linspace(*wide, bins + 1, dtype=x.dtype)
     if not x.numel():
         raise NotWritten
     least, most = x.min(), x.max()
     half = torch.where(least == most, 0.5, torch.zeros_like(least))  # one value has a bin of its own
     least, most = least - half, most + half
-    return torch.linspace(least, most, bins + 1)
+    return torch.linspace(least, most, bins + 1, dtype=x.dtype)
 
 
 def _hits(x: Tensor, edges: Tensor, given: bool) -> Tensor:

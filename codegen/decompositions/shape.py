@@ -56,7 +56,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 
 @decomposes("diag")
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    return torch.diagonal(input, diagonal) if input.dim() == 2 else torch.diag_embed(input, diagonal)
+    return torch.diagonal_copy(input, diagonal) if input.dim() == 2 else torch.diag_embed(input, diagonal)
 
 
 @decomposes("diagflat")

@@ -248,6 +248,9 @@ def adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> V
     axes = len(outs)
     x = with_batch(b, input, axes)
     include = False if kind == "avg" else None
+    if set(outs) == {1} and input.rank == axes:
+        # torch takes an image without channels here too.
+        return b.op("mean", input, axis=tuple(range(axes)), keepdims=True)
     if set(outs) == {1}:
         # No kernel: global_pool takes the size of the input.
         pooled = b.op(

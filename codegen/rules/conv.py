@@ -106,6 +106,8 @@ def conv_transpose(
     axes = len(kernel)
     channels = weight.sizes[1]
     channels = fixed(channels)
+    if axes == 3 and input.dtype == "float64":
+        raise b.refuse("a transposed convolution in three dimensions of float64", "compute in float32")
     x = with_batch(b, input, axes)
     strides, dilate, extra = each(stride, axes), each(dilation, axes), each(output_padding, axes)
     if axes == 3 and set(dilate) != {1}:

@@ -95,6 +95,8 @@ def _run(source: str) -> tuple[str, str, str, int]:
         conversion = _converted(net, made)
     except tracer.ConversionError as error:
         first = error.problems[0]
+        if first.code == "defect":
+            return "traceback", first.what[:200], _plain(first.what), 0
         return "refused", first.what[:200], f"{first.code}: {_plain(first.what)}", 0
     except tracer.RequestError as error:
         text = str(error).splitlines()[0][:200]

@@ -37,7 +37,9 @@ fn(
 )
 fn(
     "sdpa infinite mask that keeps nothing of a row",
-    lambda q, k: F.scaled_dot_product_attention(q, k, k, attn_mask=torch.zeros(3, 2).masked_fill(~SOME, -torch.inf)),
+    lambda q, k: F.scaled_dot_product_attention(
+        q, k, k, attn_mask=torch.zeros(3, 2).masked_fill(~SOME, -torch.inf)
+    ),
     (2, 4, 3, 4),
     (2, 4, 2, 4),
 )

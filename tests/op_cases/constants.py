@@ -85,7 +85,11 @@ fn("new_tensor of tensors", lambda x: x + x.new_tensor([torch.tensor(1.0), 2.0, 
 fn("new_tensor of computed ones", lambda x: x.new_tensor([[x.mean(), 1.0], [x.max(), x.shape[0]]]), (2, 4))
 fn("new_tensor of the batch", lambda x: x * x.new_tensor([1, x.shape[0], 1, 1]), (2, 4))
 fn("new of a list", lambda x: x + x.new([1, 2, 3, 4]), (2, 4))
-fn("new of sizes", lambda x: torch.cat([x, x.new(x.size()).zero_(), x.new(x.shape[0], 2).fill_(2)], 1), (2, 4))
+fn(
+    "new of sizes",
+    lambda x: torch.cat([x, x.new(x.size()).zero_(), x.new(x.shape[0], 2).fill_(2)], 1),
+    (2, 4),
+)
 
 # True and False as numbers
 fn("bool added", lambda x: x + True, WHOLE)
@@ -95,7 +99,11 @@ fn("bool filled", lambda x: x.masked_fill(x > 2, True), WHOLE)
 fn("bool leaky_relu", lambda x: F.leaky_relu(x, True) + F.elu(x, True), (2, 4))
 
 # Sizes and numbers read from tensors
-fn("sizes unpacked", lambda x: [x.reshape(x.shape[0], 3, a, b) for a, b in torch.tensor([[2, 4], [4, 2]])], (2, 3, 8))
+fn(
+    "sizes unpacked",
+    lambda x: [x.reshape(x.shape[0], 3, a, b) for a, b in torch.tensor([[2, 4], [4, 2]])],
+    (2, 3, 8),
+)
 fn("sizes of slices", lambda x: x[:, torch.tensor(1), : torch.tensor([2, 4])[1]], (2, 3, 8))
 fn("sizes of splits", lambda x: x.split([a * b for a, b in torch.tensor([[1, 2], [2, 3]])], 2)[1], (2, 3, 8))
 fn("sizes of steps", lambda x: x.narrow(2, torch.tensor(1), 3).repeat(1, torch.tensor(2), 1), (2, 3, 8))
@@ -115,15 +123,27 @@ case(
 
 # Sparse constants
 case("sparse buffer", Keeps(lambda net, x: (net.adj @ x.t()).t(), adj=sparse()), (2, 4))
-case("sparse parameter", Keeps(lambda net, x: torch.sparse.mm(net.w, x.t()), w=nn.Parameter(sparse())), (2, 4))
+case(
+    "sparse parameter", Keeps(lambda net, x: torch.sparse.mm(net.w, x.t()), w=nn.Parameter(sparse())), (2, 4)
+)
 fn("sparse mm", lambda x: torch.sparse.mm(sparse(), x.t()).t(), (2, 4))
-fn("sparse mm of numbers", lambda x: torch.mm(sparse().to_sparse_csr(), x.t()).t() + torch.spmm(sparse(), x.t()).t(), (2, 4))
+fn(
+    "sparse mm of numbers",
+    lambda x: torch.mm(sparse().to_sparse_csr(), x.t()).t() + torch.spmm(sparse(), x.t()).t(),
+    (2, 4),
+)
 fn("sparse addmm", lambda x: torch.sparse.addmm(x[:1, :2].t(), sparse(), x[:1].t(), beta=2, alpha=3), (2, 4))
 fn("sparse made dense", lambda x: x * sparse().coalesce().to_dense().sum(0), (2, 4))
-fn("sparse of computed values", lambda x: (sparse() * x[0, 0]).to_dense() + torch.ones(2, 4).to_sparse(), (2, 4))
+fn(
+    "sparse of computed values",
+    lambda x: (sparse() * x[0, 0]).to_dense() + torch.ones(2, 4).to_sparse(),
+    (2, 4),
+)
 
 # Functions of whole numbers and of bools
-for name in "sigmoid tanh exp sin sqrt erf log1p rsqrt atan expm1 cos sinh reciprocal logit erfc exp2 sinc".split():
+for (
+    name
+) in "sigmoid tanh exp sin sqrt erf log1p rsqrt atan expm1 cos sinh reciprocal logit erfc exp2 sinc".split():
     call = getattr(torch, name)
     fn(f"{name} of whole numbers", lambda x, call=call: call(x), WHOLE)
     fn(f"{name} of bools", lambda x, call=call: call(x), bools(2, 4))
@@ -139,13 +159,22 @@ fn("columns of a sparse matrix and back", lambda x: x.to_sparse_csc().to_dense()
 fn("matmul and mv of whole numbers", lambda x: x @ x.t() + torch.mv(x, x[0])[:, None], WHOLE)
 fn("bmm of whole numbers", lambda x: torch.bmm(x, x.mT), Ints((2, 3, 4), 6))
 fn("addmm of whole numbers", lambda x: torch.addmm(x[0, 0], x, x.new_ones(4, 3), beta=2, alpha=3), WHOLE)
-fn("linear of whole numbers", lambda x: F.linear(x, torch.arange(8).reshape(2, 4), torch.tensor([1, 2])), WHOLE)
-fn("conv of whole numbers", lambda x: F.conv1d(x, torch.arange(12).reshape(2, 3, 2), padding=1), Ints((2, 3, 4), 6))
+fn(
+    "linear of whole numbers",
+    lambda x: F.linear(x, torch.arange(8).reshape(2, 4), torch.tensor([1, 2])),
+    WHOLE,
+)
+fn(
+    "conv of whole numbers",
+    lambda x: F.conv1d(x, torch.arange(12).reshape(2, 3, 2), padding=1),
+    Ints((2, 3, 4), 6),
+)
 fn("pool of whole numbers", lambda x: F.max_pool2d(x, 2), Ints((2, 3, 4, 4), 6))
 fn("pad of whole numbers", lambda x: F.pad(x, (1, 2), value=7), Ints((2, 3, 4), 6))
 fn("cummax of whole numbers", lambda x: torch.cummax(x, 1), Ints((2, 5), 9))
 fn("topk of whole numbers", lambda x: x.topk(2)[0] + x.kthvalue(2)[0][:, None], Ints((2, 5), 99))
 fn("isfinite of whole numbers", lambda x: torch.isfinite(x) & ~torch.isinf(x), WHOLE)
+
 
 # Aliases, and what they call their arguments
 def invertible(x: torch.Tensor) -> torch.Tensor:
@@ -153,7 +182,11 @@ def invertible(x: torch.Tensor) -> torch.Tensor:
 
 
 fn("inverse of torch", lambda x: torch.inverse(invertible(x)) + invertible(x).inverse(), (2, 3, 3))
-fn("det of torch", lambda x: torch.det(invertible(x)) + invertible(x).det() + invertible(x).logdet(), (2, 3, 3))
+fn(
+    "det of torch",
+    lambda x: torch.det(invertible(x)) + invertible(x).det() + invertible(x).logdet(),
+    (2, 3, 3),
+)
 fn("slogdet of torch", lambda x: torch.slogdet(invertible(x)), (2, 3, 3))
 fn("slogdet method", lambda x: invertible(x).slogdet()[1], (2, 3, 3))
 fn("cholesky of torch", lambda x: torch.cholesky(invertible(x)) + invertible(x).cholesky(), (2, 3, 3))
@@ -164,7 +197,11 @@ fn("chain_matmul", lambda x: torch.chain_matmul(x, x[:1].t() + torch.ones(4, 3),
 fn("linalg aliases", lambda x: torch.linalg.matmul(x, x.mT) + torch.linalg.inv(invertible(x)), (2, 3, 3))
 fn("vander", lambda x: torch.vander(x[0], 3), (2, 4))
 fn("vander of a constant", lambda x: torch.vander(torch.arange(4.0) + 1, 3) + x.mean(), (2, 4))
-fn("vander increasing", lambda x: torch.vander(x[0], 3, increasing=True) + torch.vander(x[0], 3, True), (2, 4))
+fn(
+    "vander increasing",
+    lambda x: torch.vander(x[0], 3, increasing=True) + torch.vander(x[0], 3, True),
+    (2, 4),
+)
 fn("linalg vander", lambda x: torch.linalg.vander(x, N=3), (2, 4))
 
 # Any number of axes
@@ -181,6 +218,11 @@ fn("channel_shuffle of five axes", lambda x: F.channel_shuffle(x, 2), (2, 4, 2, 
 fn("permute of seven axes", lambda x: x.permute(0, 1, 2, 3, 6, 5, 4), (2, 2, 1, 2, 3, 2, 2))
 
 # Sizes that follow the batch where MXNet wants a number: the batch is frozen
-fn("one_hot of the batch", lambda x: F.one_hot(torch.arange(x.shape[0]), x.shape[0]).float() @ x, (2, 4), frozen=True)
+fn(
+    "one_hot of the batch",
+    lambda x: F.one_hot(torch.arange(x.shape[0]), x.shape[0]).float() @ x,
+    (2, 4),
+    frozen=True,
+)
 fn("channel_shuffle of the batch", lambda x: F.channel_shuffle(x[None], 2), (2, 4, 4, 6), frozen=True)
 fn("quantile over the batch", lambda x: x.quantile(0.25, 0) + x.quantile(0.5), (2, 4), frozen=True)

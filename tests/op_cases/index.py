@@ -212,7 +212,11 @@ fn(
     lambda x: torch.take_along_dim(x, torch.tensor([[[4], [-7], [2]]]), 1),
     (3, 3, 2),
 )
-fn("take_along_dim by the order of another axis", lambda x: torch.take_along_dim(x, x.argsort(-2), 1), (2, 2, 4, 4))
+fn(
+    "take_along_dim by the order of another axis",
+    lambda x: torch.take_along_dim(x, x.argsort(-2), 1),
+    (2, 2, 4, 4),
+)
 fn("take_along_dim that broadcasts", lambda x: torch.take_along_dim(x, torch.tensor([[1, -1]]), 1), (2, 4))
 fn("index_select of a number", lambda x: x.sum().index_select(0, torch.tensor([0])), (2, 3))
 fn(

@@ -227,7 +227,9 @@ for name, op in {
     "ints, True": _ints(lambda m, x: _put_at(m, ANY, True)),
     "ints, 2.7": _ints(lambda m, x: _put_at(m, (ANY, 1), 2.7)),
     "ints, a copy of floats": _ints(lambda m, x: m.copy_(x * 4)),
-    "ints, floats at places": _ints(lambda m, x: _put_at(m, (ANY, T([0, 2]), T([3, 1])), (x[:, 0, :2] * 9).int())),
+    "ints, floats at places": _ints(
+        lambda m, x: _put_at(m, (ANY, T([0, 2]), T([3, 1])), (x[:, 0, :2] * 9).int())
+    ),
     "ints, index_fill": _ints(lambda m, x: m.index_fill_(1, T([0, 2]), 3.0)),
     "ints, masked_fill": _ints(lambda m, x: m.masked_fill_(x > 0, 7.0)),
 }.items():
@@ -246,7 +248,9 @@ for name, write in {
     "the mean of all": lambda y, z, m: _put_at(y, m, y[m] + y.mean()),
     "the same mask again": lambda y, z, m: _put_at(y, z > 0, y[m] * 3),
     "a row for each": lambda y, z, m: _put_at(y, m[:, :, 0], y[m[:, :, 0]] * torch.arange(4.0)),
-    "a product of rows": lambda y, z, m: _put_at(y, m[:, :, 0], z[m[:, :, 0]] @ torch.arange(16.0).reshape(4, 4)),
+    "a product of rows": lambda y, z, m: _put_at(
+        y, m[:, :, 0], z[m[:, :, 0]] @ torch.arange(16.0).reshape(4, 4)
+    ),
     "of a view": lambda y, z, m: _put_at(y.view(y.size(0), -1), m.view(y.size(0), -1), 3.0),
 }.items():
     fn(f"in place, masked: {name}", _masked(write), X, X, tolerance=1e-4)
@@ -265,3 +269,12 @@ def _square(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
     y.t_()
     y[0] = 4
     return y, row
+
+
+def _diag(x: torch.Tensor) -> torch.Tensor:
+    kept = torch.diag(x, 1)
+    x[[1, 0], 2:4] = x[[1, 0], 2:4] * 2
+    return kept
+
+
+fn("in place: diag() is a copy, not a view", _diag, (4, 4))

@@ -159,4 +159,8 @@ fn("line of one to a number", lambda x: x.sum((0, 1)).reshape(1).reshape(()) * 2
 fn("alias", torch.alias_copy, (2, 3))
 fn("cuts of six axes", lambda x: x.view(-1, 2, 3, 1, 2, 2)[:, 1:, ::2, :, 0], (2, 12, 2))
 fn("steps of six axes", lambda x: x.view(-1, 2, 3, 1, 2, 2)[..., 1::2, :-1], (2, 12, 2))
-fn("a step along the batch of six axes", lambda x: torch.stack([x, -x], 1).flatten(0, 1)[::2], (2, 2, 3, 1, 2, 2))
+fn(
+    "a step along the batch of six axes",
+    lambda x: torch.stack([x, -x], 1).flatten(0, 1)[::2],
+    (2, 2, 3, 1, 2, 2),
+)

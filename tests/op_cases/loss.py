@@ -51,7 +51,11 @@ for how in ("mean", "sum", "none"):
 fn("multi_margin_loss of a vector", lambda x: F.multi_margin_loss(x.sum(0), torch.tensor(3)), (2, 5))
 case("smooth_l1_loss beta 0", nn.SmoothL1Loss(beta=0.0), X, X)
 fn("kl_div log target broadcast", lambda x: F.kl_div(x, x[0], reduction="none", log_target=True), (2, 3))
-fn("cosine_embedding_loss of other targets", lambda x: F.cosine_embedding_loss(x, x[:1], x[:, 0].round()), (4, 3))
+fn(
+    "cosine_embedding_loss of other targets",
+    lambda x: F.cosine_embedding_loss(x, x[:1], x[:, 0].round()),
+    (4, 3),
+)
 case("kl_div log target batchmean", nn.KLDivLoss(reduction="batchmean", log_target=True), X, X)
 case("bce weight", nn.BCELoss(WEIGHT), SHARES, SHARES.flip(0))
 case("bce logits weights", nn.BCEWithLogitsLoss(WEIGHT, pos_weight=WEIGHT * 2), X, SHARES)

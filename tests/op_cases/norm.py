@@ -102,4 +102,9 @@ for name, net in {
     "layer_norm without a bias": nn.LayerNorm(4, bias=False),
 }.items():
     case(f"{name} of float64 without affine", net.double(), WIDE)
-fn("layer_norm of half without affine", lambda x: F.layer_norm(x.half(), (4,)).float(), (2, 3, 4), tolerance=2e-3)
+fn(
+    "layer_norm of half without affine",
+    lambda x: F.layer_norm(x.half(), (4,)).float(),
+    (2, 3, 4),
+    tolerance=2e-3,
+)

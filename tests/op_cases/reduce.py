@@ -108,6 +108,7 @@ fn(
     (2, 3, 4),
     (2, 1, 4),
 )
+fn("histogram of float64", lambda x: tuple(torch.histogram(x.double().sum(0) / 3, 3)), (2, 9))
 fn("histogram", lambda x: tuple(torch.histogram(x.sum(0), 4)), (2, 9))
 fn("digamma", lambda x: torch.digamma(x * 3), (2, 9))
 fn("polygamma", lambda x: torch.polygamma(2, x * 3), (2, 9))
@@ -119,7 +120,11 @@ fn(
 )
 _PLACES = torch.tensor([0.0, 0.5, 1.5, 2.0, 4.0])
 fn("gradient", lambda x: tuple(torch.gradient(x, dim=1)), (2, 5))
-fn("gradient over more places than there are", lambda x: torch.gradient(x, spacing=(_PLACES[:3],), dim=1)[0], (3, 2))
+fn(
+    "gradient over more places than there are",
+    lambda x: torch.gradient(x, spacing=(_PLACES[:3],), dim=1)[0],
+    (3, 2),
+)
 fn(
     "gradient over uneven places",
     lambda x: tuple(torch.gradient(x, spacing=(_PLACES,), dim=1, edge_order=2)),
