@@ -71,7 +71,8 @@ class OpSpec:
     layer that begins one; it `joins` what it reads, by a sum of two (`sums`), or `joins_linear`. An op that
     is `alike` wants all its inputs in one dtype. One of `floats_only` refuses whole numbers, or cuts what it
     gives of them off, and one with `no_float64` refuses float64. `places` are the numbers of the inputs that
-    are places along an axis, of any dtype.
+    are places along an axis, of any dtype. One that `commutes` gives the same bits whichever
+    of its two inputs comes first.
     """
 
     attrs: dict[str, Any]
@@ -88,6 +89,7 @@ class OpSpec:
     floats_only: bool = False
     no_float64: bool = False
     places: tuple[int, ...] = ()
+    commutes: bool = False
 
     def makes_input(self, slot: str, shape: Shape) -> bool:
         """Whether MXNet makes an input of this shape by itself; not where it guesses another shape."""
@@ -120,12 +122,15 @@ def _op(
     guessed_wrong: tuple[Shape, ...] = (),
     dtypes: str = "",
     places: tuple[int, ...] = (),
+    commutes: bool = False,
     **attrs: Any,
 ) -> OpSpec:
     facts = (frozenset(always.split()), shape, tuple(automatic.split()), frozenset(auxiliary.split()))
     words = frozenset(onednn.split())
     about = ("alike" in dtypes, "floats_only" in dtypes, "no_float64" in dtypes)
-    return OpSpec(attrs, *facts, result_dtype, is_identity, is_new, words, guessed_wrong, *about, places)
+    return OpSpec(
+        attrs, *facts, result_dtype, is_identity, is_new, words, guessed_wrong, *about, places, commutes
+    )
 
 
 def _plain(shape: ShapeOf, names: str, **facts: Any) -> dict[str, OpSpec]:
@@ -134,6 +139,7 @@ def _plain(shape: ShapeOf, names: str, **facts: Any) -> dict[str, OpSpec]:
 
 
 _WINDOWS: dict[str, Any] = {"kernel": REQUIRED, "stride": ONES, "dilate": ONES, "pad": ZEROS}
+_SIZES: dict[str, Any] = {"height": 1, "width": 1, "scale_height": None, "scale_width": None, "mode": "size"}
 _ROWS: dict[str, Any] = {"input_dim": REQUIRED, "output_dim": REQUIRED, "dtype": "float32"}
 _AXIS: dict[str, Any] = {"axis": None, "keepdims": False}
 OPS: dict[str, OpSpec] = {
@@ -262,15 +268,7 @@ OPS: dict[str, OpSpec] = {
     "Pad": _op(padded, dtypes="floats_only", mode=REQUIRED, pad_width=REQUIRED, constant_value=0),
     "UpSampling": _op(unknown, dtypes="floats_only", scale=REQUIRED, sample_type=REQUIRED),
     "contrib.BilinearResize2D": _op(
-        unknown,
-        "align_corners",
-        dtypes="floats_only",
-        height=1,
-        width=1,
-        scale_height=None,
-        scale_width=None,
-        mode="size",
-        align_corners=True,
+        unknown, "align_corners", dtypes="floats_only", **_SIZES, align_corners=True
     ),
     "GridGenerator": _op(unknown, transform_type=REQUIRED, target_shape=(0, 0)),
     "BilinearSampler": _op(unknown, dtypes="floats_only"),
@@ -340,11 +338,12 @@ OPS: dict[str, OpSpec] = {
     "smooth_l1": _op(same, dtypes="floats_only", scalar=REQUIRED),
     # Without attributes
     "identity": _op(same, is_identity=True),
-    "elemwise_add": _op(same, dtypes="alike", onednn="joins sums"),
+    "elemwise_add": _op(same, dtypes="alike", onednn="joins sums", commutes=True),
     **_plain(same, "square abs", onednn="joins_linear"),
     **_plain(same, "sqrt exp", onednn="joins_linear", dtypes="floats_only"),
     **_plain(same, "BlockGrad logical_not relu sign ceil floor rint trunc negative"),
-    **_plain(same, "elemwise_sub elemwise_mul", dtypes="alike"),
+    **_plain(same, "elemwise_sub", dtypes="alike"),
+    **_plain(same, "elemwise_mul", dtypes="alike", commutes=True),
     **_plain(same, "elemwise_div", dtypes="alike floats_only"),
     **_plain(
         same,
@@ -355,12 +354,13 @@ OPS: dict[str, OpSpec] = {
     ),
     **_plain(
         broadcast,
-        "broadcast_add broadcast_sub broadcast_mul broadcast_power broadcast_mod "
+        "broadcast_sub broadcast_power broadcast_mod "
         "broadcast_maximum broadcast_minimum broadcast_equal broadcast_not_equal "
         "broadcast_greater broadcast_greater_equal broadcast_lesser broadcast_lesser_equal "
         "broadcast_logical_and broadcast_logical_or broadcast_logical_xor",
         dtypes="alike",
     ),
+    **_plain(broadcast, "broadcast_add broadcast_mul", dtypes="alike", commutes=True),
     **_plain(broadcast, "broadcast_div broadcast_hypot", dtypes="alike floats_only"),
     **_plain(rank_of, "shape_array", result_dtype="int64"),
     **_plain(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 import tracer
 from tests.command import fx2mx
@@ -140,3 +141,15 @@ def test_a_module_called_codegen_that_came_first(tmp_path: Path) -> None:
         f"ImportError: {tmp_path}/codegen.py is loaded as `codegen`, which is a package of fx2mx: "
         "import tracer before it, or give it another name"
     )
+
+
+def test_inputs_stand_in_forwards_order() -> None:
+    """A walk from the output would meet the second one first."""
+
+    class Net(nn.Module):
+        def forward(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+            return (z.exp() * y.tanh() + x) * z
+
+    conversion = tracer.convert(Net(), (torch.ones(2, 3), torch.ones(2, 3), torch.ones(2, 3)))
+    assert conversion.symbol.list_inputs() == ["x", "y", "z"]
+    assert conversion.verify().ok

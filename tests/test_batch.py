@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,7 +101,9 @@ CASES = [
     # A plain number.
     Case("int and squeeze", lambda x: x.view(int(x.shape[0]), 4).squeeze(), "another rank", at=2),
     Case("int", lambda x: x.view(int(x.shape[0]), 2, 2), "tried"),
-    Case("len", lambda x: x.view(len(x), 2, 2), "tried"),
+    Case("len", lambda x: x.view(len(x), 2, 2), ALL),
+    Case("len compared", lambda x: x * (1 if len(x) == 3 else 3), "N == 3"),
+    Case("len in C", lambda x: x.view(operator.length_hint(x), 2, 2), "tried"),
     Case("broadcast_shapes", lambda x: x.expand(torch.broadcast_shapes(x.shape, (1, 4))), "tried"),
     Case("list", lambda x: x * [1.0, 2.0][x.shape[0] * 0], ALL),
     Case("value", lambda x: x.view(int(torch.arange(x.shape[0] + 1)[-1]), 2, 2), "tried"),

@@ -17,6 +17,7 @@ from codegen.identifiers import RESERVED, identifier
 from codegen.ir import Graph
 from codegen.lower.graph import lower
 from codegen.passes.fusion import guarded
+from codegen.passes.input_order import in_order
 from codegen.passes.softmax import with_softmax
 from codegen.passes.training import with_training
 from codegen.problems import ConversionError, RequestError
@@ -241,7 +242,7 @@ def _lowered(
     keys = tuple(model.state_dict())
     try:
         with stage("lowering and naming"):
-            return graph, guarded(lower(graph, name, keys))
+            return graph, guarded(in_order(lower(graph, name, keys)))
     except ConversionError as error:
         if not graph.runs_at_others:
             raise
@@ -249,7 +250,7 @@ def _lowered(
         with stage("tracing"):
             frozen = trace(model, specs, taps, f"{problem.what}, at {problem.where}")
         with stage("lowering and naming"):
-            return frozen, guarded(lower(frozen, name, keys))
+            return frozen, guarded(in_order(lower(frozen, name, keys)))
 
 
 def _code(

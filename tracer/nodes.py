@@ -208,6 +208,7 @@ class Nodes:
         """Note what a node gives."""
         node.meta["types"] = tuple((tuple(o.shape), str(o.dtype).removeprefix("torch.")) for o in outs)
         node.meta["strides"] = tuple(o.stride() if o.layout is torch.strided else () for o in outs)
+        node.meta["offsets"] = tuple(o.storage_offset() if o.layout is torch.strided else 0 for o in outs)
         node.meta["traced"] = traced
         if not traced:
             node.meta["value"] = [_dense(o).clone() for o in outs]
@@ -222,6 +223,7 @@ class Nodes:
             traced=node.meta["traced"],
             types=(node.meta["types"][index],),
             strides=(node.meta["strides"][index],),
+            offsets=(node.meta["offsets"][index],),
             item=(node, index),
         )
         if "value" in node.meta:

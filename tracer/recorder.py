@@ -29,6 +29,7 @@ from tracer.canonical import CASTS
 from tracer.changes import changes, state_of
 from tracer.frames import Frames, is_library
 from tracer.known_values import cuts_at, is_alike
+from tracer.lengths import Lengths
 from tracer.masked import AsksForRows, Masked
 from tracer.nodes import Nodes, follows
 from tracer.op_facts import (
@@ -60,7 +61,7 @@ class Capture:
     (`size`), with what they gave; `questions` what was asked of the batch size, in a run that follows it;
     `changed` what it changed of its module. The `meta` of each node has
 
-    - `types`: (shape, dtype) of each output, and `strides` of each;
+    - `types`: (shape, dtype) of each output, and `strides` and `offsets` of each;
     - `source`: where in the user's code it stands;
     - `traced`: whether its value depends on inputs or parameters, or is drawn; where not, `value` holds it;
     - `keys` (of `get_attr`): its state-dict keys, none for a constant; `derived`: those it is computed from;
@@ -117,6 +118,7 @@ class Recorder(TorchFunctionMode):
         self._earlier = earlier
         self._questions = Questions(self._frames.source)
         self._answers: list[tuple[str, Any]] = []
+        self._lengths = Lengths()
         self._within_follower = False
 
     @property
@@ -143,7 +145,7 @@ class Recorder(TorchFunctionMode):
         result = None
         try:
             shown = contextlib.nullcontext() if self._fake is not None else ShownOps()  # type: ignore[no-untyped-call]
-            with shown, self:
+            with shown, self._lengths.answered(), self:
                 result = self._model(**inputs)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
             if not taps or len(caught) < len(set(taps)):
@@ -295,7 +297,7 @@ class Recorder(TorchFunctionMode):
         if not all(map(self._is_alike, nodes)):
             self._questions.leak(f"{call.name.strip('_')}() of a tensor that is made with it")
             return out
-        if call.raw_name == "__len__" and out != before[0][1]:
+        if call.raw_name == "__len__" and out != before[0][1] and not self._lengths.is_asking:
             self._questions.leak("len()")  # Python takes nothing but a plain number
             return out
         try:

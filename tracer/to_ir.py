@@ -249,6 +249,10 @@ class _Builder:
         if name in READ_STRIDES:
             strides = [n.all_input_nodes[0].meta["strides"][0] for n in alike]
             bound["input_stride"] = self._merger.merged(strides, source)
+        if name == "as_strided":
+            bound["input_offset"] = self._merger.merged(
+                [n.all_input_nodes[0].meta["offsets"][0] for n in alike], source
+            )
         return tuple(bound.items())
 
     def _given(self, alike: Sequence[fx.Node], source: Source, as_numbers: bool) -> tuple[Any, Any]:

@@ -246,11 +246,11 @@ def adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> V
     return mx.sym.Concat(max2_0, max2_1, dim=2, name="adaptivemaxpool1d_joined2")
     """
     axes = len(outs)
-    x = with_batch(b, input, axes)
     include = False if kind == "avg" else None
-    if set(outs) == {1} and input.rank == axes:
-        # torch takes an image without channels here too.
-        return b.op("mean", input, axis=tuple(range(axes)), keepdims=True)
+    if set(outs) == {1} and input.rank not in {axes + 1, axes + 2}:
+        # torch takes any rank here.
+        return b.op("mean", input, axis=tuple(range(input.rank - axes, input.rank)), keepdims=True)
+    x = with_batch(b, input, axes)
     if set(outs) == {1}:
         # No kernel: global_pool takes the size of the input.
         pooled = b.op(

@@ -55,6 +55,7 @@ def as_strided(
     size: Shape,
     stride: Shape,
     input_stride: Shape,
+    input_offset: int,
     storage_offset: int | None = None,
 ) -> Value:
     """A gather: each place of the result is the place of the input that lies at the same address."""
@@ -63,7 +64,8 @@ def as_strided(
         raise b.refuse("as_strided() across the samples of the batch", "write it with unfold()")
     shapes = input.sizes[lead:], input_stride[lead:], size[lead:], stride[lead:]
     found = [_same_addresses(*(shape_at(s, batch) for s in shapes)) for batch in (1, 2)]
-    if storage_offset or found[0] is None or found[1] is None or not np.array_equal(found[0], found[1]):
+    is_elsewhere = storage_offset is not None and storage_offset != input_offset
+    if is_elsewhere or found[0] is None or found[1] is None or not np.array_equal(found[0], found[1]):
         raise b.refuse("as_strided() of memory that is not the tensor's own", "write it with unfold()")
     elements = int(np.prod(shape_at(input.sizes[lead:], 1)))
     flat = reshape_to(b, input, (*input.sizes[:lead], elements), hint="flat")

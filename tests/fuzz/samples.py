@@ -22,7 +22,7 @@ LEFT_OUT += ("cartesian_prod", "histc", "bincount", "cond", "eig", "svd", "pinv"
 LEFT_OUT += ("inv", "det", "solve", "matrix_exp", "matrix_power", "rank", "householder", "ormqr", "geqrf", "cov", "corrcoef")
 LEFT_OUT += ("item", "eye", "full", "masked_select", "nonzero", "unique", "fractional", "scaled_dot", "cross_entropy")
 SORTED = {"bucketize": 1, "searchsorted": 0}  # the argument that must be sorted: torch does not look
-LEFT_OUT += ("resize", "set_", "unsafe", "uniform", "exponential", "geometric", "cauchy", "pdist", "special_zeta", "tril_indices")
+LEFT_OUT += ("native_batch_norm", "resize", "set_", "unsafe", "uniform", "exponential", "geometric", "cauchy", "pdist", "special_zeta", "tril_indices")
 
 
 def lines() -> Iterator[str]:

@@ -52,6 +52,7 @@ FAMILIES = {
         "codegen/weights.py",
     ),
     "Fusion": ("codegen/passes/fusion.py",),
+    "Inputs": ("codegen/passes/input_order.py",),
     "Training": ("codegen/passes/training.py",),
     "Running and comparing": (
         "codegen/artifacts.py",
