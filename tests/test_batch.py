@@ -18,6 +18,8 @@ from torch import nn
 import tracer
 from codegen.ir import Source
 from tracer.batch_symbol import BatchSize, Question, Questions, in_symbols, plain
+from tracer.conversion import convert_specs
+from tracer.inputs import InputSpec
 
 ALL = "any batch size"
 Forward = Callable[[torch.Tensor], torch.Tensor]
@@ -123,6 +125,25 @@ def said(conversion: tracer.Conversion) -> str:
     if not graph.runs_at_others:
         return graph.frozen_because
     return str(graph.least_batch) + (f"/{graph.batch_step}" if graph.batch_step > 1 else "")
+
+
+def test_inputs_lie_in_memory_without_gaps() -> None:
+    """So that flatten() of a batch on axis 1 is a view, and a write to it reaches its base."""
+
+    class Written(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = x * 1
+            y.flatten(1)[:, ::2] = 2
+            return y
+
+    given = torch.randn(3, 1, 4)
+    specs = (InputSpec("x", (3, 1, 4), "float32", 1, value=given.numpy()),)
+    conversion = convert_specs(Written(), specs, "Net")
+    assert conversion.verify().ok
+    executor = conversion.symbol.simple_bind(mx.cpu(), grad_req="null", x=(3, 1, 4))
+    executor.copy_params_from(conversion.arg_params, conversion.aux_params)
+    made = executor.forward(is_train=False, x=mx.nd.array(given.numpy()))[0].asnumpy()
+    assert np.array_equal(made, Written()(given).numpy())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)

@@ -253,7 +253,8 @@ def make_inputs(
         generator = torch.Generator().manual_seed(seed * 1009 + index)
         follows = spec.batch_axis is not None and spec.shape[spec.batch_axis] == own
         size = (own if batch is None else batch) if follows else None
-        tensors[spec.name] = _tensor(spec, size, generator, variation)
+        # As a user's lie in memory: where others do not, flatten() makes a copy, and a write to it is lost.
+        tensors[spec.name] = _tensor(spec, size, generator, variation).contiguous()
     return tensors
 
 
