@@ -26,6 +26,17 @@ def table(rows: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
+# What was found by hand of the nets that fail, by seed, and what the record is.
+NOTES = """\
+- run on 26 November 2026; what had failed was run again after each mend, the rest was not
+- 15062 and 17600 are not wrong: they scatter to the places that `topk` names among equal values, which torch leaves open
+- 19065 is rounding: the square of a log_softmax of one class, 2e-12 where torch gives 0
+- 11298 is told by the run, which compares: MXNet's hard_sigmoid cannot be bound where its shape alone is read
+- 14207 calls native_batch_norm with statistics of another size, which ends the process in torch; it is left out now
+- 5484 writes 512 times into one tensor: each write is seen by all views before it, and the time grows with the square
+"""
+
+
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
@@ -53,7 +64,7 @@ changes when its inputs change by a rounding, when it computes in float64, or wh
 `topk` or `sort`. Whole numbers and bools are the same. `python -m tests.fuzz --show SEED` prints a net and what becomes of it.
 
 - seeds {seeds[0]:,} to {seeds[-1]:,}: {len(rows):,} nets
-- {len(agree):,} agree, at {compared:,} batch sizes in all; {free:,} of them at any batch size
+{NOTES}- {len(agree):,} agree, at {compared:,} batch sizes in all; {free:,} of them at any batch size
 
 {table(rows)}
 
