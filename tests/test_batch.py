@@ -156,7 +156,7 @@ def test_what_is_said_of_the_batch_holds(case: Case) -> None:
     if is_frozen:
         assert "test_batch.py" in found, "the user's line is named"
     free = re.search(r"Inputs: x \(N, 4\)\.", conversion.code) is not None
-    assert free == conversion.graph.runs_at_others
+    assert free == conversion.graph.free_batch
     limits = [line for line in conversion.code.splitlines() if re.search(r"[Bb]atch sizes? ", line)]
     assert bool(limits) == (found != ALL)
     for batch in sizes(conversion, case.at):

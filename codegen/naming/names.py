@@ -36,7 +36,7 @@ def named(
         tuple(unused_keys),
         tuple(notes),
         graph.batch,
-        graph.runs_at_others,
+        graph.free_batch,
         batch_doc(graph),
     )
 

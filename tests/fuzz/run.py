@@ -133,9 +133,9 @@ def _converted(net: nn.Module, made: types.ModuleType) -> Any:
 def batches(code: str, at: int) -> list[int]:
     """Batch sizes that the docstring of the net admits, beside that of the conversion: three, or none if it is frozen."""
     inputs = re.findall(r"Inputs: [^\n]*", code)
-    if not inputs or not re.search(r"\([^()]*\bN\b", inputs[-1]):
-        return []
     bound = re.search(r"Batch sizes from (\d+) on(?: that (\d+) divides)?", " ".join(code.split()))
+    if not bound and not (inputs and re.search(r"\([^()]*\bN\b", inputs[-1])):
+        return []
     least, step = (int(bound[1]), int(bound[2] or 1)) if bound else (1, 1)
     return [b for b in OTHERS if b != at and b >= least and b % step == 0][:3]
 
