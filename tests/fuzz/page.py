@@ -32,7 +32,8 @@ NOTES = """\
 - 15062 and 17600 are not wrong: they scatter to the places that `topk` names among equal values, which torch leaves open
 - 19065 is rounding: the square of a log_softmax of one class, 2e-12 where torch gives 0
 - 11298 is told by the run, which compares: MXNet's hard_sigmoid cannot be bound where its shape alone is read
-- 14207 calls native_batch_norm with statistics of another size, which ends the process in torch; it is left out now
+- 14207 calls native_batch_norm with statistics of another size, which ends the process in torch; 17041 ended it too, before its
+  net was written down, and was not looked into
 - 5484 writes 512 times into one tensor: each write is seen by all views before it, and the time grows with the square
 """
 
