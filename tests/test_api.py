@@ -114,7 +114,7 @@ def test_another_path_at_batch_one_freezes_the_batch(tmp_path: Path, monkeypatch
     (tmp_path / "model.py").write_text("from tests.test_api import One\n")
     done = fx2mx("model.py:One", "--out", "model_mxnet.py", "--input", "1,4")
     assert done.status == 0
-    assert "the batch size is frozen at 1: the net runs other ops" in done.err
+    assert "the batch size is frozen at 1: forward asks N == 1 of the batch size" in done.err
     assert "Inputs: x (1, 4)." in (tmp_path / "model_mxnet.py").read_text()
 
 
