@@ -45,7 +45,7 @@ def run_symbol(
             return [o.asnumpy() for o in executor.forward(is_train=False)]
 
         for reader in readers(symbol):
-            reader.check(values(reader.boxes)[0])
+            reader.check(values(reader.boxes)[0], len(values(reader.images)[0]))
         return [] if only_check else values(symbol)
 
 
