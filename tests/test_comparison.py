@@ -23,7 +23,7 @@ from tests.command import fx2mx
 from tracer.conversion import Conversion, convert_specs
 from tracer.in_double import double_outputs
 from tracer.inputs import InputSpec, inputs_from_tensors, make_inputs
-from tracer.samples import REPEAT, WAYS, Variation
+from tracer.samples import REPEAT, WAYS, Variation, fitted
 
 X = mx.sym.Variable("x")
 INF, NAN = math.inf, math.nan
@@ -128,6 +128,15 @@ def test_extended_floats_stay_in_the_range_of_the_given_ones() -> None:
     made = make_inputs(specs, 20, 1, Variation())["x"]
     assert made.min() >= specs[0].value.min()
     assert made.max() <= specs[0].value.max()
+
+
+@pytest.mark.parametrize("way", range(REPEAT))
+def test_a_place_of_whole_numbers_among_floats_keeps_its_own(way: int) -> None:
+    """The image of a box: torch reads foreign memory for one that is not there."""
+    given = torch.tensor([[0, 1.5, 2.25], [1, 0.5, 3.75]])
+    made = fitted(given, 6, 0, Variation(way=way), torch.Generator().manual_seed(0))
+    assert made[:, 0].tolist() == [0, 1, 0, 1, 0, 1]
+    assert len({tuple(row) for row in made.tolist()}) == 6
 
 
 def test_values_that_a_net_takes_are_found_by_trying() -> None:

@@ -15,7 +15,7 @@ from codegen.builder.value import FREE_BATCH, Refused, Value
 from codegen.draft import DraftCall, DraftOperand, OfAll, OfRule
 from codegen.ir import Dim, Graph, Node, Shape, TensorType
 from codegen.mxnet_ops import OPS, REQUIRED, spec_of, written_attrs
-from codegen.program import Out
+from codegen.program import Initializer, Out
 
 
 class Builder:
@@ -132,9 +132,13 @@ class Builder:
             raise self.refuse_batch(f"{self.node.op}() over as many channels as the batch has")
         return Value(self.leaves.filled(self.node.source.path, suffix, shape, fill, dtype), shape, dtype)
 
-    def packed(self, values: Sequence[Value], suffix: str, size: int) -> Value:
-        """Several parameters flattened and joined into one, as MXNet's RNN wants them."""
-        return Value(self.leaves.packed(self.node.source.path, suffix, values, size), (size,), "float32")
+    def packed(self, values: Sequence[Value], suffix: str, size: int, init: Initializer) -> Value:
+        """Several parameters flattened and joined into one, as MXNet's RNN wants them.
+
+        `init` is what it begins with in training from scratch.
+        """
+        operand = self.leaves.packed(self.node.source.path, suffix, values, size, init)
+        return Value(operand, (size,), values[0].dtype)
 
     def input(self, name: str) -> Value:
         """An input of the net."""

@@ -13,7 +13,7 @@ from codegen.builder.value import EMPTY, Refused, Value, stored_dtype
 from codegen.defects import Defect
 from codegen.draft import DraftVariable, OfInput, OfKey, OfModule, OfNode, OfRule, Unnamed, Wish
 from codegen.ir import Graph, Node, Shape
-from codegen.program import Variable
+from codegen.program import Initializer, Variable
 
 # Whole numbers up to this are exact in float32.
 EXACT = 2**24
@@ -62,7 +62,9 @@ class Leaves:
         variable, wish = Variable("", "arg", shape, dtype, fill=fill), OfModule(path, suffix)
         return self._once((variable, wish), variable, wish)
 
-    def packed(self, path: str, suffix: str, values: Sequence[Value], size: int) -> Unnamed:
+    def packed(
+        self, path: str, suffix: str, values: Sequence[Value], size: int, init: Initializer
+    ) -> Unnamed:
         """Several parameters of the net, flattened and joined into one of `size` elements.
 
         One Variable for the same parameters, whichever module packs them again.
@@ -72,8 +74,7 @@ class Leaves:
         tied = tuple(key for given in nodes for key in given.get("tied", ()))
         sources = tuple(key for given in nodes for key in _sources(given))
         derived = sources if any("derived" in given for given in nodes) else ()
-        dtype = stored_dtype(self._node(values[0]).outputs[0].dtype)
-        variable = Variable("", "arg", (size,), dtype, keys, tied, derived)
+        variable = Variable("", "arg", (size,), values[0].dtype, keys, tied, derived, init=init)
         return self._once(variable, variable, OfModule(path, suffix))
 
     def _add(self, variable: Variable, wish: Wish) -> Unnamed:

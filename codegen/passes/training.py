@@ -37,6 +37,7 @@ def with_training(program: Program, parameters: Mapping[str, bool]) -> Program:
         program,
         variables=tuple(_told(v, used) for v in program.variables),
         all_frozen=bool(used) and not any(used.values()),
+        notes=(*program.notes, *_notes(program, used)),
     )
     program = _with_initializers(program)
     return replace(program, calls=tuple(_frozen(program)))
@@ -44,6 +45,17 @@ def with_training(program: Program, parameters: Mapping[str, bool]) -> Program:
 
 def _sources(variable: Variable) -> tuple[str, ...]:
     return variable.derived or (*variable.keys, *variable.tied)
+
+
+def _notes(program: Program, parameters: Mapping[str, bool]) -> Iterator[str]:
+    """What of a Variable torch trains in part: MXNet trains all of it."""
+    for variable in program.variables:
+        frozen = [key for key in _sources(variable) if not parameters.get(key, True)]
+        if variable.kind == "arg" and frozen and any(parameters.get(k, False) for k in _sources(variable)):
+            yield (
+                f"training moves {', '.join(frozen)} too, which torch does not train: it is part of "
+                f"{variable.name}, which is trained"
+            )
 
 
 def _told(variable: Variable, parameters: Mapping[str, bool]) -> Variable:
@@ -94,27 +106,17 @@ def _with_initializers(program: Program) -> Program:
         for slot, operand in call.inputs
         if slot in could_be_automatic(call, users, variables) and isinstance(operand, Leaf)
     }
-    recurrent = {
-        operand.name: call
-        for call in program.calls
-        if call.op == "RNN"
-        for slot, operand in call.inputs
-        if slot == "parameters" and isinstance(operand, Leaf)
-    }
     return replace(
         program,
         variables=tuple(
-            replace(v, init=_initializer(v, recurrent.get(v.name)), inferred=v.name in inferred)
-            for v in program.variables
+            replace(v, init=_initializer(v), inferred=v.name in inferred) for v in program.variables
         ),
     )
 
 
-def _initializer(variable: Variable, recurrent: Call | None) -> Initializer | None:
-    if variable.kind != "arg" or not _sources(variable):
-        return None
-    if recurrent is not None:
-        return "Uniform", float(dict(recurrent.attrs)["state_size"]) ** -0.5
+def _initializer(variable: Variable) -> Initializer | None:
+    if variable.init is not None or variable.kind != "arg" or not _sources(variable):
+        return variable.init
     known = next((end for end in KNOWN_ENDS if variable.name.endswith(end)), "")
     if known and (known != "weight" or len(variable.shape) > 1):
         return None

@@ -1,4 +1,4 @@
-"""Boxes that would end the process, seen before MXNet's ROIAlign does."""
+"""Boxes that would end the process, or read foreign memory, seen before MXNet does."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Reader:
         bad |= ~((rois[:, 0] >= 0) & (rois[:, 0] < images))
         if bad.any():
             box = ", ".join(f"{v:g}" for v in rois[bad][0])
-            raise mx.base.MXNetError(f"{self.name}: ROIAlign ends the process at the box ({box})")
+            raise mx.base.MXNetError(f"{self.name}: the box ({box}) would end the process")
 
 
 def readers(symbol: mx.sym.Symbol) -> Iterator[Reader]:

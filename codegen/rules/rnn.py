@@ -172,7 +172,8 @@ def _parameters(b: Builder, layers: Sequence[_Layer], width: int) -> Value:
     sizes = [elements_in(v.sizes) for v in parts]
     total = sum(s for s in sizes if isinstance(s, int))
     if all(b.is_parameter(v) for v in parts) and layers[0].biases:
-        return b.packed(parts, "parameters", total)
+        hidden = fixed(layers[0].weights[1].sizes[1])
+        return b.packed(parts, "parameters", total, ("Uniform", float(hidden) ** -0.5))
     flat = [
         reshape_to(b, v, (fixed(s),), hint=f"flat{i}")
         for i, (v, s) in enumerate(zip(parts, sizes, strict=True))

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+import tracer
 from tests.in_use.training import bound, moved, ported, trained
 
 OPTIMIZERS: dict[str, dict[str, float]] = {
@@ -103,6 +104,14 @@ def test_what_torch_does_not_train_stays(net: str, optimizer: str, tmp_path: Pat
     module.init_optimizer(optimizer=optimizer, optimizer_params=OPTIMIZERS[optimizer])
     # The oneDNN convolution without gradient of fix_gamma's gamma is the op's own affair: it writes ones.
     assert moved(own.arg_params, trained(module, inputs, 3)) == set(own.arg_params) - still
+
+
+def test_what_is_trained_in_part_is_told() -> None:
+    """MXNet's RNN takes all of a layer's parameters as one."""
+    lstm = nn.LSTM(4, 5)
+    lstm.bias_hh_l0.requires_grad_(False)
+    (note,) = tracer.convert(lstm, (torch.zeros(3, 2, 4),), "Net").notes
+    assert note.startswith("training moves bias_hh_l0 too, which torch does not train")
 
 
 @pytest.mark.parametrize("net", _nets())
