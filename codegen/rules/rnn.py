@@ -59,7 +59,7 @@ def rnn(
     results = b.ops(
         "RNN",
         x,
-        parameters=_parameters(b, layers, gates * size),
+        parameters=_parameters(b, layers, gates, size),
         state=states[0],
         state_cell=states[1] if len(states) > 1 else None,
         state_size=size,
@@ -143,7 +143,7 @@ def _widths(b: Builder, layer: _Layer, gates: int) -> tuple[int, int | None]:
     return rows // gates, None if projected is None else fixed(projected)
 
 
-def _parameters(b: Builder, layers: Sequence[_Layer], width: int) -> Value:
+def _parameters(b: Builder, layers: Sequence[_Layer], gates: int, size: int) -> Value:
     """The weights of recurrent layers, as one vector.
 
     torch: LSTM, GRU and RNN have a tensor for each layer, direction and kind.
@@ -172,14 +172,13 @@ def _parameters(b: Builder, layers: Sequence[_Layer], width: int) -> Value:
     sizes = [elements_in(v.sizes) for v in parts]
     total = sum(s for s in sizes if isinstance(s, int))
     if all(b.is_parameter(v) for v in parts) and layers[0].biases:
-        hidden = fixed(layers[0].weights[1].sizes[1])
-        return b.packed(parts, "parameters", total, ("Uniform", float(hidden) ** -0.5))
+        return b.packed(parts, "parameters", total, ("Uniform", float(size) ** -0.5))
     flat = [
         reshape_to(b, v, (fixed(s),), hint=f"flat{i}")
         for i, (v, s) in enumerate(zip(parts, sizes, strict=True))
     ]
     if not layers[0].biases:
-        missing = 2 * width * len(layers)
+        missing = 2 * gates * size * len(layers)
         flat.append(b.constant(np.zeros(missing, np.float32), "biases"))
         total += missing
     return b.op("Concat", flat, dim=0, hint="parameters")
