@@ -37,8 +37,9 @@ def margin_ranking_loss(
 
 @lowers("soft_margin_loss", ignores=LEGACY)
 def soft_margin_loss(b: Builder, input: Value, target: Value, reduction: str = "mean") -> Value:
+    """log1p(exp(-t x)): infinite where torch is, and exact where it is small, which softrelu is not."""
     wrong = unary_of(b, "negative", as_float(b, "mul", target, input, "product"), "wrong")
-    return finished(b, softplus_of(b, wrong, "loss"), reduction)
+    return finished(b, unary_of(b, "log1p", unary_of(b, "exp", wrong, "odds"), "loss"), reduction)
 
 
 @lowers("cosine_embedding_loss", ignores=LEGACY)

@@ -100,3 +100,11 @@ fn(
     ),
     SCORES,
 )
+
+FAR = torch.tensor([[-100.0, -20.0, 5.0, 15.0]])
+fn("soft_margin_loss of far values", lambda x: F.soft_margin_loss(x, torch.ones(1, 4), reduction="none"), FAR)
+fn(
+    "soft_margin_loss that is small",
+    lambda x: F.soft_margin_loss(x, torch.ones(1, 4), reduction="none"),
+    abs(FAR) + 15,
+)
