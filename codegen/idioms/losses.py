@@ -32,7 +32,3 @@ def unary_of(b: Builder, op: str, x: Value, hint: str) -> Value:
 
 def relu_of(b: Builder, x: Value, hint: str) -> Value:
     return b.op("Activation", x, act_type="relu", hint=hint)
-
-
-def softplus_of(b: Builder, x: Value, hint: str) -> Value:
-    return b.op("Activation", x, act_type="softrelu", hint=hint)

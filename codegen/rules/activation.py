@@ -7,6 +7,7 @@ import math
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Refused, Value
+from codegen.idioms.elementwise import softplus as exact_softplus
 
 
 @lowers("relu")
@@ -228,18 +229,28 @@ def softplus(b: Builder, input: Value, beta: float = 1.0, threshold: float = 20.
 
     >>> converted(nn.Softplus(beta=2), (1, 4))
     scaled = named(x * 2, name="softplus_scaled")
-    softrelu = mx.sym.Activation(scaled, act_type="softrelu", name="softplus_softrelu")
-    return named(softrelu / 2, name="softplus")
+    size = mx.sym.abs(scaled, name="softplus_size")
+    negated = mx.sym.negative(size, name="softplus_negated")
+    exp = mx.sym.exp(negated, name="softplus_exp")
+    rest = mx.sym.log1p(exp, name="softplus_rest")
+    line = mx.sym.Activation(scaled, act_type="relu", name="softplus_line")
+    softplus = mx.sym.elemwise_add(line, rest, name="softplus_softplus")
+    return named(softplus / 2, name="softplus")
     >>> converted(nn.Softplus(threshold=5), (1, 4))
-    softrelu = mx.sym.Activation(x, act_type="softrelu", name="softplus_softrelu")
+    size = mx.sym.abs(x, name="softplus_size")
+    negated = mx.sym.negative(size, name="softplus_negated")
+    exp = mx.sym.exp(negated, name="softplus_exp")
+    rest = mx.sym.log1p(exp, name="softplus_rest")
+    line = mx.sym.Activation(x, act_type="relu", name="softplus_line")
+    softplus = mx.sym.elemwise_add(line, rest, name="softplus_softplus")
     straight = named(x > 5, name="softplus_straight")
-    return mx.sym.where(straight, x=x, y=softrelu, name="softplus")
+    return mx.sym.where(straight, x=x, y=softplus, name="softplus")
     """
     scaled = input if beta == 1 else b.with_number("x * c", input, beta, hint="scaled")
     # From a threshold of 15 on, the curve is the straight line in float32.
     bent = threshold < 15
     plain = beta == 1 and not bent
-    curve = b.op("Activation", scaled, act_type="softrelu", hint="" if plain else "softrelu")
+    curve = exact_softplus(b, scaled, "" if plain else "softplus")
     if beta != 1:
         curve = b.with_number("x / c", curve, beta, hint="curve" if bent else "")
     if not bent:
@@ -250,9 +261,9 @@ def softplus(b: Builder, input: Value, beta: float = 1.0, threshold: float = 20.
 
 @lowers("log_sigmoid")
 def logsigmoid(b: Builder, input: Value) -> Value:
-    negated = b.op("negative", input, hint="negated")
-    curve = b.op("Activation", negated, act_type="softrelu", hint="softrelu")
-    return b.op("negative", curve)
+    return b.op(
+        "negative", exact_softplus(b, b.op("negative", input, hint="negated"), "softplus", "softplus_")
+    )
 
 
 @lowers("tanhshrink")

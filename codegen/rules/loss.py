@@ -7,8 +7,8 @@ import math
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value, fixed
-from codegen.idioms.elementwise import binary
-from codegen.idioms.losses import LEGACY, as_float, finished, softplus_of, unary_of
+from codegen.idioms.elementwise import binary, softplus
+from codegen.idioms.losses import LEGACY, as_float, finished, unary_of
 from codegen.idioms.reductions import reduction as reduced
 from codegen.idioms.shapes import reshape_to
 
@@ -118,7 +118,7 @@ def binary_cross_entropy_with_logits(
 ) -> Value:
     """(1 - t) x + (1 + (p - 1) t) softplus(-x)"""
     rest = as_float(b, "mul", b.with_number("c - x", target, 1.0, hint="rest"), input, "no")
-    bend = softplus_of(b, unary_of(b, "negative", input, "negated"), "softplus")
+    bend = softplus(b, unary_of(b, "negative", input, "negated"), "softplus", "softplus_")
     if pos_weight is not None:
         more = as_float(b, "mul", b.with_number("x - c", pos_weight, 1.0, hint="more"), target, "extra")
         bend = as_float(b, "mul", b.with_number("x + c", more, 1.0, hint="factor"), bend, "yes")

@@ -7,7 +7,8 @@ from typing import Any
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
-from codegen.idioms.losses import LEGACY, as_float, finished, relu_of, softplus_of, unary_of
+from codegen.idioms.elementwise import softplus
+from codegen.idioms.losses import LEGACY, as_float, finished, relu_of, unary_of
 from codegen.idioms.reductions import reduction as reduced
 from codegen.idioms.reductions import vector_norm
 from codegen.idioms.shapes import reshape_to
@@ -72,7 +73,7 @@ def multilabel_soft_margin_loss(
     """(1 - t) x + softplus(-x), averaged over the classes."""
     no = as_float(b, "mul", b.with_number("c - x", b.cast(target, "float32"), 1.0, hint="rest"), input, "no")
     each = as_float(
-        b, "add", no, softplus_of(b, unary_of(b, "negative", input, "negated"), "softplus"), "each"
+        b, "add", no, softplus(b, unary_of(b, "negative", input, "negated"), "softplus", "softplus_"), "each"
     )
     each = each if weight is None else as_float(b, "mul", each, weight, "weighted")
     return finished(b, reduced(b, "mean", each, input.rank - 1, False, hint="loss"), reduction)

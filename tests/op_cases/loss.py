@@ -108,3 +108,13 @@ fn(
     lambda x: F.soft_margin_loss(x, torch.ones(1, 4), reduction="none"),
     abs(FAR) + 15,
 )
+# Where they are small, relative to nothing larger.
+SMALL = -15 - torch.arange(4.0)[None] / 8
+fn("softplus that is small", F.softplus, SMALL)
+fn("log of softplus", lambda x: torch.log(F.softplus(x, 2.0)), SMALL / 2)
+fn("logsigmoid that is small", F.logsigmoid, -SMALL)
+fn(
+    "bce logits that are small",
+    lambda x: F.binary_cross_entropy_with_logits(x, x * 0, reduction="none"),
+    SMALL,
+)
