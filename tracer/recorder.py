@@ -45,6 +45,7 @@ from tracer.op_facts import (
 from tracer.op_homes import decomposition_of
 from tracer.outputs import flatten_outputs, in_order, tap_hook
 from tracer.shown_ops import ShownOps
+from tracer.ufuncs import as_torch_calls
 from tracer.user_code import Refusal, deepest_user_line, vision_call
 from tracer.user_functions import without_functions
 from tracer.views import turns_in_place
@@ -145,7 +146,7 @@ class Recorder(TorchFunctionMode):
         result = None
         try:
             shown = contextlib.nullcontext() if self._fake is not None else ShownOps()  # type: ignore[no-untyped-call]
-            with shown, self._lengths.answered(), self:
+            with shown, self._lengths.answered(), as_torch_calls(), self:
                 result = self._model(**inputs)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
             if not taps or len(caught) < len(set(taps)):

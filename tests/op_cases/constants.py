@@ -47,6 +47,15 @@ fn("numpy index list", lambda x: x[:, [np.int64(0), np.int64(2)]], (2, 4))
 fn("numpy index array", lambda x: x[:, np.array([0, 3, -1])], (2, 4))
 fn("numpy mask", lambda x: x[:, np.array([True, False, True, True])], (2, 4))
 fn("numpy array compared", lambda x: (x.round() == np.arange(4.0)).float(), (2, 4))
+fn("numpy array times", lambda x: x * np.array([1, 2, 3, 4], "float32") + x / np.array(2.0), (2, 4))
+fn("numpy whole array", lambda x: x - np.array([1, 2, 3, 4]), (2, 4))  # in float64, as numpy has it
+fn(
+    "numpy array, of whole numbers",
+    lambda x: x * np.array([0.5, 2, 3, 4]) + x * np.array([1, 2, 3, 4]),
+    WHOLE,
+)
+fn("numpy ufunc", lambda x: np.sqrt(np.maximum(x, np.float32(0.25))) + np.exp(x), (2, 4))
+fn("numpy ufunc of tensors", lambda x: np.multiply(x[:, :2], x[:, 2:]), (2, 4))
 fn("numpy split", lambda x: x.split([np.int64(1), np.int64(3)], 1)[1], (2, 4))
 fn("numpy pad", lambda x: F.pad(x, tuple(np.array([1, 2]))), (2, 4))
 fn("numpy factor", lambda x: F.interpolate(x, scale_factor=np.float64(2.0)), (2, 1, 2, 2))
@@ -64,12 +73,12 @@ case(
     (2, 4),
 )
 fn(
-    "numpy array in arithmetic",
-    lambda x: x * np.arange(4.0),
+    "numpy's own method",
+    lambda x: np.add.reduce(x, axis=1),
     (2, 4),
     refuses="the net looks at the values of a tensor (array()): a symbol has one graph for all inputs",
     hint="use torch's functions, and make numpy's arrays tensors: torch.as_tensor(array)",
-    why="numpy computes it, of values that a symbol does not have",
+    why="torch has no function of that name, and numpy computes values that a symbol does not have",
 )
 
 # Tensors of given values
@@ -141,9 +150,7 @@ fn(
 )
 
 # Functions of whole numbers and of bools
-for (
-    name
-) in "sigmoid tanh exp sin sqrt erf log1p rsqrt atan expm1 cos sinh reciprocal erfc exp2 sinc".split():
+for name in "sigmoid tanh exp sin sqrt erf log1p rsqrt atan expm1 cos sinh reciprocal erfc exp2 sinc".split():
     call = getattr(torch, name)
     fn(f"{name} of whole numbers", lambda x, call=call: call(x), WHOLE)
     fn(f"{name} of bools", lambda x, call=call: call(x), bools(2, 4))
