@@ -14,6 +14,7 @@ RESERVED = frozenset(
         "constant",
         "name",
         "DATA_SHAPES",
+        "BATCH_AXES",
         "FIXED_PARAMS",
         "FROZEN",
         "i",

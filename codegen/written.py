@@ -278,7 +278,8 @@ class Function:
 class File:
     """The whole file: its head, the inputs' shapes, and functions, of which the last is the net's own.
 
-    `fixed_params` are the Variables that training is to leave alone. `has_operators`, `has_frozen` and
+    `fixed_params` are the Variables that training is to leave alone; `batch_axes` the axis of each input's
+    batch, None without one, where not all have it first. `has_operators`, `has_frozen` and
     `constants` tell which helpers it needs; `constants` is what the initializer of constants is called.
     """
 
@@ -289,6 +290,7 @@ class File:
     has_operators: bool
     functions: tuple[Function, ...]
     fixed_params: tuple[str, ...] = ()
+    batch_axes: tuple[tuple[str, int | None], ...] = ()
     has_frozen: bool = False
     constants: str = ""
 

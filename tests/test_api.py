@@ -153,3 +153,11 @@ def test_inputs_stand_in_forwards_order() -> None:
     conversion = tracer.convert(Net(), (torch.ones(2, 3), torch.ones(2, 3), torch.ones(2, 3)))
     assert conversion.symbol.list_inputs() == ["x", "y", "z"]
     assert conversion.verify().ok
+
+
+def test_the_file_says_where_the_batch_is() -> None:
+    """Only where it is not the first axis of every input; a batch that is kept has no axis to choose."""
+    rnn, specs = torch.nn.RNN(4, 3), (InputSpec("input", (5, 1, 4), batch_axis=1),)
+    assert 'BATCH_AXES = {\n    "input": 1,\n}\n' in convert_specs(rnn, specs).code
+    assert "BATCH_AXES" not in convert_specs(rnn, (InputSpec("input", (5, 1, 4)),)).code
+    assert "BATCH_AXES" not in convert_specs(rnn, specs, frozen_batch=True).code

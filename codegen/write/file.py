@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from codegen import folded
 from codegen.identifiers import identifier
+from codegen.ir import Dim
 from codegen.program import FROZEN, NamedFrame, Program
 from codegen.write.docs import function_doc, in_docstring, net_doc, safe_words, wrapped_command
 from codegen.write.expressions import is_operator
@@ -48,6 +49,7 @@ def written_file(
             command=wrapped_command(in_docstring(origin.command)),
             data_shapes=tuple(data_shapes),
             fixed_params=fixed,
+            batch_axes=_batch_axes(program),
             has_operators=any(map(is_operator, program.calls)),
             has_frozen=any(("attr", FROZEN) in call.attrs for call in program.calls),
             constants=f"{main[:1].upper()}{main[1:]}Constant" if _has_constants(module) else "",
@@ -57,6 +59,17 @@ def written_file(
             ),
         )
     )
+
+
+def _batch_axes(program: Program) -> tuple[tuple[str, int | None], ...]:
+    """The axis of each input's batch, where the batch is free and not the first axis of all."""
+    if not program.free_batch:
+        return ()
+    axes = tuple(
+        (own.name, next((i for i, size in enumerate(own.shape) if isinstance(size, Dim)), None))
+        for own in program.inputs
+    )
+    return axes if any(axis != 0 for _, axis in axes) else ()
 
 
 def _has_constants(module: folded.Module) -> bool:
