@@ -97,6 +97,10 @@ CASES = [
     Case("floor of eight", lambda x: x * (x.shape[0] // 4), "4/4", at=8),
     Case("pairs", lambda x: x.view(x.shape[0] // 2, 2, 4).sum(1), "1/2", at=2),
     Case("pairs by -1", lambda x: x.view(-1, 2, 4).sum(1), ALL, at=2),
+    Case(
+        "size of every second", lambda x: x.sum() * torch.arange(x[1::2, :2].flatten().shape[0]), "2/2", at=4
+    ),
+    Case("size of every second of one", lambda x: x * x[::2, :2].numel(), "the size of 1/2"),
     Case("first of two pieces", lambda x: x.chunk(2)[0] * 2, "pieces", at=2),
     Case("two pieces", lambda x: torch.sub(*x.chunk(2)), "pieces", at=2),
     Case("layout", lambda x: x * (2 if x[:, :2].is_contiguous() else 1), "is_contiguous()"),

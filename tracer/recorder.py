@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,6 +45,7 @@ from tracer.op_facts import (
 )
 from tracer.op_homes import decomposition_of
 from tracer.outputs import flatten_outputs, in_order, tap_hook
+from tracer.parted import Parts
 from tracer.shown_ops import ShownOps
 from tracer.ufuncs import as_torch_calls
 from tracer.user_code import Refusal, deepest_user_line, vision_call
@@ -89,6 +91,11 @@ class Earlier:
     def nodes(self) -> Mapping[str, fx.Node]:
         """Its nodes by name."""
         return {node.name: node for node in self.capture.graph.nodes}
+
+    @functools.cached_property
+    def parts(self) -> Parts:
+        """What divides the batch size for sizes of both runs to be whole."""
+        return Parts(self.nodes, self.batches)
 
 
 class _NeedsValues(Exception):
@@ -301,6 +308,10 @@ class Recorder(TorchFunctionMode):
         if call.raw_name == "__len__" and out != before[0][1] and not self._lengths.is_asking:
             self._questions.leak("len()")  # Python takes nothing but a plain number
             return out
+        if out != before[0][1]:
+            step = math.lcm(*(self._earlier.parts.step_of(self._nodes.node_of(t)) for t in call.tensors()))
+            if step > 1:
+                self._questions.ask(f"the size of 1/{step}", least=1, step=step)
         try:
             return in_symbols(out, before[0][1], self._earlier.batches, self._questions, call.name)
         except TypeError as error:
