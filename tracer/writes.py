@@ -88,6 +88,10 @@ class Writes:
             what = f"{call.name}(), which writes to several tensors at once"
             raise Refusal(Problem("write-through-view", what, self._source(), "write to them one by one"))
         for tensor in written:
+            if overlaps(tensor) and call.name not in {"fill", "zero"}:
+                what = f"{call.name}() in place on a tensor of which several elements are one in memory"
+                hint = "torch does not say what it gives: write to a clone() of the tensor"
+                raise Refusal(Problem("write-through-view", what, self._source(), hint))
             self.write(tensor, self._nodes.made_by(tensor) or node)
 
     def write(self, tensor: torch.Tensor, node: fx.Node) -> None:

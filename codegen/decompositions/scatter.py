@@ -114,6 +114,8 @@ def _put_flat(flat: Tensor, index: Tensor, values: Tensor, accumulate: bool) -> 
     size = flat.shape[0]
     index = torch.where(index < 0, index + size, index)
     hit = torch.arange(size).unsqueeze(-1) == index
+    if accumulate and flat.dtype is torch.bool:
+        return flat | (hit & values).any(-1)
     if accumulate:
         return flat + torch.where(hit, values, torch.zeros_like(values)).sum(-1)
     # Where several values fall on one place, the last stands.

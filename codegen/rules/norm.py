@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value, fixed
@@ -345,7 +347,7 @@ def rms_norm(
 ) -> Value:
     """Division by the root of the mean square.
 
-    torch: eps=None is the machine epsilon of the dtype, 1.19e-07.
+    torch: eps=None is the machine epsilon of what it computes in: 1.19e-07, or 2.22e-16 for float64.
     MXNet: has no such op.
     We write: the formula, op by op.
     Source: torch.nn.RMSNorm.
@@ -362,7 +364,8 @@ def rms_norm(
     axes = tuple(range(input.rank - len(normalized_shape), input.rank))
     squares = b.op("square", input, hint="squares")
     mean = b.op("mean", squares, axis=axes, keepdims=True, hint="mean")
-    mean = b.with_number("x + c", mean, 1.1920928955078125e-07 if eps is None else eps, hint="eps")
+    epsilon = float(np.finfo("float64" if input.dtype == "float64" else "float32").eps)
+    mean = b.with_number("x + c", mean, epsilon if eps is None else eps, hint="eps")
     scale = b.op("rsqrt", mean, hint="scale")
     normed = b.op("broadcast_mul", input, scale, hint="norm" if weight is not None else "")
     return normed if weight is None else binary(b, "mul", normed, weight)

@@ -90,7 +90,10 @@ def _cropped(
         if before < 0 or after < 0:
             if isinstance(size, Dim):
                 raise b.refuse_batch("cutting the batch axis")
-            x = cut(b, x, axis, max(0, -before), size - max(0, -after), hint=f"crop{axis}")
+            begin, end = max(0, -before), size - max(0, -after)
+            if begin >= end:
+                raise b.refuse("pad() that cuts all of an axis away", "write what it gives: torch.full")
+            x = cut(b, x, axis, begin, end, hint=f"crop{axis}")
     rest = {a: (max(0, p), max(0, q)) for a, (p, q) in sides.items()}
     return x, {a: side for a, side in rest.items() if side != (0, 0)}
 

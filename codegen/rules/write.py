@@ -321,6 +321,8 @@ def index_add(b: Builder, input: Value, dim: int, index: Value, source: Value, a
     axis = dim % input.rank
     places = _hot(b, index, input.sizes[axis], "float32")
     values = apply_along(b, source, axis, places, input.sizes[axis], "values")
+    if b.out.dtype == "bool":  # torch's sum of bools is their "or"
+        return binary(b, "maximum", input, b.with_number("x > c", values, 0, hint="hit"))
     values = b.with_number("x * c", values, alpha, hint="alpha") if alpha != 1 else values
     return binary(b, "add", input, values)
 

@@ -194,6 +194,16 @@ fn(
 )
 fn("scatter number", lambda i: torch.zeros(i.shape[0], 5).scatter_(1, i, 1.0), torch.tensor([[0, 2], [3, 1]]))
 fn("scatter_add", lambda x, i: torch.zeros(x.shape[0], 5).scatter_add(1, i, x), (2, 3), Ints((2, 3), 5))
+fn(
+    "index_add of bools",
+    lambda x: (x > 0).index_add(1, torch.tensor([0, 2, 0]), x[:, :3] > -0.5),
+    (2, 4),
+)
+fn(
+    "index_put of bools, accumulated",
+    lambda x: (x > 0).t().index_put((torch.tensor([0, 0, 2]),), x.t()[:3] > -0.5, accumulate=True),
+    (3, 4),
+)
 fn("index_add", lambda x: torch.zeros(x.shape[0], 3).index_add(1, torch.tensor([0, 2, 0, 1]), x), (2, 4))
 fn("index_fill", lambda x: x.index_fill(1, torch.tensor([0, 2]), 4.0), (2, 4))
 fn("index_copy", lambda x: x.index_copy(1, torch.tensor([0, 2]), x[:, 2:] * 5), (2, 4))

@@ -184,6 +184,7 @@ for name, op in {
     "unfold written, one window": _part(lambda y: y.unfold(2, 2, 2)[:, :, 1].fill_(0)),
     "unfold written, gaps": _part(lambda y: y.unfold(2, 1, 2).mul_(3)),
     "unfold of overlaps written": _part(lambda y: y.unfold(2, 2, 1)[:, :, 1].mul_(3)),
+    "unfold of overlaps filled": _part(lambda y: y.unfold(2, 2, 1).fill_(3)),
     "expand_as of 1 written": _part(lambda y: y[:, :, :1].expand(-1, -1, 1).add_(4)),
     "column of an expand written": _part(lambda y: y[:, :, None].expand(-1, -1, 2, -1)[:, :, 1].add_(4)),
     "expand seen after a write": lambda x: _expanded(x),
@@ -278,3 +279,18 @@ def _diag(x: torch.Tensor) -> torch.Tensor:
 
 
 fn("in place: diag() is a copy, not a view", _diag, (4, 4))
+
+
+for name, write, op in (
+    ("mul", lambda y: y.unfold(2, 2, 1).mul_(3), "mul"),
+    ("setitem", lambda y: _put_at(y.unfold(2, 2, 1), (ANY, ANY, 0), 3.0), "setitem"),
+    ("as_strided", lambda y: y.as_strided((2, 3, 2), (12, 1, 1)).add_(1), "add"),
+):
+    fn(
+        f"in place: elements that are one in memory, {name}",
+        _part(write),
+        (2, 3, 4),
+        refuses=f"{op}() in place on a tensor of which several elements are one in memory",
+        hint="torch does not say what it gives: write to a clone() of the tensor",
+        why="torch reads and writes such elements in an order of its own",
+    )

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.op_cases import case, fn
+from tests.op_cases import case, fn, positive
 
 
 class Normalize(nn.Module):
@@ -83,6 +83,7 @@ case("local_response_norm 1d", nn.LocalResponseNorm(3, alpha=0.02), (2, 7, 5))
 case("local_response_norm 3d", nn.LocalResponseNorm(3, alpha=0.02), (2, 7, 2, 5, 3))
 case("cross_map_lrn", nn.CrossMapLRN2d(3), (2, 6, 5, 4))
 case("rms_norm", nn.RMSNorm(6), (2, 5, 6))
+fn("rms_norm in float64", lambda x: F.rms_norm(x * 1e-4, (4,)), positive(2, 4).double())
 case("rms_norm over two", nn.RMSNorm((5, 6), eps=0.01), (2, 5, 6))
 case("rms_norm not affine", nn.RMSNorm(6, elementwise_affine=False), (2, 5, 6))
 for p in (1.0, 2.0, 3.0, float("inf")):

@@ -113,6 +113,14 @@ fn("affine_grid", lambda t: F.affine_grid(t, (t.shape[0], 3, 4, 5)), (2, 2, 3))
 fn("affine_grid corners", lambda t: F.affine_grid(t, (t.shape[0], 3, 4, 5), align_corners=True), (2, 2, 3))
 fn("spatial transformer", lambda x, t: F.grid_sample(x, F.affine_grid(t, x.shape)), (2, 3, 5, 6), (2, 2, 3))
 fn("affine_grid 3d", lambda t: F.affine_grid(t, (t.shape[0], 3, 4, 5, 2)), (2, 3, 4))
+fn(
+    "pad that cuts all",
+    lambda x: F.pad(x, (-4, 5)),
+    (2, 3, 4),
+    refuses="pad() that cuts all of an axis away",
+    hint="write what it gives: torch.full",
+    why="MXNet's arrays are not empty",
+)
 fn("pad replicate that cuts all", lambda x: F.pad(x, (-4, 5, 0, 0), mode="replicate"), (2, 3, 4, 4))
 fn(
     "grid_sample of volumes",
