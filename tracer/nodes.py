@@ -32,6 +32,8 @@ class Nodes:
         self._fake = fake
         self._frames = frames
         self._node_of: dict[int, fx.Node] = {}
+        # What makes the node of a tensor that has changed, once it is read.
+        self._pending: dict[int, Callable[[], fx.Node]] = {}
         # An id is not given again while its tensor lives.
         self._alive: list[torch.Tensor] = []
         self._attributes = dict(_attribute_tensors(model))
@@ -46,6 +48,9 @@ class Nodes:
 
     def made_by(self, tensor: torch.Tensor) -> fx.Node | None:
         """The node whose value a tensor has, None where it has none yet."""
+        pending = self._pending.pop(id(tensor), None)
+        if pending is not None:
+            self._node_of[id(tensor)] = pending()
         return self._node_of.get(id(tensor))
 
     def node_of(self, tensor: torch.Tensor) -> fx.Node:
@@ -193,11 +198,16 @@ class Nodes:
         self.describe(node, outs, traced)
         for index, out in enumerate(outs):
             self._alive.append(out)
-            self._node_of[id(out)] = node if len(outs) == 1 else self.output(node, index)
+            self.move(out, node if len(outs) == 1 else self.output(node, index))
 
     def move(self, tensor: torch.Tensor, node: fx.Node) -> None:
         """A tensor that was written to now has the value of another node."""
+        self._pending.pop(id(tensor), None)
         self._node_of[id(tensor)] = node
+
+    def move_later(self, tensor: torch.Tensor, make: Callable[[], fx.Node]) -> None:
+        """A tensor that was written to has the value of a node that is made when it is read."""
+        self._pending[id(tensor)] = make
 
     def stand_for(self, tensor: torch.Tensor, node: fx.Node) -> None:
         """A tensor that no recorded call made has the value of a node."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -130,17 +131,31 @@ class Writes:
         self._set(base, new, skip)
 
     def _set(self, tensor: torch.Tensor, node: fx.Node, skip: View | None) -> None:
-        """A tensor has another value: its views, but for `skip`, are cut out of it anew."""
-        nodes = self._nodes
-        nodes.move(tensor, node)
+        """A tensor has another value: its views, but `skip`, are cut out anew where they are read."""
+        self._nodes.move(tensor, node)
         for cut in self._cuts.get(id(tensor), []):
-            views = {k: v for k, v in cut.views.items() if skip is None or v is not skip.tensor}
-            if not views:
+            self._cut_anew(cut, functools.partial(_same, node), skip)
+
+    def _cut_anew(self, cut: Cut, base: Callable[[], fx.Node], skip: View | None) -> None:
+        """The views of a cut, and the views of these, are to be made of another value of its base."""
+
+        @functools.cache
+        def made() -> fx.Node:
+            new = self._nodes.add_call(cut.call.func, *cut.arguments_of(base()), cut.call.follows_batch)
+            self._nodes.describe(new, cut.outs, any(n.meta["traced"] for n in new.all_input_nodes))
+            return new
+
+        for index, view in cut.views.items():
+            if skip is not None and view is skip.tensor:
                 continue
-            new = nodes.add_call(cut.call.func, *cut.arguments_of(node), cut.call.follows_batch)
-            nodes.describe(new, cut.outs, any(n.meta["traced"] for n in new.all_input_nodes))
-            for index, view in views.items():
-                self._set(view, new if len(cut.outs) == 1 else nodes.output(new, index), None)
+
+            @functools.cache
+            def of_view(index: int = index) -> fx.Node:
+                return made() if len(cut.outs) == 1 else self._nodes.output(made(), index)
+
+            self._nodes.move_later(view, of_view)
+            for own in self._cuts.get(id(view), []):
+                self._cut_anew(own, of_view, None)
 
     def _inverse(self, view: View, node: fx.Node) -> Inverse:
         """How the base of a view is written where the view has the value of `node`."""
@@ -230,3 +245,7 @@ def _is_operator_in_place(raw_name: str) -> bool:
 def version_of(tensor: torch.Tensor) -> int:
     """How often a tensor was written to; tensors of inference mode do not count."""
     return 0 if tensor.is_inference() else tensor._version
+
+
+def _same(node: fx.Node) -> fx.Node:
+    return node
