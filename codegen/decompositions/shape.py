@@ -250,6 +250,7 @@ def linalg_vander(input: Tensor, N: int | None = None) -> Tensor:
 @decomposes("vander")
 def vander(input: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     line = input.reshape(1) if input.dim() == 0 else input
+    line = line if line.is_floating_point() else line.long()
     count = line.shape[-1] if N is None else N
     steps = [torch.ones_like(line)]
     for _ in range(count - 1):

@@ -218,13 +218,32 @@ def full_like(b: Builder, like: Value, number: Number, dtype: str, hint: str) ->
     return b.with_number("x + c", zeros, float(number) if dtype.startswith("float") else number, hint=hint)
 
 
-FLOAT_MAX = float(np.finfo(np.float32).max)
+def check_floats(b: Builder, so: str, but: str = "int") -> None:
+    """Refused for dtypes like `but`, with which torch computes in a way of its own: `so` says how.
+
+    The first operand of the node tells: that of the rule may have been cast already.
+    """
+    dtype = b.graph.type_of(next(iter(b.node.refs()))).dtype
+    if but in dtype:
+        raise b.refuse(f"{b.node.op}() of {dtype}, {so}", "call .float() on its input first")
+
+
+def factor_of(b: Builder, number: float) -> float:
+    """A factor in the result's dtype: torch cuts it where that is one of whole numbers."""
+    return int(number) if isinstance(number, float) and "int" in b.out.dtype else number
+
+
+def largest(dtype: str) -> float:
+    """The largest number of a float dtype, and of float32 for others; numpy has no bfloat16."""
+    if dtype == "bfloat16":
+        return (2 - 2**-7) * 2.0**127
+    return float(np.finfo(dtype if dtype.startswith("float") else "float32").max)
 
 
 def bounded(b: Builder, x: Value, hint: str) -> Value:
-    """The ends of float32 in place of infinities.
+    """The ends of the dtype in place of infinities.
 
-    torch: nan_to_num, and the logarithm of a sum of exponentials, put the largest float32 for an infinity.
+    torch: nan_to_num, and the logarithm of a sum of exponentials, put the largest float for an infinity.
     MXNet: clip's limits are parsed as floats: it reads 3.4028235e38 as infinity.
     We write: `maximum` and `minimum` with the number, which is a double there.
     Source: torch.nan_to_num; mx.sym.clip, measured.
@@ -236,8 +255,9 @@ def bounded(b: Builder, x: Value, hint: str) -> Value:
     x = mx.sym.zeros_like(x, name="nan_to_num_nan_zeros")
     return mx.sym.where(known, x=bounded, y=x, name="nan_to_num")
     """
-    low = b.with_number("maximum(x, c)", x, -FLOAT_MAX, hint=f"{hint}_below")
-    return b.with_number("minimum(x, c)", low, FLOAT_MAX, hint=hint)
+    end = largest(b.out.dtype if b.out.dtype in {"float16", "bfloat16"} else x.dtype)
+    low = b.with_number("maximum(x, c)", x, -end, hint=f"{hint}_below")
+    return b.with_number("minimum(x, c)", low, end, hint=hint)
 
 
 def made(b: Builder, number: float) -> Value:

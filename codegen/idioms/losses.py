@@ -23,7 +23,8 @@ def finished(b: Builder, loss: Value, how: str, hint_weight: Value | None = None
 
 
 def as_float(b: Builder, op: str, left: Value | float, right: Value | float, hint: str) -> Value:
-    return binary(b, op, left, right, hint=hint, dtype="float32")
+    dtypes = {v.dtype for v in (left, right) if isinstance(v, Value)}
+    return binary(b, op, left, right, hint=hint, dtype="float64" if "float64" in dtypes else "float32")
 
 
 def unary_of(b: Builder, op: str, x: Value, hint: str) -> Value:

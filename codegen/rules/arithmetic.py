@@ -15,6 +15,7 @@ from codegen.idioms.elementwise import (
     Operand,
     binary,
     bounded,
+    factor_of,
     full_like,
     number_of,
     result_dtype,
@@ -183,7 +184,7 @@ def addcmul(
     b: Builder, input: Value, tensor1: Value, tensor2: Value, value: Number = 1, *, kind: str
 ) -> Value:
     inner = binary(b, kind, tensor1, tensor2, hint=kind)
-    return binary(b, "add", input, _times(b, inner, value))
+    return binary(b, "add", input, _times(b, inner, factor_of(b, value)))
 
 
 @lowers("lerp")

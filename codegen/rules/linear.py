@@ -7,7 +7,7 @@ from dataclasses import replace
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value, fixed
-from codegen.idioms.elementwise import binary
+from codegen.idioms.elementwise import binary, factor_of
 from codegen.idioms.products import bounded_rows, connected, product, sum_of_nothing
 from codegen.idioms.shapes import reshape_to
 from codegen.ir import elements_in
@@ -106,6 +106,7 @@ def _added_product(b: Builder, input: Value, left: Value, right: Value, beta: fl
 
 def _blended(b: Builder, input: Value, result: Value, beta: float, alpha: float) -> Value:
     """beta * input + alpha * result; torch does not read the input where beta is 0."""
+    beta, alpha = factor_of(b, beta), factor_of(b, alpha)
     if alpha != 1:
         result = b.with_number("x * c", result, alpha, hint="alpha")
     if beta == 0:

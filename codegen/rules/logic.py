@@ -10,13 +10,13 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers, lowers_each
 from codegen.builder.value import Value
 from codegen.idioms.elementwise import (
-    FLOAT_MAX,
     Number,
     Operand,
     as_stored,
     binary,
     bounded,
     full_like,
+    largest,
     number_of,
     result_dtype,
     same_rank,
@@ -40,6 +40,14 @@ def _finite_limit(limit: Operand | None) -> Operand | None:
     return None if number is not None and math.isinf(number) else limit
 
 
+def _in_range(limit: Operand | None, dtype: str) -> Operand | None:
+    """A limit as the dtype has it: torch wraps what lies beyond an unsigned one, so that -1 is 255."""
+    number = None if limit is None else number_of(limit)
+    if dtype != "uint8" or number is None:
+        return limit
+    return int(number) % 256
+
+
 def _clips(low: Number, high: Number) -> bool:
     """Whether MXNet's clip takes the limits: it reads the ends of float32 as infinities."""
     return abs(low) < 3.4e38 and abs(high) < 3.4e38
@@ -59,7 +67,7 @@ def clamp(b: Builder, input: Value, min: Operand | None = None, max: Operand | N
     >>> converted(lambda x: x.clamp(min=0), (2, 3))
     return named(mx.sym.maximum(x, 0), name="clamp")
     """
-    min, max = (_finite_limit(limit) for limit in (min, max))
+    min, max = (_in_range(_finite_limit(limit), result_dtype(b)) for limit in (min, max))
     low, high = (None if limit is None else number_of(limit) for limit in (min, max))
     dtype = result_dtype(b)
     if low is not None and high is not None and dtype.startswith("float") and _clips(low, high):
@@ -190,12 +198,12 @@ def isnan(b: Builder, input: Value) -> Value:
 
 @lowers("isposinf")
 def isposinf(b: Builder, input: Value) -> Value:
-    return b.with_number("x > c", input, FLOAT_MAX)
+    return b.with_number("x > c", input, largest(input.dtype))
 
 
 @lowers("isneginf")
 def isneginf(b: Builder, input: Value) -> Value:
-    return b.with_number("x < c", input, -FLOAT_MAX)
+    return b.with_number("x < c", input, -largest(input.dtype))
 
 
 @lowers_each("relation", {"isinf": "x > c", "isfinite": "x <= c"})
@@ -204,7 +212,7 @@ def isinf(b: Builder, input: Value, *, relation: str) -> Value:
 
     torch: isinf and isfinite.
     MXNet: has no such ops.
-    We write: a comparison of |x| with the largest float32.
+    We write: a comparison of |x| with the largest number of the dtype.
     Source: torch.isinf; mx.sym.abs.
 
     >>> converted(lambda x: torch.isinf(x), (2, 3))
@@ -212,7 +220,7 @@ def isinf(b: Builder, input: Value, *, relation: str) -> Value:
     return named(x > 3.4028234663852886e38, name="isinf")
     """
     size = b.op("abs", input, hint="abs")
-    return b.with_number(relation, size, FLOAT_MAX)
+    return b.with_number(relation, size, largest(input.dtype))
 
 
 @lowers("signbit")
@@ -231,7 +239,9 @@ def nan_to_num(
     x = input
     for limit, sign, name in ((posinf, 1, "posinf"), (neginf, -1, "neginf")):
         if limit is not None:
-            beyond = b.with_number("x > c" if sign > 0 else "x < c", x, sign * FLOAT_MAX, hint=f"is_{name}")
+            beyond = b.with_number(
+                "x > c" if sign > 0 else "x < c", x, sign * largest(x.dtype), hint=f"is_{name}"
+            )
             x = select(b, beyond, full_like(b, x, limit, x.dtype, name), x, hint=f"without_{name}")
     known = b.op("broadcast_equal", input, input, hint="known")
     return select(b, known, bounded(b, x, "bounded"), full_like(b, input, nan or 0, input.dtype, "nan"))

@@ -7,7 +7,7 @@ from typing import Any
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
-from codegen.idioms.elementwise import softplus
+from codegen.idioms.elementwise import check_floats, softplus
 from codegen.idioms.losses import LEGACY, as_float, finished, relu_of, unary_of
 from codegen.idioms.reductions import reduction as reduced
 from codegen.idioms.reductions import vector_norm
@@ -141,6 +141,8 @@ def triplet_margin_loss(
     swap: bool = False,
     reduction: str = "mean",
 ) -> Value:
+    check_floats(b, "whose differences wrap round", "uint8")
+
     def distance(left: Value, right: Value, name: str) -> Value:
         gap = b.with_number(
             "x + c", as_float(b, "sub", left, right, f"{name}_difference"), eps, hint=f"{name}_eps"

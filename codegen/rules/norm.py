@@ -9,7 +9,7 @@ import numpy as np
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value, fixed
-from codegen.idioms.elementwise import binary
+from codegen.idioms.elementwise import binary, check_floats
 from codegen.idioms.reductions import vector_norm
 from codegen.idioms.shapes import reshape_to
 from codegen.idioms.windows import pad_zeros
@@ -306,6 +306,7 @@ def local_response_norm(
     >>> converted(nn.LocalResponseNorm(3), (1, 4, 8, 8))
     return mx.sym.LRN(x, nsize=3, alpha=0.0001, knorm=1.0, name="localresponsenorm")
     """
+    check_floats(b, "whose means torch cuts to whole numbers")
     if size % 2 == 0 or input.rank != 4:
         return _response_by_pooling(b, input, size, alpha, beta, k)
     return b.op("LRN", input, nsize=size, alpha=alpha, beta=beta, knorm=k)

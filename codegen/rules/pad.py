@@ -44,7 +44,7 @@ def pad(
     input, sides = _cropped(b, input, sides)
     if not sides:
         return input
-    fill = float(value or 0)
+    fill = float(bool(value) if b.out.dtype == "bool" else value or 0)
     if mode == "circular":
         return _wrapped(b, input, sides)
     whole = not input.dtype.startswith("float")

@@ -9,6 +9,7 @@ import numpy as np
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
+from codegen.idioms.elementwise import check_floats
 from codegen.idioms.pooling import adaptive_to, kernel_within, max_pooled, pool, surplus, window_count
 from codegen.idioms.windows import Sizes, each, numbers_of, strides_of, with_batch, without_batch
 
@@ -68,6 +69,7 @@ def avg_pool(
     )
     return named(sum_ / 3, name="avgpool2d")
     """
+    check_floats(b, "whose means torch cuts to whole numbers")
     kernel = each(kernel_size, axes)
     strides, pads = strides_of(stride, kernel), each(padding, axes)
     x = with_batch(b, input, axes)

@@ -8,7 +8,7 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers, lowers_each
 from codegen.builder.value import MX_DTYPES, Refused, Value
 from codegen.defects import of_kind
-from codegen.idioms.elementwise import binary, bounded, same_rank
+from codegen.idioms.elementwise import binary, bounded, check_floats, same_rank
 from codegen.idioms.reductions import Axes, axes_of, moments, prefixes, reduction, vector_norm
 from codegen.idioms.shapes import cut, reshape_to, spread
 from codegen.ir import Dim, Shape, elements_in
@@ -348,6 +348,7 @@ def cosine_similarity(b: Builder, x1: Value, x2: Value, dim: int = 1, eps: float
 def pairwise_distance(
     b: Builder, x1: Value, x2: Value, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Value:
+    check_floats(b, "whose differences wrap round", "uint8")
     gap = binary(b, "add", binary(b, "sub", x1, x2, hint="difference"), eps, hint="eps")
     return vector_norm(b, gap, p, (gap.rank - 1,), keepdim)
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
+from codegen.idioms.elementwise import check_floats
 from codegen.idioms.pooling import adaptive_average_to
 from codegen.idioms.products import apply_along
 from codegen.idioms.windows import numbers_of
@@ -46,6 +47,8 @@ def interpolate(
     if scale_factor is not None and not recompute_scale_factor:
         scales = (scale_factor,) * axes if isinstance(scale_factor, float | int) else tuple(scale_factor)
     whole = all(s is None or s * o == n for s, o, n in zip(scales, old, new, strict=True))
+    if not mode.startswith("nearest"):
+        check_floats(b, "whose means torch rounds in a way of its own")
     if mode == "area":
         return adaptive_average_to(b, input, new)
     if old == new and mode in {"nearest", "nearest-exact"} and whole:

@@ -84,6 +84,8 @@ def col2im(
     padding: Sizes = 0,
     stride: Sizes = 1,
 ) -> Value:
+    if input.is_bool:
+        raise b.refuse("fold() of bools, whose sum is their or", "call .float() on its input first")
     y = b.op(
         "col2im",
         with_batch(b, input, 1),

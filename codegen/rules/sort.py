@@ -172,6 +172,8 @@ def _smallest(b: Builder, input: Value, k: int | None, dim: int, keepdim: bool) 
 @lowers("cummin", takes_numbers=True, best="min")
 def cummax(b: Builder, input: Value, dim: int, *, best: str) -> list[Value]:
     """The extreme of each prefix, and its last place."""
+    if not input.dtype.startswith("float"):
+        input = b.cast(input, "float64")  # a number beyond all others is none of whole numbers
     axis = dim % input.rank
     size = input.sizes[axis]
     limit = float(np.finfo(np.float32).max)

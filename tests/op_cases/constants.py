@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -236,3 +237,54 @@ fn(
 )
 fn("channel_shuffle of the batch", lambda x: F.channel_shuffle(x[None], 2), (2, 4, 4, 6), frozen=True)
 fn("quantile over the batch", lambda x: x.quantile(0.25, 0) + x.quantile(0.5), (2, 4), frozen=True)
+
+# What torch does with whole numbers in ways of its own
+U8 = Ints((2, 4), 6, "uint8")
+CUT = "call .float() on its input first"
+fn("whole numbers: factors are cut", lambda x: torch.addcmul(x, x, x, value=0.5) + x, WHOLE)
+fn(
+    "whole numbers: alpha is cut",
+    lambda x: torch.addmm(x, x, torch.eye(4).long(), beta=2.5, alpha=1.5),
+    WHOLE,
+)
+fn("whole numbers: cummin", lambda x: torch.cummin(x - 2, 1), WHOLE)
+fn("whole numbers: cummax of uint8", lambda x: torch.cummax(x, 1), U8)
+fn("whole numbers: vander of bools", lambda x: torch.vander(x[0] > 2) + 0, WHOLE)
+fn("whole numbers: a limit below 0 of uint8 wraps", lambda x: x.clamp(-250, 4), U8)
+fn("bools: index_add", lambda x: (x > 2).index_add(1, torch.tensor([0, 0]), x[:, :2] > 1), WHOLE)
+fn("bools: pad with a number", lambda x: F.pad(x > 2, (1, 2), value=0.5), WHOLE)
+for name, function, what in (
+    (
+        "avg_pool1d",
+        lambda x: F.avg_pool1d(x[None], 2)[0],
+        "avg_pool1d() of int64, whose means torch cuts to whole numbers",
+    ),
+    (
+        "local_response_norm",
+        lambda x: F.local_response_norm(x[:, :, None], 2),
+        "local_response_norm() of int64, whose means torch cuts to whole numbers",
+    ),
+):
+    fn(f"whole numbers: {name}", function, WHOLE, refuses=what, hint=CUT, why="MXNet's means are floats")
+fn(
+    "whole numbers: interpolate of uint8",
+    lambda x: F.interpolate(x[:, None, None], scale_factor=2, mode="bilinear"),
+    U8,
+    refuses="interpolate() of uint8, whose means torch rounds in a way of its own",
+    hint=CUT,
+    why="MXNet's resizing is of floats",
+)
+fn(
+    "whole numbers: pairwise_distance of uint8",
+    lambda x: F.pairwise_distance(x, x.flip(1)),
+    U8,
+    refuses="pairwise_distance() of uint8, whose differences wrap round",
+    hint=CUT,
+    why="the distance is computed in floats",
+)
+fn("float64: nan_to_num", torch.nan_to_num, torch.tensor([[1.0, math.inf], [-math.inf, 0.5]]).double())
+fn(
+    "float64: losses keep it",
+    lambda x: F.binary_cross_entropy_with_logits(-16 - x.abs(), x * 0, reduction="none"),
+    torch.linspace(-1, 1, 4).double()[None],
+)
