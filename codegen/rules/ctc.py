@@ -30,7 +30,7 @@ def ctc_loss(
     reduction: str = "mean",
     zero_infinity: bool = False,
 ) -> Value:
-    """MXNet takes float32, and the softmax itself; its blank is the first; it gives 0 where torch gives infinity."""
+    """MXNet takes float32, takes the softmax itself, has the blank first, and gives 0 for infinity."""
     data = b.cast(log_probs, "float32")
     if data.rank == 2:
         data = b.op("expand_dims", data, axis=1, hint="batched", gives=(data.sizes[0], 1, data.sizes[1]))

@@ -40,12 +40,10 @@ def _finite_limit(limit: Operand | None) -> Operand | None:
     return None if number is not None and math.isinf(number) else limit
 
 
-def _in_range(limit: Operand | None, dtype: str) -> Operand | None:
-    """A limit as the dtype has it: torch wraps what lies beyond an unsigned one, so that -1 is 255."""
-    number = None if limit is None else number_of(limit)
-    if dtype != "uint8" or number is None:
-        return limit
-    return int(number) % 256
+def _in_range(operand: Operand, dtype: str) -> Operand:
+    """A number as the dtype has it: torch wraps what lies beyond an unsigned one, so that -1 is 255."""
+    number = number_of(operand)
+    return operand if dtype != "uint8" or number is None else int(number) % 256
 
 
 def _clips(low: Number, high: Number) -> bool:
@@ -67,7 +65,10 @@ def clamp(b: Builder, input: Value, min: Operand | None = None, max: Operand | N
     >>> converted(lambda x: x.clamp(min=0), (2, 3))
     return named(mx.sym.maximum(x, 0), name="clamp")
     """
-    min, max = (_in_range(_finite_limit(limit), result_dtype(b)) for limit in (min, max))
+    min, max = (
+        None if limit is None else _in_range(limit, result_dtype(b))
+        for limit in map(_finite_limit, (min, max))
+    )
     low, high = (None if limit is None else number_of(limit) for limit in (min, max))
     dtype = result_dtype(b)
     if low is not None and high is not None and dtype.startswith("float") and _clips(low, high):
@@ -107,7 +108,8 @@ def compare(b: Builder, input: Operand, other: Operand, *, relation: str) -> Val
     x = mx.sym.broadcast_greater(x, y, name="gt")
     return mx.sym.elemwise_mul(x, y, name="mul")
     """
-    return binary(b, relation, input, other, dtype=_common(input, other))
+    dtype = _common(input, other)
+    return binary(b, relation, _in_range(input, dtype), _in_range(other, dtype), dtype=dtype)
 
 
 def _common(left: Operand, right: Operand) -> str:

@@ -319,7 +319,9 @@ def diff(
         later = cut(b, x, axis, 1, size, hint=f"later{step}")
         earlier = cut(b, x, axis, 0, size - 1, hint=f"earlier{step}")
         name = "" if step == n - 1 else f"step{step}"
-        x = b.op("elemwise_sub", later, earlier, hint=name)
+        x = b.op(
+            "elemwise_sub" if b.out.dtype != "bool" else "broadcast_not_equal", later, earlier, hint=name
+        )
     return x
 
 

@@ -251,6 +251,8 @@ fn("whole numbers: cummin", lambda x: torch.cummin(x - 2, 1), WHOLE)
 fn("whole numbers: cummax of uint8", lambda x: torch.cummax(x, 1), U8)
 fn("whole numbers: vander of bools", lambda x: torch.vander(x[0] > 2) + 0, WHOLE)
 fn("whole numbers: a limit below 0 of uint8 wraps", lambda x: x.clamp(-250, 4), U8)
+fn("whole numbers: uint8 against a number below 0", lambda x: (x > -250) & (x != -254), U8)
+fn("bools: diff", lambda x: torch.diff(x > 2, n=2), WHOLE)
 fn("bools: index_add", lambda x: (x > 2).index_add(1, torch.tensor([0, 0]), x[:, :2] > 1), WHOLE)
 fn("bools: pad with a number", lambda x: F.pad(x > 2, (1, 2), value=0.5), WHOLE)
 for name, function, what in (
