@@ -53,6 +53,13 @@ LINEAR_PATTERNS = {
 }
 
 
+def _filled(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor of which nothing is left but its shape."""
+    filled = tensor.clone()
+    filled[:] = 2.0
+    return filled
+
+
 @pytest.fixture
 def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracer.conversion, "guarded", lambda program: program)
@@ -71,7 +78,12 @@ DROPOUTS = {
     "two dropouts of an input": lambda net, x, c: net.second(net.dropout(net.dropout(x))),
     "a dropout less its dropout": lambda net, x, c: (lambda d: net.dropout(d) - d)(net.dropout(x)),
 }
-ALL_PATTERNS = {**PATTERNS, **LINEAR_PATTERNS, **DROPOUTS}
+UNREAD = {
+    "the shape of a hard_sigmoid": lambda net, x, c: c[:, 0] + _filled(F.hardsigmoid(x))[:, 0],
+    "the shape of a hard_sigmoid, of its own": lambda net, x, c: _filled(F.hardsigmoid(x)),
+    "the shape of an Embedding": lambda net, x, c: _filled(F.embedding((x > 0).long(), torch.ones(2, 3))),
+}
+ALL_PATTERNS = {**PATTERNS, **LINEAR_PATTERNS, **DROPOUTS, **UNREAD}
 
 
 @pytest.mark.parametrize("pattern", ALL_PATTERNS)

@@ -11,7 +11,8 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from codegen.mxnet_ops import ONES, OPS, REQUIRED, ZEROS, OpSpec
+from codegen.mxnet_ops import OPS
+from codegen.op_spec import ONES, REQUIRED, ZEROS, OpSpec
 
 # Made by Python functions, which give their defaults themselves.
 PYTHON = {"zeros", "ones", "arange"}

@@ -50,7 +50,8 @@ class Nodes:
         """The node whose value a tensor has, None where it has none yet."""
         pending = self._pending.pop(id(tensor), None)
         if pending is not None:
-            self._node_of[id(tensor)] = pending()
+            with torch._C.DisableTorchFunction():  # a hook may ask, in which calls are recorded
+                self._node_of[id(tensor)] = pending()
         return self._node_of.get(id(tensor))
 
     def node_of(self, tensor: torch.Tensor) -> fx.Node:

@@ -14,7 +14,8 @@ from codegen.builder.neighbours import Neighbours, neighbours_of
 from codegen.builder.value import FREE_BATCH, Refused, Value
 from codegen.draft import DraftCall, DraftOperand, OfAll, OfRule
 from codegen.ir import Dim, Graph, Node, Shape, TensorType
-from codegen.mxnet_ops import OPS, REQUIRED, spec_of, written_attrs
+from codegen.mxnet_ops import OPS, spec_of, written_attrs
+from codegen.op_spec import REQUIRED
 from codegen.program import Initializer, Out
 
 

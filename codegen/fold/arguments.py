@@ -9,7 +9,8 @@ from typing import Any
 from codegen.defects import Defect, of_kind
 from codegen.folded import MISSING, Argument, CallItem, Item, OpItem, VariableItem
 from codegen.ir import SAYS_NOTHING
-from codegen.mxnet_ops import ONES, OPS, REQUIRED, ZEROS
+from codegen.mxnet_ops import OPS
+from codegen.op_spec import ONES, REQUIRED, ZEROS
 from codegen.program import Call
 
 

@@ -17,12 +17,15 @@ from codegen.program import Call, Operand, Out, Output, Program
 COMMENT = "broadcast_add: MXNet 1.9.1 would fuse elemwise_add with a convolution, and add a wrong value"
 COPY_OF_OUTPUT = "a copy: MXNet 1.9.1 would give the value after the fused layers"
 COPY_OF_DROPOUT = "a copy: MXNet 1.9.1 cannot bind a Dropout of a Dropout everywhere"
+COPY_OF_UNREAD = "a copy: MXNet 1.9.1 cannot bind some ops of which nothing but the shape is read"
 COPY_OF_LINEAR = "a copy: MXNet 1.9.1 would fuse FullyConnected with one of its readers wrongly"
 
 
 def guarded(program: Program) -> Program:
     """The program, with what would be fused wrongly written in ops that the pass does not know."""
-    program = _with_copies(program, _copied_linears(program) | _copied_dropouts(program))
+    program = _with_copies(
+        program, _copied_unread(program) | _copied_linears(program) | _copied_dropouts(program)
+    )
     readers = _readers(program)
     calls = [
         (
@@ -185,6 +188,32 @@ def _copied_dropouts(program: Program) -> dict[int, str]:
         if spec_of(call.op).is_identity and isinstance(read := call.inputs[0][1], Out)
         if spec_of(program.calls[read.call].op).is_identity
     }
+
+
+def _copied_unread(program: Program) -> dict[int, str]:
+    """An op of which nothing but the shape is read.
+
+    torch: zeros_like(y) takes the shape of y, however y was made.
+    MXNet: asks the op that makes y to write nothing, which Embedding, Pooling, pick and hard_sigmoid refuse.
+    We write: a Reshape copy, which does.
+    Source: mx.sym.zeros_like, measured (tests/test_fusion.py).
+
+    >>> def net(x):
+    ...     y = F.hardsigmoid(x).clone()
+    ...     y[:] = -1.0
+    ...     return y
+    >>> converted(net, (1, 4))
+    x = mx.sym.hard_sigmoid(x, alpha=1 / 6, name="hardsigmoid")
+    x = mx.sym.Reshape(x, shape=(-2,), name="hardsigmoid_copy")
+    x = mx.sym.zeros_like(x, name="setitem_value_zeros")
+    return named(x + -1.0, name="setitem_value")
+    """
+    needed = {_root(program, output.operand) for output in program.outputs}
+    unread: set[Operand] = set()
+    for call in program.calls:
+        for place, operand in enumerate(call.operands()):
+            (unread if place in spec_of(call.op).shape_alone else needed).add(operand)
+    return {o.call: COPY_OF_UNREAD for o in unread - needed if isinstance(o, Out)}
 
 
 def _copied_linears(program: Program) -> dict[int, str]:

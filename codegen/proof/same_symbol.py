@@ -6,7 +6,8 @@ import ast
 import json
 from typing import TYPE_CHECKING, Any
 
-from codegen.mxnet_ops import ONES, OPS, ZEROS
+from codegen.mxnet_ops import OPS
+from codegen.op_spec import ONES, ZEROS
 
 if TYPE_CHECKING:
     import mxnet as mx
