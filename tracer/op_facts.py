@@ -61,6 +61,8 @@ KEPT_IDENTITIES = frozenset(
 )
 # Calls that return their own input where it lies in memory as they want it: at a batch of one, not of two.
 BY_LAYOUT = frozenset(["contiguous"])
+# Calls that share the memory of their input or copy it, by how it lies: fake tensors do not always tell.
+SHARE_OR_COPY = BY_LAYOUT | frozenset("reshape reshape_as flatten ravel channel_shuffle".split())
 # What is asked of a tensor, and has nothing to do with its sizes.
 TELLS_NO_SHAPE = frozenset(
     "dtype device layout requires_grad is_floating_point is_complex is_cuda is_sparse".split()

@@ -52,7 +52,7 @@ from tracer.user_code import Refusal, deepest_user_line, vision_call
 from tracer.user_functions import without_functions
 from tracer.views import turns_in_place
 from tracer.wrappers import is_scripted
-from tracer.writes import Writes, version_of, written_by
+from tracer.writes import NeedsValues, Writes, version_of, written_by
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,6 @@ class Earlier:
         return Parts(self.nodes, self.batches)
 
 
-class _NeedsValues(Exception):
-    """A function of torch's own checks values, which FakeTensors lack: the net is run on real tensors."""
-
-
 class Recorder(TorchFunctionMode):
     """Records every torch call that yields a tensor, or writes to one.
 
@@ -121,7 +117,7 @@ class Recorder(TorchFunctionMode):
         self._fake = fake
         self._frames = Frames(model, self._made_by, Recorder.trace.__code__)
         self._nodes = Nodes(model, fake, self._frames, keep_values)
-        self._writes = Writes(self._nodes, self._frames.source)
+        self._writes = Writes(self._nodes, self._frames.source, fake is not None)
         self._masked = Masked(self._nodes, self._frames.source)
         self._earlier = earlier
         self._questions = Questions(self._frames.source)
@@ -335,7 +331,7 @@ class Recorder(TorchFunctionMode):
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
             if self._fake is None or getattr(call.func, "__module__", "") != F.__name__:
                 raise
-            raise _NeedsValues(call.name) from error
+            raise NeedsValues from error  # a function of torch's own checks values
 
     def _check_autocast(self, call: Call, tensors: Sequence[torch.Tensor], out: Any) -> None:
         """Refusal for a result that autocast rounds: neither an operand nor the call asks for its dtype."""
@@ -375,7 +371,10 @@ class Recorder(TorchFunctionMode):
                 parts.append(part)
                 continue
             value = self._nodes.node_of(mask).meta["value"][0] if mask is part else mask
-            parts += value.nonzero(as_tuple=True)
+            if value.dim():
+                parts += value.nonzero(as_tuple=True)
+            else:
+                parts.append(None if value else part)  # one True is an axis of its own
         return tuple(parts) if isinstance(index, tuple) or len(parts) > 1 else parts[0]
 
     def _data_dependent(self, name: str, traceback: Any) -> Refusal:

@@ -15,7 +15,7 @@ from codegen.problems import Problem
 from tracer.calls import Call, tensors_in
 from tracer.canonical import call_arguments
 from tracer.nodes import Nodes
-from tracer.op_facts import NOT_WRITES, SAME_ELEMENTS, TOUCHES_WEIGHTS
+from tracer.op_facts import NOT_WRITES, SAME_ELEMENTS, SHARE_OR_COPY, TOUCHES_WEIGHTS
 from tracer.user_code import Refusal
 from tracer.views import Cut, View, overlaps, places_in, share_memory
 
@@ -34,11 +34,21 @@ def put_through(
     raise NotImplementedError
 
 
-class Writes:
-    """Knows the views of a run. `source` tells where the call stands that runs."""
+class NeedsValues(Exception):
+    """Fake tensors do not tell what the net does: it is run on real ones."""
 
-    def __init__(self, nodes: Nodes, source: Callable[[], Source]) -> None:
+
+class Writes:
+    """Knows the views of a run. `source` tells where the call stands that runs.
+
+    Raises NeedsValues where it hangs on how a fake tensor lies in memory what is written to: torch's
+    functions for them do not always give the strides of real ones (roll).
+    """
+
+    def __init__(self, nodes: Nodes, source: Callable[[], Source], is_fake: bool = False) -> None:
         self._nodes = nodes
+        self._is_fake = is_fake
+        self._by_layout: set[int] = set()
         self._source = source
         self._views: dict[int, View] = {}
         self._cuts: dict[int, list[Cut]] = {}
@@ -47,6 +57,9 @@ class Writes:
         self, call: Call, node: fx.Node, tensors: Sequence[torch.Tensor], outs: Sequence[torch.Tensor]
     ) -> None:
         """Remember which outputs of a call, recorded as `node`, share the memory of what it was given."""
+        if self._is_fake and call.name in SHARE_OR_COPY:
+            kept = (*tensors, *(view.base for t in tensors for view in self._path(t)), *outs)
+            self._by_layout |= {id(t) for t in kept}
         bases = [next((t for t in tensors if share_memory(t, out)), None) for out in outs]
         for base in {id(b): b for b in bases if b is not None}.values():
             views = {k: out for k, out in enumerate(outs) if bases[k] is base}
@@ -100,8 +113,10 @@ class Writes:
 
         Raises Refusal for a view that cannot be put back into its base.
         """
-        self._set(tensor, node, None)
         path = self._path(tensor)
+        if {id(tensor), *(id(view.base) for view in path)} & self._by_layout:
+            raise NeedsValues
+        self._set(tensor, node, None)
         shared = [place for place, view in enumerate(path) if overlaps(view.tensor)]
         if shared:  # which of the elements that are one was written to, the tensor itself alone tells
             top = path[shared[-1]]

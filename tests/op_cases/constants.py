@@ -238,6 +238,9 @@ fn(
 fn("channel_shuffle of the batch", lambda x: F.channel_shuffle(x[None], 2), (2, 4, 4, 6), frozen=True)
 fn("quantile over the batch", lambda x: x.quantile(0.25, 0) + x.quantile(0.5), (2, 4), frozen=True)
 
+fn("mask of one bool", lambda x: x + torch.arange(4)[torch.arange(4)[0] > -1], (2, 4))
+fn("index by True", lambda x: x[torch.tensor(True)] * 2, (2, 4))
+
 # What torch does with whole numbers in ways of its own
 U8 = Ints((2, 4), 6, "uint8")
 CUT = "call .float() on its input first"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from tests.op_cases import fn
 
@@ -279,6 +280,40 @@ def _diag(x: torch.Tensor) -> torch.Tensor:
 
 
 fn("in place: diag() is a copy, not a view", _diag, (4, 4))
+
+
+def _shuffled(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    y = x * 1
+    z = F.channel_shuffle(y, 2)
+    z.mul_(3)
+    return z, y
+
+
+def _rolled(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    y = torch.roll(x.permute(0, 2, 1), 1, 1) * 1
+    y.flatten(1)[:, ::2] = 2
+    return y, y + 1
+
+
+def _reshaped(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    y = x.permute(0, 2, 1) * 1
+    z = y.reshape(-1)
+    y.mul_(2)
+    return y, z
+
+
+def _hooked(x: torch.Tensor) -> torch.Tensor:
+    y = x * (1 if x.numel() == 1 else 3)
+    a, b = y.clone().chunk(2, 1)
+    a.zero_()
+    return SCALED(b)
+
+
+SCALED = torch.nn.LayerNorm(4)
+fn("in place: channel_shuffle() is a copy", _shuffled, (3, 2, 4))
+fn("in place: flatten() of a rolled tensor", _rolled, (3, 2, 4))
+fn("in place: reshape() of a permuted tensor", _reshaped, (3, 2, 4))
+fn("in place: a piece that a module reads", _hooked, (3, 2, 4))
 
 
 for name, write, op in (
