@@ -203,7 +203,8 @@ class Graph:
     `frozen_because` why not (`frozen_at` in short, without folders). Where `least_batch` or `batch_step`
     is above one, it is right at each size from there on, that the step divides. `sampled` are the sizes
     that were tried where it is not proved. `left_out` is what `forward` returns beside tensors, None
-    apart; `changed` what it changes of its own module, by name.
+    apart; `changed` what it changes of its own module, by name; `in_training` tells what it does in training
+    alone.
     """
 
     nodes: tuple[Node, ...]
@@ -218,6 +219,7 @@ class Graph:
     least_batch: int = 1
     batch_step: int = 1
     sampled: tuple[int, ...] = ()
+    in_training: tuple[str, ...] = ()
     by_name: Mapping[str, Node] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -122,8 +122,9 @@ OPS: dict[str, OpSpec] = {
     ),
     "Pooling": op_spec(
         pooled,
-        "stride pooling_convention count_include_pad",
+        "pool_type stride pooling_convention count_include_pad",
         dtypes="floats_only",
+        must_write=True,
         kernel=(),
         pool_type="max",
         global_pool=False,
@@ -147,7 +148,7 @@ OPS: dict[str, OpSpec] = {
         aligned=False,
     ),
     "Dropout": op_spec(same, dtypes="floats_only", is_identity=True, p=0.5, mode="training", axes=()),
-    "Embedding": op_spec(embedded, is_new=True, places=(0,), automatic="weight", **_ROWS),
+    "Embedding": op_spec(embedded, is_new=True, places=(0,), must_write=True, automatic="weight", **_ROWS),
     "RNN": op_spec(
         unknown,
         automatic="parameters",
@@ -175,7 +176,7 @@ OPS: dict[str, OpSpec] = {
         act_type="leaky",
         slope=0.25,
     ),
-    "hard_sigmoid": op_spec(same, "alpha", dtypes="floats_only", alpha=0.2, beta=0.5),
+    "hard_sigmoid": op_spec(same, "alpha", dtypes="floats_only", must_write=True, alpha=0.2, beta=0.5),
     "softmax": op_spec(same, dtypes="floats_only", axis=-1, temperature=None),
     "log_softmax": op_spec(same, dtypes="floats_only", axis=-1, temperature=None),
     # Resizing
@@ -215,7 +216,7 @@ OPS: dict[str, OpSpec] = {
     "diag": op_spec(unknown, k=0, axis1=0, axis2=1),
     # Indexing
     "take": op_spec(taken, "mode", is_new=True, places=(1,), axis=0, mode="clip"),
-    "pick": op_spec(picked, "mode", places=(1,), axis=-1, keepdims=False, mode="clip"),
+    "pick": op_spec(picked, "mode", places=(1,), must_write=True, axis=-1, keepdims=False, mode="clip"),
     "gather_nd": op_spec(unknown, places=(1,)),
     "scatter_nd": op_spec(unknown, places=(1,), shape=REQUIRED),
     "one_hot": op_spec(hot, places=(0,), depth=REQUIRED, on_value=1.0, off_value=0.0, dtype="float32"),

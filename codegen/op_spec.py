@@ -27,8 +27,9 @@ class OpSpec:
     layer that begins one; it `joins` what it reads, by a sum of two (`sums`), or `joins_linear`. An op that
     is `alike` wants all its inputs in one dtype. One of `floats_only` refuses whole numbers, or cuts what it
     gives of them off, and one with `no_float64` refuses float64. `places` are the numbers of the inputs that
-    are places along an axis, of any dtype, and `shape_alone` of those of which it reads the shape alone. One
-    that `commutes` gives the same bits whichever of its two inputs comes first.
+    are places along an axis, of any dtype, and `shape_alone` of those of which it reads the shape alone; one
+    that `must_write` cannot be bound where that is all that is read of it. One that `commutes` gives the same
+    bits whichever of its two inputs comes first.
     """
 
     attrs: dict[str, Any]
@@ -47,6 +48,7 @@ class OpSpec:
     places: tuple[int, ...] = ()
     commutes: bool = False
     shape_alone: tuple[int, ...] = ()
+    must_write: bool = False
 
     def makes_input(self, slot: str, shape: Shape) -> bool:
         """Whether MXNet makes an input of this shape by itself; not where it guesses another shape."""
@@ -81,6 +83,7 @@ def op_spec(
     places: tuple[int, ...] = (),
     commutes: bool = False,
     shape_alone: tuple[int, ...] = (),
+    must_write: bool = False,
     **attrs: Any,
 ) -> OpSpec:
     facts = (frozenset(always.split()), shape, tuple(automatic.split()), frozenset(auxiliary.split()))
@@ -98,6 +101,7 @@ def op_spec(
         places,
         commutes,
         shape_alone,
+        must_write,
     )
 
 

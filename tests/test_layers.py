@@ -40,7 +40,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "passes": ("automatic", "mxnet_ops", *_DATA),
     "fold": ("folded", "automatic", "op_spec", "mxnet_ops", *_DATA),
     "write": ("folded", "written", "mxnet_ops", *_DATA),
-    "proof": ("program", "mxnet_ops", "ir", "problems"),
+    "proof": ("program", "op_spec", "mxnet_ops", "ir", "problems"),
     "weights": ("program", "ir", "problems"),
     "artifacts": ("program", "ir", "problems"),
 }

@@ -22,10 +22,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from codegen.problems import ConversionError, RequestError, UserModelError
 from tracer.batch_sizes import Mismatch
+from tracer.captured import Capture, Earlier
 from tracer.copies import module_copy
 from tracer.outputs import flatten_outputs, in_order, tap_hook
 from tracer.plugins import close_modules
-from tracer.recorder import Capture, Earlier, Recorder
+from tracer.recorder import Recorder
 from tracer.settings import traced_settings
 from tracer.user_code import Refusal, user_traceback
 from tracer.vision import close_frozen
@@ -123,14 +124,24 @@ def recorded_values(
     return recorder.values
 
 
+def capture_in_training(model: nn.Module, inputs: Mapping[str, Any], fakes: SharedFakes) -> Capture:
+    """One run in training mode, on fake tensors. Raises what the net raises there, and ConversionError."""
+    with traced_settings():
+        try:
+            return _capture_with(fakes, model, inputs, (), None, training=True)
+        except Refusal as refusal:
+            raise ConversionError((refusal.problem,)) from None
+
+
 def _capture_with(
     fakes: SharedFakes | None,
     model: nn.Module,
     inputs: Mapping[str, Any],
     taps: Sequence[str],
     earlier: Earlier | None,
+    training: bool = False,
 ) -> Capture:
-    recorder = Recorder(_copied(model, fakes), fakes, earlier=earlier)
+    recorder = Recorder(_copied(model, fakes).train(training), fakes, earlier=earlier)
     own = _own_copies(inputs)
     if fakes is not None:
         own = {k: fakes.from_tensor(v) if _has_elements(v) else v for k, v in own.items()}

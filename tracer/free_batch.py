@@ -19,8 +19,8 @@ from codegen.ir import Dim, Graph, Ref, Source, shape_at
 from codegen.problems import ConversionError, UserModelError
 from tracer.batch_sizes import Mismatch
 from tracer.batch_symbol import Question
+from tracer.captured import Capture, Earlier
 from tracer.cuts import far_cut
-from tracer.recorder import Capture, Earlier
 from tracer.to_ir import graph_of
 
 # What captures the net at a batch size; with an earlier capture, as a symbol.

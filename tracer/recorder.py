@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -24,10 +23,12 @@ from codegen.decompositions import NotWritten
 from codegen.problems import Problem
 from codegen.refusals import RANDOM
 from tracer.batch_sizes import Mismatch
-from tracer.batch_symbol import Question, Questions, in_symbols
+from tracer.batch_symbol import Questions, in_symbols
 from tracer.calls import Call, call_of, is_copy, made_anew, mask_of, tensors_in
 from tracer.canonical import CASTS
+from tracer.captured import Capture, Earlier
 from tracer.changes import changes, state_of
+from tracer.dropped import recorded_drop
 from tracer.frames import Frames, is_library
 from tracer.known_values import cuts_at, is_alike
 from tracer.lengths import Lengths
@@ -45,7 +46,6 @@ from tracer.op_facts import (
 )
 from tracer.op_homes import decomposition_of
 from tracer.outputs import flatten_outputs, in_order, tap_hook
-from tracer.parted import Parts
 from tracer.shown_ops import ShownOps
 from tracer.ufuncs import as_torch_calls
 from tracer.user_code import Refusal, deepest_user_line, vision_call
@@ -53,49 +53,6 @@ from tracer.user_functions import without_functions
 from tracer.views import turns_in_place
 from tracer.wrappers import is_scripted
 from tracer.writes import NeedsValues, Writes, version_of, written_by
-
-
-@dataclass(frozen=True)
-class Capture:
-    """One recorded run.
-
-    `graph` holds placeholders, `get_attr` nodes and calls. `outputs` are the tensors that `forward` returned,
-    flattened; `left_out` names what else it returned. `answers` are the calls that gave no tensor
-    (`size`), with what they gave; `questions` what was asked of the batch size, in a run that follows it;
-    `changed` what it changed of its module. The `meta` of each node has
-
-    - `types`: (shape, dtype) of each output, and `strides` and `offsets` of each;
-    - `source`: where in the user's code it stands;
-    - `traced`: whether its value depends on inputs or parameters, or is drawn; where not, `value` holds it;
-    - `keys` (of `get_attr`): its state-dict keys, none for a constant; `derived`: those it is computed from;
-    - `follows_batch`: whether sizes that follow the batch have gone into it, as far as is known;
-    - `item` (of one output of a call that has several): the node of the call, and which output.
-    """
-
-    graph: fx.Graph
-    outputs: tuple[fx.Node, ...]
-    left_out: tuple[str, ...]
-    changed: tuple[str, ...] = ()
-    answers: tuple[tuple[str, Any], ...] = ()
-    questions: tuple[Question, ...] = ()
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """A capture of the same net at another batch size: `batches` are its, and that of the run."""
-
-    capture: Capture
-    batches: tuple[int, int]
-
-    @functools.cached_property
-    def nodes(self) -> Mapping[str, fx.Node]:
-        """Its nodes by name."""
-        return {node.name: node for node in self.capture.graph.nodes}
-
-    @functools.cached_property
-    def parts(self) -> Parts:
-        """What divides the batch size for sizes of both runs to be whole."""
-        return Parts(self.nodes, self.batches)
 
 
 class Recorder(TorchFunctionMode):
@@ -183,13 +140,15 @@ class Recorder(TorchFunctionMode):
         if is_scripted(module):
             raise Refusal(Problem("scripted", SCRIPTED[0], self._frames.source(), SCRIPTED[1]))
 
-    def _leave(self, module: nn.Module, _args: Any, output: Any) -> None:
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> Any:
         """A forward hook: the module is done; a parametrization has computed a parameter."""
+        dropped = recorded_drop(module, args, output, self._nodes, self._writes)
         path = self._frames.leave().path
         if isinstance(module, parametrize.ParametrizationList) and isinstance(output, torch.Tensor):
             owner, found, name = path.partition(".parametrizations.")
             key = f"{owner}.{name}" if found else path.removeprefix("parametrizations.")
             self._nodes.derive(output, key, path)
+        return dropped
 
     def _capture(self, result: Any, taps: Sequence[str], caught: Mapping[str, list[fx.Node]]) -> Capture:
         tensors, left_out = flatten_outputs(result)

@@ -19,9 +19,9 @@ from torch import fx
 from codegen.ir import SAYS_NOTHING, Dim, Graph, Node, Ref, Size, Source, TensorType, check
 from tracer.batch_sizes import Merger, Mismatch
 from tracer.canonical import CASTS, STORAGE, call_arguments, op_name
+from tracer.captured import Capture
 from tracer.frames import output_of
 from tracer.known_values import array_of, block_of, buffers_of, constant_of, cuts_at, keys_of, size_of_buffers
-from tracer.recorder import Capture
 from tracer.statements import Statement, statement_at
 
 # What they give hangs on how their input lies in memory.

@@ -12,11 +12,12 @@ from torch.nn.parameter import is_lazy
 
 from codegen.ir import Graph
 from codegen.problems import ConversionError, RequestError
-from tracer.capture import SharedFakes, called, capture
+from tracer.capture import SharedFakes, called, capture, capture_in_training
+from tracer.captured import Capture, Earlier
 from tracer.free_batch import free_or_frozen, frozen
+from tracer.in_training import asks, unknown, with_training
 from tracer.inputs import InputSpec, make_inputs
 from tracer.limits import check_sizes
-from tracer.recorder import Capture, Earlier
 from tracer.settings import traced_settings
 from tracer.wrappers import is_scripted
 
@@ -45,6 +46,35 @@ def trace(
     _initialise(model, specs)
     fakes = SharedFakes()
     first = capture(model, make_inputs(specs, None, 0), taps, fakes)
+    graph = _at_batches(model, specs, taps, frozen_because, batch, first, fakes)
+    return graph if taps else _with_training(graph, model, specs, first, fakes)
+
+
+def _with_training(
+    graph: Graph, model: nn.Module, specs: tuple[InputSpec, ...], first: Capture, fakes: SharedFakes
+) -> Graph:
+    """The graph with what the net does in training alone, if any module asks whether it trains."""
+    if not asks(model):
+        return graph
+    try:
+        # A batch of two: BatchNorm has no statistics of one value.
+        size = None if batch_of(specs) is None else 2 * graph.batch
+        trained = capture_in_training(model, make_inputs(specs, size, 0), fakes)
+    except Exception as error:  # noqa: BLE001 - the net is converted as it is in inference
+        return replace(graph, in_training=(unknown(error),))
+    return with_training(graph, model, first, trained)
+
+
+def _at_batches(
+    model: nn.Module,
+    specs: tuple[InputSpec, ...],
+    taps: Sequence[str],
+    frozen_because: str,
+    batch: int | None,
+    first: Capture,
+    fakes: SharedFakes,
+) -> Graph:
+    """The graph of a net that was captured at its own batch size."""
     if batch is None:
         return replace(frozen(first, 1, "no input has a batch axis"), frozen_at="")
     if frozen_because:

@@ -252,10 +252,11 @@ def adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> V
         return b.op("mean", input, axis=tuple(range(input.rank - axes, input.rank)), keepdims=True)
     x = with_batch(b, input, axes)
     if set(outs) == {1}:
-        # No kernel: global_pool takes the size of the input.
+        # global_pool takes the size of the input, but int8 quantisation and ONNX's exporter read the kernel.
         pooled = b.op(
             "Pooling",
             x,
+            kernel=(1,) * axes,
             pool_type=kind,
             global_pool=True,
             stride=None,

@@ -34,7 +34,7 @@ def named(
         tuple(Output(names.operand(operand), shape) for operand, shape in draft.outputs),
         tuple((node, index, names.operand(operand)) for node, index, operand in draft.values),
         tuple(unused_keys),
-        tuple(notes),
+        (*notes, *graph.in_training),
         graph.batch,
         graph.free_batch,
         batch_doc(graph),

@@ -213,7 +213,11 @@ def _copied_unread(program: Program) -> dict[int, str]:
     for call in program.calls:
         for place, operand in enumerate(call.operands()):
             (unread if place in spec_of(call.op).shape_alone else needed).add(operand)
-    return {o.call: COPY_OF_UNREAD for o in unread - needed if isinstance(o, Out)}
+    return {
+        operand.call: COPY_OF_UNREAD
+        for operand in unread - needed
+        if isinstance(operand, Out) and spec_of(program.calls[operand.call].op).must_write
+    }
 
 
 def _copied_linears(program: Program) -> dict[int, str]:

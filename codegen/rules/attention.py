@@ -104,16 +104,18 @@ def attend(
     masks: tuple[Value, ...],
     hint: str = "",
     seen: Value | None = None,
+    dropout: float = 0.0,
 ) -> tuple[Value, Value]:
     """(softmax(query key^T * scale + masks) value, the weights) for any leading axes.
 
-    `seen` is the mask whose rows may keep nothing, and then give zeros.
+    `seen` is the mask whose rows may keep nothing, and then give zeros; `dropout` drops weights in training.
     """
     scores = product_of(b, query, key, transpose_b=True, alpha=scale, hint="scores")
     for number, mask in enumerate(masks):
         scores = added_mask(b, scores, mask, "masked" if number == 0 else f"masked{number + 1}")
     weights = b.op("softmax", scores, hint="weights")
     weights = weights if seen is None else seen_rows(b, weights, seen)
+    weights = b.op("Dropout", weights, p=dropout, hint="dropout") if dropout else weights
     return product_of(b, weights, value, hint=hint), weights
 
 
@@ -128,7 +130,9 @@ def scaled_dot_product_attention(
     is_causal: bool = False,
     scale: float | None = None,
     enable_gqa: bool = False,
+    dropped: float = 0.0,
 ) -> Value:
+    """Attention; `dropped` is the dropout_p that the net gives in training alone."""
     if dropout_p:
         raise Refused(
             "attention with dropout_p, which torch applies in inference too", "pass dropout_p=0.0", "random"
@@ -142,7 +146,7 @@ def scaled_dot_product_attention(
     if attn_mask is not None:
         masks = (*masks, attn_mask)
     factor = 1 / math.sqrt(width) if scale is None else scale
-    return attend(b, query, key, value, factor, masks, seen=attn_mask)[0]
+    return attend(b, query, key, value, factor, masks, seen=attn_mask, dropout=dropped)[0]
 
 
 def _grouped(b: Builder, query: Value, shared: Value, name: str) -> Value:
@@ -230,9 +234,9 @@ def multi_head_attention(
     masks = _attention_masks(b, attn_mask, key_padding_mask, heads, extra)
     if key_padding_mask is not None and any(f.cls == "TransformerEncoder" for f in b.node.source.frames):
         b.note(ENCODER_NOTE)
-    width = heads[0].sizes[-1]
-    width = fixed(width)
-    mixed, shares = attend(b, heads[0], heads[1], heads[2], 1 / math.sqrt(width), masks, hint="mixed")
+    q, k, v = heads
+    scale = 1 / math.sqrt(fixed(q.sizes[-1]))
+    mixed, shares = attend(b, q, k, v, scale, masks, hint="mixed", dropout=dropout_p)
     output = _steps_first(b, mixed, (*query.sizes[:2], out_proj_weight.sizes[1]))
     output = connected(b, output, out_proj_weight, out_proj_bias, "out_proj" if unbatched else "")
     output = b.op("squeeze", output, axis=1) if unbatched else output

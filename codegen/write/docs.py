@@ -47,7 +47,12 @@ def net_doc(program: Program, spec: str) -> tuple[str, ...]:
 
     takes = ", ".join(f"{v.name} {shown(v.shape)}" for v in program.inputs)
     gives = ", ".join(shown(o.shape) for o in program.outputs)
-    said = (f"Inputs: {safe_words(takes)}.", f"Outputs: {gives}.", safe_words(program.batch_doc))
+    notes = [f"{note[:1].upper()}{note[1:]}." for note in program.notes]
+    said = (
+        f"Inputs: {safe_words(takes)}.",
+        f"Outputs: {gives}.",
+        *map(safe_words, [program.batch_doc, *notes]),
+    )
     lines = [line for text in said if text for line in _wrapped_lines(text)]
     return (f"{safe_words(program.name)} of {safe_words(spec.rpartition(':')[0])}.", "\n    ".join(lines))
 

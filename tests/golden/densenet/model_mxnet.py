@@ -82,6 +82,7 @@ def DenseNet() -> mx.sym.Symbol:
     features = mx.sym.Pooling(
         features,
         kernel=(3, 3),
+        pool_type="max",
         stride=(2, 2),
         pad=(1, 1),
         pooling_convention="valid",
@@ -104,7 +105,9 @@ def DenseNet() -> mx.sym.Symbol:
         features, eps=1e-5, momentum=0.9, fix_gamma=False, name="features_norm5"
     )
     out = mx.sym.Activation(features, act_type="relu", name="relu")
-    out = mx.sym.Pooling(out, pool_type="avg", global_pool=True, name="adaptive_avg_pool2d")
+    out = mx.sym.Pooling(
+        out, kernel=(1, 1), pool_type="avg", global_pool=True, name="adaptive_avg_pool2d"
+    )
     out = mx.sym.Flatten(out, name="flatten")
     return mx.sym.FullyConnected(
         out, num_hidden=100, no_bias=False, flatten=False, name="classifier"

@@ -35,7 +35,9 @@ def Net() -> mx.sym.Symbol:
     # x = self.pool(F.relu(self.conv1(x)))
     x = mx.sym.Convolution(x, kernel=(5, 5), pad=(2, 2), num_filter=16, no_bias=False, name="conv1")
     x = mx.sym.Activation(x, act_type="relu", name="conv1_relu")
-    x = mx.sym.Pooling(x, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name="pool")
+    x = mx.sym.Pooling(
+        x, kernel=(2, 2), pool_type="max", stride=(2, 2), pooling_convention="valid", name="pool"
+    )
 
     # skip = F.relu(self.conv2(x))
     skip = mx.sym.Convolution(x, kernel=(3, 3), num_filter=32, no_bias=False, name="conv2")
@@ -74,7 +76,12 @@ def Net() -> mx.sym.Symbol:
     x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn")
 
     x = mx.sym.Pooling(
-        x, kernel=(3, 3), stride=(2, 2), pooling_convention="valid", name="max_pool2d"
+        x,
+        kernel=(3, 3),
+        pool_type="max",
+        stride=(2, 2),
+        pooling_convention="valid",
+        name="max_pool2d",
     )
     x = mx.sym.Flatten(x, name="flatten")
 

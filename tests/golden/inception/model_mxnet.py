@@ -95,11 +95,15 @@ def Inception() -> mx.sym.Symbol:
     """
     x = mx.sym.Variable("x")
     x = basic_conv2d(x, kernel=(7, 7), stride=(2, 2), pad=(3, 3), num_filter=24, name="conv1")
-    x = mx.sym.Pooling(x, kernel=(3, 3), stride=(2, 2), pooling_convention="full", name="maxpool1")
+    x = mx.sym.Pooling(
+        x, kernel=(3, 3), pool_type="max", stride=(2, 2), pooling_convention="full", name="maxpool1"
+    )
     x = basic_conv2d(x, kernel=(1, 1), stride=(1, 1), pad=(0, 0), num_filter=24, name="conv2")
     x = basic_conv2d(x, kernel=(3, 3), stride=(1, 1), pad=(1, 1), num_filter=48, name="conv3")
     x = mx.sym.LRN(x, nsize=5, alpha=0.001, knorm=1.0, name="lrn")
-    x = mx.sym.Pooling(x, kernel=(3, 3), stride=(2, 2), pooling_convention="full", name="maxpool2")
+    x = mx.sym.Pooling(
+        x, kernel=(3, 3), pool_type="max", stride=(2, 2), pooling_convention="full", name="maxpool2"
+    )
     x = inception_a(x, count_include_pad=True, num_filter=8, name="mixed_a")
     x = inception_a(x, count_include_pad=False, num_filter=16, name="mixed_b")
 
@@ -129,6 +133,7 @@ def Inception() -> mx.sym.Symbol:
     x = mx.sym.Pooling(
         x,
         kernel=(3, 3),
+        pool_type="max",
         stride=(2, 2),
         pad=(1, 1),
         pooling_convention="valid",
@@ -137,7 +142,13 @@ def Inception() -> mx.sym.Symbol:
     x = mx.sym.Concat(branch3x3, branch7x7, x, dim=1, name="mixed_c_cat")
 
     x = mx.sym.Pooling(
-        x, kernel=(2, 2), stride=(3, 3), pad=(1, 1), pooling_convention="valid", name="maxpool3"
+        x,
+        kernel=(2, 2),
+        pool_type="max",
+        stride=(3, 3),
+        pad=(1, 1),
+        pooling_convention="valid",
+        name="maxpool3",
     )
     x = mx.sym.Pooling(
         x,

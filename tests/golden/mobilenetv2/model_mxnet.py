@@ -144,7 +144,9 @@ def MobileNetV2() -> mx.sym.Symbol:
         num_group=1,
         name="features_18",
     )
-    x = mx.sym.Pooling(x, pool_type="avg", global_pool=True, name="adaptive_avg_pool2d")
+    x = mx.sym.Pooling(
+        x, kernel=(1, 1), pool_type="avg", global_pool=True, name="adaptive_avg_pool2d"
+    )
     x = mx.sym.Reshape(x, shape=(0, -1), name="reshape")
     x = mx.sym.Dropout(x, p=0.2, name="classifier_0")
     return mx.sym.FullyConnected(

@@ -30,7 +30,7 @@ def hswish(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
 
 def se_module(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     """SeModule of model.py."""
-    x2 = mx.sym.Pooling(x, pool_type="avg", global_pool=True, name=f"{name}_se_0")
+    x2 = mx.sym.Pooling(x, kernel=(1, 1), pool_type="avg", global_pool=True, name=f"{name}_se_0")
     x2 = mx.sym.Convolution(
         x2, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_se_1"
     )
@@ -216,7 +216,9 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
     out = mx.sym.Convolution(out, kernel=(1, 1), num_filter=576, no_bias=True, name="conv2")
     out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn2")
     out = hswish(out, name="hs2")
-    out = mx.sym.Pooling(out, pool_type="avg", global_pool=True, name="adaptive_avg_pool2d")
+    out = mx.sym.Pooling(
+        out, kernel=(1, 1), pool_type="avg", global_pool=True, name="adaptive_avg_pool2d"
+    )
     out = mx.sym.Reshape(out, shape=(0, -1), name="view")
     out = mx.sym.FullyConnected(out, num_hidden=320, no_bias=False, flatten=False, name="linear3")
     out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn3")

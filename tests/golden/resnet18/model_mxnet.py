@@ -63,7 +63,13 @@ def resnet18() -> mx.sym.Symbol:
     x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn1")
     x = mx.sym.Activation(x, act_type="relu", name="relu")
     x = mx.sym.Pooling(
-        x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pooling_convention="valid", name="maxpool"
+        x,
+        kernel=(3, 3),
+        pool_type="max",
+        stride=(2, 2),
+        pad=(1, 1),
+        pooling_convention="valid",
+        name="maxpool",
     )
     for i in range(2):
         x = basic_block(x, stride=(1, 1), num_filter=64, with_downsample=False, name=f"layer1_{i}")
@@ -73,6 +79,6 @@ def resnet18() -> mx.sym.Symbol:
     x = basic_block(x, stride=(1, 1), num_filter=256, with_downsample=False, name="layer3_1")
     x = basic_block(x, stride=(2, 2), num_filter=512, with_downsample=True, name="layer4_0")
     x = basic_block(x, stride=(1, 1), num_filter=512, with_downsample=False, name="layer4_1")
-    x = mx.sym.Pooling(x, pool_type="avg", global_pool=True, name="avgpool")
+    x = mx.sym.Pooling(x, kernel=(1, 1), pool_type="avg", global_pool=True, name="avgpool")
     x = mx.sym.Flatten(x, name="flatten")
     return mx.sym.FullyConnected(x, num_hidden=1000, no_bias=False, flatten=False, name="fc")

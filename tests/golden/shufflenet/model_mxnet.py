@@ -86,7 +86,13 @@ def shufflenet_v2_x0_5() -> mx.sym.Symbol:
     x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="conv1_1")
     x = mx.sym.Activation(x, act_type="relu", name="conv1_2")
     x = mx.sym.Pooling(
-        x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pooling_convention="valid", name="maxpool"
+        x,
+        kernel=(3, 3),
+        pool_type="max",
+        stride=(2, 2),
+        pad=(1, 1),
+        pooling_convention="valid",
+        name="maxpool",
     )
     x = inverted_residual_branch1(x, num_filter=24, name="stage2_0")
     for i in range(1, 4):

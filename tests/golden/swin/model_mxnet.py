@@ -317,6 +317,6 @@ def SwinTransformer() -> mx.sym.Symbol:
         )
     x = mx.sym.LayerNorm(x, eps=1e-5, name="norm")
     x = mx.sym.SwapAxis(x, dim1=1, dim2=2, name="transpose")
-    x = mx.sym.Pooling(x, pool_type="avg", global_pool=True, name="avgpool")
+    x = mx.sym.Pooling(x, kernel=(1,), pool_type="avg", global_pool=True, name="avgpool")
     x = mx.sym.Flatten(x, name="flatten")
     return mx.sym.FullyConnected(x, num_hidden=100, no_bias=False, flatten=False, name="head")

@@ -33,7 +33,12 @@ def TwoInputNet() -> mx.sym.Symbol:
     x = mx.sym.LeakyReLU(x, act_type="leaky", slope=0.1, name="bn1_leaky_relu")
 
     x = mx.sym.Pooling(
-        x, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name="max_pool2d"
+        x,
+        kernel=(2, 2),
+        pool_type="max",
+        stride=(2, 2),
+        pooling_convention="valid",
+        name="max_pool2d",
     )
 
     # x = F.leaky_relu(self.bn2(self.conv2(x)), 0.1)
@@ -44,7 +49,7 @@ def TwoInputNet() -> mx.sym.Symbol:
     x = mx.sym.LeakyReLU(x, act_type="leaky", slope=0.1, name="bn2_leaky_relu")
 
     # x = self.pool(x).flatten(1)
-    x = mx.sym.Pooling(x, pool_type="avg", global_pool=True, name="pool")
+    x = mx.sym.Pooling(x, kernel=(1, 1), pool_type="avg", global_pool=True, name="pool")
     x = mx.sym.Flatten(x, name="flatten")
 
     # y = torch.tanh(self.embed(vector))

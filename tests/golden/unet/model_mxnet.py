@@ -41,7 +41,12 @@ def double_conv(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
 def down(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     """Down of model.py."""
     x = mx.sym.Pooling(
-        x, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name=f"{name}_maxpool_conv_0"
+        x,
+        kernel=(2, 2),
+        pool_type="max",
+        stride=(2, 2),
+        pooling_convention="valid",
+        name=f"{name}_maxpool_conv_0",
     )
     return double_conv(x, num_filter=num_filter, name=f"{name}_maxpool_conv_1")
 
