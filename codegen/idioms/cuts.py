@@ -136,6 +136,8 @@ def basic_index(b: Builder, x: Value, items: list[Any], shape: Shape) -> Value:
 def _with_new_axes(b: Builder, x: Value, items: list[Any], shape: Shape) -> Value:
     kept = [i for i in items if i is None or not isinstance(i, int)]
     places = [k for k, i in enumerate(kept) if i is None]
+    if len(places) == 1 and not x.rank:
+        return replace(x, shape=(1,))  # MXNet has no number without an axis: it has one already
     if len(places) == 1:
         return b.op("expand_dims", x, axis=places[0])
     return reshape_to(b, x, shape)

@@ -46,6 +46,13 @@ def drop_path(b: Builder, input: Value, p: float, axes: tuple[int, ...]) -> Valu
     MXNet: Dropout repeats itself along `axes`.
     We write: axes. It is the identity in inference, and works again when the net is trained further.
     Source: Huang et al., Deep Networks with Stochastic Depth; mx.sym.Dropout, measured.
+
+    >>> class DropPath(nn.Module):
+    ...     def forward(self, x):
+    ...         kept = torch.rand(x.shape[0], 1, 1) < 0.75
+    ...         return x / 0.75 * kept if self.training else x
+    >>> converted(DropPath(), (2, 3, 4))
+    return mx.sym.Dropout(x, p=0.25, axes=(1, 2), name="droppath_drop_path")
     """
     return b.op("Dropout", input, p=p, axes=axes)
 

@@ -19,6 +19,12 @@ from codegen.idioms.products import connected
 from codegen.idioms.shapes import reshape_to, swapped_axes
 from codegen.ir import Dim, Shape, elements_in
 
+# Measured with mxnet 1.9.1 of PyPI: oneDNN's RNN reads no p.
+DROPS_ON_GPU = (
+    "the dropout between the layers of RNN acts in training on a GPU, and on a CPU where the environment "
+    "sets MXNET_USE_MKLDNN_RNN to 0"
+)
+
 
 @dataclass(frozen=True)
 class _Layer:
@@ -47,6 +53,8 @@ def rnn(
     mode: str,
     gates: int,
 ) -> list[Value]:
+    if dropout and num_layers > 1:
+        b.note(DROPS_ON_GPU)
     states = _states(b, hx if isinstance(hx, tuple) else (hx,))
     directions = 2 if bidirectional else 1
     layers = _layers(params, num_layers * directions, has_biases)

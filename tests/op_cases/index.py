@@ -204,6 +204,8 @@ fn(
     lambda x: (x > 0).t().index_put((torch.tensor([0, 0, 2]),), x.t()[:3] > -0.5, accumulate=True),
     (3, 4),
 )
+fn("a number and a new axis", lambda x: (x.mean()[None], x.sum()[..., None], x.mean()[None, None]), (2, 4))
+fn("a number squeezed out, and a new axis", lambda x: x[:1, :1].squeeze()[None] * x, (2, 4))
 fn("index_add", lambda x: torch.zeros(x.shape[0], 3).index_add(1, torch.tensor([0, 2, 0, 1]), x), (2, 4))
 fn("index_fill", lambda x: x.index_fill(1, torch.tensor([0, 2]), 4.0), (2, 4))
 fn("index_copy", lambda x: x.index_copy(1, torch.tensor([0, 2]), x[:, 2:] * 5), (2, 4))
