@@ -1,0 +1,110 @@
+"""MXNet's own tools on the generated files: drawing, summaries, quantisation, mixed precision, Gluon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mxnet as mx
+import numpy as np
+import pytest
+import torch
+from mxnet.contrib import amp, quantization
+
+from tests.in_use.tools import NETS, apart, given, through_module
+from tests.in_use.training import Ported, ported
+
+
+@pytest.fixture(params=list(NETS))
+def net(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Ported, torch.Tensor]:
+    torch.manual_seed(0)
+    build, x = NETS[request.param]
+    return ported(build().eval(), [x[:1]], tmp_path), x
+
+
+Net = tuple[Ported, torch.Tensor]
+
+
+def test_plot_network(net: Net) -> None:
+    """It reads the kernel of each Pooling, and its type."""
+    ours, x = net
+    drawn = mx.viz.plot_network(ours.symbol, shape={n: v.shape for n, v in given(ours, x).items()})
+    last = ours.symbol.list_outputs()[0].removesuffix("_output")
+    assert last in drawn.source
+
+
+def test_print_summary(net: Net, capsys: pytest.CaptureFixture[str]) -> None:
+    ours, x = net
+    mx.viz.print_summary(ours.symbol, shape={n: v.shape for n, v in given(ours, x).items()})
+    assert "Total params:" in capsys.readouterr().out
+
+
+def test_int8(net: Net) -> None:
+    """The quantised net gives what the float one does, as far as eight bits reach."""
+    ours, x = net
+    data = given(ours, x)
+    wanted = through_module(ours.symbol, ours.arg_params, ours.aux_params, data)
+    calibration = mx.io.NDArrayIter(data, batch_size=len(x))
+    quantised, arg_params, aux_params = quantization.quantize_model_mkldnn(
+        ours.symbol,
+        dict(ours.arg_params),
+        dict(ours.aux_params),
+        data_names=list(data),
+        label_names=None,
+        calib_mode="naive",
+        calib_data=calibration,
+        num_calib_examples=len(x),
+        quantized_dtype="auto",
+    )
+    assert any("quantized" in name for name in quantised.get_internals().list_outputs())
+    assert apart(through_module(quantised, arg_params, aux_params, data), wanted) < 0.1
+
+
+def test_bfloat16(net: Net) -> None:
+    """By convert_symbol: convert_model asks for a parameter by the name of each int64 input."""
+    ours, x = net
+    data = given(ours, x)
+    wanted = through_module(ours.symbol, ours.arg_params, ours.aux_params, data)
+    names = [*data, *ours.module.FIXED_PARAMS]
+    if "Concat" in ours.symbol.tojson():
+        pytest.skip("MXNet 1.9.1 joins no bfloat16 with float32: test_a_hand_written_concat_in_bfloat16")
+    low = amp.convert_symbol(ours.symbol, target_dtype="bfloat16", data_names=names)
+    found = through_module(low, ours.arg_params, ours.aux_params, data)
+    assert 0 < apart(found, wanted) < 0.03
+
+
+class HandWritten(mx.gluon.nn.HybridBlock):
+    """A bridge as a user of Gluon writes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = mx.gluon.nn.Conv2D(8, 3, padding=1)
+
+    def hybrid_forward(self, ops: Any, x: Any) -> Any:
+        return ops.concat(ops.max(x, axis=1, keepdims=True), self.down(x), dim=1)
+
+
+def test_a_hand_written_concat_in_bfloat16() -> None:
+    """The limit is MXNet's own: where this passes, the skip above can go."""
+    symbol = HandWritten()(mx.sym.Variable("x"))
+    with pytest.raises(mx.base.MXNetError, match="Non-uniform data type in Concat"):
+        amp.convert_symbol(symbol, target_dtype="bfloat16", data_names=["x"]).simple_bind(
+            mx.cpu(), x=(1, 3, 8, 8)
+        )
+
+
+def test_symbol_block(net: Net, tmp_path: Path) -> None:
+    """Gluon reads the symbol and the .params file, plain and hybridised."""
+    ours, x = net
+    data = given(ours, x)
+    wanted = through_module(ours.symbol, ours.arg_params, ours.aux_params, data)
+    (name,) = data
+    block = mx.gluon.SymbolBlock(ours.symbol, [mx.sym.Variable(name)])
+    block.load_parameters(str(tmp_path / "model_mxnet-0000.params"), cast_dtype=True, dtype_source="saved")
+    assert apart(block(data[name]).asnumpy(), wanted) < 1e-5
+    block.hybridize(static_alloc=True, static_shape=True)
+    assert apart(block(data[name]).asnumpy(), wanted) < 1e-5
+
+
+def test_apart_sees_a_difference() -> None:
+    assert apart(np.array([1.0, 2.5]), np.array([1.0, 2.0])) == 0.25
