@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from codegen.write.legal import check
+from codegen.write.literals import names_text
 from codegen.written import (
     Append,
     Argument,
@@ -230,3 +232,12 @@ def test_two_parts() -> None:
     check(block(put(2, GUARD, again)))
     with pytest.raises(AssertionError, match="reads y before"):
         check(block(put(2, again, GUARD)))
+
+
+def test_a_list_of_names() -> None:
+    """Words of one text where they are many, unless one of them does not fit a line."""
+    many = [f"layer{i}_scale" for i in range(20)]
+    assert names_text(["a", "b"]) == "['a', 'b']"
+    assert ast.literal_eval(names_text(many).removesuffix(".split()")).split() == many
+    long = [*many, "encoder_" * 12 + "places"]
+    assert ast.literal_eval(names_text(long)) == long

@@ -59,9 +59,10 @@ def python_text(value: Any) -> str:
 
 
 def names_text(names: Sequence[str]) -> str:
-    """A list of names: one on each line, and as words of one text where there are many."""
-    if len(names) <= MOST_ON_LINES or any(re.search(r"\s|\\|\"", name) for name in names):
-        return repr(list(names))
+    """A list of names: one on each line, and as words of one text where there are many that fit a line."""
+    fit = all(len(name) <= WORDS_LENGTH and not re.search(r"\s|\\|\"", name) for name in names)
+    if len(names) <= MOST_ON_LINES or not fit:
+        return f"[{', '.join(_in_pieces(name, repr) for name in names)}]"
     lines = textwrap.wrap(" ".join(names), WORDS_LENGTH, break_long_words=False, break_on_hyphens=False)
     return '"""\n' + "".join(f"    {line}\n" for line in lines) + '""".split()'
 
