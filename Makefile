@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: example zoo conformance traps fuzz bench golden test torchvision lint clean
+.PHONY: example zoo conformance traps fuzz in-use bench golden test torchvision lint clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +33,10 @@ NETS ?= 10000
 SEED ?= 0
 fuzz: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --nets $(NETS) --seed $(SEED) --processes $(WORKERS)
+
+# MXNet's own tools on the generated files: docs/in-use.md.
+in-use: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) tests/in_use
 
 bench: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/depth.py
