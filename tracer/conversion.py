@@ -32,12 +32,13 @@ from codegen.write.templates import Templates, templates_of
 from codegen.written import File, Origin
 from tracer.copies import full_state
 from tracer.input_search import SECONDS, find_inputs
-from tracer.inputs import InputSpec, inputs_from_tensors
+from tracer.inputs import InputSpec, inputs_from_tensors, make_inputs
 from tracer.last_net import stage
 from tracer.legal_integers import with_legal_integers
 from tracer.limits import check_sizes, check_values
 from tracer.nested_inputs import unpacked
 from tracer.trace import check_taps, runs, trace
+from tracer.training_parity import TrainingAgreement, training_agreement
 from tracer.verify import Comparison, Sides, verify, with_random_weights
 from tracer.wrappers import unwrapped
 
@@ -112,6 +113,17 @@ class Conversion:
             self.symbol, self.program, self.inputs, self.taps, batches, tolerance, seed, has_ties
         )
         return verify(comparison, all_sides, layers)
+
+    @stage("the comparison of training with torch")
+    def verify_training(self, seed: int = 1) -> TrainingAgreement:
+        """Train both from the same weights: gradients, moving statistics, the losses of five steps of SGD.
+
+        In float64 and without dropout, at twice the batch size where the net allows it. Raises nothing where
+        they differ, or cannot be trained.
+        """
+        batch = 2 * self.graph.batch if self.graph.runs_at_others else self.graph.batch
+        inputs = make_inputs(self.inputs, batch, seed)
+        return training_agreement(self.model, self.program, self.symbol, inputs)
 
     def files(self, path: Path, weights: bool = True) -> dict[Path, Any]:
         """What `save` writes, by path."""

@@ -14,17 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codegen.problems import ConversionError, RequestError, defect
-from tracer.report import (
-    agreement_text,
-    converted_text,
-    disagreement_text,
-    echo,
-    forgiving_streams,
-    ops_text,
-    print_diff,
-    say,
-    say_error,
-)
+from tracer.checking import agrees, are_fresh, trains_alike
+from tracer.report import converted_text, echo, forgiving_streams, ops_text, say, say_error
 
 if TYPE_CHECKING:
     from tracer.conversion import Conversion
@@ -68,6 +59,7 @@ class Options:
     templates: Path | None = None
     batch: str | None = None
     search_seconds: float = 10.0
+    verify_training: bool = False
 
 
 @click.command(
@@ -114,6 +106,14 @@ class Options:
 )
 @click.option("--no-weights", is_flag=True, help="Write the code alone.")
 @click.option("--no-verify", is_flag=True, help="Do not compare with torch.")
+@click.option(
+    "--verify",
+    "more",
+    type=click.Choice(["training"]),
+    metavar="training",
+    help="Compare training as well: the gradient of each parameter, BatchNorm's statistics after a step, and "
+    "the losses of five steps of SGD, without dropout.",
+)
 @click.option(
     "--tolerance",
     default=1e-4,
@@ -163,6 +163,7 @@ def command(
     weights: Path | None,
     no_weights: bool,
     no_verify: bool,
+    more: str | None,
     tolerance: float,
     taps: tuple[str, ...],
     softmax: bool,
@@ -200,6 +201,7 @@ def command(
         templates,
         batch,
         search_seconds,
+        more == "training",
     )
     with forgiving_streams():
         status = run(options)
@@ -262,8 +264,10 @@ def _run(options: Options) -> int:
         return _dry_run(options, loaded)
     conversion = _convert(options, loaded)
     if options.check:
-        return _check(options, conversion)
-    if options.verify and not _verified(options, conversion):
+        return 0 if are_fresh(conversion, options.out, options.write_weights, options.diff) else 1
+    if options.verify and not agrees(conversion, options.tolerance, fresh=options.weights is None):
+        return 1
+    if options.verify_training and not trains_alike(conversion):
         return 1
     return _write(options, conversion)
 
@@ -351,17 +355,6 @@ def _dry_run(options: Options, loaded: LoadedModel) -> int:
     return 0
 
 
-def _verified(options: Options, conversion: Conversion) -> bool:
-    say("comparing with torch")
-    agreement = conversion.verify(tolerance=options.tolerance, fresh=options.weights is None, layers=False)
-    if agreement.ok:
-        say(agreement_text(agreement))
-        return True
-    layered = conversion.verify(tolerance=options.tolerance, fresh=options.weights is None)
-    say_error(disagreement_text(agreement, layered))
-    return False
-
-
 def _write(options: Options, conversion: Conversion) -> int:
     from codegen.artifacts import Paths
 
@@ -372,24 +365,6 @@ def _write(options: Options, conversion: Conversion) -> int:
     if not options.write_weights and old.exists():
         say(f"note: {old} is from an earlier run and was not changed (--no-weights)")
     return 0
-
-
-def _check(options: Options, conversion: Conversion) -> int:
-    from codegen.artifacts import Paths, how_stale
-
-    paths = Paths(options.out)
-    # Without weights the code is compared alone.
-    files = conversion.files(options.out) if options.write_weights else {paths.code: conversion.code}
-    stale = {path: how for path, content in files.items() if (how := how_stale(path, content))}
-    if options.diff:
-        for path in stale:
-            if isinstance(files[path], str) and path != paths.symbol:
-                print_diff(path, files[path])
-    for path, how in stale.items():
-        say_error(f"{path} is {how}")
-    if not stale:
-        say("fresh: the files on disk are what would be generated")
-    return 1 if stale else 0
 
 
 if __name__ == "__main__":

@@ -29,13 +29,13 @@ def double_outputs(model: nn.Module, inputs: Tensors, expected: Expected) -> lis
     wide = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
     found = []
     for dtype in READINGS:
-        with contextlib.suppress(Exception), _default_dtype(dtype):  # a net that does not run in float64
+        with contextlib.suppress(Exception), default_dtype(dtype):  # a net that does not run in float64
             found.append(expected(module_copy(model).double(), wide))
     return found
 
 
 @contextlib.contextmanager
-def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -64,7 +64,7 @@ def rounding_in_double(model: nn.Module, inputs: Tensors, expected: Expected) ->
     """The same of float64: how far its last bits take torch; None where torch does not run the net in it."""
     unit = 16 * torch.finfo(torch.float64).eps
     for dtype in READINGS:
-        with contextlib.suppress(Exception), _default_dtype(dtype):
+        with contextlib.suppress(Exception), default_dtype(dtype):
             wide = module_copy(model).double()
             nudged = [expected(wide, _nudged(inputs, seed, unit)) for seed in range(4)]
             return _distance(expected(wide, inputs), nudged)

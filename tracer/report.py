@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from codegen.ir import Graph
     from codegen.program import Program
     from codegen.proof.compare import Agreement
+    from tracer.training_parity import TrainingAgreement
+
+# So many parameters that differ are named.
+MOST = 5
 
 
 def converted_text(name: str, program: Program, graph: Graph) -> str:
@@ -46,6 +50,27 @@ def agreement_text(agreement: Agreement) -> str:
         f"agrees with torch: largest relative difference {agreement.difference:.1e} "
         f"(tolerance {agreement.tolerance:g}; batch {batches}; {kinds}{wide})"
     )
+
+
+def training_text(agreement: TrainingAgreement) -> str:
+    """That both train alike, and how far they were apart."""
+    gradients = max(agreement.gradients.values(), default=0.0)
+    said = f"the gradients of {len(agreement.gradients)} parameters within {gradients:.1e}"
+    if agreement.statistics:
+        said += f", moving statistics within {max(agreement.statistics.values()):.1e}"
+    if agreement.computed:
+        computed = ", ".join(agreement.computed[:MOST])
+        return f"trains as torch does: {said}; torch trains what {computed} are computed from: not compared"
+    return f"trains as torch does: {said}, and the losses of {len(agreement.losses)} steps of SGD"
+
+
+def untrained_text(agreement: TrainingAgreement) -> str:
+    """Where both train apart."""
+    if agreement.why:
+        return f"training cannot be compared: {agreement.why}\nnothing was written"
+    more = f"\n  and {len(agreement.apart) - MOST} more" if len(agreement.apart) > MOST else ""
+    lines = "".join(f"\n  {text}" for text in agreement.apart[:MOST])
+    return f"the MXNet net trains otherwise than torch's:{lines}{more}\nnothing was written"
 
 
 def disagreement_text(agreement: Agreement, layered: Agreement) -> str:

@@ -37,7 +37,7 @@ def run_symbol(
     that `only_check` looks at.
     """
     settings = {"MXNET_SUBGRAPH_VERBOSE": "0", **({} if fused else {"MXNET_SUBGRAPH_BACKEND": "NONE"})}
-    with _environment(**settings), _quiet():
+    with _environment(**settings), quiet():
         bound = _bound_in_double if double else _bound
 
         def values(part: mx.sym.Symbol) -> list[npt.NDArray[Any]]:
@@ -121,7 +121,7 @@ def _widened(array: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without what MXNet's C++ prints: that it does as it is told. Its errors are exceptions."""
     sys.stderr.flush()
     kept = os.dup(2)

@@ -146,8 +146,27 @@ def leaky_relu(b: Builder, input: Value, negative_slope: float = 0.01) -> Value:
     return b.op("LeakyReLU", input, act_type="leaky", slope=negative_slope)
 
 
+# mx.mod.Module and simple_bind; tests/in_use/test_parity.py measures it.
+SLOPE_NOTE = (
+    "MXNet's executor gives the gradient of PReLU's slope times the slope: fine-tune by Gluon, where it is "
+    "right, or keep the slopes as they are (fixed_param_names)"
+)
+
+
 @lowers("prelu")
 def prelu(b: Builder, input: Value, weight: Value) -> Value:
+    """A learned slope.
+
+    torch: PReLU trains its slope.
+    MXNet: LeakyReLU with act_type="prelu" gives the slope's gradient times the slope in a symbol's executor;
+        Gluon's is right.
+    We write: LeakyReLU, with a note for those who train the net further.
+    Source: torch.nn.PReLU; mx.sym.LeakyReLU, measured (tests/in_use/test_parity.py).
+
+    >>> converted(nn.PReLU(), (1, 4))
+    return mx.sym.LeakyReLU(x, gamma=prelu_gamma, act_type="prelu", name="prelu")
+    """
+    b.note(SLOPE_NOTE)
     if input.rank == 1:
         column = b.op("Reshape", input, shape=(-1, 1), hint="column")
         column = b.op("LeakyReLU", column, gamma=weight, act_type="prelu")

@@ -154,5 +154,5 @@ def test_dropout_between_the_layers_of_an_rnn() -> None:
     conversion = tracer.convert(nn.LSTM(4, 3, num_layers=2, dropout=0.375), (torch.ones(2, 3, 4),))
     assert "p=0.375" in conversion.code
     assert conversion.notes == (DROPS_ON_GPU,)
-    assert "MXNET_USE_MKLDNN_RNN to 0." in conversion.code
+    assert f"The{DROPS_ON_GPU[3:]}." in conversion.code
     assert tracer.convert(nn.LSTM(4, 3, dropout=0.0), (torch.ones(2, 3, 4),)).notes == ()

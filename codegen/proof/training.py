@@ -1,0 +1,97 @@
+"""A symbol takes steps of training in MXNet, without dropout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from codegen.proof.run import quiet
+
+if TYPE_CHECKING:
+    import mxnet as mx
+
+Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+# The ops that drop, and the attribute that says how much.
+DROPS = {"Dropout": "p", "RNN": "p"}
+FLOAT32, FLOAT64 = "0", "1"
+# The ops that give float32 where nothing is said.
+MAKE_FLOATS = {"_zeros", "_ones", "_arange", "one_hot", "Embedding", "argsort", "topk"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of SGD on the mean square of the outputs.
+
+    The loss before it, the gradient of each trained argument (the first step's alone), and the auxiliary
+    states after it.
+    """
+
+    loss: float
+    gradients: Arrays
+    states: Arrays
+
+
+def steps(
+    symbol: mx.sym.Symbol,
+    arg_params: Mapping[str, Any],
+    aux_params: Mapping[str, Any],
+    inputs: Arrays,
+    trained: Sequence[str],
+    count: int,
+    rate: float,
+    dtype: str = "float64",
+) -> Iterator[Step]:
+    """Steps of SGD from the given weights, which are not changed. Raises MXNetError where MXNet does."""
+    import mxnet as mx
+
+    def own(array: Any) -> Any:
+        return array.astype(dtype) if _is_float(array) else array.copy()
+
+    symbol = in_training(symbol, dtype)
+    names = set(symbol.list_arguments())
+    arguments = {k: own(v) for k, v in arg_params.items() if k in names}
+    arguments |= {k: own(mx.nd.array(v, dtype=v.dtype)) for k, v in inputs.items() if k in names}
+    wanted = [k for k in trained if k in names]
+    # The inputs' too: without, RNN of several layers gives garbage in float64 (1.9.1, measured).
+    wanted += [k for k, v in inputs.items() if k in names and np.issubdtype(v.dtype, np.floating)]
+    gradients = {k: mx.nd.zeros(arguments[k].shape, dtype=dtype) for k in wanted}
+    states = {k: own(aux_params[k]) for k in symbol.list_auxiliary_states()}
+    with quiet():
+        executor = symbol.bind(mx.cpu(), arguments, args_grad=gradients, aux_states=states)
+        for _ in range(count):
+            outputs = executor.forward(is_train=True)
+            loss = sum(float((o.asnumpy() ** 2).mean()) for o in outputs if _is_float(o))
+            executor.backward([2 * o / o.size if _is_float(o) else mx.nd.zeros_like(o) for o in outputs])
+            yield Step(
+                loss,
+                {k: gradients[k].asnumpy() for k in wanted if k not in inputs},
+                {k: s.asnumpy() for k, s in states.items()},
+            )
+            for name in set(wanted) - set(inputs):
+                arguments[name] -= rate * gradients[name]
+
+
+def in_training(symbol: mx.sym.Symbol, dtype: str) -> mx.sym.Symbol:
+    """The same ops in a dtype of floats, none of which drops anything."""
+    import mxnet as mx
+
+    graph = json.loads(symbol.tojson())
+    for node in graph["nodes"]:
+        attrs = node.setdefault("attrs", {})
+        if node["op"] in DROPS:
+            attrs[DROPS[node["op"]]] = "0"
+        if attrs.get("dtype", "float32" if node["op"] in MAKE_FLOATS else "") == "float32":
+            attrs["dtype"] = dtype
+        if attrs.get("__dtype__") == FLOAT32 and dtype == "float64":
+            attrs["__dtype__"] = FLOAT64
+    return mx.sym.load_json(json.dumps(graph))
+
+
+def _is_float(array: Any) -> bool:
+    return bool(np.issubdtype(array.dtype, np.floating))

@@ -1,0 +1,232 @@
+"""Whether a converted net trains as torch trains it: gradients, statistics, and the losses of some steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from codegen.program import Program, Variable
+from codegen.proof.run import numpy_inputs
+from codegen.proof.training import Step, steps
+from codegen.weights import parameters
+from tracer.canonical import op_name
+from tracer.copies import full_state, module_copy
+from tracer.dropped import asks_for_mode, drop_of
+from tracer.in_double import default_dtype
+from tracer.outputs import flatten_outputs
+
+if TYPE_CHECKING:
+    import mxnet as mx
+
+Array = npt.NDArray[Any]
+STEPS = 5
+RATE = 0.01
+# In float64 the two differ by rounding, and by attributes that MXNet parses as float32.
+TOLERANCE = 1e-5
+# In float32, in which some ops of MXNet are alone, rounding goes further.
+SINGLE = 1e-3
+
+
+@dataclass(frozen=True)
+class TrainingAgreement:
+    """The largest relative difference of each gradient and statistic by MXNet's name, and the losses.
+
+    `computed` are parameters that torch computes from others (weight_norm): their gradients are not compared.
+    `losses` are pairs, MXNet's and torch's, one for each step of SGD. `why` tells why there are none.
+    """
+
+    gradients: Mapping[str, float]
+    statistics: Mapping[str, float]
+    losses: tuple[tuple[float, float], ...]
+    computed: tuple[str, ...] = ()
+    tolerance: float = TOLERANCE
+    why: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.why and not self.apart and len(self.losses) == STEPS
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """What differs, the worst first."""
+        found = {f"the gradient of {k}": v for k, v in self.gradients.items()}
+        found |= {f"{k} after a step": v for k, v in self.statistics.items()}
+        # Torch trains what computed parameters are computed from, MXNet what they are.
+        for number, (ours, theirs) in enumerate(() if self.computed else self.losses, 1):
+            found[f"the loss of step {number}"] = _apart(np.asarray(ours), np.asarray(theirs))
+        worst = sorted(found, key=lambda k: -found[k])
+        return tuple(f"{k} by {found[k]:.1e}" for k in worst if not found[k] <= self.tolerance)
+
+
+def training_agreement(
+    model: nn.Module, program: Program, symbol: mx.sym.Symbol, inputs: Mapping[str, torch.Tensor]
+) -> TrainingAgreement:
+    """Both trained from the same weights on the same inputs, without dropout.
+
+    In float64, and in float32 where MXNet has an op in that alone.
+    """
+    found = _agreement(model, program, symbol, inputs, torch.float64)
+    if found.why and (single := _agreement(model, program, symbol, inputs, torch.float32)).losses:
+        return single
+    return found
+
+
+def _agreement(
+    model: nn.Module,
+    program: Program,
+    symbol: mx.sym.Symbol,
+    inputs: Mapping[str, torch.Tensor],
+    dtype: torch.dtype,
+) -> TrainingAgreement:
+    arg_params, aux_params = parameters(program, full_state(model))
+    trained = [v.name for v in program.variables if v.kind == "arg" and v.trained and v.keys]
+    computed = tuple(v.name for v in program.variables if v.name in trained and v.derived)
+    given = {k: v.to(dtype) if v.is_floating_point() else v for k, v in inputs.items()}
+    try:
+        theirs = list(_torch_steps(model, program, given, dtype))
+    except Exception as error:  # noqa: BLE001 - the user's net may not run in float64
+        return TrainingAgreement({}, {}, (), why=f"torch cannot train the net: {_first_line(error)}")
+    try:
+        arrays = numpy_inputs(program, given)
+        name = str(dtype).removeprefix("torch.")
+        ours = list(steps(symbol, arg_params, aux_params, arrays, trained, STEPS, RATE, name))
+    except Exception as error:  # noqa: BLE001 - MXNet's own
+        return TrainingAgreement({}, {}, (), why=f"MXNet cannot train the symbol: {_first_line(error)}")
+    first = theirs[0]
+    # A gradient that is nothing but rounding (of a bias before a BatchNorm) is measured by the largest one.
+    share = 1e-3 if dtype is torch.float64 else 0.1
+    largest = share * max((float(np.abs(g).max()) for g in first.gradients.values() if g.size), default=0.0)
+    return TrainingAgreement(
+        {
+            k: _apart(ours[0].gradients[k], first.gradients[k], largest)
+            for k in trained
+            if k not in computed and k in ours[0].gradients
+        },
+        {k: _apart(ours[0].states[k], v) for k, v in first.states.items() if k in ours[0].states},
+        tuple((a.loss, b.loss) for a, b in zip(ours, theirs, strict=True)),
+        computed,
+        TOLERANCE if dtype is torch.float64 else SINGLE,
+    )
+
+
+def _torch_steps(
+    model: nn.Module, program: Program, inputs: Mapping[str, torch.Tensor], dtype: torch.dtype
+) -> Iterator[Step]:
+    """torch's own steps; gradients and statistics as MXNet has them."""
+    own = module_copy(
+        model, parameter=lambda _name, t: nn.Parameter(t.detach().clone(), requires_grad=t.requires_grad)
+    ).to(dtype)
+    _without_drops(own.train())
+    weights = [p for p in own.parameters() if p.requires_grad]
+    statistics = _Statistics(own)
+    with torch.enable_grad(), default_dtype(dtype), _NoDropout():
+        for _ in range(STEPS):
+            result = own(**{k: v.clone() for k, v in inputs.items()})
+            outputs = [t for _, t in flatten_outputs(result)[0] if t.is_floating_point()]
+            loss = sum((t.square().mean() for t in outputs), torch.zeros(()))
+            found = torch.autograd.grad(loss, weights, allow_unused=True)
+            gradients = {id(p): g for p, g in zip(weights, found, strict=True) if g is not None}
+            state = full_state(own)
+            as_gradients = {k: gradients.get(id(t), torch.zeros_like(t)).double() for k, t in state.items()}
+            as_states = {k: statistics.biased(k, t) for k, t in state.items() if statistics.is_known(k)}
+            yield Step(float(loss), _arrays(program, as_gradients, "arg"), _arrays(program, as_states, "aux"))
+            with torch.no_grad():
+                for weight in weights:
+                    weight.sub_(RATE * gradients.get(id(weight), torch.zeros(())))
+
+
+def _arrays(program: Program, state: Mapping[str, torch.Tensor], kind: str) -> dict[str, Array]:
+    """Values of a state as the program stores them, in float64."""
+    found: dict[str, Array] = {}
+    for variable in program.variables:
+        if variable.kind == kind and variable.keys and all(key in state for key in variable.keys):
+            found[variable.name] = _stored(variable, state)
+    return found
+
+
+def _stored(variable: Variable, state: Mapping[str, torch.Tensor]) -> Array:
+    parts = [state[key].detach().double().numpy().reshape(-1) for key in variable.keys]
+    shape = tuple(int(s) for s in variable.shape)  # type: ignore[arg-type]
+    stored: Array = np.concatenate(parts).reshape(shape)
+    return stored
+
+
+class _NoDropout(TorchFunctionMode):
+    """torch's dropout gives its input; attention drops nothing."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        name = op_name(func)
+        if name.endswith("dropout") or name in {"dropout1d", "dropout2d", "dropout3d"}:
+            return args[0] if args else kwargs["input"]
+        if "dropout_p" in kwargs:
+            kwargs["dropout_p"] = 0.0
+        return func(*args, **kwargs)
+
+
+def _without_drops(model: nn.Module) -> None:
+    """Modules that drop parts of their input give it as it is, and recurrent ones drop nothing."""
+    for module in model.modules():
+        if isinstance(module, nn.RNNBase | nn.MultiheadAttention):
+            module.dropout = 0.0
+        elif asks_for_mode(module) and any(drop_of(module, rank) is not None for rank in (2, 3, 4)):
+            module.eval()
+
+
+class _Statistics:
+    """How many values the BatchNorms of a net saw; the moving statistics as MXNet keeps them.
+
+    torch keeps the unbiased variance of a batch, MXNet the biased one, which is (n - 1) / n of it.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._norms = {
+            path: m for path, m in model.named_modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)
+        }
+        self._seen: dict[str, list[int]] = {path: [] for path in self._norms}
+        self._before = {k: t.detach().clone() for k, t in full_state(model).items()}
+        for path, norm in self._norms.items():
+            norm.register_forward_pre_hook(lambda _m, args, path=path: self._note(path, args[0]))
+
+    def _note(self, path: str, x: torch.Tensor) -> None:
+        self._seen[path].append(x.numel() // x.shape[1])
+
+    def biased(self, key: str, now: torch.Tensor) -> torch.Tensor:
+        """A statistic after the first step."""
+        path, _, name = key.rpartition(".")
+        norm = self._norms.get(path)
+        if norm is None or name != "running_var" or norm.momentum is None:
+            return now
+        kept = (1 - norm.momentum) * self._before[key]
+        count = self._seen[path][0]
+        return kept + (now - kept) * (count - 1) / count
+
+    def is_known(self, key: str) -> bool:
+        """Whether what MXNet keeps follows: not of a cumulative average, nor of several batches a step."""
+        path = key.rpartition(".")[0]
+        norm = self._norms.get(path)
+        return norm is not None and norm.momentum is not None and len(self._seen[path]) == 1
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Traceback")]
+    return f"{type(error).__name__}: {lines[-1].strip() if lines else ''}"
+
+
+def _apart(ours: Array, theirs: Array, least: float = 0.0) -> float:
+    """The largest difference relative to the largest value, or to `least` where that is larger."""
+    if ours.shape != theirs.shape:
+        return float("inf")
+    if not ours.size:
+        return 0.0
+    most = max(float(np.abs(theirs).max()), least, 1e-300)
+    return float(np.abs(ours - theirs).max()) / most
