@@ -32,11 +32,23 @@ def window_count(size: int, kernel: int, stride: int, pad: int, ceil_mode: bool)
 
     >>> converted(nn.MaxPool2d(2, 3, 1, ceil_mode=True), (1, 4, 7, 7))
     return mx.sym.Pooling(
-        x, kernel=(2, 2), stride=(3, 3), pad=(1, 1), pooling_convention="valid", name="maxpool2d"
+        x,
+        kernel=(2, 2),
+        pool_type="max",
+        stride=(3, 3),
+        pad=(1, 1),
+        pooling_convention="valid",
+        name="maxpool2d",
     )
     >>> converted(nn.MaxPool2d((2, 3), (3, 2), (1, 0), ceil_mode=True), (1, 4, 7, 8))
     full = mx.sym.Pooling(
-        x, kernel=(2, 3), stride=(3, 2), pad=(1, 0), pooling_convention="full", name="maxpool2d_full"
+        x,
+        kernel=(2, 3),
+        pool_type="max",
+        stride=(3, 2),
+        pad=(1, 0),
+        pooling_convention="full",
+        name="maxpool2d_full",
     )
     return mx.sym.slice_axis(full, axis=2, begin=0, end=3, name="maxpool2d_trim2")
     """
@@ -80,11 +92,13 @@ def pool(
     torch: the stride is the kernel's size unless it is given; an average counts the padding.
     MXNet: Pooling's stride is 1 and its kernel has no default; count_include_pad is unset; pooling_convention
         is "valid", which rounds the number of windows down.
-    We write: kernel, stride and pooling_convention always, count_include_pad for every average.
+    We write: kernel, pool_type, stride and pooling_convention always, count_include_pad for every average.
     Source: torch.nn.MaxPool2d, torch.nn.AvgPool2d; mx.sym.Pooling.
 
     >>> converted(nn.MaxPool2d(2), (1, 4, 8, 8))
-    return mx.sym.Pooling(x, kernel=(2, 2), stride=(2, 2), pooling_convention="valid", name="maxpool2d")
+    return mx.sym.Pooling(
+        x, kernel=(2, 2), pool_type="max", stride=(2, 2), pooling_convention="valid", name="maxpool2d"
+    )
     >>> converted(nn.AvgPool2d(3, 1, 1, count_include_pad=False), (1, 4, 8, 8))
     return mx.sym.Pooling(
         x,
@@ -96,8 +110,6 @@ def pool(
         count_include_pad=False,
         name="avgpool2d",
     )
-    >>> converted(nn.MaxPool2d(1, stride=2), (1, 4, 8, 8))
-    return mx.sym.Pooling(x, kernel=(1, 1), stride=(2, 2), pooling_convention="valid", name="maxpool2d")
     """
     sizes = numbers_of(x.sizes[2:], b)
     grid = list(zip(sizes, kernel, strides, pads, strict=True))
@@ -214,7 +226,9 @@ def kernel_within(x: Value, kernel: tuple[int, ...], pads: tuple[int, ...], b: B
     Source: torch.nn.MaxPool2d; mx.sym.Pooling, whose error says so.
 
     >>> converted(nn.MaxPool2d(5, ceil_mode=True), (1, 4, 4, 4))
-    return mx.sym.Pooling(x, kernel=(4, 4), stride=(5, 5), pooling_convention="valid", name="maxpool2d")
+    return mx.sym.Pooling(
+        x, kernel=(4, 4), pool_type="max", stride=(5, 5), pooling_convention="valid", name="maxpool2d"
+    )
     """
     cells = zip(numbers_of(x.sizes[2:], b), kernel, pads, strict=True)
     return tuple(min(k, size + 2 * pad) for size, k, pad in cells)
@@ -232,12 +246,13 @@ def adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> V
 
     torch: windows of uneven size where the sizes do not divide; averages and maxima of one to three axes.
     MXNet: contrib.AdaptiveAvgPooling2D alone: averages of images.
-    We write: a Pooling where the sizes divide, global_pool for a size of 1; else AdaptiveAvgPooling2D, or
+    We write: a Pooling where the sizes divide, global_pool for a size of 1, with the kernel that int8
+        quantisation, plot_network and the exporter to ONNX read; else AdaptiveAvgPooling2D, or
         each window cut out and reduced, one axis after the other.
     Source: torch.nn.AdaptiveAvgPool2d; mx.sym.contrib.AdaptiveAvgPooling2D.
 
     >>> converted(nn.AdaptiveAvgPool2d(1), (1, 4, 8, 8))
-    return mx.sym.Pooling(x, pool_type="avg", global_pool=True, name="adaptiveavgpool2d")
+    return mx.sym.Pooling(x, kernel=(1, 1), pool_type="avg", global_pool=True, name="adaptiveavgpool2d")
     >>> converted(nn.AdaptiveMaxPool1d(2), (1, 4, 3))
     window2_0 = mx.sym.slice_axis(x, axis=2, begin=0, end=2, name="adaptivemaxpool1d_window2_0")
     max2_0 = mx.sym.max(window2_0, axis=2, keepdims=True, name="adaptivemaxpool1d_max2_0")

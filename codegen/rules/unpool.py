@@ -40,7 +40,7 @@ def max_pool_with_indices(
 
     >>> converted(nn.MaxPool1d(2, return_indices=True), (1, 4, 8))
     maxpool1d = mx.sym.Pooling(
-        x, kernel=(2,), stride=(2,), pooling_convention="valid", name="maxpool1d"
+        x, kernel=(2,), pool_type="max", stride=(2,), pooling_convention="valid", name="maxpool1d"
     )
     cell0 = mx.sym.slice(
         x, begin=(None, None, 0), end=(None, None, 7), step=(1, 1, 2), name="maxpool1d_cell0"
@@ -136,7 +136,12 @@ def max_unpool(
 
     >>> converted(lambda x: F.max_unpool1d(*F.max_pool1d(x, 2, return_indices=True), 2), (1, 2, 4))
     indices = mx.sym.Pooling(
-        x, kernel=(2,), stride=(2,), pooling_convention="valid", name="max_pool1d_with_indices"
+        x,
+        kernel=(2,),
+        pool_type="max",
+        stride=(2,),
+        pooling_convention="valid",
+        name="max_pool1d_with_indices",
     )
     ...
     values2 = mx.sym.repeat(indices, repeats=2, axis=2, name="max_unpool1d_values2")

@@ -53,7 +53,7 @@ FAMILIES = {
     ),
     "Fusion": ("codegen/passes/fusion.py",),
     "Inputs": ("codegen/passes/input_order.py",),
-    "Training": ("codegen/passes/training.py",),
+    "Training": ("codegen/passes/training.py", f"{RULES}/dropout.py"),
     "Running and comparing": (
         "codegen/artifacts.py",
         "codegen/proof/run.py",
