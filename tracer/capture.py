@@ -12,6 +12,7 @@ ones.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,6 +31,7 @@ from tracer.recorder import Recorder
 from tracer.settings import traced_settings
 from tracer.user_code import Refusal, user_traceback
 from tracer.vision import close_frozen
+from tracer.writes import NeedsLayout
 
 
 class SharedFakes(FakeTensorMode):  # type: ignore[no-untyped-call]
@@ -66,12 +68,18 @@ def capture(
     net raises by itself, and Mismatch where it goes another way than `earlier`.
     """
     with traced_settings():
+        fakes = fakes or SharedFakes()
         try:
-            return _capture_with(fakes or SharedFakes(), model, inputs, taps, earlier)
+            return _capture_with(fakes, model, inputs, taps, earlier)
         except Refusal as refusal:
             raise ConversionError((refusal.problem,)) from None
         except (KeyboardInterrupt, RequestError, Mismatch):
             raise
+        except NeedsLayout:
+            # Some nets look at the values of real tensors alone, for a warning: better by the fake ones.
+            with contextlib.suppress(Refusal):
+                return _capture_with(None, model, inputs, taps, earlier)
+            return _capture_as_laid_out(fakes, model, inputs, taps, earlier)
         except BaseException:  # noqa: BLE001 - anything: the real run below tells whose fault it was
             run(model, inputs)
         try:
@@ -83,6 +91,20 @@ def capture(
                 raise
             # The net runs on plain sizes: something in it takes no others.
             raise Mismatch("its sizes go through code that cannot be followed") from error
+
+
+def _capture_as_laid_out(
+    fakes: SharedFakes,
+    model: nn.Module,
+    inputs: Mapping[str, Any],
+    taps: Sequence[str],
+    earlier: Earlier | None,
+) -> Capture:
+    """A capture that takes fake tensors to lie in memory as they say."""
+    try:
+        return _capture_with(fakes, model, inputs, taps, earlier, trusted=True)
+    except Refusal as refusal:
+        raise ConversionError((refusal.problem,)) from None
 
 
 def run(model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()) -> list[torch.Tensor]:
@@ -128,7 +150,7 @@ def capture_in_training(model: nn.Module, inputs: Mapping[str, Any], fakes: Shar
     """One run in training mode, on fake tensors. Raises what the net raises there, and ConversionError."""
     with traced_settings():
         try:
-            return _capture_with(fakes, model, inputs, (), None, training=True)
+            return _capture_with(fakes, model, inputs, (), None, training=True, trusted=True)
         except Refusal as refusal:
             raise ConversionError((refusal.problem,)) from None
 
@@ -140,8 +162,9 @@ def _capture_with(
     taps: Sequence[str],
     earlier: Earlier | None,
     training: bool = False,
+    trusted: bool = False,
 ) -> Capture:
-    recorder = Recorder(_copied(model, fakes).train(training), fakes, earlier=earlier)
+    recorder = Recorder(_copied(model, fakes).train(training), fakes, earlier=earlier, trusted=trusted)
     own = _own_copies(inputs)
     if fakes is not None:
         own = {k: fakes.from_tensor(v) if _has_elements(v) else v for k, v in own.items()}

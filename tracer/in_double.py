@@ -53,10 +53,11 @@ def rounding(
 ) -> float:
     """How far float32 takes torch itself: the largest relative difference of any output.
 
-    To float64, and to what inputs give that differ in their last bits; infinite where a nan or an infinity
-    comes or goes.
+    To float64, and to what inputs and weights give that differ in their last bits: what a layer rounds is as
+    if its weights were others by that. Infinite where a nan or an infinity comes or goes.
     """
     nudged = [expected(model, _nudged(inputs, seed)) for seed in range(4)]
+    nudged += [expected(_with_nudged_weights(model, seed), inputs) for seed in range(2)]
     return _distance(single, (*doubles, *nudged))
 
 
@@ -78,6 +79,15 @@ def _distance(outputs: Sequence[torch.Tensor], others: Sequence[Sequence[torch.T
         for other in others
         for ours, theirs in zip(outputs, other, strict=True)
     )
+
+
+def _with_nudged_weights(model: nn.Module, seed: int) -> nn.Module:
+    """A copy of the model with each weight moved by at most one unit in the last place."""
+
+    def nudged(name: str, tensor: torch.Tensor) -> torch.Tensor:
+        return _nudged({name: tensor.detach()}, seed)[name]
+
+    return module_copy(model, parameter=lambda n, t: nn.Parameter(nudged(n, t), requires_grad=False))
 
 
 def _nudged(inputs: Tensors, seed: int, unit: float = torch.finfo(torch.float32).eps) -> Tensors:

@@ -20,6 +20,7 @@ from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
 from codegen.decompositions import NotWritten
+from codegen.ir import Source
 from codegen.problems import Problem
 from codegen.refusals import RANDOM
 from tracer.batch_sizes import Mismatch
@@ -52,14 +53,18 @@ from tracer.user_code import Refusal, deepest_user_line, vision_call
 from tracer.user_functions import without_functions
 from tracer.views import turns_in_place
 from tracer.wrappers import is_scripted
-from tracer.writes import NeedsValues, Writes, version_of, written_by
+from tracer.writes import Writes, version_of, written_by
+
+
+class _NeedsValues(Exception):
+    """A function of torch's own checks values, which FakeTensors lack: the net is run on real tensors."""
 
 
 class Recorder(TorchFunctionMode):
     """Records every torch call that yields a tensor, or writes to one.
 
     `fake` is the mode of the net's parameters and inputs where these are FakeTensors. With `earlier`,
-    sizes that follow the batch are BatchSizes to the net.
+    sizes that follow the batch are BatchSizes to the net. `trusted`: FakeTensors lie in memory as they say.
     """
 
     def __init__(
@@ -68,13 +73,14 @@ class Recorder(TorchFunctionMode):
         fake: FakeTensorMode | None,
         keep_values: bool = False,
         earlier: Earlier | None = None,
+        trusted: bool = False,
     ) -> None:
         super().__init__()
         self._model = model
         self._fake = fake
         self._frames = Frames(model, self._made_by, Recorder.trace.__code__)
         self._nodes = Nodes(model, fake, self._frames, keep_values)
-        self._writes = Writes(self._nodes, self._frames.source, fake is not None)
+        self._writes = Writes(self._nodes, self._frames.source, fake is not None and not trusted)
         self._masked = Masked(self._nodes, self._frames.source)
         self._earlier = earlier
         self._questions = Questions(self._frames.source)
@@ -290,7 +296,7 @@ class Recorder(TorchFunctionMode):
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
             if self._fake is None or getattr(call.func, "__module__", "") != F.__name__:
                 raise
-            raise NeedsValues from error  # a function of torch's own checks values
+            raise _NeedsValues from error
 
     def _check_autocast(self, call: Call, tensors: Sequence[torch.Tensor], out: Any) -> None:
         """Refusal for a result that autocast rounds: neither an operand nor the call asks for its dtype."""
@@ -337,21 +343,23 @@ class Recorder(TorchFunctionMode):
         return tuple(parts) if isinstance(index, tuple) or len(parts) > 1 else parts[0]
 
     def _data_dependent(self, name: str, traceback: Any) -> Refusal:
-        source = self._frames.source()
-        if traceback is not None:
-            file, line = deepest_user_line(traceback)
-            source = replace(source, file=file, line=line)
-        what = name.removeprefix("aten.").rpartition("::")[2].split(".")[0]
-        asked = {"__bool__": "bool()", "_local_scalar_dense": "item() or bool()"}
-        called = asked.get(what, f"{what.strip('_')}()")
-        function, file, line = vision_call(traceback)
-        if function:
-            called, source = f"{function}()", replace(source, file=file, line=line)
-        return Refusal(
-            Problem(
-                "data-dependent",
-                f"the net looks at the values of a tensor ({called}): a symbol has one graph for all inputs",
-                source,
-                WAYS_OUT.get(called, WAY_OUT),
-            )
-        )
+        return Refusal(_looked_at(name, self._frames.source(), traceback))
+
+
+def _looked_at(name: str, source: Source, traceback: Any) -> Problem:
+    """The problem of a call that looks at values; `traceback` that of torch's own error, where it raised one."""
+    if traceback is not None:
+        file, line = deepest_user_line(traceback)
+        source = replace(source, file=file, line=line)
+    what = name.removeprefix("aten.").rpartition("::")[2].split(".")[0]
+    asked = {"__bool__": "bool()", "_local_scalar_dense": "item() or bool()"}
+    called = asked.get(what, f"{what.strip('_')}()")
+    function, file, line = vision_call(traceback)
+    if function:
+        called, source = f"{function}()", replace(source, file=file, line=line)
+    return Problem(
+        "data-dependent",
+        f"the net looks at the values of a tensor ({called}): a symbol has one graph for all inputs",
+        source,
+        WAYS_OUT.get(called, WAY_OUT),
+    )

@@ -34,14 +34,14 @@ def put_through(
     raise NotImplementedError
 
 
-class NeedsValues(Exception):
-    """Fake tensors do not tell what the net does: it is run on real ones."""
+class NeedsLayout(Exception):
+    """Fake tensors may not lie in memory as real ones do, and it matters: the net is run on real ones."""
 
 
 class Writes:
     """Knows the views of a run. `source` tells where the call stands that runs.
 
-    Raises NeedsValues where it hangs on how a fake tensor lies in memory what is written to: torch's
+    Raises NeedsLayout where it hangs on how a fake tensor lies in memory what is written to: torch's
     functions for them do not always give the strides of real ones (roll).
     """
 
@@ -115,7 +115,7 @@ class Writes:
         """
         path = self._path(tensor)
         if {id(tensor), *(id(view.base) for view in path)} & self._by_layout:
-            raise NeedsValues
+            raise NeedsLayout
         self._set(tensor, node, None)
         shared = [place for place, view in enumerate(path) if overlaps(view.tensor)]
         if shared:  # which of the elements that are one was written to, the tensor itself alone tells
