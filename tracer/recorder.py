@@ -347,7 +347,7 @@ class Recorder(TorchFunctionMode):
 
 
 def _looked_at(name: str, source: Source, traceback: Any) -> Problem:
-    """The problem of a call that looks at values; `traceback` that of torch's own error, where it raised one."""
+    """The problem of a call that looks at values; `traceback` is that of torch's own error, if it raised."""
     if traceback is not None:
         file, line = deepest_user_line(traceback)
         source = replace(source, file=file, line=line)
