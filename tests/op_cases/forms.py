@@ -52,3 +52,13 @@ class Scales(nn.Module):
 
 
 case("ParameterList", Scales(), (2, 3))
+
+
+class DropPath(nn.Module):
+    """A sample is dropped as a whole in training, which inference does not show."""
+
+    def forward(self, x):
+        return x * (torch.rand(x.shape[0], 1, 1) < 0.75) / 0.75 if self.training else x
+
+
+case("drop path", nn.Sequential(nn.Linear(4, 4), DropPath()), (2, 3, 4))
