@@ -12,7 +12,6 @@ ones.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -68,7 +67,7 @@ def capture(
     net raises by itself, and Mismatch where it goes another way than `earlier`.
     """
     with traced_settings():
-        fakes = fakes or SharedFakes()
+        fakes, is_laid_out = fakes or SharedFakes(), True
         try:
             return _capture_with(fakes, model, inputs, taps, earlier)
         except Refusal as refusal:
@@ -76,15 +75,15 @@ def capture(
         except (KeyboardInterrupt, RequestError, Mismatch):
             raise
         except NeedsLayout:
-            # Some nets look at the values of real tensors alone, for a warning: better by the fake ones.
-            with contextlib.suppress(Refusal):
-                return _capture_with(None, model, inputs, taps, earlier)
-            return _capture_as_laid_out(fakes, model, inputs, taps, earlier)
+            is_laid_out = False
         except BaseException:  # noqa: BLE001 - anything: the real run below tells whose fault it was
             run(model, inputs)
         try:
             return _capture_with(None, model, inputs, taps, earlier)
         except Refusal as refusal:
+            if not is_laid_out:
+                # Some nets look at the values of real tensors alone, for a warning: better by the fake ones.
+                return _capture_as_laid_out(fakes, model, inputs, taps, earlier)
             raise ConversionError((refusal.problem,)) from None
         except Exception as error:
             if earlier is None or isinstance(error, Mismatch):

@@ -16,7 +16,7 @@ from codegen.program import Program, Variable
 from codegen.proof.run import numpy_inputs
 from codegen.proof.training import Step, steps
 from codegen.weights import parameters
-from tracer.canonical import op_name
+from tracer.canonical import call_arguments, op_name
 from tracer.copies import full_state, module_copy
 from tracer.dropped import asks_for_mode, drop_of
 from tracer.in_double import default_dtype
@@ -136,7 +136,11 @@ def _torch_steps(
             state = full_state(own)
             as_gradients = {k: gradients.get(id(t), torch.zeros_like(t)).double() for k, t in state.items()}
             as_states = {k: statistics.biased(k, t) for k, t in state.items() if statistics.is_known(k)}
-            yield Step(float(loss), _arrays(program, as_gradients, "arg"), _arrays(program, as_states, "aux"))
+            yield Step(
+                float(loss.detach()),
+                _arrays(program, as_gradients, "arg"),
+                _arrays(program, as_states, "aux"),
+            )
             with torch.no_grad():
                 for weight in weights:
                     weight.sub_(RATE * gradients.get(id(weight), torch.zeros(())))
@@ -168,8 +172,8 @@ class _NoDropout(TorchFunctionMode):
         name = op_name(func)
         if name.endswith("dropout") or name in {"dropout1d", "dropout2d", "dropout3d"}:
             return args[0] if args else kwargs["input"]
-        if "dropout_p" in kwargs:
-            kwargs["dropout_p"] = 0.0
+        if name in {"scaled_dot_product_attention", "multi_head_attention_forward"}:
+            return func(**{**call_arguments(func, args, kwargs), "dropout_p": 0.0})
         return func(*args, **kwargs)
 
 

@@ -218,13 +218,13 @@ def full_like(b: Builder, like: Value, number: Number, dtype: str, hint: str) ->
     return b.with_number("x + c", zeros, float(number) if dtype.startswith("float") else number, hint=hint)
 
 
-def check_floats(b: Builder, so: str, but: str = "int") -> None:
-    """Refused for dtypes like `but`, with which torch computes in a way of its own: `so` says how.
+def check_floats(b: Builder, so: str, like: str = "int") -> None:
+    """Refused for dtypes like `like`, with which torch computes in a way of its own: `so` says how.
 
     The first operand of the node tells: that of the rule may have been cast already.
     """
     dtype = b.graph.type_of(next(iter(b.node.refs()))).dtype
-    if but in dtype:
+    if like in dtype:
         raise b.refuse(f"{b.node.op}() of {dtype}, {so}", "call .float() on its input first")
 
 

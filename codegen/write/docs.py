@@ -59,7 +59,7 @@ def net_doc(program: Program, spec: str) -> tuple[str, ...]:
 
 def safe_words(text: str) -> str:
     """Text that is safe in a docstring."""
-    return re.sub(r"[^\w .,:;/()*+\-\[\]]", "_", text)
+    return re.sub(r"[^\w .,:;/()*+\-\[\]'=<>%]", "_", text)
 
 
 def in_docstring(text: str) -> str:

@@ -47,7 +47,7 @@ class Dropped(nn.Module):
         x = x + self.path(self.drop(torch.tanh(self.fc(x))))
         x = x + self.attention(x, x, x, need_weights=False)[0]
         return F.scaled_dot_product_attention(
-            x, x, F.dropout(x, 0.5, self.training), dropout_p=0.5 * self.training
+            x, x, F.dropout(x, 0.5, self.training), None, 0.5 * self.training
         )
 
 
@@ -116,6 +116,7 @@ def test_the_slope_of_prelu() -> None:
     net = nn.Sequential(nn.Conv1d(3, 3, 1), nn.PReLU(3))
     conversion = tracer.convert(net, (TWO,))
     assert conversion.notes == (SLOPE_NOTE,)
+    assert SLOPE_NOTE.split(": ")[0] in conversion.code
     agreement = conversion.verify_training()
     assert agreement.gradients["1_gamma"] == pytest.approx(0.75)
     (name,) = [i.name for i in conversion.inputs]
@@ -183,6 +184,7 @@ def test_the_command(folder: Path) -> None:
         in done.err
     )
     assert ", and the losses of 5 steps of SGD\n" in done.err
+    assert "Warning" not in done.err
     assert (folder / "good_mxnet.py").exists()
 
 

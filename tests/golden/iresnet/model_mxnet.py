@@ -57,7 +57,7 @@ def iresnet18() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 112, 112).
     Outputs: (N, 512).
-    MXNet_s executor gives the gradient of PReLU_s slope times the slope: fine-tune by
+    MXNet's executor gives the gradient of PReLU's slope times the slope: fine-tune by
         Gluon, where it is right, or keep the slopes as they are (fixed_param_names).
     """
     x = mx.sym.Variable("x")
