@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -105,7 +106,7 @@ def spread_batch(b: Builder, value: Value, axis: int, size: Size, hint: str) -> 
     """
     found = like_batch(b, size, value.dtype)
     if found is None:
-        raise b.refuse_batch(f"a tensor of size {size}, which no earlier tensor has")
+        return _spread_parts(b, value, axis, size, hint)
     like, like_axis = found
     like = b.cast(like, value.dtype)
     return b.op(
@@ -116,6 +117,17 @@ def spread_batch(b: Builder, value: Value, axis: int, size: Size, hint: str) -> 
         rhs_axes=(like_axis,),
         hint=f"{hint}_batch",
     )
+
+
+def _spread_parts(b: Builder, value: Value, axis: int, size: Size, hint: str) -> Value:
+    """A value repeated several times for each sample of the batch: no earlier tensor has that size."""
+    times = math.gcd(size.coef.numerator, size.const.numerator) if isinstance(size, Dim) else size
+    before, after = value.sizes[:axis], value.sizes[axis + 1 :]
+    if times == 1 or like_batch(b, divided(size, times)) is None:
+        raise b.refuse_batch(f"a tensor of size {size}, which no earlier tensor has")
+    parts = reshape_to(b, value, (*before, 1, *value.sizes[axis:]), hint=f"{hint}_parts")
+    parts = spread(b, parts, (*before, divided(size, times), times, *after), hint)
+    return reshape_to(b, parts, (*before, size, *after), hint=hint)
 
 
 def divided(size: Size, number: int) -> Size:

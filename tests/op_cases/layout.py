@@ -61,6 +61,12 @@ for name, op in {
     "expand a new axis": lambda x: x[:, 0].expand(5, -1, -1, -1),
     "expand_as": lambda x: x[:, :1].expand_as(x),
     "expand a constant over the batch": lambda x: torch.arange(6.0).expand(x.shape[0], 6),
+    "expand to several for each sample": lambda x: (
+        x[0, 0, 0, :1].expand(6 * x.shape[0]).view(-1, 1, 1, 6) * x[:, :, :, -6:]
+    ),
+    "zeros for each sample": lambda x: torch.zeros(x.shape[0] * 5).scatter_reduce(
+        0, (x[:, 0, 0, 0] > 0).long() + torch.arange(x.shape[0]) * 5, x[:, 0, 0, 1], "sum"
+    ),
     "expand batch and others": lambda x: (
         torch.arange(6.0).view(1, 1, 6).expand(x.shape[0], 3, 6) + x[:, :, 0]
     ),
