@@ -12,6 +12,7 @@ import mxnet as mx
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional as F
 
 import tracer
@@ -456,3 +457,13 @@ def test_a_search_in_another_thread_ends_too() -> None:
     thread.start()
     thread.join(5)
     assert "no input was found in 0.2 s" in said[0]
+
+
+def test_layers_of_a_net_that_asks_for_values_where_it_is_not_traced() -> None:
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        y = torch.tanh(x)
+        return torch.sin(y) if isinstance(x, FakeTensor) or y.sum() < 100 else y
+
+    agreement = converted(forward, (1, 4)).verify()
+    assert agreement.ok
+    assert [layer.name for layer in agreement.layers] == ["tanh"]

@@ -12,6 +12,7 @@ ones.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -138,10 +139,15 @@ def _own_copies(inputs: Mapping[str, Any]) -> dict[str, Any]:
 def recorded_values(
     model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()
 ) -> Mapping[str, list[torch.Tensor]]:
-    """The real value of every node of a capture: node name -> one tensor for each output."""
+    """The real value of every node of a capture: node name -> one tensor for each output.
+
+    Of a net that asks for values where it is not traced (transformers skip a mask that keeps everything),
+    those before it asks.
+    """
     with traced_settings():
         recorder = Recorder(_copied(model, None), None, keep_values=True)
-        recorder.trace(_own_copies(inputs), taps)
+        with contextlib.suppress(Refusal):
+            recorder.trace(_own_copies(inputs), taps)
     return recorder.values
 
 
