@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from codegen.builder.builder import Builder
 from codegen.builder.value import Value
@@ -39,13 +40,14 @@ def siblings(b: Builder) -> Sequence[Node]:
     return b.neighbours.siblings.get(b.node.name, [b.node])
 
 
-def before_transpose(b: Builder, value: Value) -> Value | None:
-    """What `value` is the transpose of, in its last two axes: MXNet's products transpose by themselves."""
-    if not isinstance(value.operand, Out) or value.rank < 2:
+def before_swap(b: Builder, value: Value, dim0: int, dim1: int) -> Value | None:
+    """What `value` is with two axes exchanged, where a SwapAxis of them made it: read as it was."""
+    if not isinstance(value.operand, Out):
         return None
     call = b.calls[value.operand.call]
-    attrs, last = dict(call.attrs), {value.rank - 2, value.rank - 1}
-    if call.op != "SwapAxis" or {attrs.get("dim1", 0), attrs.get("dim2", 0)} != last:
+    attrs, swapped = dict(call.attrs), {dim0 % value.rank, dim1 % value.rank}
+    if call.op != "SwapAxis" or {attrs.get("dim1", 0), attrs.get("dim2", 0)} != swapped:
         return None
-    shape = (*value.sizes[:-2], value.sizes[-1], value.sizes[-2])
-    return Value(call.inputs[0][1], shape, value.dtype)
+    sizes = list(value.sizes)
+    sizes[dim0], sizes[dim1] = sizes[dim1], sizes[dim0]
+    return replace(value, operand=call.inputs[0][1], shape=tuple(sizes), node="", wish=None)

@@ -6,7 +6,7 @@ import numpy as np
 
 from codegen.builder.builder import Builder
 from codegen.builder.value import EMPTY, Refused, Value
-from codegen.idioms.around import before_transpose
+from codegen.idioms.around import before_swap
 from codegen.idioms.reductions import vector_norm
 from codegen.idioms.shapes import broadcast, reshape_to, spread
 from codegen.ir import Dim, Size
@@ -37,7 +37,7 @@ def product(b: Builder, left: Value, right: Value, hint: str = "") -> Value:
         left = b.op("expand_dims", left, axis=0, hint="row")
     if right.rank == 1:
         right = b.op("expand_dims", right, axis=1, hint="column")
-    straight = before_transpose(b, right)
+    straight = before_swap(b, right, -2, -1)
     transpose_b = straight is not None
     right = straight or right
     if right.rank == 2:

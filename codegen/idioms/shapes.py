@@ -9,7 +9,7 @@ from dataclasses import replace
 from codegen.builder.builder import Builder
 from codegen.builder.value import Value
 from codegen.idioms.along import taken_along
-from codegen.idioms.around import like_batch
+from codegen.idioms.around import before_swap, like_batch
 from codegen.ir import Dim, Shape, Size, elements_in
 from codegen.reshape_codes import simple
 
@@ -148,6 +148,8 @@ def swapped_axes(b: Builder, input: Value, dim0: int, dim1: int, hint: str = "")
     """
     if input.rank < 2 or dim0 % input.rank == dim1 % input.rank:
         return input
+    if (before := before_swap(b, input, dim0, dim1)) is not None:
+        return before
     first, second = sorted((dim0 % input.rank, dim1 % input.rank))
     sizes = list(input.sizes)
     sizes[first], sizes[second] = sizes[second], sizes[first]

@@ -21,7 +21,7 @@ FAMILIES = {
         f"{RULES}/linalg.py",
     ),
     "Recurrent layers": (f"{RULES}/rnn.py",),
-    "Attention": (f"{RULES}/attention.py",),
+    "Attention": (f"{IDIOMS}/attention.py", f"{RULES}/attention.py", f"{RULES}/multihead.py"),
     "Activations": (f"{RULES}/activation.py",),
     "Resizing, padding and sampling": (
         f"{RULES}/resize.py",
