@@ -102,7 +102,8 @@ class Variable:
     `keys` are the torch keys that it holds: one as it is, several flattened and joined (`packed`), or,
     where they are the same tensor, `tied`. `fill` marks a constant of one value, `value` any other. One that
     is not `trained` is left as it is by training; `init` is what training from scratch begins with, where
-    MXNet does not know it by name. MXNet infers the shape of one that is `inferred`.
+    MXNet does not know it by name. MXNet infers the shape of one that is `inferred`. The rows of one with
+    `heads` are (heads, 3, width) where those of its keys are (3, heads, width).
     """
 
     name: str
@@ -117,6 +118,7 @@ class Variable:
     trained: bool = True
     init: Initializer | None = None
     inferred: bool = False
+    heads: int = 0
 
 
 @dataclass(frozen=True)

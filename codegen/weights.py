@@ -54,12 +54,19 @@ def _array(variable: Variable, state: Mapping[str, torch.Tensor]) -> npt.NDArray
         value: npt.NDArray[Any] = variable.value.astype(variable.dtype, copy=False)
         return value
     tensors = [_numpy(state[key]) for key in variable.keys]
+    if variable.heads:
+        return by_heads(np.concatenate(tensors), variable.heads).astype(variable.dtype, copy=False)
     if len(tensors) == 1:
         return _stored(variable, tensors[0]).reshape(shape)
     joined: npt.NDArray[Any] = np.concatenate([t.reshape(-1) for t in tensors]).astype(
         variable.dtype, copy=False
     )
     return joined
+
+
+def by_heads(rows: npt.NDArray[Any], heads: int) -> npt.NDArray[Any]:
+    """Rows (3 * heads * width, ...), those of a head side by side."""
+    return rows.reshape(3, heads, -1, *rows.shape[1:]).swapaxes(0, 1).reshape(rows.shape)
 
 
 def _stored(variable: Variable, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -87,7 +94,8 @@ def contrast(program: Program, state: Mapping[str, torch.Tensor], state_keys: tu
     """The contrast table: a line for each MXNet parameter, then the torch keys that went nowhere.
 
     Tab-separated: name, shape, torch key, its shape. A constant is its one value (`1`, `0`) or
-    `constant`; torch keys packed into one, or tied, are joined by `+`. What cannot be printed is escaped.
+    `constant`; torch keys packed into one, or tied, are joined by `+`. Rows in another order than torch's
+    (--optimize) are said in a fifth column. What cannot be printed is escaped.
     """
     lines = []
     used: set[str] = set()
@@ -102,7 +110,8 @@ def contrast(program: Program, state: Mapping[str, torch.Tensor], state_keys: tu
         else:
             text = "constant" if variable.fill is None else f"{variable.fill:g}"
             shapes = "-"
-        lines.append(f"{variable.name}\t{_shape(variable.shape)}\t{text}\t{shapes}")
+        order = f"\trows by head: ({variable.heads}, 3, width)" if variable.heads else ""
+        lines.append(f"{variable.name}\t{_shape(variable.shape)}\t{text}\t{shapes}{order}")
     for key in state_keys:
         if key not in used:
             lines.append(f"-\t-\t{_printable(key)}\t{_shape(tuple(state[key].shape))}")

@@ -18,6 +18,7 @@ from codegen.ir import Graph
 from codegen.lower.graph import lower
 from codegen.passes.fusion import guarded
 from codegen.passes.input_order import in_order
+from codegen.passes.interleave import interleaved
 from codegen.passes.softmax import with_softmax
 from codegen.passes.training import with_training
 from codegen.problems import ConversionError, RequestError
@@ -154,6 +155,7 @@ def convert(
     proved: bool = True,
     templates: str | Path | None = None,
     frozen_batch: bool = False,
+    optimize: bool = False,
     search_seconds: float = SECONDS,
     say: Callable[[str], None] | None = None,
 ) -> Conversion:
@@ -163,7 +165,8 @@ def convert(
     `search_seconds`, and tells `say` what is tried. Each tensor of a list, tuple or dict is an input by
     itself, called after its place: `xs_0`, `batch_image`.
     `templates` is a folder whose templates take the place of fx2mx's own (docs/templates.md). With
-    `frozen_batch` the batch size of `inputs` is kept.
+    `frozen_batch` the batch size of `inputs` is kept. `optimize` allows forms that change the layout of
+    weights, for speed.
     The module is left as it was; it is converted in eval mode. Without `proved` mxnet is not imported, and
     the folded code is not held against the flat one.
 
@@ -190,6 +193,7 @@ def convert(
         proved=proved,
         templates=templates,
         frozen_batch=frozen_batch,
+        optimize=optimize,
     )
 
 
@@ -206,6 +210,7 @@ def convert_specs(
     proved: bool = True,
     templates: str | Path | None = None,
     frozen_batch: bool = False,
+    optimize: bool = False,
 ) -> Conversion:
     """Convert a module whose inputs are specified. Raises as `convert` does."""
     model = unwrapped(model)
@@ -217,6 +222,8 @@ def convert_specs(
     with stage("the search for integers"):
         specs, of_integers = with_legal_integers(model, specs)
     graph, program = _lowered(model, specs, name, taps, frozen_batch)
+    if optimize:
+        program = interleaved(program)
     parameters = {k: p.requires_grad for k, p in model.named_parameters(remove_duplicate=False)}
     program = with_training(program, parameters)
     if softmax:

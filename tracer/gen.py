@@ -60,6 +60,7 @@ class Options:
     batch: str | None = None
     search_seconds: float = 10.0
     verify_training: bool = False
+    optimize: bool = False
 
 
 @click.command(
@@ -148,6 +149,12 @@ class Options:
     type=click.Choice(["frozen"]),
     help="Keep the batch size of --input. Without it, the run says where the net allows no other.",
 )
+@click.option(
+    "--optimize",
+    is_flag=True,
+    help="Write faster forms, for which the rows of weights are put in another order: self-attention by "
+    "MXNet's interleaved products.",
+)
 @click.option("--softmax", is_flag=True, help='Append mx.sym.SoftmaxOutput(name="softmax").')
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be converted and what cannot be; write nothing."
@@ -173,6 +180,7 @@ def command(
     plugins: tuple[Path, ...],
     templates: Path | None,
     batch: str | None,
+    optimize: bool,
 ) -> None:
     """Convert a PyTorch net to MXNet: readable symbol code, weights, and proof that both agree.
 
@@ -202,6 +210,7 @@ def command(
         batch,
         search_seconds,
         more == "training",
+        optimize,
     )
     with forgiving_streams():
         status = run(options)
@@ -314,6 +323,7 @@ def _convert(options: Options, loaded: LoadedModel) -> Conversion:
         "proved": proved,
         "templates": options.templates,
         "frozen_batch": options.batch == "frozen",
+        "optimize": options.optimize,
     }
     say(f"tracing {loaded.name}")
     if options.inputs:
@@ -345,6 +355,8 @@ def _command_line(options: Options, loaded: LoadedModel) -> str:
         parts += ["--templates", shlex.quote(options.templates.resolve().name)]
     if options.batch is not None:
         parts += ["--batch", options.batch]
+    if options.optimize:
+        parts.append("--optimize")
     return " ".join(parts)
 
 

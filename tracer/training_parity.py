@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from codegen.program import Program, Variable
 from codegen.proof.run import numpy_inputs
 from codegen.proof.training import Step, steps
-from codegen.weights import parameters
+from codegen.weights import by_heads, parameters
 from tracer.canonical import call_arguments, op_name
 from tracer.copies import full_state, module_copy
 from tracer.dropped import asks_for_mode, drop_of
@@ -159,7 +159,7 @@ def _stored(variable: Variable, state: Mapping[str, torch.Tensor]) -> Array:
     parts = [state[key].detach().double().numpy().reshape(-1) for key in variable.keys]
     shape = tuple(int(s) for s in variable.shape)  # type: ignore[arg-type]
     stored: Array = np.concatenate(parts).reshape(shape)
-    return stored
+    return by_heads(stored, variable.heads) if variable.heads else stored
 
 
 class _NoDropout(TorchFunctionMode):
