@@ -40,6 +40,7 @@ in-use: $(STAMP)
 
 bench: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/depth.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/attention.py
 
 # Shows how the goldens differ from what is generated, and rewrites them.
 golden: $(STAMP)

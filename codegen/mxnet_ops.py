@@ -14,6 +14,8 @@ from codegen.defects import demand
 from codegen.op_spec import ONES, REQUIRED, ZEROS, OpSpec, op_spec, plain_ops
 from codegen.result_shapes import (
     along_axis,
+    attended,
+    attention_scores,
     broadcast,
     connected,
     convolved,
@@ -243,8 +245,8 @@ OPS: dict[str, OpSpec] = {
     "linalg.gemm2": op_spec(
         multiplied, dtypes="alike floats_only", transpose_a=False, transpose_b=False, alpha=1.0, axis=-2
     ),
-    "contrib.interleaved_matmul_selfatt_qk": op_spec(unknown, dtypes="floats_only", heads=REQUIRED),
-    "contrib.interleaved_matmul_selfatt_valatt": op_spec(unknown, dtypes="alike floats_only", heads=REQUIRED),
+    "contrib.interleaved_matmul_selfatt_qk": op_spec(attention_scores, heads=REQUIRED),
+    "contrib.interleaved_matmul_selfatt_valatt": op_spec(attended, dtypes="alike", heads=REQUIRED),
     # Made in forward
     "zeros": op_spec(of_shape, shape=REQUIRED, dtype="float32"),
     "ones": op_spec(of_shape, shape=REQUIRED, dtype="float32"),

@@ -55,6 +55,19 @@ def picked(inputs: Shapes, attrs: Attrs) -> Shape:
     return reduced(inputs[:1], attrs)
 
 
+def attention_scores(inputs: Shapes, attrs: Attrs) -> Shape | None:
+    """(batch * heads, steps, steps) of (steps, batch, heads * 3 * width)."""
+    steps, batch, _ = inputs[0]
+    rows = elements_in((batch, attrs["heads"]))
+    return None if rows is None else (rows, steps, steps)
+
+
+def attended(inputs: Shapes, attrs: Attrs) -> Shape | None:
+    """(steps, batch, heads * width) of (steps, batch, heads * 3 * width)."""
+    steps, batch, width = inputs[0]
+    return (steps, batch, width // 3) if isinstance(width, int) else None
+
+
 def transposed(inputs: Shapes, attrs: Attrs) -> Shape:
     """The sizes in the order of `axes`."""
     return tuple(inputs[0][axis] for axis in attrs["axes"])

@@ -41,6 +41,8 @@ CASES: list[tuple[str, tuple[tuple[int, ...], ...], dict[str, Any]]] = [
     ("contrib.AdaptiveAvgPooling2D", (X4,), {"output_size": (3, 5)}),
     ("Embedding", (X2, (9, 4)), {"input_dim": 9, "output_dim": 4}),
     ("Pad", (X4,), {"mode": "constant", "pad_width": (0, 0, 0, 0, 1, 2, 3, 4)}),
+    ("contrib.interleaved_matmul_selfatt_qk", ((5, 2, 24),), {"heads": 4}),
+    ("contrib.interleaved_matmul_selfatt_valatt", ((5, 2, 24), (8, 5, 5)), {"heads": 4}),
     ("Reshape", (X4,), {"shape": (0, -3, -1)}),
     ("Reshape", (X4,), {"shape": (-1, 4), "reverse": True}),
     ("Flatten", (X4,), {}),

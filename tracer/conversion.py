@@ -18,7 +18,7 @@ from codegen.ir import Graph
 from codegen.lower.graph import lower
 from codegen.passes.fusion import guarded
 from codegen.passes.input_order import in_order
-from codegen.passes.interleave import interleaved
+from codegen.passes.interleave import interleaved, optimized_note
 from codegen.passes.softmax import with_softmax
 from codegen.passes.training import with_training
 from codegen.problems import ConversionError, RequestError
@@ -224,6 +224,7 @@ def convert_specs(
     graph, program = _lowered(model, specs, name, taps, frozen_batch)
     if optimize:
         program = interleaved(program)
+        notes = (*notes, optimized_note(program))
     parameters = {k: p.requires_grad for k, p in model.named_parameters(remove_duplicate=False)}
     program = with_training(program, parameters)
     if softmax:

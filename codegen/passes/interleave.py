@@ -26,14 +26,10 @@ Plans: TypeAlias = "dict[int, tuple[Call, ...]]"
 
 
 def interleaved(program: Program) -> Program:
-    """The program, with self-attention by MXNet's interleaved products.
+    """The program, with self-attention by contrib.interleaved_matmul_selfatt_qk and _valatt.
 
-    torch: nn.MultiheadAttention, and nets written by hand, cut heads out of the projections, and transpose.
-    MXNet: contrib.interleaved_matmul_selfatt_qk and _valatt read all heads in place, where the steps come
-        first and the rows of the projection's weight stand as (heads, 3, width). The scores are divided by
-        the square root of the width.
-    We write: these two under --optimize, with the rows in that order, which the contrast table says.
-    Source: mx.sym.contrib.interleaved_matmul_selfatt_qk; benchmarks/attention.py.
+    MXNet documents both: the steps come first, the rows of the projection's weight stand as
+    (heads, 3, width), and the scores are divided by the square root of the width.
     """
     taken = {call.name for call in program.calls} | {v.name for v in program.variables}
     variables = {v.name: v for v in program.variables}
@@ -45,6 +41,18 @@ def interleaved(program: Program) -> Program:
             variables |= _weights(program, found, name)
     program = replace(program, variables=(*variables.values(),))
     return compacted(_with(program, plans)) if plans else program
+
+
+def optimized_note(program: Program) -> str:
+    """What --optimize did to a program."""
+    count = sum(call.op == f"{PRODUCT}_qk" for call in program.calls)
+    if not count:
+        return "--optimize found nothing to write in another way"
+    what = "self-attention" if count == 1 else "self-attentions"
+    return (
+        f"--optimize: {count} {what} by MXNet's interleaved products; the rows of the weights that project "
+        "to query, key and value stand head by head"
+    )
 
 
 def _name(program: Program, found: SelfAttention) -> str:
