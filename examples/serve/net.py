@@ -36,7 +36,7 @@ class Net:
         filled[: len(pictures)] = pictures
         data, label = self._shapes(size)
         batch = mx.io.DataBatch(
-            [mx.nd.array(filled)], None, bucket_key=size, provide_data=data, provide_label=label
+            [mx.nd.array(filled)], bucket_key=size, provide_data=data, provide_label=label
         )
         self._module.forward(batch, is_train=False)
         return self._module.get_outputs()[0].asnumpy()[: len(pictures)]
