@@ -202,18 +202,15 @@ def test_a_server_that_is_told_to_end_answers_first(example: Any) -> None:
 
 
 class Held:
-    """A net that does what it is told: warms up when it may, and fails when it must."""
+    """A net that warms up and runs when it may, and fails where a picture is not black."""
 
     shape, sizes = (3, 32, 32), [1]
 
     def __init__(self) -> None:
         self.may, self.runs = threading.Event(), threading.Event()
-        self.error: Exception | None = None
 
     def warm_up(self) -> None:
         assert self.may.wait(60)
-        if self.error:
-            raise self.error
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
         self.runs.set()
@@ -273,18 +270,15 @@ def test_what_it_cannot_hold_is_refused(example: Any, monkeypatch: pytest.Monkey
         assert [answer.result().status_code for answer in first] == [200, 200, 200]
 
 
-def test_a_net_that_cannot_warm_up_ends_the_server(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: told.set())
-    try:
-        net = Held()
-        net.error = MemoryError("too large")
-        net.may.set()
-        with held(example, net) as client:
-            assert told.wait(60)
-            assert client.get("/health").status_code == 503
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def test_a_net_that_cannot_warm_up_ends_the_server(example: Any, folder: Path) -> None:
+    net, arg_params, aux_params = example.net.mx.model.load_checkpoint("model_mxnet", 0)
+    del arg_params["fc_weight"]
+    example.net.mx.model.save_checkpoint("partial", 0, net, arg_params, aux_params)
+    command = [sys.executable, "server.py", "--prefix", "partial", "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == -signal.SIGTERM
+    assert "the net cannot be warmed up" in done.stderr
+    assert "fc_weight is not presented" in done.stderr
 
 
 def test_a_net_without_softmax_is_not_served(example: Any, folder: Path) -> None:
