@@ -23,6 +23,7 @@ from pictures import drawn
 
 SERVER = Path(__file__).with_name("server.py")
 TOLERANCE = 1e-5
+PATIENCE = 60  # seconds for an answer: a server that hangs is no load test
 DIFFERENT = 256  # pictures; where there are more requests, they are sent again
 Address = tuple[str, int]
 
@@ -55,7 +56,7 @@ def serving(*options: str) -> Iterator[tuple[subprocess.Popen[bytes], Address]]:
         address, fd = listening.getsockname(), listening.fileno()
         process = subprocess.Popen([sys.executable, str(SERVER), "--fd", str(fd), *options], pass_fds=[fd])
     try:
-        while call(http.client.HTTPConnection(*address), "GET", "/health")[0] != 200:
+        while call(http.client.HTTPConnection(*address, timeout=PATIENCE), "GET", "/health")[0] != 200:
             time.sleep(0.05)
         yield process, address
     finally:
@@ -73,7 +74,7 @@ def call(connection: http.client.HTTPConnection, *request: str | bytes) -> tuple
 def load(address: Address, pictures: np.ndarray, clients: int) -> Run:
     """Every picture in a request of its own, from so many clients at once, each with one connection."""
     bodies = [encoded(picture) for picture in pictures]
-    connections = [http.client.HTTPConnection(*address) for _ in range(clients)]
+    connections = [http.client.HTTPConnection(*address, timeout=PATIENCE) for _ in range(clients)]
 
     def client(place: int) -> list[tuple[list[float], float]]:
         return [timed(connections[place], body) for body in bodies[place::clients]]
@@ -109,7 +110,7 @@ def encoded(picture: np.ndarray) -> bytes:
 
 def counted(address: Address) -> int:
     """How many batches the server has run."""
-    return json.loads(call(http.client.HTTPConnection(*address), "GET", "/health")[1])["batches"]
+    return json.loads(call(http.client.HTTPConnection(*address, timeout=PATIENCE), "GET", "/health")[1])["batches"]
 
 
 def main() -> None:
