@@ -110,7 +110,8 @@ def encoded(picture: np.ndarray) -> bytes:
 
 def counted(address: Address) -> int:
     """How many batches the server has run."""
-    return json.loads(call(http.client.HTTPConnection(*address, timeout=PATIENCE), "GET", "/health")[1])["batches"]
+    connection = http.client.HTTPConnection(*address, timeout=PATIENCE)
+    return json.loads(call(connection, "GET", "/health")[1])["batches"]
 
 
 def main() -> None:
