@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: example zoo conformance traps fuzz in-use bench golden test torchvision lint clean
+.PHONY: example zoo conformance traps fuzz in-use in-use-zoo bench golden test torchvision lint clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +37,20 @@ fuzz: $(STAMP)
 # MXNet's own tools on the generated files: docs/in-use.md.
 in-use: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) tests/in_use
+
+# Every net of the zoo in MXNet's own tools: docs/in-use-zoo.md. onnx and onnxruntime stand in an environment of
+# their own, which sees the packages of the other: transformers must not find them.
+ONNX := .venv-onnx
+
+$(ONNX)/.installed: $(STAMP)
+	$(PYTHON) -m venv $(ONNX)
+	$(ONNX)/bin/python -m pip install --quiet --no-deps onnx==1.14.1 onnxruntime==1.16.3 protobuf==4.25.3 flatbuffers==25.2.10
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	    > $$($(ONNX)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/main.pth
+	touch $@
+
+in-use-zoo: $(ONNX)/.installed
+	OMP_NUM_THREADS=1 $(ONNX)/bin/python -m tests.in_use --processes $(WORKERS)
 
 bench: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/depth.py

@@ -100,16 +100,21 @@ def _agreement(
     except Exception as error:  # noqa: BLE001 - MXNet's own
         return TrainingAgreement({}, {}, (), why=f"MXNet cannot train the symbol: {_first_line(error)}")
     first = theirs[0]
-    # A gradient that is nothing but rounding (of a bias before a BatchNorm) is measured by the largest one.
+    # What is nothing but rounding is measured by the largest of its kind: the gradient of a bias before a
+    # BatchNorm, the mean of what a linear layer makes of a BatchNorm's result.
     share = 1e-3 if dtype is torch.float64 else 0.1
-    largest = share * max((float(np.abs(g).max()) for g in first.gradients.values() if g.size), default=0.0)
+    least_gradient, least_state = share * _largest(first.gradients), share * _largest(first.states)
     return TrainingAgreement(
         {
-            k: _apart(ours[0].gradients[k], first.gradients[k], largest)
+            k: _apart(ours[0].gradients[k], first.gradients[k], least_gradient)
             for k in trained
             if k not in computed and k in ours[0].gradients
         },
-        {k: _apart(ours[0].states[k], v) for k, v in first.states.items() if k in ours[0].states},
+        {
+            k: _apart(ours[0].states[k], v, least_state)
+            for k, v in first.states.items()
+            if k in ours[0].states
+        },
         tuple((a.loss, b.loss) for a, b in zip(ours, theirs, strict=True)),
         computed,
         TOLERANCE if dtype is torch.float64 else SINGLE,
@@ -219,6 +224,10 @@ class _Statistics:
         path = key.rpartition(".")[0]
         norm = self._norms.get(path)
         return norm is not None and norm.momentum is not None and len(self._seen[path]) == 1
+
+
+def _largest(arrays: Mapping[str, Array]) -> float:
+    return max((float(np.abs(array).max()) for array in arrays.values() if array.size), default=0.0)
 
 
 def _first_line(error: Exception) -> str:

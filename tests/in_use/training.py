@@ -31,13 +31,19 @@ def ported(model: nn.Module, inputs: Sequence[torch.Tensor], folder: Path) -> Po
     """A net's files, written into a folder and read again."""
     conversion = tracer.convert(model, tuple(inputs), name="Net")
     conversion.save(folder / "model_mxnet.py")
-    spec = importlib.util.spec_from_file_location("model_mxnet", folder / "model_mxnet.py")
+    module = imported(folder / "model_mxnet.py")
+    symbol, arg_params, aux_params = mx.model.load_checkpoint(str(folder / "model_mxnet"), 0)
+    return Ported(module, symbol, arg_params, aux_params)
+
+
+def imported(path: Path) -> ModuleType:
+    """A generated file as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    symbol, arg_params, aux_params = mx.model.load_checkpoint(str(folder / "model_mxnet"), 0)
-    return Ported(module, symbol, arg_params, aux_params)
+    return module
 
 
 def bound(net: Ported, inputs: Sequence[torch.Tensor], **given: Any) -> mx.mod.Module:

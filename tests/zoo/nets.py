@@ -9,10 +9,10 @@ from dataclasses import asdict
 
 import pytest
 
+from tests.zoo.pool import ROW
 from tests.zoo.run import run_net
 from tests.zoo.table import nets
 
-RESULT = "result of the zoo"
 TIMEOUT = 300.0  # seconds for one net; the slowest takes a tenth of it
 
 
@@ -24,5 +24,5 @@ def test_net(name: str, record_property: Callable[[str, object], None]):
         result = run_net(nets()[name])
     finally:
         faulthandler.cancel_dump_traceback_later()
-    record_property(RESULT, asdict(result))
+    record_property(ROW, asdict(result))
     assert result.status in {"OK", "REFUSED"}, result.why

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import black
 
 from tests.zoo import cv
 from tests.zoo.net import Net
+from tests.zoo.pool import Row
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,10 +31,9 @@ STATUSES = ("OK", "REFUSED", "STYLE", "FOLD", "WRONG", "TIMEOUT", "CRASH")
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Row):
     """A row of docs/zoo.md. `why` says what is not as it should be, or why the batch is frozen."""
 
-    net: str
     collection: str
     status: str
     difference: str = ""
@@ -44,20 +43,6 @@ class Result:
     lines: str = ""
     batch: str = ""
     why: str = ""
-
-    def row(self) -> str:
-        """The row in Markdown."""
-        cells = [*vars(self).values()]
-        return "| " + " | ".join(_cell(c) for c in cells) + " |"
-
-    @staticmethod
-    def parsed(row: str) -> Result:
-        """The result that a row shows."""
-        return Result(*(c.strip().replace("\\|", "|") for c in re.split(r"(?<!\\)\|", row)[1:-1]))
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")[:400]
 
 
 def run_net(net: Net) -> Result:

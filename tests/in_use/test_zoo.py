@@ -1,0 +1,82 @@
+"""A fixed sample of the zoo in MXNet's own tools; and docs/in-use-zoo.md, which is to list the whole table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import tracer
+from tests.in_use.__main__ import Progress
+from tests.in_use.uses import Unfit, apart, from_scratch, subject
+from tests.in_use.zoo import TRAINED, collections, run_net, uses_of
+from tests.zoo.pool import read_page
+from tests.zoo.table import nets
+
+# One of each kind of structure, among the fast ones. onnxruntime has an environment of its own.
+SAMPLE = (
+    "golden-shufflenet",
+    "golden-lstm_tagger",
+    "densenet40_k12_bc_cifar10",
+    "mobilenetv2_wd4",
+    "shakedropresnet20_cifar10",
+    "edanet_cityscapes",
+    "BertModel",
+    "GPT2Model",
+    "ConvNextModel",
+)
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_net(name: str):
+    row = run_net(name, [use for use in uses_of(name) if use != "onnx"])
+    assert not row.why
+    assert (row.plot_network, row.print_summary, row.xavier) == ("yes", "yes", "yes")
+
+
+def test_the_trained_are_of_the_zoo():
+    assert len(set(TRAINED)) == 60
+    assert set(TRAINED) < set(nets())
+
+
+def test_the_page_lists_the_table():
+    assert list(read_page(Progress)) == list(collections()), "run `make in-use-zoo`"
+
+
+def test_the_summary_counts_the_rows():
+    assert Progress.page.read_text(encoding="utf-8").startswith(Progress.text(read_page(Progress)))
+
+
+def test_the_page_shows_no_process_that_died():
+    assert not [row.net for row in read_page(Progress).values() if row.why and not row.plot_network]
+
+
+def test_a_process_that_ends_is_a_row():
+    name = SAMPLE[0]
+    row = Progress([name], {}).died(name, "CRASH", "3")
+    assert row.row() == f"| {name} | golden |  |  |  |  |  |  | CRASH: the process ended after 3 s |"
+
+
+class Shifted(nn.Module):
+    """Adds a constant."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.tensor([1.0, 2.0, 3.0])
+
+
+def test_a_constant_that_does_not_keep_its_value_would_be_seen(tmp_path: Path):
+    net = subject(tracer.convert(Shifted(), (torch.ones(2, 3),), "Net"), tmp_path)
+    assert from_scratch(net) == "yes"
+    (constant,) = [v.name for v in net.conversion.program.variables if v.kind == "arg"]
+    net.conversion.arg_params[constant] += 1
+    with pytest.raises(Unfit, match="is not what it was"):
+        from_scratch(net)
+
+
+def test_apart_sees_infinities():
+    assert apart(np.array([1.0, np.inf]), np.array([1.0, np.inf])) == 0
+    assert apart(np.array([1.0, 2.0]), np.array([1.0, np.inf])) == np.inf
+    assert apart(np.array([1.5, 2.0]), np.array([1.0, 2.0])) == 0.25
