@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     import mxnet as mx
 
 Array = npt.NDArray[Any]
+# Ops whose eps MXNet parses as a float32.
+NORMS = {"batch_norm", "instance_norm", "layer_norm", "group_norm"}
 STEPS = 5
+# How often torch is run again to see how far the last bits go, where something is apart.
+MOVED = 3
 RATE = 0.01
 # In float64 the two differ by rounding, and by attributes that MXNet parses as float32.
 TOLERANCE = 1e-5
@@ -40,6 +44,7 @@ class TrainingAgreement:
 
     `computed` are parameters that torch computes from others (weight_norm): their gradients are not compared.
     `losses` are pairs, MXNet's and torch's, one for each step of SGD. `why` tells why there are none.
+    `rounding` is how far the last bits of torch's own weights take each of what was apart.
     """
 
     gradients: Mapping[str, float]
@@ -48,21 +53,29 @@ class TrainingAgreement:
     computed: tuple[str, ...] = ()
     tolerance: float = TOLERANCE
     why: str = ""
+    rounding: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
         return not self.why and not self.apart and len(self.losses) == STEPS
 
     @property
-    def apart(self) -> tuple[str, ...]:
-        """What differs, the worst first."""
+    def differences(self) -> dict[str, float]:
+        """All that was compared, in words."""
         found = {f"the gradient of {k}": v for k, v in self.gradients.items()}
         found |= {f"{k} after a step": v for k, v in self.statistics.items()}
         # Torch trains what computed parameters are computed from, MXNet what they are.
         for number, (ours, theirs) in enumerate(() if self.computed else self.losses, 1):
             found[f"the loss of step {number}"] = _apart(np.asarray(ours), np.asarray(theirs))
+        return found
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """What differs by more than rounding, the worst first."""
+        found = self.differences
         worst = sorted(found, key=lambda k: -found[k])
-        return tuple(f"{k} by {found[k]:.1e}" for k in worst if not found[k] <= self.tolerance)
+        limits = {k: max(self.tolerance, self.rounding.get(k, 0.0)) for k in worst}
+        return tuple(f"{k} by {found[k]:.1e}" for k in worst if not found[k] <= limits[k])
 
 
 def training_agreement(
@@ -99,6 +112,22 @@ def _agreement(
         ours = list(steps(symbol, arg_params, aux_params, arrays, trained, STEPS, RATE, name))
     except Exception as error:  # noqa: BLE001 - MXNet's own
         return TrainingAgreement({}, {}, (), why=f"MXNet cannot train the symbol: {_first_line(error)}")
+    found = _compared(ours, theirs, trained, computed, dtype)
+    if not found.apart:
+        return found
+    moved = [list(_torch_steps(model, program, given, dtype, seed)) for seed in range(1, 1 + MOVED)]
+    rounded = [_compared(run, theirs, trained, computed, dtype).differences for run in moved]
+    return replace(found, rounding={k: max(run[k] for run in rounded) for k in found.differences})
+
+
+def _compared(
+    ours: Sequence[Step],
+    theirs: Sequence[Step],
+    trained: Sequence[str],
+    computed: tuple[str, ...],
+    dtype: torch.dtype,
+) -> TrainingAgreement:
+    """Two runs, the second of which is torch's."""
     first = theirs[0]
     # What is nothing but rounding is measured by the largest of its kind: the gradient of a bias before a
     # BatchNorm, the mean of what a linear layer makes of a BatchNorm's result.
@@ -122,16 +151,21 @@ def _agreement(
 
 
 def _torch_steps(
-    model: nn.Module, program: Program, inputs: Mapping[str, torch.Tensor], dtype: torch.dtype
+    model: nn.Module, program: Program, inputs: Mapping[str, torch.Tensor], dtype: torch.dtype, moved: int = 0
 ) -> Iterator[Step]:
-    """torch's own steps; gradients and statistics as MXNet has them."""
+    """torch's own steps; gradients and statistics as MXNet has them.
+
+    `moved` is a seed by which the last bits of the weights, as float32, are changed.
+    """
     own = module_copy(
         model, parameter=lambda _name, t: nn.Parameter(t.detach().clone(), requires_grad=t.requires_grad)
     ).to(dtype)
     _without_drops(own.train())
     weights = [p for p in own.parameters() if p.requires_grad]
+    if moved:
+        _move_last_bits(weights, moved)
     statistics = _Statistics(own)
-    with torch.enable_grad(), default_dtype(dtype), _NoDropout():
+    with torch.enable_grad(), default_dtype(dtype), _AsMXNet():
         for _ in range(STEPS):
             result = own(**{k: v.clone() for k, v in inputs.items()})
             outputs = [t for _, t in flatten_outputs(result)[0] if t.is_floating_point()]
@@ -151,6 +185,14 @@ def _torch_steps(
                     weight.sub_(RATE * gradients.get(id(weight), torch.zeros(())))
 
 
+@torch.no_grad()
+def _move_last_bits(weights: Sequence[torch.Tensor], seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for weight in weights:
+        signs = torch.randint(0, 2, weight.shape, generator=generator) * 2 - 1
+        weight.mul_(1 + torch.finfo(torch.float32).eps * signs)
+
+
 def _arrays(program: Program, state: Mapping[str, torch.Tensor], kind: str) -> dict[str, Array]:
     """Values of a state as the program stores them, in float64."""
     found: dict[str, Array] = {}
@@ -167,8 +209,11 @@ def _stored(variable: Variable, state: Mapping[str, torch.Tensor]) -> Array:
     return by_heads(stored, variable.heads) if variable.heads else stored
 
 
-class _NoDropout(TorchFunctionMode):
-    """torch's dropout gives its input; attention drops nothing."""
+class _AsMXNet(TorchFunctionMode):
+    """torch's dropout gives its input, attention drops nothing, and a norm's eps is a float32.
+
+    MXNet parses it as one, and a ReLU or a max pool later on can make much of the last bit.
+    """
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -179,6 +224,9 @@ class _NoDropout(TorchFunctionMode):
             return args[0] if args else kwargs["input"]
         if name in {"scaled_dot_product_attention", "multi_head_attention_forward"}:
             return func(**{**call_arguments(func, args, kwargs), "dropout_p": 0.0})
+        if name in NORMS:
+            given = {"eps": 1e-5, **call_arguments(func, args, kwargs)}
+            return func(**{**given, "eps": float(np.float32(given["eps"]))})
         return func(*args, **kwargs)
 
 
