@@ -156,6 +156,7 @@ def convert(
     templates: str | Path | None = None,
     frozen_batch: bool = False,
     optimize: bool = False,
+    trainable: bool = False,
     search_seconds: float = SECONDS,
     say: Callable[[str], None] | None = None,
 ) -> Conversion:
@@ -166,7 +167,7 @@ def convert(
     itself, called after its place: `xs_0`, `batch_image`.
     `templates` is a folder whose templates take the place of fx2mx's own (docs/templates.md). With
     `frozen_batch` the batch size of `inputs` is kept. `optimize` allows forms that change the layout of
-    weights, for speed.
+    weights, for speed; `trainable` asks for forms that train as torch does where the usual ones do not.
     The module is left as it was; it is converted in eval mode. Without `proved` mxnet is not imported, and
     the folded code is not held against the flat one.
 
@@ -194,6 +195,7 @@ def convert(
         templates=templates,
         frozen_batch=frozen_batch,
         optimize=optimize,
+        trainable=trainable,
     )
 
 
@@ -211,6 +213,7 @@ def convert_specs(
     templates: str | Path | None = None,
     frozen_batch: bool = False,
     optimize: bool = False,
+    trainable: bool = False,
 ) -> Conversion:
     """Convert a module whose inputs are specified. Raises as `convert` does."""
     model = unwrapped(model)
@@ -221,7 +224,7 @@ def convert_specs(
     check_sizes(specs)
     with stage("the search for integers"):
         specs, of_integers = with_legal_integers(model, specs)
-    graph, program = _lowered(model, specs, name, taps, frozen_batch)
+    graph, program = _lowered(model, specs, name, taps, frozen_batch, trainable)
     if optimize:
         program = interleaved(program)
         notes = (*notes, optimized_note(program))
@@ -252,7 +255,12 @@ def _notes(graph: Graph) -> Iterator[str]:
 
 
 def _lowered(
-    model: nn.Module, specs: tuple[InputSpec, ...], name: str, taps: Sequence[str], frozen_batch: bool
+    model: nn.Module,
+    specs: tuple[InputSpec, ...],
+    name: str,
+    taps: Sequence[str],
+    frozen_batch: bool,
+    trainable: bool,
 ) -> tuple[Graph, Program]:
     """The net as the IR and in MXNet's ops. What can be written at one batch size alone is, and says so."""
     with stage("tracing"):
@@ -262,7 +270,7 @@ def _lowered(
     keys = tuple(model.state_dict())
     try:
         with stage("lowering and naming"):
-            return graph, guarded(in_order(lower(graph, name, keys)))
+            return graph, guarded(in_order(lower(graph, name, keys, trainable=trainable)))
     except ConversionError as error:
         if not graph.runs_at_others:
             raise
@@ -270,7 +278,7 @@ def _lowered(
         with stage("tracing"):
             frozen = trace(model, specs, taps, f"{problem.what}, at {problem.where}")
         with stage("lowering and naming"):
-            return frozen, guarded(in_order(lower(frozen, name, keys)))
+            return frozen, guarded(in_order(lower(frozen, name, keys, trainable=trainable)))
 
 
 def _code(

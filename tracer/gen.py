@@ -61,6 +61,7 @@ class Options:
     search_seconds: float = 10.0
     verify_training: bool = False
     optimize: bool = False
+    trainable: bool = False
 
 
 @click.command(
@@ -155,6 +156,12 @@ class Options:
     help="Write faster forms, for which the rows of weights are put in another order: self-attention by "
     "MXNet's interleaved products.",
 )
+@click.option(
+    "--trainable",
+    is_flag=True,
+    help="Write forms that train as torch does under Module, where the usual ones do not: PReLU, and the row "
+    "of an Embedding's padding_idx.",
+)
 @click.option("--softmax", is_flag=True, help='Append mx.sym.SoftmaxOutput(name="softmax").')
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be converted and what cannot be; write nothing."
@@ -181,6 +188,7 @@ def command(
     templates: Path | None,
     batch: str | None,
     optimize: bool,
+    trainable: bool,
 ) -> None:
     """Convert a PyTorch net to MXNet: readable symbol code, weights, and proof that both agree.
 
@@ -211,6 +219,7 @@ def command(
         search_seconds,
         more == "training",
         optimize,
+        trainable,
     )
     with forgiving_streams():
         status = run(options)
@@ -324,6 +333,7 @@ def _convert(options: Options, loaded: LoadedModel) -> Conversion:
         "templates": options.templates,
         "frozen_batch": options.batch == "frozen",
         "optimize": options.optimize,
+        "trainable": options.trainable,
     }
     say(f"tracing {loaded.name}")
     if options.inputs:
@@ -357,6 +367,8 @@ def _command_line(options: Options, loaded: LoadedModel) -> str:
         parts += ["--batch", options.batch]
     if options.optimize:
         parts.append("--optimize")
+    if options.trainable:
+        parts.append("--trainable")
     return " ".join(parts)
 
 

@@ -20,10 +20,13 @@ from codegen.program import Initializer, Out
 
 
 class Builder:
-    """What a rule writes its ops with. One for the whole graph; `node` is the node being lowered."""
+    """What a rule writes its ops with. One for the whole graph; `node` is the node being lowered.
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    `trainable` asks for forms that train as torch does where the usual ones do not.
+    """
+
+    def __init__(self, graph: Graph, trainable: bool = False) -> None:
+        self.graph, self.trainable = graph, trainable
         self.node: Node = graph.nodes[0]
         self.neighbours: Neighbours = neighbours_of(graph)
         self.calls: list[DraftCall] = []

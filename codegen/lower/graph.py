@@ -22,13 +22,19 @@ from codegen.rules import rule_table
 
 
 def lower(
-    graph: Graph, name: str, state_keys: Sequence[str], rules: Mapping[str, RuleEntry] | None = None
+    graph: Graph,
+    name: str,
+    state_keys: Sequence[str],
+    rules: Mapping[str, RuleEntry] | None = None,
+    trainable: bool = False,
 ) -> Program:
     """Lower a graph. `state_keys` are all keys of the state dict, so that none goes missing unsaid.
 
+    With `trainable` in forms that train as torch does, where the usual ones do not.
+
     Raises ConversionError with every refusal.
     """
-    b = Builder(graph)
+    b = Builder(graph, trainable)
     draft = drafted(b, rule_table() if rules is None else rules)
     used = _used_keys(graph)
     return compacted(named(draft, graph, name, [k for k in state_keys if k not in used], tuple(b.notes)))

@@ -148,8 +148,8 @@ def leaky_relu(b: Builder, input: Value, negative_slope: float = 0.01) -> Value:
 
 # mx.mod.Module and simple_bind; tests/in_use/test_parity.py measures it.
 SLOPE_NOTE = (
-    "MXNet's executor gives the gradient of PReLU's slope times the slope: fine-tune by Gluon, where it is "
-    "right, or keep the slopes as they are (fixed_param_names)"
+    "MXNet's executor gives the gradient of PReLU's slope times the slope: before training, convert with "
+    "--trainable, or train by Gluon, where it is right"
 )
 
 
@@ -160,12 +160,19 @@ def prelu(b: Builder, input: Value, weight: Value) -> Value:
     torch: PReLU trains its slope.
     MXNet: LeakyReLU with act_type="prelu" gives the slope's gradient times the slope in a symbol's executor;
         Gluon's is right.
-    We write: LeakyReLU, with a note for those who train the net further.
+    We write: LeakyReLU, with a note for those who train the net further. With --trainable, what is positive
+        and what is negative by themselves, which trains right.
     Source: torch.nn.PReLU; mx.sym.LeakyReLU, measured (tests/in_use/test_parity.py).
 
     >>> converted(nn.PReLU(), (1, 4))
     return mx.sym.LeakyReLU(x, gamma=prelu_gamma, act_type="prelu", name="prelu")
     """
+    if b.trainable:
+        positive = b.with_number("maximum(x, c)", input, 0, hint="positive")
+        negative = b.with_number("minimum(x, c)", input, 0, hint="negative")
+        axes = (1, -1, *(1,) * (input.rank - 2)) if input.rank > 1 else (-1,)
+        slope = b.op("Reshape", weight, shape=axes, hint="slope")
+        return b.op("elemwise_add", positive, b.op("broadcast_mul", negative, slope, hint="sloped"))
     b.note(SLOPE_NOTE)
     if input.rank == 1:
         column = b.op("Reshape", input, shape=(-1, 1), hint="column")

@@ -116,14 +116,29 @@ def _blended(b: Builder, input: Value, result: Value, beta: float, alpha: float)
     return binary(b, "add", input, result)
 
 
-# padding_idx, scale_grad_by_freq and sparse speak of gradients only.
-@lowers("embedding", ignores=("padding_idx", "scale_grad_by_freq", "sparse"))
+# scale_grad_by_freq and sparse speak of gradients only.
+@lowers("embedding", ignores=("scale_grad_by_freq", "sparse"))
 def embedding(
-    b: Builder, input: Value, weight: Value, max_norm: float | None = None, norm_type: float = 2.0
+    b: Builder,
+    input: Value,
+    weight: Value,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
 ) -> Value:
+    """Rows of a table.
+
+    torch: the row of padding_idx is not trained.
+    MXNet: Embedding has no padding_idx, and trains every row.
+    We write: Embedding; with --trainable, BlockGrad around the row of the padding.
+    Source: torch.nn.Embedding; mx.sym.Embedding, measured (tests/in_use/test_parity.py).
+
+    >>> converted(nn.Embedding(5, 3), Ints((1, 4)))
+    return mx.sym.Embedding(x, input_dim=5, output_dim=3, name="embedding")
+    """
     count, width = weight.sizes
     if input.rank == 0:
-        row = embedding(b, replace(input, shape=(1,)), weight, max_norm, norm_type)
+        row = embedding(b, replace(input, shape=(1,)), weight, padding_idx, max_norm, norm_type)
         return reshape_to(b, replace(row, shape=(1, width)), (width,), hint="row")
     rows = b.op(
         "Embedding",
@@ -132,9 +147,22 @@ def embedding(
         input_dim=count,
         output_dim=width,
         dtype=weight.dtype,
-        hint="" if max_norm is None else "rows",
+        hint="" if max_norm is None and (padding_idx is None or not b.trainable) else "rows",
     )
-    return rows if max_norm is None else bounded_rows(b, rows, max_norm, norm_type)
+    if max_norm is not None:
+        rows = bounded_rows(b, rows, max_norm, norm_type)
+    if padding_idx is None or not b.trainable:
+        return rows
+    return _without_gradient_of(b, rows, input, padding_idx % fixed(count))
+
+
+def _without_gradient_of(b: Builder, rows: Value, input: Value, index: int) -> Value:
+    """The rows of a table, of which that of one index is not trained."""
+    real = b.cast(b.with_number("x != c", input, index, hint="real"), rows.dtype)
+    real = b.op("expand_dims", real, axis=-1, hint="mask")
+    trained = b.op("broadcast_mul", rows, real, hint="trained")
+    kept = b.op("BlockGrad", b.op("elemwise_sub", rows, trained, hint="padding"), hint="kept")
+    return b.op("elemwise_add", trained, kept)
 
 
 @lowers("bilinear")

@@ -137,6 +137,52 @@ def test_the_slope_of_prelu() -> None:
     assert np.allclose(gradient, net[1].weight.grad.numpy(), rtol=1e-5)
 
 
+class Padded(nn.Module):
+    """A table whose padding is not trained, beside layers with slopes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.fc, self.slopes = nn.Embedding(5, 4, padding_idx=-4), nn.Linear(4, 3), nn.PReLU(3)
+        self.slope, self.conv, self.maps = nn.PReLU(), nn.Conv2d(1, 2, 2), nn.PReLU(2)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        x = self.slope(self.fc(self.words(ids)))
+        return self.maps(self.conv(x[:, None])).flatten(1).mean(1, keepdim=True) * self.slopes(x[:, 0])
+
+
+IDS = torch.tensor([[1, 2, 0], [3, 1, 4]])
+
+
+def test_the_padding_of_an_embedding() -> None:
+    """MXNet trains every row. Where this fails, the form of --trainable can go."""
+    conversion = tracer.convert(nn.Sequential(nn.Embedding(5, 4, padding_idx=1), nn.Linear(4, 2)), (IDS,))
+    assert conversion.verify_training().gradients["0_weight"] > 0.1
+
+
+def test_trainable_forms() -> None:
+    """PReLU and the padding train right, and what they give is the same."""
+    torch.manual_seed(0)
+    net = Padded()
+    usual, own = tracer.convert(net, (IDS,)), tracer.convert(net, (IDS,), trainable=True)
+    assert usual.notes == (SLOPE_NOTE,)
+    assert not usual.verify_training().ok
+    assert own.notes == ()
+    assert "LeakyReLU" not in own.code
+    assert own.verify(tolerance=1e-6).ok
+    agreement = own.verify_training()
+    assert agreement.ok, agreement.apart
+    assert {"words_weight", "slopes_weight", "slope_weight", "maps_weight"} <= set(agreement.gradients)
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 4), (2, 4, 5, 6, 3)])
+def test_a_trainable_slope_of_each_rank(shape: tuple[int, ...]) -> None:
+    slopes = nn.PReLU(4 if len(shape) > 1 else 1)
+    x = torch.linspace(-1, 1, int(np.prod(shape))).reshape(shape)
+    conversion = tracer.convert(nn.Sequential(slopes), (x,), trainable=True)
+    assert conversion.verify(tolerance=1e-6).ok
+    assert conversion.verify_training().ok
+
+
 class Halves(nn.Module):
     """Runs in float32 alone."""
 
@@ -191,6 +237,14 @@ def test_the_command(folder: Path) -> None:
     assert ", and the losses of 5 steps of SGD\n" in done.err
     assert "Warning" not in done.err
     assert (folder / "good_mxnet.py").exists()
+
+
+def test_the_command_in_trainable_forms(folder: Path) -> None:
+    arguments = ("model.py:Slope", "--out", "slope_mxnet.py", "--input", "2,4", "--trainable")
+    done = fx2mx(*arguments, "--verify", "training")
+    assert done.status == 0, done.err
+    assert "--trainable" in (folder / "slope_mxnet.py").read_text().partition("import mxnet")[0]
+    assert fx2mx(*arguments, "--check").status == 0
 
 
 def test_the_command_where_training_differs(folder: Path) -> None:

@@ -57,8 +57,8 @@ def iresnet18() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 112, 112).
     Outputs: (N, 512).
-    MXNet's executor gives the gradient of PReLU's slope times the slope: fine-tune by
-        Gluon, where it is right, or keep the slopes as they are (fixed_param_names).
+    MXNet's executor gives the gradient of PReLU's slope times the slope: before training,
+        convert with --trainable, or train by Gluon, where it is right.
     """
     x = mx.sym.Variable("x")
     x = mx.sym.Convolution(x, kernel=(3, 3), pad=(1, 1), num_filter=64, no_bias=True, name="conv1")
