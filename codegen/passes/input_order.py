@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from codegen.mxnet_ops import spec_of
@@ -24,7 +24,7 @@ def in_order(program: Program) -> Program:
     return mx.sym.elemwise_add(x, y, name="add")
     """
     wanted = {variable.name: place for place, variable in enumerate(program.inputs)}
-    calls = list(program.calls)
+    calls = _input_first(program, wanted)
     roots = [output.operand for output in program.outputs]
     order = _met(calls, roots, wanted)
     for index, call in enumerate(calls):
@@ -39,6 +39,38 @@ def in_order(program: Program) -> Program:
         else:
             calls[index] = call
     return replace(program, calls=tuple(calls))
+
+
+def _input_first(program: Program, wanted: Collection[str]) -> list[Call]:
+    """An input as the first argument of the symbol.
+
+    torch: `weight * x` and `x * weight` are the same.
+    MXNet: print_summary takes the first argument for an output, and fails where that has one axis.
+    We write: the two sides of a sum or a product turned on the way to what the symbol begins with, where an
+        input is on the other side. The result is the same to the bit.
+    Source: mxnet/visualization.py, `heads = set(conf["heads"][0])`, in which the 0 is the number of an output.
+
+    >>> converted(lambda x: torch.tensor([1.0, 2.0, 3.0]) * x.exp(), (2, 3))
+    x = mx.sym.exp(x, name="exp")
+    return mx.sym.broadcast_mul(x, tensor, name="mul")
+    """
+    calls = list(program.calls)
+    # Whether each call begins with an input, or does when such sides are turned.
+    begins: list[bool] = []
+
+    def is_input(operand: Operand) -> bool:
+        return operand.name in wanted if isinstance(operand, Leaf) else begins[operand.call]
+
+    for call in calls:
+        sides = [is_input(operand) for operand in call.operands()]
+        begins.append(any(sides) if _is_commutative(call) else any(sides[:1]))
+    operand = program.outputs[0].operand if program.outputs else None
+    while isinstance(operand, Out) and calls[operand.call].inputs:
+        call = calls[operand.call]
+        if begins[operand.call] and not is_input(next(iter(call.operands()))):
+            call = calls[operand.call] = replace(call, inputs=call.inputs[::-1])
+        operand = next(iter(call.operands()))
+    return calls
 
 
 def _is_commutative(call: Call) -> bool:

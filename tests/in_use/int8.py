@@ -56,7 +56,7 @@ def images(size: int, seed: int) -> Samples:
     classes = torch.arange(CLASSES).repeat(EACH)
     noise = torch.randn(len(classes), 3, 7, 7, generator=torch.Generator().manual_seed(seed))
     return Samples(
-        F.interpolate(patterns[classes] + 0.5 * noise, size=(size, size), mode="bilinear"), classes
+        F.interpolate(patterns[classes] + 0.1 * noise, size=(size, size), mode="bilinear"), classes
     )
 
 
