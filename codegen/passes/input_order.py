@@ -48,7 +48,7 @@ def _input_first(program: Program, wanted: Collection[str]) -> list[Call]:
     MXNet: print_summary takes the first argument for an output, and fails where that has one axis.
     We write: the two sides of a sum or a product turned on the way to what the symbol begins with, where an
         input is on the other side. The result is the same to the bit.
-    Source: mxnet/visualization.py, `heads = set(conf["heads"][0])`, in which the 0 is the number of an output.
+    Source: mxnet/visualization.py, `heads = set(conf["heads"][0])`: a node, and the number of its output.
 
     >>> converted(lambda x: torch.tensor([1.0, 2.0, 3.0]) * x.exp(), (2, 3))
     x = mx.sym.exp(x, name="exp")
