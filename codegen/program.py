@@ -176,7 +176,8 @@ class Output:
 class Program:
     """A whole net as MXNet calls. `values` maps IR tensors (node, index) to what computes them.
 
-    `batch_doc` says at which batch sizes it is right, where that is not all. `all_frozen`: of the net's
+    `batch_doc` says at which batch sizes it is right, where that is not all, and `size_doc` at which heights
+    and widths of its images; `free_sizes` tells whether at all that were tried. `all_frozen`: of the net's
     parameters torch trains none.
     """
 
@@ -190,6 +191,8 @@ class Program:
     batch: int = 1
     free_batch: bool = True
     batch_doc: str = ""
+    size_doc: str = ""
+    free_sizes: bool = False
     all_frozen: bool = False
 
     def variable(self, name: str) -> Variable:

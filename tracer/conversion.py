@@ -15,13 +15,10 @@ from codegen.batch_words import batch_note
 from codegen.fold.fold import fold, unfolded
 from codegen.identifiers import RESERVED, identifier
 from codegen.ir import Graph
-from codegen.lower.graph import lower
-from codegen.passes.fusion import guarded
-from codegen.passes.input_order import in_order
 from codegen.passes.interleave import interleaved, optimized_note
 from codegen.passes.softmax import with_softmax
 from codegen.passes.training import with_training
-from codegen.problems import ConversionError, RequestError
+from codegen.problems import RequestError
 from codegen.program import Program
 from codegen.proof.compare import TOLERANCE, Agreement
 from codegen.proof.same_symbol import same_symbol
@@ -32,13 +29,15 @@ from codegen.write.render import render
 from codegen.write.templates import Templates, templates_of
 from codegen.written import File, Origin
 from tracer.copies import full_state
+from tracer.image_sizes import check_free
 from tracer.input_search import SECONDS, find_inputs
 from tracer.inputs import InputSpec, inputs_from_tensors, make_inputs
 from tracer.last_net import stage
 from tracer.legal_integers import with_legal_integers
 from tracer.limits import check_sizes, check_values
+from tracer.lowering import Asked, lowered, with_image_sizes
 from tracer.nested_inputs import unpacked
-from tracer.trace import check_taps, runs, trace
+from tracer.trace import check_taps, runs
 from tracer.training_parity import TrainingAgreement, training_agreement
 from tracer.verify import Comparison, Sides, verify, with_random_weights
 from tracer.wrappers import unwrapped
@@ -62,6 +61,7 @@ class Conversion:
     taps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     folded: bool = True
+    larger: tuple[InputSpec, ...] = ()
 
     @functools.cached_property
     @stage("making the symbol")
@@ -111,7 +111,7 @@ class Conversion:
         rules = rule_table()
         has_ties = not any(n.op in rules and rules[n.op].any_of_ties for n in self.graph.nodes)
         comparison = Comparison(
-            self.symbol, self.program, self.inputs, self.taps, batches, tolerance, seed, has_ties
+            self.symbol, self.program, self.inputs, self.taps, batches, tolerance, seed, has_ties, self.larger
         )
         return verify(comparison, all_sides, layers)
 
@@ -157,6 +157,7 @@ def convert(
     frozen_batch: bool = False,
     optimize: bool = False,
     trainable: bool = False,
+    free_sizes: bool = False,
     search_seconds: float = SECONDS,
     say: Callable[[str], None] | None = None,
 ) -> Conversion:
@@ -167,7 +168,8 @@ def convert(
     itself, called after its place: `xs_0`, `batch_image`.
     `templates` is a folder whose templates take the place of fx2mx's own (docs/templates.md). With
     `frozen_batch` the batch size of `inputs` is kept. `optimize` allows forms that change the layout of
-    weights, for speed; `trainable` asks for forms that train as torch does where the usual ones do not.
+    weights, for speed; `trainable` asks for forms that train as torch does where the usual ones do not. With
+    `free_sizes` a net is refused whose code is right at one height and width of its images alone.
     The module is left as it was; it is converted in eval mode. Without `proved` mxnet is not imported, and
     the folded code is not held against the flat one.
 
@@ -196,6 +198,7 @@ def convert(
         frozen_batch=frozen_batch,
         optimize=optimize,
         trainable=trainable,
+        free_sizes=free_sizes,
     )
 
 
@@ -214,6 +217,7 @@ def convert_specs(
     frozen_batch: bool = False,
     optimize: bool = False,
     trainable: bool = False,
+    free_sizes: bool = False,
 ) -> Conversion:
     """Convert a module whose inputs are specified. Raises as `convert` does."""
     model = unwrapped(model)
@@ -224,7 +228,11 @@ def convert_specs(
     check_sizes(specs)
     with stage("the search for integers"):
         specs, of_integers = with_legal_integers(model, specs)
-    graph, program = _lowered(model, specs, name, taps, frozen_batch, trainable)
+    asked = Asked(name, tuple(taps), frozen_batch, trainable)
+    graph, program = lowered(model, specs, asked)
+    graph, program, sizes = with_image_sizes(model, specs, asked, graph, program)
+    if free_sizes:
+        check_free(sizes, specs)
     if optimize:
         program = interleaved(program)
         notes = (*notes, optimized_note(program))
@@ -237,7 +245,10 @@ def convert_specs(
         code, fold_fault = _code(program, origin or _default_origin(model, name), shapes, look, proved)
     unfolded_note = (f"the code stands as one flat function: {fold_fault}",) if fold_fault else ()
     notes = (*notes, *of_integers, *_notes(graph), *program.notes, *unfolded_note)
-    return Conversion(model, specs, graph, program, code, tuple(taps), notes, folded=not fold_fault)
+    larger = sizes.tried if sizes is not None and sizes.are_free else ()
+    return Conversion(
+        model, specs, graph, program, code, tuple(taps), notes, folded=not fold_fault, larger=larger
+    )
 
 
 def _notes(graph: Graph) -> Iterator[str]:
@@ -252,33 +263,6 @@ def _notes(graph: Graph) -> Iterator[str]:
             f"forward changes what its module keeps: {', '.join(graph.changed[:MOST_NAMES])}{more}; the "
             "symbol keeps nothing, and computes at each call what torch does at the first"
         )
-
-
-def _lowered(
-    model: nn.Module,
-    specs: tuple[InputSpec, ...],
-    name: str,
-    taps: Sequence[str],
-    frozen_batch: bool,
-    trainable: bool,
-) -> tuple[Graph, Program]:
-    """The net as the IR and in MXNet's ops. What can be written at one batch size alone is, and says so."""
-    with stage("tracing"):
-        graph = trace(model, specs, taps, "as was asked" if frozen_batch else "")
-    if not graph.outputs:
-        raise RequestError(f"forward of {type(model).__name__} returns no tensor: a symbol needs an output")
-    keys = tuple(model.state_dict())
-    try:
-        with stage("lowering and naming"):
-            return graph, guarded(in_order(lower(graph, name, keys, trainable=trainable)))
-    except ConversionError as error:
-        if not graph.runs_at_others:
-            raise
-        problem = error.problems[0]
-        with stage("tracing"):
-            frozen = trace(model, specs, taps, f"{problem.what}, at {problem.where}")
-        with stage("lowering and naming"):
-            return frozen, guarded(in_order(lower(frozen, name, keys, trainable=trainable)))
 
 
 def _code(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ import click
 
 from codegen.problems import ConversionError, RequestError, defect
 from tracer.checking import agrees, are_fresh, trains_alike
+from tracer.options import Options, command_line
 from tracer.report import converted_text, echo, forgiving_streams, ops_text, say, say_error
 
 if TYPE_CHECKING:
@@ -36,32 +35,6 @@ Exit status: 0 done; 1 the net cannot be converted exactly, or the files are sta
 
 # As a shell says that SIGINT ended a command.
 INTERRUPTED = 130
-
-
-@dataclass(frozen=True)
-class Options:
-    """The command line, parsed."""
-
-    spec: str
-    out: Path
-    kwargs: Mapping[str, Any]
-    inputs: tuple[str, ...]
-    weights: Path | None
-    write_weights: bool
-    verify: bool
-    tolerance: float
-    taps: tuple[str, ...]
-    softmax: bool
-    dry_run: bool
-    check: bool
-    diff: bool
-    plugins: tuple[Path, ...] = ()
-    templates: Path | None = None
-    batch: str | None = None
-    search_seconds: float = 10.0
-    verify_training: bool = False
-    optimize: bool = False
-    trainable: bool = False
 
 
 @click.command(
@@ -151,6 +124,11 @@ class Options:
     help="Keep the batch size of --input. Without it, the run says where the net allows no other.",
 )
 @click.option(
+    "--free",
+    type=click.Choice(["H,W"]),
+    help="Fail unless the height and width of images may change. Without it, the docstring says whether.",
+)
+@click.option(
     "--optimize",
     is_flag=True,
     help="Write faster forms, for which the rows of weights are put in another order: self-attention by "
@@ -189,6 +167,7 @@ def command(
     batch: str | None,
     optimize: bool,
     trainable: bool,
+    free: str | None,
 ) -> None:
     """Convert a PyTorch net to MXNet: readable symbol code, weights, and proof that both agree.
 
@@ -220,6 +199,7 @@ def command(
         more == "training",
         optimize,
         trainable,
+        free,
     )
     with forgiving_streams():
         status = run(options)
@@ -322,7 +302,7 @@ def _convert(options: Options, loaded: LoadedModel) -> Conversion:
     from tracer.conversion import convert, convert_specs
     from tracer.inputs import parse_inputs
 
-    origin = Origin(loaded.origin, _command_line(options, loaded))
+    origin = Origin(loaded.origin, command_line(options, loaded.origin))
     # Where no symbol is made mxnet is not imported, and need not be installed.
     proved = not options.dry_run and (options.write_weights or not options.check)
     settings: dict[str, Any] = {
@@ -334,6 +314,7 @@ def _convert(options: Options, loaded: LoadedModel) -> Conversion:
         "frozen_batch": options.batch == "frozen",
         "optimize": options.optimize,
         "trainable": options.trainable,
+        "free_sizes": options.free is not None,
     }
     say(f"tracing {loaded.name}")
     if options.inputs:
@@ -346,30 +327,6 @@ def _convert(options: Options, loaded: LoadedModel) -> Conversion:
         say(note)
     say(converted_text(loaded.name, conversion.program, conversion.graph))
     return conversion
-
-
-def _command_line(options: Options, loaded: LoadedModel) -> str:
-    """The command that makes this file, with what changes its text and nothing of the folder."""
-    parts = ["python -m tracer.gen", shlex.quote(loaded.origin), "--out", shlex.quote(options.out.name)]
-    if options.kwargs:
-        parts += ["--kwargs", shlex.quote(json.dumps(options.kwargs, sort_keys=True))]
-    for text in options.inputs:
-        parts += ["--input", shlex.quote(text)]
-    if options.taps:
-        parts += ["--tap", shlex.quote(",".join(options.taps))]
-    if options.softmax:
-        parts.append("--softmax")
-    for plugin in options.plugins:
-        parts += ["--plugin", shlex.quote(plugin.name)]
-    if options.templates is not None:
-        parts += ["--templates", shlex.quote(options.templates.resolve().name)]
-    if options.batch is not None:
-        parts += ["--batch", options.batch]
-    if options.optimize:
-        parts.append("--optimize")
-    if options.trainable:
-        parts.append("--trainable")
-    return " ".join(parts)
 
 
 def _dry_run(options: Options, loaded: LoadedModel) -> int:

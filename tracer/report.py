@@ -27,7 +27,8 @@ MOST = 5
 
 def converted_text(name: str, program: Program, graph: Graph) -> str:
     """How large the net is, and for which batch sizes it is converted."""
-    return f"{name}: {len(program.calls)} MXNet ops; {batch_summary(graph)}, other sizes as in DATA_SHAPES"
+    sizes = "H and W may change" if program.free_sizes else "other sizes as in DATA_SHAPES"
+    return f"{name}: {len(program.calls)} MXNet ops; {batch_summary(graph)}, {sizes}"
 
 
 def ops_text(program: Program) -> str:
@@ -41,6 +42,7 @@ def ops_text(program: Program) -> str:
 def agreement_text(agreement: Agreement) -> str:
     batches = " and ".join(str(n) for n in dict.fromkeys(o.batch for o in agreement.outputs))
     kinds = " and ".join(dict.fromkeys(o.parameters for o in agreement.outputs))
+    sizes = "".join(f", at {size} too" for size in dict.fromkeys(o.size for o in agreement.outputs) if size)
     wide = (
         "; in float64, since float32 rounds this net too coarsely"
         if any(o.double for o in agreement.outputs)
@@ -48,7 +50,7 @@ def agreement_text(agreement: Agreement) -> str:
     )
     return (
         f"agrees with torch: largest relative difference {agreement.difference:.1e} "
-        f"(tolerance {agreement.tolerance:g}; batch {batches}; {kinds}{wide})"
+        f"(tolerance {agreement.tolerance:g}; batch {batches}; {kinds}{wide}){sizes}"
     )
 
 
@@ -76,6 +78,7 @@ def untrained_text(agreement: TrainingAgreement) -> str:
 def disagreement_text(agreement: Agreement, layered: Agreement) -> str:
     worst = max(agreement.outputs, key=lambda o: (o.difference != o.difference, o.difference))
     where = f"tolerance {agreement.tolerance:g}; batch {worst.batch}; {worst.parameters}"
+    where += f"; at {worst.size}" if worst.size else ""
     if worst.difference == float("inf"):
         lines = [f"the MXNet net differs from torch: output {worst.name} ({where})"]
     else:

@@ -23,6 +23,7 @@ from codegen.proof.randomise import randomise
 from codegen.proof.run import numpy_inputs, run_symbol
 from tracer.capture import recorded_values, run
 from tracer.copies import full_state, module_copy
+from tracer.image_sizes import size_text
 from tracer.in_double import double_outputs, rounding, rounding_in_double, why_undecided
 from tracer.inputs import InputSpec, make_inputs
 from tracer.samples import REPEAT, Variation
@@ -47,7 +48,10 @@ class Sides:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared, on which inputs, and how exactly."""
+    """What is compared, on which inputs, and how exactly.
+
+    `larger` are the inputs with images of another size, where the code is right at that too.
+    """
 
     symbol: mx.sym.Symbol
     program: Program
@@ -57,6 +61,7 @@ class Comparison:
     tolerance: float
     seed: int
     has_ties: bool = True
+    larger: tuple[InputSpec, ...] = ()
 
     def trials(self) -> tuple[tuple[int, Variation], ...]:
         """Batch sizes with the values that are compared at them.
@@ -78,10 +83,19 @@ def verify(comparison: Comparison, all_sides: Sequence[Sides], layers: bool) -> 
     outputs: list[OutputAgreement] = []
     for sides in all_sides:
         outputs += _of_sides(comparison, sides)
+        if comparison.larger and sides is all_sides[-1]:
+            outputs += _at_another_size(comparison, sides)
         agree = all(o.within(comparison.tolerance) for o in outputs)
         if layers and (sides is all_sides[-1] or not agree):
             return Agreement(tuple(outputs), _layers(comparison, sides), comparison.tolerance)
     return Agreement(tuple(outputs), (), comparison.tolerance)
+
+
+def _at_another_size(comparison: Comparison, sides: Sides) -> list[OutputAgreement]:
+    """The agreement on images of another size."""
+    of_larger = replace(comparison, specs=comparison.larger, batches=comparison.batches[:1])
+    size = size_text(comparison.larger)
+    return [replace(o, size=size) for o in _of_sides(of_larger, sides)]
 
 
 def with_random_weights(model: nn.Module, specs: Sequence[InputSpec], seed: int) -> nn.Module:

@@ -13,7 +13,7 @@ from codegen.builder.leaves import Leaves
 from codegen.builder.neighbours import Neighbours, neighbours_of
 from codegen.builder.value import FREE_BATCH, Refused, Value
 from codegen.draft import DraftCall, DraftOperand, OfAll, OfRule
-from codegen.ir import Dim, Graph, Node, Shape, TensorType
+from codegen.ir import Dim, Graph, Node, Ref, Shape, TensorType
 from codegen.mxnet_ops import OPS, spec_of, written_attrs
 from codegen.op_spec import REQUIRED
 from codegen.program import Initializer, Out
@@ -46,6 +46,12 @@ class Builder:
     def out(self) -> TensorType:
         """The type of the node's first output."""
         return self.node.outputs[0]
+
+    def elsewhere(self, ref: Ref | None = None) -> Shape | None:
+        """The shape of a tensor, or of the node's result, at another image size; None where none is known."""
+        name, index = (self.node.name, 0) if ref is None else (ref.name, ref.index)
+        shapes = self.graph.elsewhere.get(name)
+        return None if shapes is None else shapes[index]
 
     def op(
         self,

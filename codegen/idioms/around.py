@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from codegen.builder.builder import Builder
 from codegen.builder.value import Value
-from codegen.ir import Node, Size
+from codegen.ir import Node, Shape, Size
 from codegen.program import Out
 
 
@@ -33,6 +33,38 @@ def _along(b: Builder, size: Size, names: Sequence[str], dtype: str) -> tuple[Va
         if value.const is None and value.dtype == (dtype or value.dtype) and size in (value.shape or ()):
             return value, (value.shape or ()).index(size)
     return None
+
+
+def like_image(b: Builder, here: Shape, there: Shape, dtype: str) -> tuple[Value, int] | None:
+    """An earlier value with the sizes `here`, one after the other, and `there` at another image size.
+
+    With it the first of these axes: for MXNet's `*_like` ops. The nearest: an input of the net, what the node
+    reads, the latest.
+    """
+    own = [ref.name for ref in b.node.refs()]
+    for name in (*b.graph.inputs, *own, *(name for name, _ in reversed(b.values))):
+        value, shapes = b.values.get((name, 0)), b.graph.elsewhere.get(name)
+        if value is None or shapes is None or value.const is not None or value.dtype != dtype:
+            continue
+        for axis in range(value.rank - len(here), 0, -1):
+            along = slice(axis, axis + len(here))
+            if value.sizes[along] == here and shapes[0][along] == there:
+                return value, axis
+    return None
+
+
+def like_result(b: Builder, dtype: str) -> tuple[Value, tuple[int, ...], tuple[int, ...]] | None:
+    """An earlier value with the sizes of the node's result that follow the image, these axes, and its own.
+
+    None where none do, or they do not stand side by side.
+    """
+    here, there = b.out.shape, b.elsewhere()
+    axes = () if there is None else tuple(i for i, size in enumerate(here) if size != there[i])
+    if there is None or not axes or axes != tuple(range(axes[0], axes[-1] + 1)):
+        return None
+    along = slice(axes[0], axes[-1] + 1)
+    found = like_image(b, here[along], there[along], dtype)
+    return None if found is None else (found[0], axes, tuple(a - axes[0] + found[1] for a in axes))
 
 
 def siblings(b: Builder) -> Sequence[Node]:

@@ -10,6 +10,7 @@ import numpy as np
 from codegen.builder.builder import Builder
 from codegen.builder.value import Value
 from codegen.idioms.along import must_hold, place_of
+from codegen.idioms.around import like_result
 from codegen.idioms.shapes import reshape_to
 from codegen.ir import Dim, Shape, Size, elements_in
 
@@ -148,6 +149,9 @@ def sliced(b: Builder, x: Value, cuts: list[Cut]) -> Value:
     if not active:
         return x
     gives = tuple(length_of(b, size, c) for size, c in zip(x.sizes, cuts, strict=True))
+    like = like_result(b, x.dtype) if all(c.step == 1 and c.begin == 0 for c in cuts) else None
+    if like is not None and like[1] == like[2] == tuple(axis for axis, _ in active) and gives == b.out.shape:
+        return b.op("slice_like", x, like[0], axes=like[1], gives=gives)  # as large as another image
     if len(active) == 1 and active[0][1].step == 1:
         axis, c = active[0]
         return b.op("slice_axis", x, axis=axis, begin=c.begin, end=c.end, hint="slice" if c.drop else "")

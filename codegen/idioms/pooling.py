@@ -278,7 +278,9 @@ def adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> V
         )
         return without_batch(b, input, pooled, axes)
     sizes = numbers_of(x.sizes[2:], b)
-    if all(s % o == 0 for s, o in zip(sizes, outs, strict=True)):
+    if kind == "avg" and axes == 2 and _follows_image(b):
+        pooled = b.op("contrib.AdaptiveAvgPooling2D", x, output_size=outs)
+    elif all(s % o == 0 for s, o in zip(sizes, outs, strict=True)):
         kernel = tuple(s // o for s, o in zip(sizes, outs, strict=True))
         if set(kernel) == {1}:
             return input
@@ -288,6 +290,20 @@ def adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> V
     else:
         pooled = _adaptive_by_axis(b, x, kind, outs)
     return without_batch(b, input, pooled, axes)
+
+
+def _follows_image(b: Builder) -> bool:
+    """Whether what the node reads is of another size at another image size."""
+    read = next(iter(b.node.refs()))
+    there = b.elsewhere(read)
+    return there is not None and there != b.graph.type_of(read).shape
+
+
+def covers_all(b: Builder, x: Value, kernel: tuple[int, ...], pads: tuple[int, ...]) -> bool:
+    """Whether a window is the whole image, at another size of it too: avg_pool2d(x, x.shape[2:])."""
+    there = b.elsewhere()
+    follows = there is not None and set(there[-len(kernel) :]) == {1} and _follows_image(b)
+    return follows and x.sizes[2:] == kernel and not any(pads)
 
 
 def _adaptive_by_axis(b: Builder, x: Value, kind: str, outs: tuple[int, ...]) -> Value:

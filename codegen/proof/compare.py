@@ -34,7 +34,7 @@ class OutputAgreement:
     `double` marks a net whose float32 rounding is itself near 1e-4 or above (torch's float32 result is that
     far from torch's float64 one): both frameworks were then compared in float64. `compared` counts the values
     that are finite; `is_empty` has none at all. `why` says what an infinite difference is, or why the
-    comparison cannot tell.
+    comparison cannot tell. `size` is the height and width of its images, where these are not the net's own.
     """
 
     name: str
@@ -45,6 +45,7 @@ class OutputAgreement:
     compared: int = 1
     is_empty: bool = False
     why: str = ""
+    size: str = ""
 
     def within(self, tolerance: float) -> bool:
         """Whether the output agrees; a difference that is not a number never does."""

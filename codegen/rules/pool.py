@@ -10,7 +10,15 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.elementwise import check_floats
-from codegen.idioms.pooling import adaptive_to, kernel_within, max_pooled, pool, surplus, window_count
+from codegen.idioms.pooling import (
+    adaptive_to,
+    covers_all,
+    kernel_within,
+    max_pooled,
+    pool,
+    surplus,
+    window_count,
+)
 from codegen.idioms.windows import Sizes, each, numbers_of, strides_of, with_batch, without_batch
 
 
@@ -32,6 +40,8 @@ def max_pool(
     kernel = each(kernel_size, axes)
     strides, pads = strides_of(stride, kernel), each(padding, axes)
     x = with_batch(b, input, axes)
+    if covers_all(b, x, kernel, pads):
+        return adaptive_to(b, input, "max", (1,) * axes)
     pooled = max_pooled(b, x, kernel, strides, pads, each(dilation, axes), ceil_mode)
     return without_batch(b, input, pooled, axes)
 
@@ -73,6 +83,8 @@ def avg_pool(
     kernel = each(kernel_size, axes)
     strides, pads = strides_of(stride, kernel), each(padding, axes)
     x = with_batch(b, input, axes)
+    if divisor_override is None and covers_all(b, x, kernel, pads):
+        return adaptive_to(b, input, "avg", (1,) * axes)
     kernel = kernel_within(x, kernel, pads, b)
     if divisor_override is not None:
         pooled = pool(b, x, "sum", kernel, strides, pads, ceil_mode, None, hint="sum")

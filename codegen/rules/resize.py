@@ -10,6 +10,7 @@ import numpy.typing as npt
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
+from codegen.idioms.around import like_result
 from codegen.idioms.elementwise import check_floats
 from codegen.idioms.pooling import adaptive_average_to
 from codegen.idioms.products import apply_along
@@ -56,6 +57,9 @@ def interpolate(
     if mode == "nearest" and whole and all(n % o == 0 for n, o in zip(new, old, strict=True)):
         return _repeated(b, input, tuple(n // o for n, o in zip(new, old, strict=True)))
     if mode == "bilinear" and whole and not antialias and 1 not in new:
+        like = like_result(b, input.dtype) if scale_factor is None else None
+        if like is not None and like[1] == like[2] == (2, 3):
+            return _as_large_as(b, input, like[0], bool(align_corners))
         return _bilinear(b, input, scales, new, bool(align_corners))
     matrices = [
         resampling_matrix(o, n, mode, bool(align_corners), antialias, s)
@@ -75,6 +79,35 @@ def _bilinear(
     else:
         sizes = {"scale_height": factors[0], "scale_width": factors[1]}
     return b.op("contrib.BilinearResize2D", x, align_corners=align_corners, gives=b.out.shape, **sizes)
+
+
+def _as_large_as(b: Builder, x: Value, like: Value, align_corners: bool) -> Value:
+    """An image as large as another.
+
+    torch: size=y.shape[-2:] is two numbers by the time that torch sees them.
+    MXNet: contrib.BilinearResize2D has mode="like", which takes the size of another image when it runs.
+    We write: that, where the size is another's at two sizes of the input.
+    Source: mx.sym.contrib.BilinearResize2D, measured.
+
+    >>> class Net(nn.Module):
+    ...     def forward(self, x):
+    ...         return F.interpolate(F.max_pool2d(x, 2), x.shape[-2:], mode="bilinear")
+    >>> converted(Net(), (1, 2, 8, 8))
+    pooled = mx.sym.Pooling(
+        x, kernel=(2, 2), pool_type="max", stride=(2, 2), pooling_convention="valid", name="max_pool2d"
+    )
+    return mx.sym.contrib.BilinearResize2D(
+        pooled, x, align_corners=False, mode="like", name="interpolate"
+    )
+    """
+    return b.op(
+        "contrib.BilinearResize2D",
+        x,
+        like,
+        mode="like",
+        align_corners=align_corners,
+        gives=b.out.shape,
+    )
 
 
 def _repeated(b: Builder, x: Value, factors: tuple[int, ...]) -> Value:

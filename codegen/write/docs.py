@@ -51,7 +51,7 @@ def net_doc(program: Program, spec: str) -> tuple[str, ...]:
     said = (
         f"Inputs: {safe_words(takes)}.",
         f"Outputs: {gives}.",
-        *map(safe_words, [program.batch_doc, *notes]),
+        *map(safe_words, [program.batch_doc, program.size_doc, *notes]),
     )
     lines = [line for text in said if text for line in _wrapped_lines(text)]
     return (f"{safe_words(program.name)} of {safe_words(spec.rpartition(':')[0])}.", "\n    ".join(lines))

@@ -1,0 +1,37 @@
+"""Whether two programs of one net, made at two sizes of its images, are the same code."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from codegen.program import Call, Leaf, Program, Variable
+
+
+def first_difference(program: Program, other: Program) -> Call | None:
+    """The first call of `program` that holds a size of the image: None where the code is the same.
+
+    Calls are alike where their ops, attributes and inputs are, and the constants and parameters that they
+    read; only what the inputs of the net measure may differ.
+    """
+    theirs = {v.name: v for v in other.variables}
+    for call, its in zip(program.calls, other.calls, strict=False):
+        if (call.op, call.inputs, call.attrs, call.name) != (its.op, its.inputs, its.attrs, its.name):
+            return call
+        read = [program.variable(o.name) for o in call.operands() if isinstance(o, Leaf)]
+        if any(not _is_alike(v, theirs.get(v.name)) for v in read):
+            return call
+    return program.calls[-1] if len(program.calls) != len(other.calls) else None
+
+
+def _is_alike(variable: Variable, other: Variable | None) -> bool:
+    if other is None or variable.kind == "input":
+        return other is not None
+    same = (variable.shape, variable.dtype, variable.keys, variable.fill) == (
+        other.shape,
+        other.dtype,
+        other.keys,
+        other.fill,
+    )
+    if variable.value is None or other.value is None:
+        return same and variable.value is other.value
+    return same and np.array_equal(variable.value, other.value, equal_nan=variable.value.dtype.kind == "f")

@@ -1,0 +1,175 @@
+"""At which heights and widths of its images a converted net is right.
+
+A net is traced and lowered once more at another size. Where that gives the very same code, the code holds no
+size of the image, and follows its input; where it does not, the first call that differs tells why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from codegen.ir import Graph, Node, Shape, Source
+from codegen.passes.same_code import first_difference
+from codegen.problems import ConversionError, Problem, RequestError
+from codegen.program import Program
+from tracer.inputs import InputSpec
+
+# What is added to height and width: odd numbers, and for nets that torch runs on none, multiples of 32, as
+# most halve their images five times.
+ANY, BY_32 = (33, 65), (32, 64)
+
+Trace: TypeAlias = "Callable[[tuple[InputSpec, ...]], Graph]"
+Lower: TypeAlias = "Callable[[Graph], Program]"
+# Runs torch itself, which fake tensors may not speak for. Raises UserModelError where the net does.
+Run: TypeAlias = "Callable[[tuple[InputSpec, ...]], object]"
+
+
+@dataclass(frozen=True)
+class ImageSizes:
+    """What was found at another image size, `tried`: the inputs there.
+
+    `frozen_because` says why the code is right at its own size alone, at `source`; it is empty where the code
+    is the same at both, and `is_any` where that is an odd one.
+    """
+
+    tried: tuple[InputSpec, ...]
+    frozen_because: str = ""
+    source: Source | None = None
+    is_any: bool = False
+
+    @property
+    def are_free(self) -> bool:
+        return not self.frozen_because
+
+
+def at_another_size(
+    graph: Graph, program: Program, specs: tuple[InputSpec, ...], trace: Trace, lower: Lower, run: Run
+) -> tuple[Graph, Program, ImageSizes | None]:
+    """The net with sizes that follow its images where MXNet can say so, and what was found at another size.
+
+    None for a net without images: inputs (N, C, height, width) of floats.
+    """
+    found: list[tuple[Program, ImageSizes]] = []
+    for more in (ANY, BY_32):
+        tried = larger(specs, more)
+        if tried is None:
+            return graph, program, None
+        made, sizes = _at(graph, program, tried, trace, lower)
+        if sizes.are_free:
+            try:
+                run(tried)
+            except RequestError:
+                made, sizes = program, ImageSizes(tried, _not_run(tried))
+        found.append((made, replace(sizes, is_any=more == ANY)))
+        if found[-1][1].are_free:
+            break
+    return graph, *found[-1]
+
+
+def _at(
+    graph: Graph, program: Program, tried: tuple[InputSpec, ...], trace: Trace, lower: Lower
+) -> tuple[Program, ImageSizes]:
+    """The net and what was found at the inputs `tried`; the program as it is where its code differs there."""
+    size = size_text(tried)
+    try:
+        other = trace(tried)
+    except RequestError:
+        return program, ImageSizes(tried, _not_run(tried))
+    except ConversionError as error:
+        problem = error.problems[0]
+        return program, ImageSizes(tried, f"at {size}, {problem.what}", problem.where)
+    apart = _first_other_op(graph, other)
+    if apart is not None:
+        return program, ImageSizes(tried, f"forward runs other ops at {size}", apart.source)
+    here, there = _shapes(graph), _shapes(other)
+    names = {one.name: its.name for one, its in zip(graph.nodes, other.nodes, strict=True)}
+    graph = replace(graph, elsewhere={name: there[names[name]] for name in here})
+    other = replace(other, elsewhere={names[name]: shapes for name, shapes in here.items()})
+    try:
+        followed = lower(graph)
+        call = first_difference(followed, lower(other))
+    except ConversionError as error:
+        problem = error.problems[0]
+        return program, ImageSizes(tried, f"at {size}, {problem.what}", problem.where)
+    if call is None:
+        return followed, ImageSizes(tried)
+    node = graph.by_name.get(call.node)
+    what = f"{node.op if node else call.op}() depends on them"
+    return program, ImageSizes(tried, what, call.source)
+
+
+def _not_run(tried: tuple[InputSpec, ...]) -> str:
+    return f"torch does not run the net at {size_text(tried)}"
+
+
+def check_free(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> None:
+    """--free H,W: raise ConversionError where the code is right at one size alone."""
+    if sizes is None:
+        shown = ", ".join(f"{s.name} {s.shape}" for s in specs)
+        raise RequestError(
+            "--free H,W is for nets whose inputs are images (N, C, height, width) of floats, without values "
+            f"of their own; this net takes {shown}"
+        )
+    if not sizes.are_free:
+        raise ConversionError(
+            (
+                Problem(
+                    "frozen-size",
+                    f"height and width cannot stay free: {sizes.frozen_because}",
+                    sizes.source or Source(),
+                    "write it so that it follows its input (flatten, -1 in a view, adaptive pooling, "
+                    "F.interpolate to the size of a tensor), or leave --free out",
+                ),
+            )
+        )
+
+
+def larger(specs: tuple[InputSpec, ...], more: tuple[int, int]) -> tuple[InputSpec, ...] | None:
+    """The inputs with images that have so many rows and columns more.
+
+    None where none is an image, or the values of one are given.
+    """
+    sizes = {s.shape[2:] for s in specs if _is_image(s)}
+    # A mask or labels of the size of the image grow with it.
+    grow = [len(s.shape) > 1 and s.shape[-2:] in sizes for s in specs]
+    if any(s.value is not None for s, grows in zip(specs, grow, strict=True) if grows) or not sizes:
+        return None
+    return tuple(
+        replace(s, shape=(*s.shape[:-2], s.shape[-2] + more[0], s.shape[-1] + more[1])) if grows else s
+        for s, grows in zip(specs, grow, strict=True)
+    )
+
+
+def _is_image(spec: InputSpec) -> bool:
+    return len(spec.shape) == 4 and spec.batch_axis == 0 and spec.dtype.startswith("float")
+
+
+def size_text(specs: tuple[InputSpec, ...]) -> str:
+    """The height and width of the first image: 224x224."""
+    return next(f"{s.shape[2]}x{s.shape[3]}" for s in specs if _is_image(s))
+
+
+def _first_other_op(graph: Graph, other: Graph) -> Node | None:
+    for node, its in zip(graph.nodes, other.nodes, strict=False):
+        if (node.op, len(node.outputs)) != (its.op, len(its.outputs)):
+            return node
+    return graph.nodes[-1] if len(graph.nodes) != len(other.nodes) else None
+
+
+def _shapes(graph: Graph) -> Mapping[str, tuple[Shape, ...]]:
+    return {node.name: tuple(kind.shape for kind in node.outputs) for node in graph.nodes}
+
+
+def size_doc(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> str:
+    """What the docstring says of heights and widths, without the folders of this machine."""
+    if sizes is None:
+        return ""
+    if sizes.are_free:
+        steps = "" if sizes.is_any else " by multiples of 32"
+        return f"H and W may change{steps}: the code is the same at {size_text(sizes.tried)}."
+    place = ""
+    if sizes.source is not None and sizes.source.file:
+        place = f", {sizes.source.file.rpartition('/')[2]}:{sizes.source.line}"
+    return f"H and W are {size_text(specs)} alone: {sizes.frozen_because}{place}."

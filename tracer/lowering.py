@@ -1,0 +1,71 @@
+"""A module as a program: traced and lowered, at another batch size and another image size too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from codegen.ir import Graph
+from codegen.lower.graph import lower
+from codegen.passes.fusion import guarded
+from codegen.passes.input_order import in_order
+from codegen.problems import ConversionError, RequestError
+from codegen.program import Program
+from tracer.capture import run
+from tracer.image_sizes import ImageSizes, at_another_size, size_doc
+from tracer.inputs import InputSpec, make_inputs
+from tracer.last_net import stage
+from tracer.trace import trace
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of a conversion that changes its program."""
+
+    name: str
+    taps: tuple[str, ...] = ()
+    frozen_batch: bool = False
+    trainable: bool = False
+
+
+def lowered(model: nn.Module, specs: tuple[InputSpec, ...], asked: Asked) -> tuple[Graph, Program]:
+    """The net as the IR and in MXNet's ops. What can be written at one batch size alone is, and says so."""
+    with stage("tracing"):
+        graph = trace(model, specs, asked.taps, "as was asked" if asked.frozen_batch else "")
+    if not graph.outputs:
+        raise RequestError(f"forward of {type(model).__name__} returns no tensor: a symbol needs an output")
+    try:
+        with stage("lowering and naming"):
+            return graph, _program(graph, model, asked)
+    except ConversionError as error:
+        if not graph.runs_at_others:
+            raise
+        problem = error.problems[0]
+        with stage("tracing"):
+            frozen = trace(model, specs, asked.taps, f"{problem.what}, at {problem.where}")
+        with stage("lowering and naming"):
+            return frozen, _program(frozen, model, asked)
+
+
+def _program(graph: Graph, model: nn.Module, asked: Asked) -> Program:
+    keys = tuple(model.state_dict())
+    return guarded(in_order(lower(graph, asked.name, keys, trainable=asked.trainable)))
+
+
+def with_image_sizes(
+    model: nn.Module, specs: tuple[InputSpec, ...], asked: Asked, graph: Graph, program: Program
+) -> tuple[Graph, Program, ImageSizes | None]:
+    """The net with sizes that follow its images, and what it is at another size of theirs."""
+    why = "" if graph.runs_at_others else graph.frozen_because
+    with stage("the look at another image size"):
+        graph, program, sizes = at_another_size(
+            graph,
+            program,
+            specs,
+            lambda tried: trace(model, tried, asked.taps, why),
+            lambda made: _program(made, model, asked),
+            lambda tried: run(model, make_inputs(tried, None, 0), asked.taps),
+        )
+    free = sizes is not None and sizes.are_free
+    return graph, replace(program, size_doc=size_doc(sizes, specs), free_sizes=free), sizes

@@ -1,0 +1,63 @@
+"""What the command was asked for, and the command that asks for it again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line, parsed."""
+
+    spec: str
+    out: Path
+    kwargs: Mapping[str, Any]
+    inputs: tuple[str, ...]
+    weights: Path | None
+    write_weights: bool
+    verify: bool
+    tolerance: float
+    taps: tuple[str, ...]
+    softmax: bool
+    dry_run: bool
+    check: bool
+    diff: bool
+    plugins: tuple[Path, ...] = ()
+    templates: Path | None = None
+    batch: str | None = None
+    search_seconds: float = 10.0
+    verify_training: bool = False
+    optimize: bool = False
+    trainable: bool = False
+    free: str | None = None
+
+
+def command_line(options: Options, origin: str) -> str:
+    """The command that makes this file, with what changes its text and nothing of the folder."""
+    parts = ["python -m tracer.gen", shlex.quote(origin), "--out", shlex.quote(options.out.name)]
+    if options.kwargs:
+        parts += ["--kwargs", shlex.quote(json.dumps(options.kwargs, sort_keys=True))]
+    for text in options.inputs:
+        parts += ["--input", shlex.quote(text)]
+    if options.taps:
+        parts += ["--tap", shlex.quote(",".join(options.taps))]
+    if options.softmax:
+        parts.append("--softmax")
+    for plugin in options.plugins:
+        parts += ["--plugin", shlex.quote(plugin.name)]
+    if options.templates is not None:
+        parts += ["--templates", shlex.quote(options.templates.resolve().name)]
+    if options.batch is not None:
+        parts += ["--batch", options.batch]
+    if options.free is not None:
+        parts += ["--free", options.free]
+    if options.optimize:
+        parts.append("--optimize")
+    if options.trainable:
+        parts.append("--trainable")
+    return " ".join(parts)
