@@ -89,15 +89,12 @@ def _as_large_as(b: Builder, x: Value, like: Value, align_corners: bool) -> Valu
     We write: that, where the size is another's at two sizes of the input.
     Source: mx.sym.contrib.BilinearResize2D, measured.
 
-    >>> class Net(nn.Module):
-    ...     def forward(self, x):
-    ...         return F.interpolate(F.max_pool2d(x, 2), x.shape[-2:], mode="bilinear")
-    >>> converted(Net(), (1, 2, 8, 8))
-    pooled = mx.sym.Pooling(
+    >>> converted(lambda x: F.interpolate(F.max_pool2d(x, 2), x.shape[2:], mode="bilinear"), (1, 2, 8, 8))
+    pool2d = mx.sym.Pooling(
         x, kernel=(2, 2), pool_type="max", stride=(2, 2), pooling_convention="valid", name="max_pool2d"
     )
     return mx.sym.contrib.BilinearResize2D(
-        pooled, x, align_corners=False, mode="like", name="interpolate"
+        pool2d, x, mode="like", align_corners=False, name="interpolate"
     )
     """
     return b.op(

@@ -38,6 +38,7 @@ FAMILIES = {
         f"{IDIOMS}/along.py",
         f"{IDIOMS}/cuts.py",
         f"{RULES}/layout.py",
+        f"{RULES}/reshape.py",
         f"{RULES}/join.py",
         f"{RULES}/index.py",
         f"{RULES}/write.py",
