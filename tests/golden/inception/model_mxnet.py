@@ -92,6 +92,7 @@ def Inception() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 112, 112).
     Outputs: (N, 100).
+    H and W are 112x112 alone: avg_pool2d() depends on them, model.py:83.
     """
     x = mx.sym.Variable("x")
     x = basic_conv2d(x, kernel=(7, 7), stride=(2, 2), pad=(3, 3), num_filter=24, name="conv1")

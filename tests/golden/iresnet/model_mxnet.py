@@ -57,6 +57,7 @@ def iresnet18() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 112, 112).
     Outputs: (N, 512).
+    H and W are 112x112 alone: torch does not run the net at 144x176.
     MXNet's executor gives the gradient of PReLU's slope times the slope: before training,
         convert with --trainable, or train by Gluon, where it is right.
     """

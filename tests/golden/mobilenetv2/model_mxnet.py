@@ -79,6 +79,7 @@ def MobileNetV2() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 64, 64).
     Outputs: (N, 1000).
+    H and W may change: the code is the same at 97x129.
     """
     x = mx.sym.Variable("x")
     x = conv_bn_re_lu(

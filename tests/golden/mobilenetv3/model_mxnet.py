@@ -126,6 +126,7 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 64, 64).
     Outputs: (N, 100).
+    H and W may change: the code is the same at 97x129.
     """
     x = mx.sym.Variable("x")
     out = mx.sym.Convolution(

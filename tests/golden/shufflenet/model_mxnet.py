@@ -78,6 +78,7 @@ def shufflenet_v2_x0_5() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 64, 64).
     Outputs: (N, 100).
+    H and W may change: the code is the same at 97x129.
     """
     x = mx.sym.Variable("x")
     x = mx.sym.Convolution(

@@ -217,6 +217,7 @@ def SwinTransformer() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 64, 64).
     Outputs: (N, 100).
+    H and W are 64x64 alone: torch does not run the net at 96x128.
     """
     x = mx.sym.Variable("x")
 

@@ -21,6 +21,7 @@ def TwoInputNet() -> mx.sym.Symbol:
 
     Inputs: image (N, 3, 112, 112), vector (N, 20).
     Outputs: (N, 10).
+    H and W may change: the code is the same at 145x177.
     """
     image = mx.sym.Variable("image")
     vector = mx.sym.Variable("vector")

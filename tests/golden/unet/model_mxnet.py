@@ -71,6 +71,7 @@ def UNet() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 96, 96).
     Outputs: (N, 2, 96, 96).
+    H and W may change by multiples of 32: the code is the same at 128x160.
     """
     x = mx.sym.Variable("x")
     x1 = double_conv(x, num_filter=16, name="inc")

@@ -61,6 +61,7 @@ def VisionTransformer() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 96, 96).
     Outputs: (N, 100).
+    H and W are 96x96 alone: torch does not run the net at 128x160.
     """
     x = mx.sym.Variable("x")
 

@@ -19,6 +19,7 @@ def XXNet() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 224, 224).
     Outputs: (N, 64, 112, 112).
+    H and W may change: the code is the same at 257x289.
     """
     x = mx.sym.Variable("x")
     x = mx.sym.Convolution(x, kernel=(3, 3), pad=(1, 1), num_filter=64, no_bias=True, name="conv1")
