@@ -204,7 +204,7 @@ class Graph:
     is above one, it is right at each size from there on, that the step divides. `sampled` are the sizes
     that were tried where it is not proved. `left_out` is what `forward` returns beside tensors, None
     apart; `changed` what it changes of its own module, by name; `in_training` tells what it does in training
-    alone. `elsewhere` holds the shapes of what each node gives at another height and width of its images.
+    alone. `elsewhere` holds each node as it is at another height and width of the net's images.
     """
 
     nodes: tuple[Node, ...]
@@ -220,7 +220,7 @@ class Graph:
     batch_step: int = 1
     sampled: tuple[int, ...] = ()
     in_training: tuple[str, ...] = ()
-    elsewhere: Mapping[str, tuple[Shape, ...]] = field(default_factory=dict, compare=False, repr=False)
+    elsewhere: Mapping[str, Node] = field(default_factory=dict, compare=False, repr=False)
     by_name: Mapping[str, Node] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

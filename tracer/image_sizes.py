@@ -6,11 +6,11 @@ size of the image, and follows its input; where it does not, the first call that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from codegen.ir import Graph, Node, Shape, Source
+from codegen.ir import Graph, Node, Source
 from codegen.passes.same_code import first_difference
 from codegen.problems import ConversionError, Problem, RequestError
 from codegen.program import Program
@@ -83,10 +83,9 @@ def _at(
     apart = _first_other_op(graph, other)
     if apart is not None:
         return program, ImageSizes(tried, f"forward runs other ops at {size}", apart.source)
-    here, there = _shapes(graph), _shapes(other)
-    names = {one.name: its.name for one, its in zip(graph.nodes, other.nodes, strict=True)}
-    graph = replace(graph, elsewhere={name: there[names[name]] for name in here})
-    other = replace(other, elsewhere={names[name]: shapes for name, shapes in here.items()})
+    pairs = list(zip(graph.nodes, other.nodes, strict=True))
+    graph = replace(graph, elsewhere={node.name: its for node, its in pairs})
+    other = replace(other, elsewhere={its.name: node for node, its in pairs})
     try:
         followed = lower(graph)
         call = first_difference(followed, lower(other))
@@ -156,10 +155,6 @@ def _first_other_op(graph: Graph, other: Graph) -> Node | None:
         if (node.op, len(node.outputs)) != (its.op, len(its.outputs)):
             return node
     return graph.nodes[-1] if len(graph.nodes) != len(other.nodes) else None
-
-
-def _shapes(graph: Graph) -> Mapping[str, tuple[Shape, ...]]:
-    return {node.name: tuple(kind.shape for kind in node.outputs) for node in graph.nodes}
 
 
 def size_doc(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> str:

@@ -50,8 +50,13 @@ class Builder:
     def elsewhere(self, ref: Ref | None = None) -> Shape | None:
         """The shape of a tensor, or of the node's result, at another image size; None where none is known."""
         name, index = (self.node.name, 0) if ref is None else (ref.name, ref.index)
-        shapes = self.graph.elsewhere.get(name)
-        return None if shapes is None else shapes[index]
+        node = self.graph.elsewhere.get(name)
+        return None if node is None else node.outputs[index].shape
+
+    def follows_image(self, argument: str) -> bool:
+        """Whether an argument of the node is another number at another image size."""
+        there = self.graph.elsewhere.get(self.node.name)
+        return there is not None and there.kwargs.get(argument) != self.node.kwargs.get(argument)
 
     def op(
         self,

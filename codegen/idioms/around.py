@@ -43,12 +43,12 @@ def like_image(b: Builder, here: Shape, there: Shape, dtype: str) -> tuple[Value
     """
     own = [ref.name for ref in b.node.refs()]
     for name in (*b.graph.inputs, *own, *(name for name, _ in reversed(b.values))):
-        value, shapes = b.values.get((name, 0)), b.graph.elsewhere.get(name)
-        if value is None or shapes is None or value.const is not None or value.dtype != dtype:
+        value, node = b.values.get((name, 0)), b.graph.elsewhere.get(name)
+        if value is None or node is None or value.const is not None or value.dtype != dtype:
             continue
         for axis in range(value.rank - len(here), 0, -1):
             along = slice(axis, axis + len(here))
-            if value.sizes[along] == here and shapes[0][along] == there:
+            if value.sizes[along] == here and node.outputs[0].shape[along] == there:
                 return value, axis
     return None
 

@@ -302,7 +302,7 @@ def _follows_image(b: Builder) -> bool:
 def covers_all(b: Builder, x: Value, kernel: tuple[int, ...], pads: tuple[int, ...]) -> bool:
     """Whether a window is the whole image, at another size of it too: avg_pool2d(x, x.shape[2:])."""
     there = b.elsewhere()
-    follows = there is not None and set(there[-len(kernel) :]) == {1} and _follows_image(b)
+    follows = b.follows_image("kernel_size") and there is not None and set(there[-len(kernel) :]) == {1}
     return follows and x.sizes[2:] == kernel and not any(pads)
 
 

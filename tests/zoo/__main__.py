@@ -18,7 +18,7 @@ NETS = Path(__file__).with_name("nets.py")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "zoo.md"
 HEAD = (
     "| net | collection | status | relative difference | seconds | MXNet ops | statements | lines "
-    "| free batch | why |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+    "| free batch | H, W | why |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
 )
 
 
@@ -75,18 +75,23 @@ def summary(rows: list[Result]) -> str:
     """The counts that come before the rows."""
     counts = Counter(r.status for r in rows)
     collections = Counter(r.collection for r in rows)
+    images = [r for r in rows if r.sizes]
     density = [int(r.ops) / int(r.statements) for r in rows if r.statements]
     lines = [
         "# Real nets",
         "",
         "`make zoo` writes this page. Each net is built from seeded random parameters, converted, and compared",
-        "with torch: with its own and with random parameters, at two batch sizes, within 1e-4. `seconds` is the",
-        "conversion (tracing, lowering, code), without the comparison. FOLD would mean that the folded code gives",
+        "with torch: with its own and with random parameters, at two batch sizes, and at another height and width",
+        "where the code is the same there, within 1e-4. `seconds` is the conversion (tracing, lowering, code),",
+        "without the comparison. `H, W` says whether height and width may change, and why not. FOLD would mean that the folded code gives",
         "another symbol than the flat program, STYLE that black or ruff would change it.",
         "",
         f"- {len(rows)} nets: " + ", ".join(f"{n} of {c}" for c, n in collections.most_common()),
         "- " + ", ".join(f"{s} {counts[s]}" for s in STATUSES),
         f"- frozen batch: {sum(r.batch == 'no' for r in rows)}",
+        f"- of {len(images)} nets of images, height and width may change in {sum(r.sizes == 'any' for r in images)}, "
+        f"by multiples of 32 in {sum(r.sizes == 'by 32' for r in images)}; torch itself runs no other in "
+        f"{sum(r.sizes.startswith('torch') for r in images)}",
         f"- MXNet ops for each Python statement: {statistics.median(density or [0]):.2f} in the median net",
         f"- seconds: {statistics.median([float(r.seconds or 0) for r in rows] or [0]):.1f} in the median net",
         "",

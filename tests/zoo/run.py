@@ -22,6 +22,7 @@ from tests.zoo.pool import Row
 if TYPE_CHECKING:
     from torch import nn
 
+    from codegen.program import Program
     from tracer.conversion import Conversion
     from tracer.inputs import InputSpec
 
@@ -42,6 +43,7 @@ class Result(Row):
     statements: str = ""
     lines: str = ""
     batch: str = ""
+    sizes: str = ""
     why: str = ""
 
 
@@ -118,8 +120,16 @@ def _run(net: Net) -> Result:
         str(statements(conversion.code)),
         str(len(conversion.code.splitlines())),
         "yes" if conversion.graph.free_batch else "no",
+        _sizes(conversion.program),
         why,
     )
+
+
+def _sizes(program: Program) -> str:
+    """Whether height and width may change; nothing for a net without images."""
+    if program.free_sizes:
+        return "by 32" if "multiples" in program.size_doc else "any"
+    return program.size_doc.partition(" alone: ")[2].removesuffix(".")
 
 
 def statements(code: str) -> int:
