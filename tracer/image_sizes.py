@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+import numpy as np
+
 from codegen.ir import Graph, Node, Source
 from codegen.passes.same_code import first_difference
 from codegen.problems import ConversionError, Problem, RequestError
@@ -108,8 +110,8 @@ def check_free(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> None:
     if sizes is None:
         shown = ", ".join(f"{s.name} {s.shape}" for s in specs)
         raise RequestError(
-            "--free H,W is for nets whose inputs are images (N, C, height, width) of floats, without values "
-            f"of their own; this net takes {shown}"
+            "--free H,W is for nets whose inputs are images (N, C, height, width) of floats; this net takes "
+            f"{shown}"
         )
     if not sizes.are_free:
         raise ConversionError(
@@ -126,19 +128,23 @@ def check_free(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> None:
 
 
 def larger(specs: tuple[InputSpec, ...], more: tuple[int, int]) -> tuple[InputSpec, ...] | None:
-    """The inputs with images that have so many rows and columns more.
+    """The inputs with images that have so many rows and columns more; None where none is an image.
 
-    None where none is an image, or the values of one are given.
+    A mask or labels of the size of an image grow with it. Values that are given are repeated.
     """
     sizes = {s.shape[2:] for s in specs if _is_image(s)}
-    # A mask or labels of the size of the image grow with it.
-    grow = [len(s.shape) > 1 and s.shape[-2:] in sizes for s in specs]
-    if any(s.value is not None for s, grows in zip(specs, grow, strict=True) if grows) or not sizes:
+    if not sizes:
         return None
     return tuple(
-        replace(s, shape=(*s.shape[:-2], s.shape[-2] + more[0], s.shape[-1] + more[1])) if grows else s
-        for s, grows in zip(specs, grow, strict=True)
+        _grown(spec, more) if len(spec.shape) > 1 and spec.shape[-2:] in sizes else spec for spec in specs
     )
+
+
+def _grown(spec: InputSpec, more: tuple[int, int]) -> InputSpec:
+    around = [(0, 0)] * (len(spec.shape) - 2) + [(0, size) for size in more]
+    shape = tuple(size + after for size, (_, after) in zip(spec.shape, around, strict=True))
+    value = None if spec.value is None else np.pad(spec.value, around, mode="wrap")
+    return replace(spec, shape=shape, value=value)
 
 
 def _is_image(spec: InputSpec) -> bool:
