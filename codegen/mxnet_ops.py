@@ -45,7 +45,6 @@ from codegen.result_shapes import (
     spread_to,
     squeezed,
     stacked,
-    swapped,
     taken,
     tiled,
     transposed,
@@ -196,7 +195,6 @@ OPS: dict[str, OpSpec] = {
     # Shape
     "Reshape": op_spec(reshaped, shape=REQUIRED, reverse=False),
     "Flatten": op_spec(flattened),
-    "SwapAxis": op_spec(swapped, "dim1 dim2", dim1=0, dim2=0),  # of which torch has no default
     "transpose": op_spec(transposed, axes=REQUIRED),
     "expand_dims": op_spec(expanded, axis=REQUIRED),
     "squeeze": op_spec(squeezed, axis=None),

@@ -73,13 +73,6 @@ def transposed(inputs: Shapes, attrs: Attrs) -> Shape:
     return tuple(inputs[0][axis] for axis in attrs["axes"])
 
 
-def swapped(inputs: Shapes, attrs: Attrs) -> Shape:
-    """Two sizes exchanged."""
-    sizes, (first, second) = list(inputs[0]), (attrs["dim1"], attrs["dim2"])
-    sizes[first], sizes[second] = sizes[second], sizes[first]
-    return tuple(sizes)
-
-
 def expanded(inputs: Shapes, attrs: Attrs) -> Shape:
     """A size of 1 at `axis`."""
     (shape,) = inputs

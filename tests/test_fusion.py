@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import tracer.conversion
+import tracer.lowering
 from tracer.inputs import InputSpec
 
 
@@ -62,7 +63,7 @@ def _filled(tensor: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture
 def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracer.conversion, "guarded", lambda program: program)
+    monkeypatch.setattr(tracer.lowering, "guarded", lambda program: program)
 
 
 def agrees(after: Callable[..., object], linear: bool = False) -> bool:

@@ -46,7 +46,6 @@ CASES: list[tuple[str, tuple[tuple[int, ...], ...], dict[str, Any]]] = [
     ("Reshape", (X4,), {"shape": (0, -3, -1)}),
     ("Reshape", (X4,), {"shape": (-1, 4), "reverse": True}),
     ("Flatten", (X4,), {}),
-    ("SwapAxis", (X3,), {"dim1": 0, "dim2": 2}),
     ("transpose", (X4,), {"axes": (0, 2, 3, 1)}),
     ("expand_dims", (X2,), {"axis": 1}),
     ("squeeze", ((2, 1, 3, 1),), {"axis": 1}),

@@ -73,12 +73,13 @@ def siblings(b: Builder) -> Sequence[Node]:
 
 
 def before_swap(b: Builder, value: Value, dim0: int, dim1: int) -> Value | None:
-    """What `value` is with two axes exchanged, where a SwapAxis of them made it: read as it was."""
+    """What `value` is with two axes exchanged, where a transpose of them made it: read as it was."""
     if not isinstance(value.operand, Out):
         return None
     call = b.calls[value.operand.call]
-    attrs, swapped = dict(call.attrs), {dim0 % value.rank, dim1 % value.rank}
-    if call.op != "SwapAxis" or {attrs.get("dim1", 0), attrs.get("dim2", 0)} != swapped:
+    swapped = list(range(value.rank))
+    swapped[dim0], swapped[dim1] = swapped[dim1], swapped[dim0]
+    if call.op != "transpose" or list(dict(call.attrs)["axes"]) != swapped:
         return None
     sizes = list(value.sizes)
     sizes[dim0], sizes[dim1] = sizes[dim1], sizes[dim0]

@@ -8,7 +8,7 @@ from codegen.builder.builder import Builder
 from codegen.builder.value import EMPTY, Refused, Value
 from codegen.idioms.around import before_swap
 from codegen.idioms.reductions import vector_norm
-from codegen.idioms.shapes import broadcast, reshape_to, spread
+from codegen.idioms.shapes import broadcast, reshape_to, spread, swapped_axes
 from codegen.ir import Dim, Size
 
 
@@ -102,12 +102,12 @@ def apply_along(b: Builder, x: Value, axis: int, weights: Value, size: Size, nam
     sizes = list(x.sizes)
     if axis != last:
         sizes[axis], sizes[last] = sizes[last], sizes[axis]
-        x = b.op("SwapAxis", x, dim1=axis, dim2=last, hint=f"{name}_last")
+        x = swapped_axes(b, x, axis, last, hint=f"{name}_last")
     sizes[last] = size
     x = b.op("dot", x, weights, hint=name)
     if axis != last:
         sizes[axis], sizes[last] = sizes[last], sizes[axis]
-        x = b.op("SwapAxis", x, dim1=axis, dim2=last, hint=f"{name}_back")
+        x = swapped_axes(b, x, axis, last, hint=f"{name}_back")
     return x
 
 

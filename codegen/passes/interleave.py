@@ -111,7 +111,7 @@ def _projection(program: Program, found: SelfAttention, name: str) -> Iterator[C
     if found.batch_first:
         shape = (shape[1], shape[0])
         moved = (*shape, *program.variable(_leaf(call.inputs[1][1])).shape[1:])
-        yield _new(call, "SwapAxis", moved, source, "steps_first", name=name, dim1=0, dim2=1)
+        yield _new(call, "transpose", moved, source, "steps_first", name=name, axes=(1, 0, 2))
         source = BEFORE
     slots = [slot for slot, _ in call.inputs[1:]]
     leaves = call.inputs[1:] if len(found.linears) == 1 else [(s, Leaf(f"{name}_{s}")) for s in slots]
@@ -138,7 +138,7 @@ def _product(program: Program, found: SelfAttention, flat: Shape, shape: Shape) 
     mixed = replace(mixed, inputs=(*mixed.inputs, (None, weights)))
     if not found.batch_first:
         return {found.joined: (*rows, replace(mixed, name=joined.name))}
-    last = _new(joined, "SwapAxis", joined.shapes[0], Out(found.product), dim1=0, dim2=1)
+    last = _new(joined, "transpose", joined.shapes[0], Out(found.product), axes=(1, 0, 2))
     return {found.product: (*rows, mixed), found.joined: (last,)}
 
 

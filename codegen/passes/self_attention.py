@@ -167,18 +167,9 @@ def _only_reader(program: Program, users: Users, index: int) -> int | None:
 
 
 def _order(call: Call) -> tuple[int, ...] | None:
-    """The order of the axes that a call gives; None where it does something else."""
-    attrs = dict(call.attrs)
-    if call.op == "transpose":
-        order: tuple[int, ...] = attrs["axes"]
-        return order
-    shape = call.shapes[0]
-    if call.op != "SwapAxis" or shape is None:
-        return None
-    places = list(range(len(shape)))
-    first, second = attrs.get("dim1", 0), attrs.get("dim2", 0)
-    places[first], places[second] = places[second], places[first]
-    return tuple(places)
+    """The order of the axes that a transpose gives; None of another op."""
+    order: tuple[int, ...] | None = dict(call.attrs).get("axes") if call.op == "transpose" else None
+    return order
 
 
 def _projected(program: Program, operand: Operand) -> Projected | None:

@@ -109,7 +109,7 @@ def _begin_state(b: Builder, state: Value, what: str) -> Value:
 
     >>> converted(nn.GRU(3, 4, batch_first=True), (2, 5, 3))
     begin_state = mx.sym.zeros(shape=(1, 0, 4), name="gru_begin_state")
-    time_major = mx.sym.SwapAxis(x, dim1=0, dim2=1, name="gru_time_major")
+    time_major = mx.sym.transpose(x, axes=(1, 0, 2), name="gru_time_major")
     gru0, gru1 = mx.sym.RNN(
         time_major,
         parameters=gru_parameters,
@@ -120,7 +120,7 @@ def _begin_state(b: Builder, state: Value, what: str) -> Value:
         state_outputs=True,
         name="gru",
     )
-    gru0 = mx.sym.SwapAxis(gru0, dim1=0, dim2=1, name="gru_batch_first")
+    gru0 = mx.sym.transpose(gru0, axes=(1, 0, 2), name="gru_batch_first")
     return mx.sym.Group([gru0, gru1])
     """
     sizes = tuple(0 if isinstance(size, Dim) else size for size in state.sizes)

@@ -8,7 +8,7 @@ from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value, fixed
 from codegen.defects import present
-from codegen.idioms.shapes import reshape_to
+from codegen.idioms.shapes import reshape_to, swapped_axes
 from codegen.idioms.windows import numbers_of
 from codegen.ir import Dim, Shape
 
@@ -24,7 +24,7 @@ def affine_grid(b: Builder, theta: Value, align_corners: bool = False) -> Value:
 
     >>> converted(lambda t: F.affine_grid(t, (t.shape[0], 1, 4, 4), align_corners=False), (1, 2, 3))
     t = mx.sym.dot(t, affine_grid_places, name="affine_grid_spots")
-    t = mx.sym.SwapAxis(t, dim1=1, dim2=2, name="affine_grid_rows")
+    t = mx.sym.transpose(t, axes=(0, 2, 1), name="affine_grid_rows")
     return mx.sym.Reshape(t, shape=(0, 4, 4, 2), name="affine_grid")
     """
     *sizes, axes = b.out.shape[1:]
@@ -38,7 +38,7 @@ def affine_grid(b: Builder, theta: Value, align_corners: bool = False) -> Value:
     mesh = np.meshgrid(*lines, indexing="ij")
     places = np.stack([m.reshape(-1) for m in reversed(mesh)] + [np.ones(mesh[0].size)]).astype(np.float32)
     spots = b.op("dot", theta, b.constant(places, "places"), hint="spots")
-    rows = b.op("SwapAxis", spots, dim1=1, dim2=2, hint="rows")
+    rows = swapped_axes(b, spots, 1, 2, hint="rows")
     return reshape_to(b, rows, b.out.shape)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value, fixed
-from codegen.idioms.shapes import divided, permuted, reshape_to
+from codegen.idioms.shapes import divided, permuted, reshape_to, swapped_axes
 from codegen.idioms.windows import Sizes, each, with_batch, without_batch
 
 
@@ -55,7 +55,7 @@ def channel_shuffle(b: Builder, input: Value, groups: int) -> Value:
     batch, channels, *rest = input.sizes
     channels = fixed(channels)
     x = reshape_to(b, input, (batch, groups, channels // groups, *rest), hint="groups")
-    x = b.op("SwapAxis", x, dim1=1, dim2=2, hint="swapped")
+    x = swapped_axes(b, x, 1, 2, hint="swapped")
     return reshape_to(b, replace(x), input.sizes)
 
 

@@ -27,7 +27,7 @@ def LSTMTagger() -> mx.sym.Symbol:
     # lstm_out, _ = self.lstm(embeds)
     # the state begins as zeros; the 0 is the batch, which is inferred
     begin_state = mx.sym.zeros(shape=(4, 0, 48), name="lstm_begin_state")
-    time_major = mx.sym.SwapAxis(embeds, dim1=0, dim2=1, name="lstm_time_major")
+    time_major = mx.sym.transpose(embeds, axes=(1, 0, 2), name="lstm_time_major")
     lstm_parameters = mx.sym.Variable("lstm_parameters", init=mx.init.Uniform(48**-0.5))
     lstm = mx.sym.RNN(
         time_major,
@@ -41,7 +41,7 @@ def LSTMTagger() -> mx.sym.Symbol:
         p=0.3,
         name="lstm",
     )
-    lstm_out = mx.sym.SwapAxis(lstm, dim1=0, dim2=1, name="lstm_batch_first")
+    lstm_out = mx.sym.transpose(lstm, axes=(1, 0, 2), name="lstm_batch_first")
 
     # tag_space = self.hidden2tag(self.dropout(lstm_out))
     dropout = mx.sym.Dropout(lstm_out, p=0.3, name="dropout")

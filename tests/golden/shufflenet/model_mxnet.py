@@ -38,7 +38,7 @@ def branch2(x: mx.sym.Symbol, num_filter: int, stride: tuple[int, int], name: st
 def channel_shuffle(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     """channel_shuffle of model.py."""
     x = mx.sym.Reshape(x, shape=(0, -4, 2, -1, 0, 0), name=f"{name}_x_view")
-    x = mx.sym.SwapAxis(x, dim1=1, dim2=2, name=f"{name}_transpose")
+    x = mx.sym.transpose(x, axes=(0, 2, 1, 3, 4), name=f"{name}_transpose")
     return mx.sym.Reshape(x, shape=(0, -3, 0, 0), name=f"{name}_x_view2")
 
 

@@ -178,7 +178,7 @@ def swin_transformer_block(
     # attn: WindowAttention
     attn = mx.sym.softmax(attn, name=f"{name}_attn_softmax")
     attn = mx.sym.linalg.gemm2(attn, v, name=f"{name}_attn_attn_drop_matmul")
-    attn = mx.sym.SwapAxis(attn, dim1=1, dim2=2, name=f"{name}_attn_attn_drop_transpose")
+    attn = mx.sym.transpose(attn, axes=(0, 2, 1, 3), name=f"{name}_attn_attn_drop_transpose")
     attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name=f"{name}_attn_attn_drop_reshape")
     attn = mx.sym.FullyConnected(
         attn, num_hidden=num_hidden, no_bias=False, flatten=False, name=f"{name}_attn_proj"
@@ -226,7 +226,7 @@ def SwinTransformer() -> mx.sym.Symbol:
         x, kernel=(4, 4), stride=(4, 4), num_filter=24, no_bias=False, name="patch_embed_proj"
     )
     x = mx.sym.Reshape(x, shape=(0, 0, -1), name="patch_embed_flatten")
-    x = mx.sym.SwapAxis(x, dim1=1, dim2=2, name="patch_embed_transpose")
+    x = mx.sym.transpose(x, axes=(0, 2, 1), name="patch_embed_transpose")
     x = mx.sym.LayerNorm(x, eps=1e-5, name="patch_embed_norm")
 
     x = swin_transformer_block(
@@ -317,7 +317,7 @@ def SwinTransformer() -> mx.sym.Symbol:
             name=f"layers_3_blocks_{i}",
         )
     x = mx.sym.LayerNorm(x, eps=1e-5, name="norm")
-    x = mx.sym.SwapAxis(x, dim1=1, dim2=2, name="transpose")
+    x = mx.sym.transpose(x, axes=(0, 2, 1), name="transpose")
     x = mx.sym.Pooling(x, kernel=(1,), pool_type="avg", global_pool=True, name="avgpool")
     x = mx.sym.Flatten(x, name="flatten")
     return mx.sym.FullyConnected(x, num_hidden=100, no_bias=False, flatten=False, name="head")

@@ -30,7 +30,7 @@ def attention(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     attn = named(attn * 0.125, name=f"{name}_mul")
     attn = mx.sym.softmax(attn, name=f"{name}_softmax")
     x = mx.sym.linalg.gemm2(attn, v, name=f"{name}_attn_drop_matmul")
-    x = mx.sym.SwapAxis(x, dim1=1, dim2=2, name=f"{name}_attn_drop_transpose")
+    x = mx.sym.transpose(x, axes=(0, 2, 1, 3), name=f"{name}_attn_drop_transpose")
     x = mx.sym.Reshape(x, shape=(0, 0, -1), name=f"{name}_attn_drop_reshape")
     return mx.sym.FullyConnected(
         x, num_hidden=192, no_bias=False, flatten=False, name=f"{name}_proj"
@@ -70,7 +70,7 @@ def VisionTransformer() -> mx.sym.Symbol:
         x, kernel=(16, 16), stride=(16, 16), num_filter=192, no_bias=False, name="patch_embed_proj"
     )
     patch_embed = mx.sym.Reshape(patch_embed, shape=(0, 0, -1), name="patch_embed_flatten")
-    patch_embed = mx.sym.SwapAxis(patch_embed, dim1=1, dim2=2, name="patch_embed_transpose")
+    patch_embed = mx.sym.transpose(patch_embed, axes=(0, 2, 1), name="patch_embed_transpose")
 
     cls_token = mx.sym.Variable(
         "cls_token", shape=(1, 1, 192), dtype="float32", init=mx.init.Normal(0.02)
