@@ -25,6 +25,7 @@ import pytest
 import codegen.builder.builder
 import codegen.idioms.pooling
 import tracer.conversion
+import tracer.lowering
 from tests.command import fx2mx
 
 HEAD = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n\nclass Net(nn.Module):\n"
@@ -199,7 +200,7 @@ def test_ceil_modes_last_window_not_cut_off(tmp_path: Path, monkeypatch: pytest.
 def test_fusion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """oneDNN's pass gives an add the fused value. No single layer is at fault: none is named."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tracer.conversion, "guarded", lambda program: program)
+    monkeypatch.setattr(tracer.lowering, "guarded", lambda program: program)
     (tmp_path / "model.py").write_text(FUSION.code())
     done = fx2mx("model.py:Net", "--out", "model_mxnet.py", "--input", FUSION.shape)
     assert done.status == 1

@@ -22,6 +22,7 @@ import tracer.capture
 import tracer.conversion
 import tracer.free_batch
 import tracer.gen
+import tracer.lowering
 import tracer.recorder
 from tests.command import fx2mx, snapshot
 
@@ -75,7 +76,7 @@ STAGES: dict[str, tuple[Any, str, str]] = {
     "to_ir": (tracer.free_batch, "graph_of", "tracing failed with KeyError"),
     "lower": (codegen.lower.graph, "lower_node", "lowering failed at x (input) with KeyError"),
     "name": (codegen.lower.graph, "named", "lowering and naming failed with KeyError"),
-    "fuse": (tracer.conversion, "guarded", "lowering and naming failed with KeyError"),
+    "fuse": (tracer.lowering, "guarded", "lowering and naming failed with KeyError"),
     "write": (tracer.conversion, "render", "writing the code failed with KeyError"),
     "weights": (tracer.conversion, "parameters", "converting the weights failed with KeyError"),
     "symbol": (tracer.conversion, "load_symbol", "making the symbol failed with KeyError"),
