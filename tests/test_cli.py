@@ -287,15 +287,16 @@ def test_a_conversion_says_what_it_does() -> None:
         "loading model.py:XXNet",
         "no --weights: the module's own values are converted (built under seed 0)",
         "tracing XXNet",
-        "XXNet: 4 MXNet ops; any batch size, other sizes as in DATA_SHAPES",
+        "XXNet: 4 MXNet ops; any batch size, H and W may change",
         "comparing with torch",
     ]
     assert re.fullmatch(
         r"agrees with torch: largest relative difference \S+ "
         r"\(tolerance 0\.0001; batch 1 and 2; its own parameters and random parameters\)",
-        lines[5],
+        lines[6],
     )
-    assert len(lines) == 6
+    assert re.fullmatch(r"images of 41x73: largest relative difference \S+", lines[5])
+    assert len(lines) == 7
     assert done.out.splitlines() == [
         "wrote model_mxnet.py",
         "wrote model_mxnet-symbol.json",

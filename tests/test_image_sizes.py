@@ -161,7 +161,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = fx2mx("model.py:Net", "--input", "1,3,8,8", "--out", "net_mxnet.py", "--free", "H,W")
     assert made.status == 0, made.err
     assert "any batch size, H and W may change" in made.err
-    assert "), at 41x73 too" in made.err
+    assert "images of 41x73: largest relative difference" in made.err
     assert "--input 1,3,8,8 --free H,W" in Path("net_mxnet.py").read_text()
     Path("model.py").write_text(body.format("x / x.shape[-1]"))
     Path("net_mxnet.py").unlink()

@@ -42,16 +42,23 @@ def ops_text(program: Program) -> str:
 def agreement_text(agreement: Agreement) -> str:
     batches = " and ".join(str(n) for n in dict.fromkeys(o.batch for o in agreement.outputs))
     kinds = " and ".join(dict.fromkeys(o.parameters for o in agreement.outputs))
-    sizes = "".join(f", at {size} too" for size in dict.fromkeys(o.size for o in agreement.outputs) if size)
     wide = (
         "; in float64, since float32 rounds this net too coarsely"
         if any(o.double for o in agreement.outputs)
         else ""
     )
     return (
-        f"agrees with torch: largest relative difference {agreement.difference:.1e} "
-        f"(tolerance {agreement.tolerance:g}; batch {batches}; {kinds}{wide}){sizes}"
+        f"{_elsewhere(agreement)}agrees with torch: largest relative difference {agreement.difference:.1e} "
+        f"(tolerance {agreement.tolerance:g}; batch {batches}; {kinds}{wide})"
     )
+
+
+def _elsewhere(agreement: Agreement) -> str:
+    """A line for images of another size, where they were compared."""
+    found = [o for o in agreement.outputs if o.size]
+    if not found:
+        return ""
+    return f"images of {found[0].size}: largest relative difference {max(o.difference for o in found):.1e}\n"
 
 
 def training_text(agreement: TrainingAgreement) -> str:
