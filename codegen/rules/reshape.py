@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.around import like_image, siblings
 from codegen.idioms.shapes import reshape_to
 from codegen.ir import Dim, Shape
-from codegen.reshape_codes import Code, gives, shared
+from codegen.reshape_codes import Code, shared
 
 
 # The shape that torch computed from its arguments is the node's.
@@ -24,10 +26,14 @@ from codegen.reshape_codes import Code, gives, shared
 def reshape(b: Builder, input: Value) -> Value:
     if input.sizes == b.out.shape:
         return input
-    code = _code_of_the_line(b, input.sizes)
-    like = _as_image(b, input, code)
-    if like is not None:
-        return like
+    there = _elsewhere(b)
+    code = _code_of_the_line(b, input.sizes, there)
+    if code is None and there:
+        code = shared([(input.sizes, b.out.shape), *there])
+        like = _as_image(b, input, *there[0]) if code is None else None
+        if like is not None:
+            return like
+    code = code or _code_of_the_line(b, input.sizes, [])
     if code is None:
         return reshape_to(b, input, b.out.shape)
     return b.op("Reshape", input, shape=code.shape, reverse=code.reverse, gives=b.out.shape)
@@ -42,14 +48,14 @@ def flatten(b: Builder, input: Value) -> Value:
     return reshape(b, input)
 
 
-def _code_of_the_line(b: Builder, old: Shape) -> Code | None:
-    """A code that holds wherever the author's line is run: sizes that differ between blocks drop out."""
-    pairs = [(old, b.out.shape)]
+def _code_of_the_line(b: Builder, old: Shape, more: Sequence[tuple[Shape, Shape]]) -> Code | None:
+    """A code that holds wherever the author's line is run, and for `more`: sizes that differ drop out."""
+    pairs = [(old, b.out.shape), *more]
     for node in siblings(b):
         before, after = b.graph.type_of(next(iter(node.refs()))).shape, node.outputs[0].shape
         if before != after:
             pairs.append((before, after))
-    return shared([*pairs, *_elsewhere(b)]) or shared(pairs)
+    return shared(pairs)
 
 
 def _elsewhere(b: Builder) -> list[tuple[Shape, Shape]]:
@@ -58,7 +64,7 @@ def _elsewhere(b: Builder) -> list[tuple[Shape, Shape]]:
     return [] if before is None or after is None or before == after else [(before, after)]
 
 
-def _as_image(b: Builder, x: Value, code: Code | None) -> Value | None:
+def _as_image(b: Builder, x: Value, before: Shape, after: Shape) -> Value | None:
     """A reshape to the size of an image, which is no number.
 
     torch: view(b, c, h, w) is given numbers.
@@ -71,13 +77,12 @@ def _as_image(b: Builder, x: Value, code: Code | None) -> Value | None:
     softmax = mx.sym.softmax(flatten, name="softmax")
     return mx.sym.reshape_like(softmax, x, lhs_begin=2, lhs_end=3, rhs_begin=2, rhs_end=4, name="view")
     """
-    pairs, new = _elsewhere(b), b.out.shape
-    if not pairs or (code is not None and all(gives(code, old) == after for old, after in pairs)):
-        return None
-    before, after = pairs[0]
+    new = b.out.shape
     first = _alike(x.sizes, new, before, after)
     last = _alike(x.sizes[first:][::-1], new[first:][::-1], before[first:][::-1], after[first:][::-1])
     ends = len(new) - last
+    if not first < min(x.rank - last, ends):
+        return None
     found = like_image(b, new[first:ends], after[first:ends], x.dtype)
     if found is None:
         return None
