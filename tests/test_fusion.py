@@ -11,6 +11,7 @@ from torch import nn
 
 import tracer.conversion
 import tracer.lowering
+from codegen.passes.fusion import COPY_OF_RESHAPED
 from tracer.inputs import InputSpec
 
 
@@ -126,3 +127,41 @@ def test_common_nets_keep_elemwise_add() -> None:
     code = tracer.conversion.convert_specs(net, (InputSpec("x", (1, 8, 6, 6)),), "Net").code
     assert "elemwise_add" in code
     assert "broadcast_add" not in code
+
+
+class InThree(nn.Module):
+    """A convolution in three dimensions, whose result is reshaped and transposed."""
+
+    def __init__(self, after: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.conv, self.after = nn.Conv3d(1, 16, 2, 2), after
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.after(self.conv(x))
+
+
+RESHAPED: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "at once": lambda x: x.flatten(2).transpose(1, 2),
+    "after an activation": lambda x: F.relu(x).exp().flatten(2).permute(0, 2, 1),
+    "activated between": lambda x: torch.tanh(x.view(x.shape[0], 16, 4, -1) * 2).permute(0, 3, 2, 1),
+    "reshaped twice": lambda x: x.flatten(2).unsqueeze(1).permute(0, 1, 3, 2),
+    "all of it": lambda x: x.flatten(1).transpose(0, 1)[:7],
+}
+
+
+def in_three(name: str) -> tracer.conversion.Conversion:
+    net, inputs = InThree(RESHAPED[name]).eval(), (InputSpec("x", (1, 1, 4, 4, 4)),)
+    return tracer.conversion.convert_specs(net, inputs, "Net")
+
+
+@pytest.mark.parametrize("name", RESHAPED)
+def test_what_a_convolution_in_three_dimensions_gives_is_transposed(name: str) -> None:
+    conversion = in_three(name)
+    assert COPY_OF_RESHAPED in " ".join(conversion.code.replace("# ", "").split())
+    assert conversion.verify(layers=False).ok
+
+
+@pytest.mark.usefixtures("unguarded")
+@pytest.mark.parametrize("name", RESHAPED)
+def test_it_could_not_be_without_the_copy(name: str) -> None:
+    assert not in_three(name).verify(layers=False).ok

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from codegen.ir import Shape
 from codegen.mxnet_ops import spec_of
@@ -20,11 +21,20 @@ COPY_OF_DROPOUT = "a copy: MXNet 1.9.1 cannot bind a Dropout of a Dropout everyw
 COPY_OF_UNREAD = "a copy: MXNet 1.9.1 cannot bind some ops of which nothing but the shape is read"
 COPY_OF_LINEAR = "a copy: MXNet 1.9.1 would fuse FullyConnected with one of its readers wrongly"
 
+COPY_OF_RESHAPED = "a copy: MXNet 1.9.1 cannot transpose a reshaped Convolution of five axes"
+CONVOLUTIONS = frozenset(["Convolution", "Deconvolution"])
+# What has another shape and the same memory.
+RESHAPES = frozenset(["Reshape", "Flatten", "expand_dims", "squeeze", "reshape_like"])
+
 
 def guarded(program: Program) -> Program:
     """The program, with what would be fused wrongly written in ops that the pass does not know."""
     program = _with_copies(
-        program, _copied_unread(program) | _copied_linears(program) | _copied_dropouts(program)
+        program,
+        _copied_unread(program)
+        | _copied_linears(program)
+        | _copied_dropouts(program)
+        | _copied_reshaped(program),
     )
     readers = _readers(program)
     calls = [
@@ -135,10 +145,11 @@ def _separate(
 def _copy(made_by: Call, operand: Operand, shape: Shape | None, calls: list[Call], comment: str) -> Call:
     keep = (-2,) if shape is None else (0,) * max(1, len(shape))  # all sizes, or each
     name = _free_name(f"{made_by.name}_copy", calls)
-    attrs = (("shape", keep),)
-    return Call(
-        "Reshape", ((None, operand),), attrs, name, 1, made_by.node, made_by.source, (shape,), comment
-    )
+    op: str = "Reshape"
+    attrs: tuple[tuple[str, Any], ...] = (("shape", keep),)
+    if comment == COPY_OF_RESHAPED:
+        op, attrs = "slice_axis", (("axis", 0), ("begin", 0), ("end", None))  # oneDNN has no part in it
+    return Call(op, ((None, operand),), attrs, name, 1, made_by.node, made_by.source, (shape,), comment)
 
 
 def _with_copies(program: Program, copied: Mapping[int, str]) -> Program:
@@ -218,6 +229,46 @@ def _copied_unread(program: Program) -> dict[int, str]:
         for operand in unread - needed
         if isinstance(operand, Out) and spec_of(program.calls[operand.call].op).must_write
     }
+
+
+def _copied_reshaped(program: Program) -> dict[int, str]:
+    """A transpose of what a convolution in three dimensions gives, reshaped.
+
+    Gives the calls whose reshaped result a transpose reads.
+
+    torch: permutes whatever it is given.
+    MXNet: oneDNN keeps what such a convolution gives in a layout of its own, and after a Reshape its
+        transpose fails: "could not create a primitive descriptor for a reorder primitive".
+    We write: all of an axis by slice_axis, which lays it out as usual, before the Reshape.
+    Source: mx.sym.transpose, measured (tests/test_fusion.py).
+
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.conv = nn.Conv3d(1, 16, 2, 2)
+    ...     def forward(self, x):
+    ...         return self.conv(x).flatten(2).transpose(1, 2)
+    >>> converted(Net(), (1, 1, 2, 4, 4))
+    conv = mx.sym.Convolution(
+        x, kernel=(2, 2, 2), stride=(2, 2, 2), num_filter=16, no_bias=False, name="net_conv"
+    )
+    net = mx.sym.slice_axis(conv, axis=0, begin=0, end=None, name="net_conv_copy")
+    net = mx.sym.Reshape(net, shape=(0, 0, -1), name="net_flatten")
+    return mx.sym.transpose(net, axes=(0, 2, 1), name="net_transpose")
+    """
+    laid_out: set[int] = set()  # five axes, after such a convolution
+    sources: dict[int, set[int]] = {}  # which of these a reshaped value is
+    found: dict[int, str] = {}
+    for index, call in enumerate(program.calls):
+        read = {o.call for o in call.operands() if isinstance(o, Out)}
+        same = {i for i in read & {*sources} if program.calls[i].shapes[0] == call.shapes[0]}
+        if call.op == "transpose":
+            found |= dict.fromkeys({s for i in read & {*sources} for s in sources[i]}, COPY_OF_RESHAPED)
+        elif same or (call.op in RESHAPES and read & (laid_out | {*sources})):
+            sources[index] = {s for i in read for s in sources.get(i, {i} & laid_out)}
+        elif len(call.shapes[0] or ()) == 5 and (call.op in CONVOLUTIONS or read & laid_out):
+            laid_out.add(index)
+    return found
 
 
 def _copied_linears(program: Program) -> dict[int, str]:
