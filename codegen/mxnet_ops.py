@@ -193,11 +193,11 @@ OPS: dict[str, OpSpec] = {
     "im2col": op_spec(unknown, dtypes="floats_only", **_WINDOWS),
     "col2im": op_spec(unknown, dtypes="floats_only", output_size=REQUIRED, **_WINDOWS),
     # Shape
-    "Reshape": op_spec(reshaped, shape=REQUIRED, reverse=False),
-    "Flatten": op_spec(flattened),
+    "Reshape": op_spec(reshaped, reshapes=True, shape=REQUIRED, reverse=False),
+    "Flatten": op_spec(flattened, reshapes=True),
     "transpose": op_spec(transposed, axes=REQUIRED),
-    "expand_dims": op_spec(expanded, axis=REQUIRED),
-    "squeeze": op_spec(squeezed, axis=None),
+    "expand_dims": op_spec(expanded, reshapes=True, axis=REQUIRED),
+    "squeeze": op_spec(squeezed, reshapes=True, axis=None),
     "Concat": op_spec(joined, "dim", dtypes="alike", is_new=True, dim=1),
     "stack": op_spec(stacked, "axis", dtypes="alike", is_new=True, axis=0),
     "split": op_spec(unknown, num_outputs=REQUIRED, axis=1, squeeze_axis=False),
@@ -208,7 +208,13 @@ OPS: dict[str, OpSpec] = {
     "broadcast_to": op_spec(of_shape, shape=REQUIRED),
     "broadcast_like": op_spec(spread_like, dtypes="alike", lhs_axes=None, rhs_axes=None),
     "reshape_like": op_spec(
-        like_second, shape_alone=(1,), lhs_begin=None, lhs_end=None, rhs_begin=None, rhs_end=None
+        like_second,
+        reshapes=True,
+        shape_alone=(1,),
+        lhs_begin=None,
+        lhs_end=None,
+        rhs_begin=None,
+        rhs_end=None,
     ),
     "tile": op_spec(tiled, reps=REQUIRED),
     "repeat": op_spec(repeated, repeats=REQUIRED, axis=None),
@@ -243,8 +249,8 @@ OPS: dict[str, OpSpec] = {
     "linalg.gemm2": op_spec(
         multiplied, dtypes="alike floats_only", transpose_a=False, transpose_b=False, alpha=1.0, axis=-2
     ),
-    "contrib.interleaved_matmul_selfatt_qk": op_spec(attention_scores, heads=REQUIRED),
-    "contrib.interleaved_matmul_selfatt_valatt": op_spec(attended, dtypes="alike", heads=REQUIRED),
+    "contrib.interleaved_matmul_selfatt_qk": op_spec(attention_scores, dtypes="no_float64", heads=REQUIRED),
+    "contrib.interleaved_matmul_selfatt_valatt": op_spec(attended, dtypes="alike no_float64", heads=REQUIRED),
     # Made in forward
     "zeros": op_spec(of_shape, shape=REQUIRED, dtype="float32"),
     "ones": op_spec(of_shape, shape=REQUIRED, dtype="float32"),

@@ -29,7 +29,8 @@ class OpSpec:
     gives of them off, and one with `no_float64` refuses float64. `places` are the numbers of the inputs that
     are places along an axis, of any dtype, and `shape_alone` of those of which it reads the shape alone; one
     that `must_write` cannot be bound where that is all that is read of it. One that `commutes` gives the same
-    bits whichever of its two inputs comes first.
+    bits whichever of its two inputs comes first. One that `reshapes` gives the values of its first input in
+    another shape.
     """
 
     attrs: dict[str, Any]
@@ -49,6 +50,7 @@ class OpSpec:
     commutes: bool = False
     shape_alone: tuple[int, ...] = ()
     must_write: bool = False
+    reshapes: bool = False
 
     def makes_input(self, slot: str, shape: Shape) -> bool:
         """Whether MXNet makes an input of this shape by itself; not where it guesses another shape."""
@@ -84,6 +86,7 @@ def op_spec(
     commutes: bool = False,
     shape_alone: tuple[int, ...] = (),
     must_write: bool = False,
+    reshapes: bool = False,
     **attrs: Any,
 ) -> OpSpec:
     facts = (frozenset(always.split()), shape, tuple(automatic.split()), frozenset(auxiliary.split()))
@@ -102,6 +105,7 @@ def op_spec(
         commutes,
         shape_alone,
         must_write,
+        reshapes,
     )
 
 

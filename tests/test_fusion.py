@@ -11,7 +11,7 @@ from torch import nn
 
 import tracer.conversion
 import tracer.lowering
-from codegen.passes.fusion import COPY_OF_RESHAPED
+from codegen.passes.layouts import OF_GRADIENT, OF_RESULT
 from tracer.inputs import InputSpec
 
 
@@ -157,7 +157,7 @@ def in_three(name: str) -> tracer.conversion.Conversion:
 @pytest.mark.parametrize("name", RESHAPED)
 def test_what_a_convolution_in_three_dimensions_gives_is_transposed(name: str) -> None:
     conversion = in_three(name)
-    assert COPY_OF_RESHAPED in " ".join(conversion.code.replace("# ", "").split())
+    assert OF_RESULT.why in " ".join(conversion.code.replace("# ", "").split())
     assert conversion.verify(layers=False).ok
 
 
@@ -165,3 +165,51 @@ def test_what_a_convolution_in_three_dimensions_gives_is_transposed(name: str) -
 @pytest.mark.parametrize("name", RESHAPED)
 def test_it_could_not_be_without_the_copy(name: str) -> None:
     assert not in_three(name).verify(layers=False).ok
+
+
+class ToImage(nn.Module):
+    """Tokens that are transposed and reshaped to an image, which a convolution reads."""
+
+    def __init__(self, use: Callable[[nn.Module, torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.use, self.fc, self.bn = use, nn.Linear(16, 16), nn.BatchNorm2d(16)
+        self.conv, self.up = nn.Conv2d(16, 16, 1), nn.ConvTranspose2d(16, 16, 2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.use(self, self.fc(x))
+
+
+TO_IMAGE: dict[str, Callable[[nn.Module, torch.Tensor], torch.Tensor]] = {
+    "at once": lambda net, x: net.conv(x.transpose(1, 2).unflatten(2, (4, 4))),
+    "permuted": lambda net, x: net.conv(x.permute(0, 2, 1).reshape(x.shape[0], 16, 2, 8)),
+    "activated before": lambda net, x: net.conv((x.transpose(1, 2) * 2).unflatten(2, (4, 4))),
+    "activated after": lambda net, x: net.up(F.relu(net.bn(x.transpose(1, 2).unflatten(2, (4, 4))))),
+    "of heads": lambda net, x: net.conv(x.unflatten(1, (4, 4)).transpose(1, 2).reshape(-1, 16, 4, 4)),
+}
+
+
+@pytest.mark.parametrize("name", TO_IMAGE)
+def test_what_a_convolution_reads_of_tokens_is_trained(name: str) -> None:
+    conversion = to_image(name)
+    assert OF_GRADIENT.why in " ".join(conversion.code.replace("# ", "").split())
+    agreement = conversion.verify_training()
+    assert agreement.ok, (agreement.why, agreement.apart)
+
+
+@pytest.mark.usefixtures("unguarded")
+@pytest.mark.parametrize("name", TO_IMAGE)
+def test_it_could_not_be_trained_without_the_copy(name: str) -> None:
+    assert "MXNet cannot train the symbol in float32" in to_image(name).verify_training().why
+
+
+def to_image(name: str) -> tracer.conversion.Conversion:
+    net, inputs = ToImage(TO_IMAGE[name]).eval(), (InputSpec("x", (1, 16, 16)),)
+    return tracer.conversion.convert_specs(net, inputs, "Net")
+
+
+def test_channels_last_needs_no_copy() -> None:
+    """A permute without a reshape is read right, and so is a shuffle of five axes."""
+    net = ToImage(lambda net, x: net.conv(x[..., None].permute(0, 2, 1, 3)))
+    conversion = tracer.conversion.convert_specs(net.eval(), (InputSpec("x", (1, 16, 16)),), "Net")
+    assert "cannot transpose" not in conversion.code
+    assert conversion.verify_training().ok

@@ -15,7 +15,7 @@ from codegen.batch_words import batch_note
 from codegen.fold.fold import fold, unfolded
 from codegen.identifiers import RESERVED, identifier
 from codegen.ir import Graph
-from codegen.passes.interleave import interleaved, optimized_note
+from codegen.passes.interleave import optimized_note
 from codegen.passes.softmax import with_softmax
 from codegen.passes.training import with_training
 from codegen.problems import RequestError
@@ -228,13 +228,12 @@ def convert_specs(
     check_sizes(specs)
     with stage("the search for integers"):
         specs, of_integers = with_legal_integers(model, specs)
-    asked = Asked(name, tuple(taps), frozen_batch, trainable)
+    asked = Asked(name, tuple(taps), frozen_batch, trainable, optimize)
     graph, program = lowered(model, specs, asked)
     graph, program, sizes = with_image_sizes(model, specs, asked, graph, program)
     if free_sizes:
         check_free(sizes, specs)
     if optimize:
-        program = interleaved(program)
         notes = (*notes, optimized_note(program))
     parameters = {k: p.requires_grad for k, p in model.named_parameters(remove_duplicate=False)}
     program = with_training(program, parameters)

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from codegen.ir import Graph, Node, Source
-from codegen.passes.same_code import first_difference
+from codegen.passes.same_code import first_difference, returns_the_same
 from codegen.problems import ConversionError, Problem, RequestError
 from codegen.program import Program
 from tracer.inputs import InputSpec
@@ -90,12 +90,15 @@ def _at(
     other = replace(other, elsewhere={its.name: node for node, its in pairs})
     try:
         followed = lower(graph)
-        call = first_difference(followed, lower(other))
+        there = lower(other)
     except ConversionError as error:
         problem = error.problems[0]
         return program, ImageSizes(tried, f"at {size}, {problem.what}", problem.where)
-    if call is None:
+    call = first_difference(followed, there)
+    if call is None and returns_the_same(followed, there):
         return followed, ImageSizes(tried)
+    if call is None:
+        return program, ImageSizes(tried, f"at {size} it returns other tensors, or takes other batch sizes")
     node = graph.by_name.get(call.node)
     what = f"{node.op if node else call.op}() depends on them"
     return program, ImageSizes(tried, what, call.source)

@@ -10,6 +10,7 @@ from codegen.ir import Graph
 from codegen.lower.graph import lower
 from codegen.passes.fusion import guarded
 from codegen.passes.input_order import in_order
+from codegen.passes.interleave import interleaved
 from codegen.problems import ConversionError, RequestError
 from codegen.program import Program
 from tracer.capture import run
@@ -27,6 +28,7 @@ class Asked:
     taps: tuple[str, ...] = ()
     frozen_batch: bool = False
     trainable: bool = False
+    optimize: bool = False
 
 
 def lowered(model: nn.Module, specs: tuple[InputSpec, ...], asked: Asked) -> tuple[Graph, Program]:
@@ -50,7 +52,8 @@ def lowered(model: nn.Module, specs: tuple[InputSpec, ...], asked: Asked) -> tup
 
 def _program(graph: Graph, model: nn.Module, asked: Asked) -> Program:
     keys = tuple(model.state_dict())
-    return guarded(in_order(lower(graph, asked.name, keys, trainable=asked.trainable)))
+    program = in_order(lower(graph, asked.name, keys, trainable=asked.trainable))
+    return guarded(interleaved(program) if asked.optimize else program)
 
 
 def with_image_sizes(

@@ -69,8 +69,15 @@ def training_text(agreement: TrainingAgreement) -> str:
         said += f", moving statistics within {max(agreement.statistics.values()):.1e}"
     if agreement.computed:
         computed = ", ".join(agreement.computed[:MOST])
-        return f"trains as torch does: {said}; torch trains what {computed} are computed from: not compared"
-    return f"trains as torch does: {said}, and the losses of {len(agreement.losses)} steps of SGD"
+        said += f"; torch trains what {computed} are computed from: not compared"
+    else:
+        said += f", and the losses of {len(agreement.losses)} steps of SGD"
+    if agreement.untold:
+        said += (
+            "; some are apart by no more than torch is from itself when the last bits of its weights move: "
+            f"{', '.join(agreement.untold[:MOST])}"
+        )
+    return f"trains as torch does: {said}"
 
 
 def untrained_text(agreement: TrainingAgreement) -> str:

@@ -70,6 +70,13 @@ class TrainingAgreement:
         return found
 
     @property
+    def untold(self) -> tuple[str, ...]:
+        """What differs by no more than torch does from itself, where the last bits of its weights move."""
+        found = self.differences
+        far = sorted((k for k, v in found.items() if v > self.tolerance), key=lambda k: -found[k])
+        return tuple(f"{k} by {found[k]:.1e}" for k in far if found[k] <= self.rounding.get(k, 0.0))
+
+    @property
     def apart(self) -> tuple[str, ...]:
         """What differs by more than rounding, the worst first."""
         found = self.differences
@@ -88,7 +95,22 @@ def training_agreement(
     found = _agreement(model, program, symbol, inputs, torch.float64)
     if found.why and (single := _agreement(model, program, symbol, inputs, torch.float32)).losses:
         return single
-    return found
+    # oneDNN takes part in float32 alone.
+    return found if found.why else replace(found, why=_fault_in_single(model, program, symbol, inputs))
+
+
+def _fault_in_single(
+    model: nn.Module, program: Program, symbol: mx.sym.Symbol, inputs: Mapping[str, torch.Tensor]
+) -> str:
+    """What keeps MXNet from training in float32; nothing where it does."""
+    trained = [v.name for v in program.variables if v.kind == "arg" and v.trained and v.keys]
+    given = {k: v.float() if v.is_floating_point() else v for k, v in inputs.items()}
+    try:
+        arrays = numpy_inputs(program, given)
+        list(steps(symbol, *parameters(program, full_state(model)), arrays, trained, 1, RATE, "float32"))
+    except Exception as error:  # noqa: BLE001 - MXNet's own
+        return f"MXNet cannot train the symbol in float32: {_first_line(error)}"
+    return ""
 
 
 def _agreement(

@@ -278,7 +278,7 @@ def adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> V
         )
         return without_batch(b, input, pooled, axes)
     sizes = numbers_of(x.sizes[2:], b)
-    if kind == "avg" and axes == 2 and _follows_image(b):
+    if kind == "avg" and axes == 2 and _reads_image(b):
         pooled = b.op("contrib.AdaptiveAvgPooling2D", x, output_size=outs)
     elif all(s % o == 0 for s, o in zip(sizes, outs, strict=True)):
         kernel = tuple(s // o for s, o in zip(sizes, outs, strict=True))
@@ -292,7 +292,7 @@ def adaptive_to(b: Builder, input: Value, kind: str, outs: tuple[int, ...]) -> V
     return without_batch(b, input, pooled, axes)
 
 
-def _follows_image(b: Builder) -> bool:
+def _reads_image(b: Builder) -> bool:
     """Whether what the node reads is of another size at another image size."""
     read = next(iter(b.node.refs()))
     there = b.elsewhere(read)

@@ -7,34 +7,31 @@ it against mxnet.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
-from codegen.ir import Shape
 from codegen.mxnet_ops import spec_of
+from codegen.passes.copies import Copy, copy_of, with_copies
+from codegen.passes.layouts import copied_layouts
 from codegen.program import Call, Operand, Out, Output, Program
 
 COMMENT = "broadcast_add: MXNet 1.9.1 would fuse elemwise_add with a convolution, and add a wrong value"
-COPY_OF_OUTPUT = "a copy: MXNet 1.9.1 would give the value after the fused layers"
-COPY_OF_DROPOUT = "a copy: MXNet 1.9.1 cannot bind a Dropout of a Dropout everywhere"
-COPY_OF_UNREAD = "a copy: MXNet 1.9.1 cannot bind some ops of which nothing but the shape is read"
-COPY_OF_LINEAR = "a copy: MXNet 1.9.1 would fuse FullyConnected with one of its readers wrongly"
 
-COPY_OF_RESHAPED = "a copy: MXNet 1.9.1 cannot transpose a reshaped Convolution of five axes"
-CONVOLUTIONS = frozenset(["Convolution", "Deconvolution"])
-# What has another shape and the same memory.
-RESHAPES = frozenset(["Reshape", "Flatten", "expand_dims", "squeeze", "reshape_like"])
+
+COPY_OF_OUTPUT = Copy("a copy: MXNet 1.9.1 would give the value after the fused layers")
+COPY_OF_DROPOUT = Copy("a copy: MXNet 1.9.1 cannot bind a Dropout of a Dropout everywhere")
+COPY_OF_UNREAD = Copy("a copy: MXNet 1.9.1 cannot bind some ops of which nothing but the shape is read")
+COPY_OF_LINEAR = Copy("a copy: MXNet 1.9.1 would fuse FullyConnected with one of its readers wrongly")
 
 
 def guarded(program: Program) -> Program:
     """The program, with what would be fused wrongly written in ops that the pass does not know."""
-    program = _with_copies(
+    program = with_copies(
         program,
         _copied_unread(program)
         | _copied_linears(program)
         | _copied_dropouts(program)
-        | _copied_reshaped(program),
+        | copied_layouts(program),
     )
     readers = _readers(program)
     calls = [
@@ -138,46 +135,12 @@ def _separate(
     if not spec_of(program.calls[root.call].op).onednn & {"begins", "linear", "sums"}:
         return output
     last = calls[output.operand.call]
-    calls.append(_copy(last, output.operand, output.shape, calls, COPY_OF_OUTPUT))
+    kept = replace(COPY_OF_OUTPUT, attrs=(("shape", (0,) * max(1, len(output.shape))),))
+    calls.append(copy_of(last, output.operand, output.shape, calls, kept))
     return replace(output, operand=Out(len(calls) - 1))
 
 
-def _copy(made_by: Call, operand: Operand, shape: Shape | None, calls: list[Call], comment: str) -> Call:
-    keep = (-2,) if shape is None else (0,) * max(1, len(shape))  # all sizes, or each
-    name = _free_name(f"{made_by.name}_copy", calls)
-    op: str = "Reshape"
-    attrs: tuple[tuple[str, Any], ...] = (("shape", keep),)
-    if comment == COPY_OF_RESHAPED:
-        op, attrs = "slice_axis", (("axis", 0), ("begin", 0), ("end", None))  # oneDNN has no part in it
-    return Call(op, ((None, operand),), attrs, name, 1, made_by.node, made_by.source, (shape,), comment)
-
-
-def _with_copies(program: Program, copied: Mapping[int, str]) -> Program:
-    """The program in which all that reads these calls reads a copy; the texts are the copies' comments."""
-    if not copied:
-        return program
-    calls: list[Call] = []
-    made: dict[int, int] = {}
-    read: dict[int, int] = {}
-
-    def moved(operand: Operand, places: dict[int, int]) -> Operand:
-        return replace(operand, call=places[operand.call]) if isinstance(operand, Out) else operand
-
-    for index, call in enumerate(program.calls):
-        calls.append(replace(call, inputs=tuple((slot, moved(o, read)) for slot, o in call.inputs)))
-        made[index] = read[index] = len(calls) - 1
-        if index in copied:
-            calls.append(_copy(call, Out(made[index]), None, [*program.calls, *calls], copied[index]))
-            read[index] = len(calls) - 1
-    return replace(
-        program,
-        calls=tuple(calls),
-        outputs=tuple(replace(o, operand=moved(o.operand, read)) for o in program.outputs),
-        values=tuple((node, index, moved(o, made)) for node, index, o in program.values),
-    )
-
-
-def _copied_dropouts(program: Program) -> dict[int, str]:
+def _copied_dropouts(program: Program) -> dict[int, Copy]:
     """A Dropout of a Dropout.
 
     Gives the Dropouts that another reads at once.
@@ -201,7 +164,7 @@ def _copied_dropouts(program: Program) -> dict[int, str]:
     }
 
 
-def _copied_unread(program: Program) -> dict[int, str]:
+def _copied_unread(program: Program) -> dict[int, Copy]:
     """An op of which nothing but the shape is read.
 
     torch: zeros_like(y) takes the shape of y, however y was made.
@@ -231,47 +194,7 @@ def _copied_unread(program: Program) -> dict[int, str]:
     }
 
 
-def _copied_reshaped(program: Program) -> dict[int, str]:
-    """A transpose of what a convolution in three dimensions gives, reshaped.
-
-    Gives the calls whose reshaped result a transpose reads.
-
-    torch: permutes whatever it is given.
-    MXNet: oneDNN keeps what such a convolution gives in a layout of its own, and after a Reshape its
-        transpose fails: "could not create a primitive descriptor for a reorder primitive".
-    We write: all of an axis by slice_axis, which lays it out as usual, before the Reshape.
-    Source: mx.sym.transpose, measured (tests/test_fusion.py).
-
-    >>> class Net(nn.Module):
-    ...     def __init__(self):
-    ...         super().__init__()
-    ...         self.conv = nn.Conv3d(1, 16, 2, 2)
-    ...     def forward(self, x):
-    ...         return self.conv(x).flatten(2).transpose(1, 2)
-    >>> converted(Net(), (1, 1, 2, 4, 4))
-    conv = mx.sym.Convolution(
-        x, kernel=(2, 2, 2), stride=(2, 2, 2), num_filter=16, no_bias=False, name="net_conv"
-    )
-    net = mx.sym.slice_axis(conv, axis=0, begin=0, end=None, name="net_conv_copy")
-    net = mx.sym.Reshape(net, shape=(0, 0, -1), name="net_flatten")
-    return mx.sym.transpose(net, axes=(0, 2, 1), name="net_transpose")
-    """
-    laid_out: set[int] = set()  # five axes, after such a convolution
-    sources: dict[int, set[int]] = {}  # which of these a reshaped value is
-    found: dict[int, str] = {}
-    for index, call in enumerate(program.calls):
-        read = {o.call for o in call.operands() if isinstance(o, Out)}
-        same = {i for i in read & {*sources} if program.calls[i].shapes[0] == call.shapes[0]}
-        if call.op == "transpose":
-            found |= dict.fromkeys({s for i in read & {*sources} for s in sources[i]}, COPY_OF_RESHAPED)
-        elif same or (call.op in RESHAPES and read & (laid_out | {*sources})):
-            sources[index] = {s for i in read for s in sources.get(i, {i} & laid_out)}
-        elif len(call.shapes[0] or ()) == 5 and (call.op in CONVOLUTIONS or read & laid_out):
-            laid_out.add(index)
-    return found
-
-
-def _copied_linears(program: Program) -> dict[int, str]:
+def _copied_linears(program: Program) -> dict[int, Copy]:
     """A FullyConnected that several ops read.
 
     Gives the calls that are fused with a reader that does not come before all the others.
@@ -303,7 +226,7 @@ def _copied_linears(program: Program) -> dict[int, str]:
             for root in _roots(program, call):
                 readers.setdefault(root, set()).add(index)
     outputs = {_root(program, output.operand) for output in program.outputs}
-    found: dict[int, str] = {}
+    found: dict[int, Copy] = {}
     for index, call in enumerate(program.calls):
         own = readers.get(Out(index), set())
         fused = {r for r in own if "joins_linear" in spec_of(program.calls[r].op).onednn}
@@ -323,10 +246,3 @@ def _is_read_by(program: Program, call: int, others: set[int]) -> bool:
         if any(isinstance(o, Out) and o.call in after for o in program.calls[index].operands()):
             after.add(index)
     return bool(after & others)
-
-
-def _free_name(name: str, calls: list[Call]) -> str:
-    taken = {call.name for call in calls}
-    while name in taken:
-        name += "_"
-    return name

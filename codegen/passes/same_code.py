@@ -13,14 +13,20 @@ def first_difference(program: Program, other: Program) -> Call | None:
     Calls are alike where their ops, attributes and inputs are, and the constants and parameters that they
     read; only what the inputs of the net measure may differ.
     """
-    theirs = {v.name: v for v in other.variables}
+    ours, theirs = ({v.name: v for v in p.variables} for p in (program, other))
     for call, its in zip(program.calls, other.calls, strict=False):
         if (call.op, call.inputs, call.attrs, call.name) != (its.op, its.inputs, its.attrs, its.name):
             return call
-        read = [program.variable(o.name) for o in call.operands() if isinstance(o, Leaf)]
+        read = [ours[o.name] for o in call.operands() if isinstance(o, Leaf)]
         if any(not _is_alike(v, theirs.get(v.name)) for v in read):
             return call
     return program.calls[-1] if len(program.calls) != len(other.calls) else None
+
+
+def returns_the_same(program: Program, other: Program) -> bool:
+    """Whether two programs of the same calls return the same of them, at the same batch sizes."""
+    ours, theirs = ([output.operand for output in p.outputs] for p in (program, other))
+    return ours == theirs and (program.free_batch, program.batch_doc) == (other.free_batch, other.batch_doc)
 
 
 def _is_alike(variable: Variable, other: Variable | None) -> bool:

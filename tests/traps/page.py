@@ -52,7 +52,7 @@ FAMILIES = {
         "codegen/naming/namer.py",
         "codegen/weights.py",
     ),
-    "Fusion": ("codegen/passes/fusion.py",),
+    "Fusion": ("codegen/passes/fusion.py", "codegen/passes/layouts.py"),
     "Inputs": ("codegen/passes/input_order.py",),
     "Training": ("codegen/passes/training.py", f"{RULES}/dropout.py"),
     "Running and comparing": (
