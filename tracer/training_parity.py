@@ -109,7 +109,8 @@ def _fault_in_single(
         arrays = numpy_inputs(program, given)
         list(steps(symbol, *parameters(program, full_state(model)), arrays, trained, 1, RATE, "float32"))
     except Exception as error:  # noqa: BLE001 - MXNet's own
-        return f"MXNet cannot train the symbol in float32: {_first_line(error)}"
+        why = f"MXNet cannot train the symbol in float32: {_first_line(error)}"
+        return f"{why} (MXNET_MKLDNN_ENABLED=0 leaves oneDNN out)"
     return ""
 
 

@@ -84,8 +84,7 @@ def _gradients(program: Program) -> dict[int, Copy]:
     """
 
     def begins(call: Call, before: bool) -> bool:
-        has_parameters = bool(spec_of(call.op).automatic)
-        return len(_shape(call)) <= MOST_AXES and (call.op == "transpose" or (before and not has_parameters))
+        return len(_shape(call)) <= MOST_AXES and (call.op == "transpose" or before)
 
     return dict.fromkeys(_reshaped(program, begins, lambda call: call.op in CONVOLUTIONS), OF_GRADIENT)
 
@@ -102,17 +101,24 @@ def _reshaped(
     found: set[int] = set()
     for index, call in enumerate(program.calls):
         read = {o.call for o in call.operands() if isinstance(o, Out)}
-        alike = {i for i in read if _shape(program.calls[i]) == _shape(call)}
+        alike = {i for i in read if _shape(program.calls[i]) == _shape(call) and _keeps_layout(call)}
         own = {s for i in read & {*sources} for s in sources[i]}
         if ends(call):
             found |= own
         if spec_of(call.op).reshapes and read & (begun | {*sources}):
             sources[index] = own | (read & begun)
-        elif alike & {*sources}:
+            continue
+        if alike & {*sources}:
             sources[index] = own
-        elif begins(call, bool(alike & begun)):
+        if begins(call, bool(alike & begun)):
             begun.add(index)
     return found
+
+
+def _keeps_layout(call: Call) -> bool:
+    """Whether an op of the same shape passes a layout on: not a layer with parameters, but BatchNorm."""
+    spec = spec_of(call.op)
+    return call.op != "transpose" and (not spec.automatic or bool(spec.auxiliary))
 
 
 def _shape(call: Call) -> Shape:
