@@ -20,7 +20,7 @@ from tests.zoo.table import nets
 SAMPLE = (
     "golden-shufflenet",
     "golden-lstm_tagger",
-    "densenet40_k12_bc_cifar10",
+    "golden-densenet",
     "mobilenetv2_wd4",
     "DistilBertModel",
     "edanet_cityscapes",
