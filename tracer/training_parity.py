@@ -13,6 +13,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from codegen.program import Program, Variable
+from codegen.proof.float32_step import fault_in_float32
 from codegen.proof.run import numpy_inputs
 from codegen.proof.training import Step, steps
 from codegen.weights import by_heads, parameters
@@ -105,13 +106,11 @@ def _fault_in_single(
     """What keeps MXNet from training in float32; nothing where it does."""
     trained = [v.name for v in program.variables if v.kind == "arg" and v.trained and v.keys]
     given = {k: v.float() if v.is_floating_point() else v for k, v in inputs.items()}
-    try:
-        arrays = numpy_inputs(program, given)
-        list(steps(symbol, *parameters(program, full_state(model)), arrays, trained, 1, RATE, "float32"))
-    except Exception as error:  # noqa: BLE001 - MXNet's own
-        why = f"MXNet cannot train the symbol in float32: {_first_line(error)}"
-        return f"{why} (MXNET_MKLDNN_ENABLED=0 leaves oneDNN out)"
-    return ""
+    weights = parameters(program, full_state(model))
+    fault = fault_in_float32(symbol, *weights, numpy_inputs(program, given), trained)
+    if not fault:
+        return ""
+    return f"MXNet cannot train the symbol in float32: {fault} (MXNET_MKLDNN_ENABLED=0 leaves oneDNN out)"
 
 
 def _agreement(

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import codegen.proof.float32_step
 import tracer
 import tracer.training_parity
 from codegen.rules.activation import SLOPE_NOTE
@@ -188,6 +189,14 @@ class Halves(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x @ torch.ones(4, 4, dtype=torch.float32)
+
+
+def test_a_process_that_oneDNN_ends_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the gradient of a Concat whose parts have no multiple of its blocks as channels."""
+    dying = "import os, signal; os.kill(os.getpid(), signal.SIGFPE)"
+    monkeypatch.setattr(codegen.proof.float32_step, "COMMAND", ("-c", dying))
+    why = tracer.convert(nn.Linear(3, 2), (torch.ones(2, 3),), "Net").verify_training().why
+    assert why.startswith("MXNet cannot train the symbol in float32: the process ends (SIGFPE)")
 
 
 def test_a_net_that_does_not_run_in_float64() -> None:

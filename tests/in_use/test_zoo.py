@@ -20,7 +20,7 @@ from tests.zoo.table import nets
 SAMPLE = (
     "golden-shufflenet",
     "golden-lstm_tagger",
-    "golden-densenet",
+    "peleenet",
     "mobilenetv2_wd4",
     "DistilBertModel",
     "edanet_cityscapes",
