@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,12 @@ REPORT = (
 )
 MEMORY = "the net or its inputs are larger than this machine: make them smaller, or use a larger one"
 _OF_MEMORY = ("not enough memory", "can't allocate memory", "Failed to allocate", "bad_alloc")
+
+
+def listed(names: Sequence[str], most: int = 5, between: str = ", ") -> str:
+    """Names in a line; of more than so many the first ones, and how many more there are."""
+    more = f" ... and {len(names) - most} more" if len(names) > most else ""
+    return between.join(names[:most]) + more
 
 
 def is_of_memory(error: BaseException) -> bool:

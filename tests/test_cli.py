@@ -192,9 +192,9 @@ def test_a_checkpoint_of_another_net() -> None:
     assert done.status == 2
     assert error_of(done) == (
         "w.pth does not fit XXNet: give the weights of this net, or build it to fit with --kwargs\n"
-        "  missing from the file (2):\n    conv1.bias\n    fc.weight\n"
-        "  not in the net (1):\n    extra\n"
-        "  of another shape (1):\n    conv1.weight: (4, 3, 5, 5), in the net (4, 3, 3, 3)"
+        "  missing from the file (2): conv1.bias; fc.weight\n"
+        "  not in the net (1): extra\n"
+        "  of another shape (1): conv1.weight (4, 3, 5, 5), in the net (4, 3, 3, 3)"
     )
 
 

@@ -13,7 +13,7 @@ import click
 
 from codegen.problems import ConversionError, RequestError, defect
 from tracer.checking import agrees, are_fresh, trains_alike
-from tracer.options import Options, command_line
+from tracer.options import Options, WeightsChoice, command_line
 from tracer.report import converted_text, echo, forgiving_streams, ops_text, say, say_error
 
 if TYPE_CHECKING:
@@ -77,7 +77,23 @@ INTERRUPTED = 130
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A checkpoint: .pth, .pt, .bin or .safetensors.",
+    help="A checkpoint: .pth, .pt, .bin, .safetensors, .npz, the .index.json of several, or a folder of one.",
+)
+@click.option(
+    "--weights-key",
+    metavar="KEY",
+    help="The key of the checkpoint under which the net's weights stand, where several do: params_ema.",
+)
+@click.option(
+    "--strip-prefix",
+    metavar="PREFIX",
+    help="What stands before the net's own keys in the checkpoint, where several prefixes fit: encoder_q.",
+)
+@click.option(
+    "--ignore-keys",
+    multiple=True,
+    metavar="PATTERN",
+    help="Keys of the checkpoint to leave out, such as 'head.*'.",
 )
 @click.option("--no-weights", is_flag=True, help="Write the code alone.")
 @click.option("--no-verify", is_flag=True, help="Do not compare with torch.")
@@ -153,6 +169,9 @@ def command(
     inputs: tuple[str, ...],
     search_seconds: float,
     weights: Path | None,
+    weights_key: str | None,
+    strip_prefix: str | None,
+    ignore_keys: tuple[str, ...],
     no_weights: bool,
     no_verify: bool,
     more: str | None,
@@ -176,8 +195,6 @@ def command(
     """
     if tolerance != tolerance:
         raise click.UsageError("--tolerance nan is no bound")
-    if any(not path for tap in taps for path in tap.split(",")):
-        raise click.UsageError("--tap names no module: write it as layer4 or layer1.0.conv2,layer4")
     options = Options(
         spec,
         out,
@@ -187,7 +204,7 @@ def command(
         not no_weights,
         not no_verify,
         tolerance,
-        tuple(path for tap in taps for path in tap.split(",")),
+        _taps(taps),
         softmax,
         dry_run,
         check or diff,
@@ -200,6 +217,7 @@ def command(
         optimize,
         trainable,
         free,
+        _weights_choice(weights, weights_key, strip_prefix, ignore_keys),
     )
     with forgiving_streams():
         status = run(options)
@@ -234,6 +252,24 @@ def run(options: Options) -> int:
         problem = defect("the command failed", error, Source())
         say_error(f"{ConversionError((problem,))}\nnothing was written")
         return 1
+
+
+def _taps(texts: tuple[str, ...]) -> tuple[str, ...]:
+    paths = tuple(path for text in texts for path in text.split(","))
+    if not all(paths):
+        raise click.UsageError("--tap names no module: write it as layer4 or layer1.0.conv2,layer4")
+    return paths
+
+
+def _weights_choice(
+    weights: Path | None, key: str | None, prefix: str | None, ignored: tuple[str, ...]
+) -> WeightsChoice:
+    # The user's dot, which every prefix has, may be missing.
+    dotted = f"{prefix}." if prefix and not prefix.endswith(".") else prefix
+    choice = WeightsChoice(key, dotted, ignored)
+    if choice and weights is None:
+        raise click.UsageError("--weights-key, --strip-prefix and --ignore-keys need --weights FILE")
+    return choice
 
 
 def _kwargs(text: str) -> Mapping[str, Any]:
@@ -291,7 +327,7 @@ def _load(options: Options) -> LoadedModel:
     if options.weights is not None and (options.write_weights or not options.check):
         from tracer.checkpoint import load_weights
 
-        say(load_weights(loaded.model, options.weights))
+        say(load_weights(loaded.model, options.weights, options.weights_choice))
     elif options.write_weights:
         say("no --weights: the module's own values are converted (built under seed 0)")
     return loaded

@@ -6,8 +6,29 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+
+
+@dataclass(frozen=True)
+class WeightsChoice:
+    """What of a weights file is the net's, where the file leaves it open.
+
+    The key under which it stands, dotted where it is nested; the prefix of its keys; patterns (fnmatch) of
+    keys to leave out.
+    """
+
+    key: str | None = None
+    prefix: str | None = None
+    ignored: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self != WeightsChoice()
+
+    def ignores(self, *names: str) -> bool:
+        """Whether a key is to be left out, under any of its names."""
+        return any(fnmatchcase(name, pattern) for name in names for pattern in self.ignored)
 
 
 @dataclass(frozen=True)
@@ -35,6 +56,7 @@ class Options:
     optimize: bool = False
     trainable: bool = False
     free: str | None = None
+    weights_choice: WeightsChoice = WeightsChoice()
 
 
 def command_line(options: Options, origin: str) -> str:
