@@ -93,11 +93,12 @@ def test_a_state_dict(tmp_path: Path, suffix: str, zipped: bool) -> None:
     assert net.tied.weight is net.fc.weight
 
 
-def test_safetensors_without_the_tied_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dropped", [["tied.weight"], ["fc.weight"], ["fc.weight", "bn.num_batches_tracked"]])
+def test_safetensors_without_the_tied_name(tmp_path: Path, dropped: list[str]) -> None:
     source, net, path = trained(), trained(2), tmp_path / "model.safetensors"
-    state = {k: v for k, v in source.state_dict().items() if k != "tied.weight"}
+    state = {k: v for k, v in source.state_dict().items() if k not in dropped}
     save_file(state, path)
-    assert load_weights(net, path) == "model.safetensors: 9 tensors"
+    assert load_weights(net, path) == f"model.safetensors: {len(state)} tensors"
     assert_equal(net, source)
     assert net.tied.weight is net.fc.weight
 
@@ -213,6 +214,20 @@ def test_renaming_hooks_of_the_net_work(tmp_path: Path) -> None:
     load_weights(net, path)
     x = torch.randn(4, 2)
     assert torch.allclose(net(x), source(x), atol=1e-6)
+
+
+def test_what_a_hook_of_the_net_drops_stays_the_nets_own(tmp_path: Path) -> None:
+    source, net = trained(), trained(2)
+    own = net.fc.bias.clone()
+
+    def drop(module: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+        del state[f"{prefix}bias"]
+
+    net.fc.register_load_state_dict_pre_hook(drop)
+    torch.save(source.state_dict(), tmp_path / "weights.pth")
+    load_weights(net, tmp_path / "weights.pth")
+    assert torch.equal(net.fc.bias, own)
+    assert torch.equal(net.conv.weight, source.conv.weight)
 
 
 def test_layers_without_sizes_take_those_of_the_file(tmp_path: Path) -> None:
