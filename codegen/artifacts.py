@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codegen.problems import RequestError
+from codegen.problems import RequestError, in_a_line
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -88,8 +88,7 @@ def check_mxnet() -> None:
         importlib.import_module("mxnet")
     except Exception as error:
         raise RequestError(
-            f"mxnet cannot be imported ({type(error).__name__}: {error}): "
-            "install mxnet==1.9.1 with numpy below 1.24"
+            f"mxnet cannot be imported ({in_a_line(error)}): " "install mxnet==1.9.1 with numpy below 1.24"
         ) from error
 
 

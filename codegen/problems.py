@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,11 +42,20 @@ class ConversionError(Exception):
         self.problems = problems
         super().__init__(format_problems(problems))
 
+    @property
+    def full(self) -> str:
+        """The text with every refusal and place, however many they are."""
+        return format_problems(self.problems, full=True)
+
 
 REPORT = (
     "this is a defect of fx2mx, not of the net: please report it with this text and the smallest net that "
     "shows it; until it is mended, write this part of the net in another way"
 )
+# With the command's last line, that nothing was written, ten at most.
+MOST_LINES = 9
+# So much of a line of somebody else's error is shown.
+LONGEST = 300
 MEMORY = "the net or its inputs are larger than this machine: make them smaller, or use a larger one"
 _OF_MEMORY = ("not enough memory", "can't allocate memory", "Failed to allocate", "bad_alloc")
 
@@ -74,18 +82,44 @@ def defect(stage: str, error: BaseException, where: Source) -> Problem:
     return Problem("defect", text + place, where, REPORT)
 
 
-def format_problems(problems: tuple[Problem, ...]) -> str:
-    """All refusals as plain text: equal ones are counted once, with every place."""
-    counts = Counter((p.code, p.what, p.hint) for p in problems)
-    noun = "problem" if len(counts) == 1 else "problems"
-    lines = [f"cannot be converted exactly: {len(counts)} {noun}"]
-    for (code, what, hint), count in counts.items():
-        times = f" ({count} times)" if count > 1 else ""
-        lines.append(f"\n  {what}{times}  [{code}]")
-        places = dict.fromkeys(
-            str(p.where) for p in problems if (p.code, p.what, p.hint) == (code, what, hint)
-        )
-        lines += [f"    at {place}" for place in places]
-        if hint:
-            lines.append(f"    hint: {hint}")
-    return "\n".join(lines)
+def in_a_line(error: BaseException) -> str:
+    """An error's type, and what it says, cut to the first line."""
+    lines = f"{type(error).__name__}: {error}".strip().splitlines()
+    more = f" ... and {counted(len(lines) - 1, 'more line')}" if len(lines) > 1 else ""
+    first = lines[0] if len(lines[0]) <= LONGEST else f"{lines[0][:LONGEST]} ..."
+    return first.rstrip(": ") + more
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def format_problems(problems: Sequence[Problem], full: bool = False) -> str:
+    """Refusals as plain text: equal ones are counted once, with their places; nine lines, unless in full."""
+    places: dict[tuple[str, str, str], list[str]] = {}
+    for p in problems:
+        places.setdefault((f"{p.what}", p.code, p.hint), []).append(str(p.where))
+    number = len(places)
+    head = "cannot be converted exactly" + (f", {number} problems" if number > 1 else "")
+    blocks = [_block(*key, where, most=len(where)) for key, where in places.items()]
+    if not full and sum(map(len, blocks)) > MOST_LINES:
+        blocks = [_block(*key, where, most=1) for key, where in places.items()]
+        rest = number - MOST_LINES // 3
+        if rest > 0:
+            first, short = blocks[: MOST_LINES // 3 - 1], blocks[MOST_LINES // 3 - 1 :]
+            lines = [f"{block[0]}, {block[1].strip()}" for block in short[:2]]
+            more = [f"  ... and {len(short) - 2} more: --dry-run lists them all"] if len(short) > 2 else []
+            blocks = [*first, [*lines, *more]]
+    lines = [line for block in blocks for line in block]
+    return "\n".join([f"{head}: {lines[0].strip()}", *lines[1:]])
+
+
+def _block(what: str, code: str, hint: str, where: Sequence[str], most: int) -> list[str]:
+    """The lines of one refusal."""
+    times = f" ({len(where)} times)" if len(where) > 1 else ""
+    shown = list(dict.fromkeys(where))
+    more = f", and {counted(len(shown) - most, 'more place')}" if len(shown) > most else ""
+    lines = [f"    at {place}" for place in shown[:most]]
+    lines[-1] += more
+    return [f"  {what}{times}  [{code}]", *lines, *([f"    hint: {hint}"] if hint else [])]

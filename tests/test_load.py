@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import random
 import sys
 import textwrap
@@ -250,7 +251,9 @@ FORMS = "path/model.py:Name or package.module:Name"
         ("model.py:pair", "pair() returned a tuple: it must return one nn.Module"),
         (
             "model.py:Wide",
-            'Wide needs the arguments width, depth: give --kwargs \'{"width": ..., "depth": ...}\'',
+            'Wide needs the arguments width, depth: give --kwargs \'{"width": ..., "depth": ...}\', or, where '
+            "these are no plain values, build.py:build as SPEC, with this build.py beside the net:\n"
+            "  from model import Wide\n  def build():\n      return Wide(width=..., depth=...)",
         ),
     ],
 )
@@ -271,7 +274,9 @@ def test_bad_requests(spec: str, message: str) -> None:
         (
             "model.py:Wide",
             {"width": 3},
-            'Wide needs the argument depth: give --kwargs \'{"width": 3, "depth": ...}\'',
+            'Wide needs the argument depth: give --kwargs \'{"width": 3, "depth": ...}\', or, where these are no '
+            "plain values, build.py:build as SPEC, with this build.py beside the net:\n"
+            "  from model import Wide\n  def build():\n      return Wide(width=3, depth=...)",
         ),
         ("model.py:ready", {"width": 3}, "ready in model.py is a module already: leave out --kwargs"),
     ],
@@ -291,7 +296,7 @@ def test_an_error_at_import_shows_the_users_frames_only(folder: Path) -> None:
     with pytest.raises(UserModelError) as caught:
         load_model("bad.py:Net", {})
     assert str(caught.value).splitlines()[:2] == [
-        "bad.py raised when it was imported:",
+        "bad.py raised when it was imported: ZeroDivisionError: division by zero",
         "Traceback (most recent call last):",
     ]
     text = str(caught.value)
@@ -310,23 +315,48 @@ def test_an_error_in_the_constructor(folder: Path) -> None:
     write(folder, "bad.py", textwrap.dedent(NET) + textwrap.dedent(raising))
     with pytest.raises(UserModelError) as caught:
         load_model("bad.py:Bad", {})
-    assert str(caught.value).startswith("Bad raised when it was built:\nTraceback")
+    assert str(caught.value).startswith("Bad raised when it was built: ValueError: no such depth\nTraceback")
     assert str(caught.value).endswith("ValueError: no such depth")
 
 
 def test_what_exits_or_lacks_a_library_is_the_users_error(folder: Path) -> None:
     write(folder, "quits.py", "import sys\nsys.exit(3)\n")
     write(folder, "lacks.py", "import no_such_library\n")
-    assert refusal("quits.py:Net").endswith("SystemExit: 3")
+    assert refusal("quits.py:Net") == (
+        f"quits.py ends the process when it is imported, at {folder}/quits.py:2 (SystemExit: 3): it runs as a "
+        'script; put what runs under `if __name__ == "__main__":`, or the net into a file of its own'
+    )
     assert refusal("lacks.py:Net").endswith("ModuleNotFoundError: No module named 'no_such_library'")
     assert refusal("lacks:Net").startswith("lacks raised when it was imported:")
+
+
+def test_a_script_that_needs_arguments(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Its usage, of many lines, is not printed, and argparse is as it was."""
+    error = argparse.ArgumentParser.error
+    lines = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--data', required=True)\n"
+    write(folder, "train.py", lines + "args = p.parse_args()\n")
+    assert refusal("train.py:Net") == (
+        f"train.py ends the process when it is imported, at {folder}/train.py:4 (SystemExit: the following "
+        "arguments are required: --data): it runs as a script; put what runs under "
+        '`if __name__ == "__main__":`, or the net into a file of its own'
+    )
+    assert capfd.readouterr() == ("", "")
+    assert argparse.ArgumentParser.error is error
+
+
+def test_the_build_file_of_the_error_works(folder: Path) -> None:
+    lines = refusal("model.py:Wide").splitlines()[1:]
+    text = textwrap.dedent("\n".join(lines)).replace("width=..., depth=...", "width=torch.tensor(3), depth=2")
+    write(folder, "build.py", f"import torch\n{text}\n")
+    assert load_model("build.py:build", {}).model.fc.in_features == 3
 
 
 def test_relative_imports_outside_a_package(folder: Path) -> None:
     write(folder, "relative.py", "from .layers import X\n")
     assert refusal("relative.py:Net").startswith(
         "relative.py uses relative imports outside a package (put an empty __init__.py into its folder, "
-        "or give SPEC as package.module:Name):\nTraceback"
+        "or give SPEC as package.module:Name): ImportError: attempted relative import with no known parent package\n"
+        "Traceback"
     )
 
 

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from codegen.problems import ConversionError, RequestError, UserModelError
+from codegen.problems import ConversionError, RequestError
 from tracer.batch_sizes import Mismatch
 from tracer.captured import Capture, Earlier
 from tracer.copies import module_copy
@@ -29,7 +29,7 @@ from tracer.outputs import flatten_outputs, in_order, tap_hook
 from tracer.plugins import close_modules
 from tracer.recorder import Recorder
 from tracer.settings import traced_settings
-from tracer.user_code import Refusal, user_traceback
+from tracer.user_code import Refusal, user_error
 from tracer.vision import close_frozen
 from tracer.writes import NeedsLayout
 
@@ -129,7 +129,7 @@ def called(model: nn.Module, inputs: Mapping[str, Any]) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise UserModelError(user_traceback(error, "the net raised when it was run")) from error
+        raise user_error(error, "the net raised when it was run") from error
 
 
 def _own_copies(inputs: Mapping[str, Any]) -> dict[str, Any]:

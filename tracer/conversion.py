@@ -18,7 +18,7 @@ from codegen.ir import Graph
 from codegen.passes.interleave import optimized_note
 from codegen.passes.softmax import with_softmax
 from codegen.passes.training import with_training
-from codegen.problems import RequestError
+from codegen.problems import RequestError, in_a_line
 from codegen.program import Program
 from codegen.proof.compare import TOLERANCE, Agreement
 from codegen.proof.same_symbol import same_symbol
@@ -288,7 +288,7 @@ def _code(
     except RequestError:
         raise  # there is no mxnet
     except Exception as error:  # noqa: BLE001 - a net must not fail for a matter of style
-        fault = f"folding failed with {type(error).__name__}: {error} (a defect of fx2mx; please report it)"
+        fault = f"folding failed with {in_a_line(error)} (a defect of fx2mx; please report it)"
     if fault:
         made, code = flat, render(flat, ours)
     return (_in_look(made, look, code, function, proved) if look.folder else code), fault
@@ -302,7 +302,7 @@ def _in_look(made: File, look: Templates, plain: str, function: str, proved: boo
     except RequestError:
         raise
     except Exception as error:
-        what = f"{type(error).__name__}: {error}"
+        what = in_a_line(error)
         raise RequestError(f"--templates {look.folder}: the code that they print fails: {what}") from error
     if not same:
         what = "the code that they print gives another symbol than that of fx2mx's own"

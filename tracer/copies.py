@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from codegen.problems import RequestError
+from codegen.problems import RequestError, in_a_line
 
 WAY = (
     "takes no copy.deepcopy: keep it outside the module, make it where it is used, or give it a __deepcopy__"
@@ -71,7 +71,7 @@ def module_copy(model: nn.Module, parameter: Copier | None = None, buffer: Copie
 
 def _why_no_copy(model: nn.Module, memo: dict[int, Any], error: Exception) -> str:
     """Which attribute of which module cannot be copied: a lock, an open file, a tensor that was computed."""
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    reason = in_a_line(error)
     for path, module in model.named_modules():
         for name, value in vars(module).items():
             if name in vars(nn.Module()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codegen.problems import ConversionError, RequestError, defect
+from tracer.arguments import parse_arguments
 from tracer.checking import agrees, are_fresh, trains_alike
 from tracer.options import Options, WeightsChoice, command_line
 from tracer.report import converted_text, echo, forgiving_streams, ops_text, say, say_error
@@ -52,10 +52,10 @@ INTERRUPTED = 130
 )
 @click.option(
     "--kwargs",
-    "kwargs_text",
-    default="{}",
-    metavar="JSON",
-    help="Arguments for Name: '{\"num_classes\": 10}'.",
+    "kwargs_texts",
+    multiple=True,
+    metavar="KWARGS",
+    help="Arguments for Name: num_classes=10, or a dict in JSON or Python: '{\"num_classes\": 10}'.",
 )
 @click.option(
     "--input",
@@ -165,7 +165,7 @@ INTERRUPTED = 130
 def command(
     spec: str,
     out: Path,
-    kwargs_text: str,
+    kwargs_texts: tuple[str, ...],
     inputs: tuple[str, ...],
     search_seconds: float,
     weights: Path | None,
@@ -198,7 +198,7 @@ def command(
     options = Options(
         spec,
         out,
-        _kwargs(kwargs_text),
+        _kwargs(kwargs_texts),
         inputs,
         weights,
         not no_weights,
@@ -236,7 +236,7 @@ def run(options: Options) -> int:
     try:
         return _run(options)
     except ConversionError as error:
-        say_error(f"{error}\nnothing was written")
+        say_error(f"{error.full if options.dry_run else error}\nnothing was written")
         return 1
     except RequestError as error:
         say_error(str(error))
@@ -272,16 +272,11 @@ def _weights_choice(
     return choice
 
 
-def _kwargs(text: str) -> Mapping[str, Any]:
+def _kwargs(texts: tuple[str, ...]) -> Mapping[str, Any]:
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise click.UsageError(
-            f"--kwargs {text!r} is not JSON: {error.msg} at character {error.pos}"
-        ) from None
-    if not isinstance(value, dict):
-        raise click.UsageError(f"--kwargs {text!r} must be a JSON object, such as '{{\"num_classes\": 10}}'")
-    return value
+        return parse_arguments(texts)
+    except RequestError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _run(options: Options) -> int:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from codegen.problems import RequestError
+from codegen.problems import RequestError, counted, listed
 from tracer.declared_inputs import Guess, declared_inputs, float_dtype, main_input
 from tracer.input_options import Option, layer_options, options_for
-from tracer.inputs import Forward, InputSpec, counted, forward_of, make_inputs
+from tracer.inputs import MOST_NAMES, Forward, InputSpec, forward_of, make_inputs
 from tracer.time_limit import OutOfTime, time_limit
 
 CHANGE = "change it with --input"
@@ -89,7 +89,8 @@ class _Search:
         forward = forward_of(self.model)
         names = forward.required or forward.names[:1]
         shapes = ["1,3,224,224", *["1,16"] * (len(names) - 1)]
-        example = " ".join(f"--input {name}={shape}" for name, shape in zip(names, shapes, strict=True))
+        options = [f"--input {name}={shape}" for name, shape in zip(names, shapes, strict=True)]
+        example = listed(options, MOST_NAMES, " ")
         late = f" in {self.seconds:g} s" if self.is_late else ""
         longer = f", or more time with --search-seconds {6 * self.seconds:g}" if self.is_late else ""
         return (

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from codegen.problems import RequestError
+from codegen.problems import RequestError, counted, listed
 from tracer.samples import REPEAT, Variation, fitted, floats, integers, mask
 
 DTYPES = (
@@ -34,6 +34,8 @@ DTYPES = (
 )
 FORM = "[NAME=]DIMS[:DTYPE] such as x=1,3,224,224 or ids=1,128:int64, or NAME=@FILE.npy"
 DEFAULT_HIGH = 10
+# So many parameters of forward are named in an error.
+MOST_NAMES = 8
 # Given values stay as they are, and stand for further samples too.
 PLAIN = Variation(way=REPEAT)
 
@@ -64,7 +66,7 @@ class Forward:
     takes_any_name: bool
 
     def __str__(self) -> str:
-        return f"forward({', '.join(self.names)})"
+        return f"forward({listed(self.names, MOST_NAMES)})"
 
 
 def forward_of(model: nn.Module) -> Forward:
@@ -86,8 +88,9 @@ def _in_order(specs: Sequence[InputSpec], forward: Forward) -> tuple[InputSpec, 
     missing = [name for name in forward.required if name not in given]
     if missing:
         noun = "input" if len(missing) == 1 else "inputs"
-        example = " ".join(f"--input {name}=DIMS" for name in missing)
-        raise RequestError(f"{forward} needs the {noun} {', '.join(missing)} too: add {example}")
+        example = [f"--input {name}=DIMS" for name in missing]
+        add = listed(example, MOST_NAMES, " ")
+        raise RequestError(f"{forward} needs the {noun} {listed(missing, MOST_NAMES)} too: add {add}")
     order = [name for name in forward.names if name in given]
     return tuple(given[name] for name in (*order, *(n for n in given if n not in order)))
 
@@ -111,16 +114,13 @@ def parse_inputs(texts: Sequence[str], model: nn.Module) -> tuple[InputSpec, ...
             )
         if given not in forward.names and not forward.takes_any_name:
             raise RequestError(
-                f"--input {text}: forward has no parameter {given!r}, it takes {', '.join(forward.names)}"
+                f"--input {text}: forward has no parameter {given!r}, it takes "
+                f"{listed(forward.names, MOST_NAMES)}"
             )
         if given in specs:
             raise RequestError(f"--input {text}: {given} is given twice")
         specs[given] = _parsed(text, given, rest, model)
     return _in_order(list(specs.values()), forward)
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _bad(text: str, why: str) -> RequestError:

@@ -6,28 +6,28 @@ even where one of them is called like a package of this project.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import difflib
 import importlib.util
-import inspect
-import json
 import operator
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from torch import nn
 
 from codegen.defects import present
-from codegen.problems import RequestError, UserModelError
+from codegen.problems import RequestError, UserModelError, in_a_line, listed
+from tracer.arguments import check_arguments
 from tracer.settings import same_folder
-from tracer.user_code import user_traceback
+from tracer.user_code import user_error, user_frames
 from tracer.wrappers import unwrapped
 
 OWN_PACKAGES = ("tracer", "codegen", "templates")
@@ -64,11 +64,11 @@ def load_model(spec: str, kwargs: Mapping[str, Any]) -> LoadedModel:
     """
     place, name = _split_spec(spec)
     target = _file_target(place) if _is_file(place) else _module_target(place)
-    with same_folder(), _importing(target), _seeded():
+    with same_folder(), _importing(target), _seeded(), _told_by_argparse():
         module = _import(target)
         found = _find(module, name, target.shown)
         torch.manual_seed(0)
-        model = unwrapped(_build(found, name, target.shown, kwargs))
+        model = unwrapped(_build(found, name, target.module, target.shown, kwargs))
     if any(t.device.type == "cuda" for t in (*model.parameters(), *model.buffers())):
         model = model.cpu()
     origin = f"{os.path.basename(place)}:{name}" if target.file else spec
@@ -214,7 +214,9 @@ def _import(target: _Target) -> ModuleType:
                 f"no such module: {target.module}, neither in the current folder nor installed "
                 f"(SPEC is {FORMS})"
             ) from None
-        raise UserModelError(user_traceback(error, _import_headline(error, target.shown))) from error
+        if isinstance(error, SystemExit):
+            raise UserModelError(_ends_text(error, target.shown)) from error
+        raise user_error(error, _import_headline(error, target.shown)) from error
 
 
 def _import_file(name: str, file: str) -> ModuleType:
@@ -244,6 +246,31 @@ def _is_missing(error: BaseException, module: str) -> bool:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return module == error.name or module.startswith(error.name + ".")
     return False
+
+
+def _ends_text(error: SystemExit, shown: str) -> str:
+    """That a file ends the process when it is imported, as a script does that reads its command line."""
+    frames = user_frames(error)
+    place = f", at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return (
+        f"{shown} ends the process when it is imported{place} ({in_a_line(error)}): it runs as a script; "
+        'put what runs under `if __name__ == "__main__":`, or the net into a file of its own'
+    )
+
+
+@contextlib.contextmanager
+def _told_by_argparse() -> Iterator[None]:
+    """What a script's parser of arguments lacks is in its SystemExit, instead of a usage text."""
+    own = argparse.ArgumentParser.error
+
+    def error(_parser: argparse.ArgumentParser, message: str) -> NoReturn:
+        raise SystemExit(message)
+
+    argparse.ArgumentParser.error = error  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        argparse.ArgumentParser.error = own  # type: ignore[method-assign]
 
 
 def _import_headline(error: BaseException, shown: str) -> str:
@@ -285,7 +312,7 @@ def _offer(module: ModuleType) -> str:
     classes = _module_classes(module)
     if not classes:
         return ": it defines no nn.Module class"
-    return f": its nn.Module classes are {', '.join(classes)}"
+    return f": its nn.Module classes are {listed(classes, 8)}"
 
 
 def _module_classes(module: ModuleType) -> list[str]:
@@ -296,16 +323,16 @@ def _module_classes(module: ModuleType) -> list[str]:
     ]
 
 
-def _build(found: Any, name: str, shown: str, kwargs: Mapping[str, Any]) -> nn.Module:
+def _build(found: Any, name: str, module: str, shown: str, kwargs: Mapping[str, Any]) -> nn.Module:
     if isinstance(found, nn.Module):
         if kwargs:
             raise RequestError(f"{name} in {shown} is a module already: leave out --kwargs")
         return found
-    _check_arguments(found, name, kwargs)
+    check_arguments(found, name, module, kwargs)
     try:
         model = found(**kwargs)
     except (Exception, SystemExit) as error:
-        raise UserModelError(user_traceback(error, f"{name} raised when it was built")) from error
+        raise user_error(error, f"{name} raised when it was built") from error
     if not isinstance(model, nn.Module):
         raise RequestError(f"{name}() returned {_a(type(model).__name__)}: it must return one nn.Module")
     return model
@@ -313,35 +340,6 @@ def _build(found: Any, name: str, shown: str, kwargs: Mapping[str, Any]) -> nn.M
 
 def _a(noun: str) -> str:
     return f"an {noun}" if noun[0] in "aeiouAEIOU" else f"a {noun}"
-
-
-def _check_arguments(found: Callable[..., Any], name: str, kwargs: Mapping[str, Any]) -> None:
-    try:
-        parameters = inspect.signature(found).parameters.values()
-    except (ValueError, TypeError):
-        return
-    named = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-    unknown = [key for key in kwargs if key not in named]
-    if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters):
-        raise RequestError(_unknown_argument(name, unknown[0], list(named)))
-    missing = [key for key, p in named.items() if p.default is p.empty and key not in kwargs]
-    if missing:
-        given = {**kwargs, **dict.fromkeys(missing, ...)}
-        example = ", ".join(f'"{key}": {_json(value)}' for key, value in given.items())
-        noun = "argument" if len(missing) == 1 else "arguments"
-        raise RequestError(f"{name} needs the {noun} {', '.join(missing)}: give --kwargs '{{{example}}}'")
-
-
-def _json(value: Any) -> str:
-    return "..." if value is ... else json.dumps(value, default=str)
-
-
-def _unknown_argument(name: str, key: str, known: Sequence[str]) -> str:
-    if not known:
-        return f"{name} takes no argument {key!r}: it takes none, leave out --kwargs"
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return f"{name} takes no argument {key!r}{hint}: it takes {', '.join(known)}"
 
 
 @contextlib.contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+
+from tracer.arguments import written_arguments
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def command_line(options: Options, origin: str) -> str:
     """The command that makes this file, with what changes its text and nothing of the folder."""
     parts = ["python -m tracer.gen", shlex.quote(origin), "--out", shlex.quote(options.out.name)]
     if options.kwargs:
-        parts += ["--kwargs", shlex.quote(json.dumps(options.kwargs, sort_keys=True))]
+        parts += ["--kwargs", shlex.quote(written_arguments(options.kwargs))]
     for text in options.inputs:
         parts += ["--input", shlex.quote(text)]
     if options.taps:

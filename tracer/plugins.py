@@ -28,7 +28,7 @@ from torch import nn
 from torch.overrides import handle_torch_function
 
 from codegen.builder.rule import RuleEntry
-from codegen.problems import RequestError
+from codegen.problems import RequestError, in_a_line
 from codegen.rules import add_rule
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -62,7 +62,7 @@ def load_plugin(path: Path) -> None:
     try:
         spec.loader.exec_module(plugin)
     except Exception as error:
-        raise RequestError(f"--plugin {path}: {type(error).__name__}: {error}") from error
+        raise RequestError(f"--plugin {path}: {in_a_line(error)}") from error
 
 
 def close_modules(model: nn.Module) -> None:

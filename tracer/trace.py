@@ -19,6 +19,7 @@ from tracer.in_training import asks, unknown, with_training
 from tracer.inputs import InputSpec, make_inputs
 from tracer.limits import check_sizes
 from tracer.settings import traced_settings
+from tracer.user_code import NeedsGpu
 from tracer.wrappers import is_scripted
 
 
@@ -106,11 +107,13 @@ def batch_of(specs: Sequence[InputSpec]) -> int | None:
 
 
 def runs(model: nn.Module, inputs: dict[str, torch.Tensor]) -> bool:
-    """Whether the net runs on these inputs."""
+    """Whether the net runs on these inputs. Raises NeedsGpu where no inputs help."""
     try:
         capture(model, inputs)
     except ConversionError:
         return True  # it runs; that it cannot be converted is told later
+    except NeedsGpu:
+        raise  # on other inputs it would ask again
     except Exception:  # noqa: BLE001 - whatever a net raises on a wrong shape
         return False
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import sys
 import traceback
 from traceback import walk_stack, walk_tb
@@ -14,14 +15,18 @@ import torch
 from torch import nn
 
 import codegen.problems
-from codegen.problems import Problem
+from codegen.problems import Problem, UserModelError, in_a_line
 from tracer.vision import is_file, is_front, is_function
 
 _TORCH_DIR = os.path.dirname(torch.__file__) + os.sep
+_PYTHON_DIR = os.path.dirname(os.path.realpath(os.__file__)) + os.sep
 # This project's: what a decomposition calls stands on no line of the user's.
 _OWN_DIRS = tuple(
     os.path.dirname(os.path.abspath(file)) + os.sep for file in (__file__, codegen.problems.__file__)
 )
+# What torch says where there is no GPU of the kind that is asked for, or where a tensor is on one.
+_OF_GPU = re.compile(r"CUDA|NVIDIA|cuda:\d|\b(mps|xpu|HIP)\b")
+MOST_FRAMES = 3
 
 
 class Refusal(Exception):
@@ -99,13 +104,48 @@ def vision_call(traceback: Any) -> tuple[str, str, int]:
     return "", "", 0
 
 
-def user_traceback(error: BaseException, headline: str) -> str:
-    """`headline`, then a traceback cut to the user's own frames, then the error itself."""
+class NeedsGpu(UserModelError):
+    """The net's code asks for a GPU, whatever its inputs are."""
+
+
+def user_error(error: BaseException, headline: str) -> UserModelError:
+    """The error of the user's own code: `headline` and what was raised, then where."""
+    is_of_gpu = isinstance(error, AssertionError | RuntimeError | TypeError) and _OF_GPU.search(str(error))
+    return NeedsGpu(_gpu_text(error)) if is_of_gpu else UserModelError(user_traceback(error, headline))
+
+
+def _gpu_text(error: BaseException) -> str:
+    frames = user_frames(error)
+    place = f", at {frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}" if frames else ""
+    return (
+        f"the net's code asks for a GPU, and fx2mx runs it on the CPU{place}\n"
+        "  take the device of what is there, such as x.to(next(self.parameters()).device), or leave this out "
+        f"({in_a_line(error)})"
+    )
+
+
+def user_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """The frames of an error that are the user's, those of libraries among them, but not Python's own."""
     frames = traceback.extract_tb(error.__traceback__)
-    user = [f for f in frames if is_user_file(f.filename) and "/importlib/" not in f.filename]
-    lines = [f"{headline}:"]
-    if user:
-        lines.append("Traceback (most recent call last):")
-        lines += [part.rstrip("\n") for part in traceback.format_list(user)]
-    lines += [part.rstrip("\n") for part in traceback.format_exception_only(error)]
-    return "\n".join(lines)
+    user = [f for f in frames if is_user_file(f.filename) and not _is_of_python(f.filename)]
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        user.append(traceback.FrameSummary(error.filename, error.lineno, "<module>", line=error.text))
+    return user
+
+
+def _is_of_python(file: str) -> bool:
+    return file.startswith(_PYTHON_DIR) and "-packages" not in file
+
+
+def user_traceback(error: BaseException, headline: str) -> str:
+    """`headline` and the error, then a traceback cut to the user's own frames: nine lines at most."""
+    frames = [
+        f'  File "{f.filename}", line {f.lineno}, in {f.name}' + (f"\n    {f.line}" if f.line else "")
+        for f in user_frames(error)
+    ]
+    if len(frames) > MOST_FRAMES:
+        frames = [frames[0], f"  ... and {len(frames) - 2} more", frames[-1]]
+    what = in_a_line(error)
+    return "\n".join(
+        [f"{headline}: {what}", *(["Traceback (most recent call last):", *frames, what] if frames else [])]
+    )

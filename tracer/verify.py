@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from codegen.problems import in_a_line
 from codegen.program import Program
 from codegen.proof.compare import (
     CANNOT_RUN,
@@ -121,7 +122,7 @@ def _of_sides(comparison: Comparison, sides: Sides) -> list[OutputAgreement]:
         try:
             inputs, expected = _chosen(comparison, sides, batch, variation, usual)
         except Exception as error:  # noqa: BLE001 - whatever the user's net raises
-            why = f"torch cannot run the net: {type(error).__name__}: {error}"
+            why = f"torch cannot run the net: {in_a_line(error)}"
             names = comparison.symbol.list_outputs()
             found += [OutputAgreement(n, float("inf"), batch, sides.label, why=why) for n in names]
             continue

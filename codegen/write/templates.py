@@ -11,7 +11,7 @@ import jinja2
 from jinja2 import nodes
 from jinja2.environment import TemplateModule
 
-from codegen.problems import RequestError
+from codegen.problems import RequestError, in_a_line
 from codegen.write.literals import names_text, python_text
 from codegen.written import File
 
@@ -143,5 +143,5 @@ def _what(error: Exception) -> str:
     if isinstance(error, jinja2.TemplateNotFound):
         return f"there is no template {error.name}"
     if isinstance(error, jinja2.TemplateError):
-        return str(error.message)
-    return f"{type(error).__name__}: {error}"
+        return str(error.message).partition("\n")[0]
+    return in_a_line(error)

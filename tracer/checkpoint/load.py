@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parameter import is_lazy
 
-from codegen.problems import RequestError, UserModelError, listed
+from codegen.problems import RequestError, counted, listed
 from tracer.checkpoint.files import StoredArray
 from tracer.checkpoint.fitting import (
     WRAPPERS,
@@ -31,9 +31,8 @@ from tracer.checkpoint.fitting import (
 )
 from tracer.checkpoint.parts import Part, Stored, parts_of
 from tracer.checkpoint.shards import read_path
-from tracer.inputs import counted
 from tracer.options import WeightsChoice
-from tracer.user_code import user_traceback
+from tracer.user_code import user_error
 
 RESAVE = 'torch.save(model.state_dict(), "weights.pth")'
 NO_CHOICE = WeightsChoice()
@@ -205,14 +204,16 @@ def _load_state(model: nn.Module, state: dict[str, Any], versions: Mapping[str, 
         raise
     except Exception as error:
         what = f"{type(model).__name__} raised when the weights were loaded"
-        raise UserModelError(user_traceback(error, what)) from error
+        raise user_error(error, what) from error
 
 
 def _load_rest(model: nn.Module, state: dict[str, Any], versions: Mapping[str, Any]) -> Any:
     try:
         return _load_state(model, state, versions)
     except RuntimeError as error:
-        raise RequestError(f"the weights do not fit {type(model).__name__}: {error}") from error
+        reasons = [line.strip() for line in str(error).splitlines()]
+        why = listed(reasons, 2, between=" ")
+        raise RequestError(f"the weights do not fit {type(model).__name__}: {why}") from error
 
 
 def differs_in_kind(value: Stored, own: torch.Tensor) -> bool:
