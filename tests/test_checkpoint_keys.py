@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import mxnet as mx
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from codegen.problems import RequestError
+from tests.command import fx2mx
 from tests.test_checkpoint import Net, assert_equal, prefixed, refusal, trained
+from tests.test_checkpoint_files import sharded
 from tracer.checkpoint import load_weights
 from tracer.options import WeightsChoice
 
@@ -204,3 +208,51 @@ def test_dicts_that_hold_each_other_end(tmp_path: Path) -> None:
         level["a"] = level["b"] = {}
         level = level["a"]
     assert chosen(saved(tmp_path, content)) == "under 'state_dict'"
+
+
+# The command -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        (["--weights", "w.pth", "--weights-key", "ema.params"], "w.pth: 4 tensors, under 'ema.params'"),
+        (["--weights", "w.pth", "--weights-key", "both", "--strip-prefix", "q"], "w.pth: 4 tensors, under 'both', "
+            "prefix 'q.' taken off, left over beside them: k.conv1.weight, k.conv1.bias, k.fc.weight, k.fc.bias"),
+        (["--weights", "w.pth", "--weights-key", "more", "--ignore-keys", "a.*", "--ignore-keys", "b"], "w.pth: "
+            "4 tensors, under 'more', left out by --ignore-keys: a.c, b"),
+        (["--weights", "shards"], "shards: 4 tensors, prefix 'net.' taken off"),
+        (["--weights", "w.npz"], "w.npz: 4 tensors"),
+    ],
+)  # fmt: skip
+def test_the_command_converts_the_chosen_weights(
+    options: list[str], note: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("model.py").write_text((Path(__file__).parent / "nets/cli.py").read_text())
+    shapes = {"conv1.weight": (4, 3, 3, 3), "conv1.bias": (4,), "fc.weight": (2, 4), "fc.bias": (2,)}
+    torch.manual_seed(7)
+    state, other = ({key: torch.randn(shape) for key, shape in shapes.items()} for _ in range(2))
+    both = {**prefixed(state, "q."), **prefixed(other, "k.")}
+    more = {**state, "a.c": ONES, "b": ONES}
+    torch.save({"params": other, "ema": {"params": state}, "both": both, "more": more}, "w.pth")
+    Path("shards").mkdir()
+    sharded(Path("shards"), prefixed(state, "net."))
+    np.savez("w.npz", **{key: value.numpy() for key, value in state.items()})
+    command = ("model.py:XXNet", "--out", "model_mxnet.py", "--input", "1,3,8,8", *options)
+    done = fx2mx(*command)
+    assert done.status == 0, done.err
+    assert f"\n{note}\n" in done.err
+    assert "agrees with torch" in done.err
+    _, arg_params, _ = mx.model.load_checkpoint("model_mxnet", 0)
+    assert np.array_equal(arg_params["conv1_weight"].asnumpy(), state["conv1.weight"].numpy())
+    assert fx2mx(*command, "--check").status == 0
+
+
+def test_options_of_weights_without_weights() -> None:
+    for option in ("--weights-key", "--strip-prefix", "--ignore-keys"):
+        done = fx2mx("model.py:XXNet", "--out", "m.py", option, "x")
+        assert done.status == 2
+        assert done.err.endswith(
+            "Error: --weights-key, --strip-prefix and --ignore-keys need --weights FILE\n"
+        )
