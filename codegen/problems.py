@@ -63,7 +63,13 @@ _OF_MEMORY = ("not enough memory", "can't allocate memory", "Failed to allocate"
 def listed(names: Sequence[str], most: int = 5, between: str = ", ") -> str:
     """Names in a line; of more than so many the first ones, and how many more there are."""
     more = f" ... and {len(names) - most} more" if len(names) > most else ""
-    return between.join(names[:most]) + more
+    return between.join(map(_shown, names[:most])) + more
+
+
+def _shown(name: str) -> str:
+    """A name in one line of bearable length, whatever a file calls its keys."""
+    plain = name if name.isprintable() else repr(name)
+    return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}..."
 
 
 def is_of_memory(error: BaseException) -> bool:

@@ -200,6 +200,18 @@ def test_a_prefix_that_is_not_taken_off(tmp_path: Path) -> None:
     assert "not in the net (10): model.bn.bias; " in refused(path, prefix="")
 
 
+def test_keys_that_are_no_names(tmp_path: Path) -> None:
+    state = {**trained().state_dict(), "": ONES, "..": ONES, "a\nb": ONES, "x" * 5000: ONES}
+    first, second = refusal(saved(tmp_path, {"state_dict": state, "a.b": {"c": {}}, 3: {}})).splitlines()[:2]
+    assert first.startswith("w.pth does not fit Net, which has fewer keys")
+    assert second == f"  not in the net (4): ; ..; 'a\\nb'; {'x' * 300}..."
+
+
+def test_two_keys_that_are_written_alike(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"a.b": {"c": trained().state_dict()}, "a": {"b.c": trained(3).state_dict()}})
+    assert refusal(path).startswith(f"{TWICE}under 'a.b.c', under 'a.b.c'")
+
+
 def test_dicts_that_hold_each_other_end(tmp_path: Path) -> None:
     content: dict[str, Any] = {"state_dict": trained().state_dict()}
     content["self"] = content

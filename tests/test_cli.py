@@ -579,16 +579,8 @@ def test_help_has_examples() -> None:
     assert "python -m tracer.gen model.py:XXNet --out model_mxnet.py\n" in done.stdout
     assert done.stdout.count("  python -m tracer.gen ") >= 5
     assert "Exit status: 0 done; 1 " in done.stdout
-    options = [
-        "--kwargs",
-        "--input",
-        "--weights",
-        "--no-weights",
-        "--no-verify",
-        "--verify",
-        "--tolerance",
-        "--tap",
-    ]
+    names = "--kwargs --input --weights --weights-key --strip-prefix --ignore-keys --no-weights --no-verify --verify"
+    options = [*names.split(), "--tolerance", "--tap"]
     for option in [*options, "--softmax", "--dry-run", "--check", "--diff", "--out"]:
         assert f"  {option}" in done.stdout
     assert "Traceback" not in done.stderr

@@ -159,10 +159,10 @@ def choose(
 
 def ambiguous(fits: Sequence[Fit], name: str, net: str) -> str:
     """That a file holds a net several times, and which option says which is meant."""
-    keys = list(dict.fromkeys(fit.part.under for fit in fits))
-    if len(keys) > 1:
-        places = [f"under {key!r}" if key else "at its top" for key in keys]
-        option = f"--weights-key {next(key for key in keys if key)}"
+    parts = list({id(fit.part): fit.part.under for fit in fits}.values())
+    if len(parts) > 1:
+        places = [f"under {key!r}" if key else "at its top" for key in parts]
+        option = f"--weights-key {next(key for key in parts if key)}"
     else:
         prefixes = [fit.prefix for fit in fits]
         places = [f"behind the prefix {prefix!r}" if prefix else "without a prefix" for prefix in prefixes]
