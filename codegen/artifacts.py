@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codegen.problems import RequestError, in_a_line
+from codegen.problems import RequestError, in_a_line, listed
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -252,8 +252,7 @@ def how_stale(path: Path, content: str | Mapping[str, Any]) -> str:
     changed = _changed_arrays(path, content)
     if changed is None:
         return "stale: it is not a file of parameters"
-    shown = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
-    return f"stale: {len(changed)} of {len(content)} parameters differ: {shown}" if changed else ""
+    return f"stale: {len(changed)} of {len(content)} parameters differ: {listed(changed)}" if changed else ""
 
 
 def _changed_arrays(path: Path, content: Mapping[str, Any]) -> list[str] | None:

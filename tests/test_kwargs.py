@@ -42,13 +42,14 @@ def test_what_is_read(texts: list[str], wanted: dict[str, Any]) -> None:
     found = parse_arguments(texts)
     assert found == wanted
     assert repr(found) == repr(wanted)  # True is no 1, a tuple no list
-    again = parse_arguments([written_arguments(found)])
+    again = parse_arguments(written_arguments(found))
     assert repr(dict(sorted(again.items()))) == repr(dict(sorted(wanted.items())))
 
 
 def test_json_is_written_where_it_can_be() -> None:
-    assert written_arguments({"b": 1, "a": [None, True]}) == '{"a": [null, true], "b": 1}'
-    assert written_arguments({"a": (1, 2)}) == "{'a': (1, 2)}"
+    assert written_arguments({"b": 1, "a": [None, True]}) == ['{"a": [null, true], "b": 1}']
+    assert written_arguments({"b": 1, "a": (1, 2), "c": "x=1"}) == ["a=(1, 2)", "b=1", "c='x=1'"]
+    assert written_arguments({"a-b": (1, 2)}) == ["{'a-b': (1, 2)}"]
 
 
 @pytest.mark.parametrize(

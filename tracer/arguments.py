@@ -35,14 +35,18 @@ def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:
     return given
 
 
-def written_arguments(kwargs: Mapping[str, Any]) -> str:
-    """A text for `--kwargs` that gives these arguments again: JSON, or Python where JSON changes them."""
+def written_arguments(kwargs: Mapping[str, Any]) -> list[str]:
+    """The texts of `--kwargs` for these arguments: a dict in JSON, or one each where JSON changes them."""
     ordered = dict(sorted(kwargs.items()))
     try:
         text = json.dumps(ordered)
     except TypeError:  # a set, bytes, a complex number
-        return repr(ordered)
-    return text if repr(json.loads(text)) == repr(ordered) else repr(ordered)
+        text = "{}"
+    if repr(json.loads(text)) == repr(ordered):
+        return [text]
+    if all(name.isidentifier() for name in ordered):
+        return [f"{name}={value!r}" for name, value in ordered.items()]
+    return [repr(ordered)]
 
 
 def _dict(text: str) -> Iterator[tuple[Any, Any]]:

@@ -18,7 +18,7 @@ from codegen.ir import Graph
 from codegen.passes.interleave import optimized_note
 from codegen.passes.softmax import with_softmax
 from codegen.passes.training import with_training
-from codegen.problems import RequestError, in_a_line
+from codegen.problems import RequestError, in_a_line, listed
 from codegen.program import Program
 from codegen.proof.compare import TOLERANCE, Agreement
 from codegen.proof.same_symbol import same_symbol
@@ -255,11 +255,10 @@ def _notes(graph: Graph) -> Iterator[str]:
     if of_batch := batch_note(graph):
         yield of_batch
     if graph.left_out:
-        yield f"not tensors and left out of the outputs: {', '.join(graph.left_out)}"
+        yield f"not tensors and left out of the outputs: {listed(graph.left_out)}"
     if graph.changed:
-        more = f" and {len(graph.changed) - MOST_NAMES} more" if len(graph.changed) > MOST_NAMES else ""
         yield (
-            f"forward changes what its module keeps: {', '.join(graph.changed[:MOST_NAMES])}{more}; the "
+            f"forward changes what its module keeps: {listed(graph.changed, MOST_NAMES)}; the "
             "symbol keeps nothing, and computes at each call what torch does at the first"
         )
 

@@ -64,7 +64,8 @@ def command_line(options: Options, origin: str) -> str:
     """The command that makes this file, with what changes its text and nothing of the folder."""
     parts = ["python -m tracer.gen", shlex.quote(origin), "--out", shlex.quote(options.out.name)]
     if options.kwargs:
-        parts += ["--kwargs", shlex.quote(written_arguments(options.kwargs))]
+        for text in written_arguments(options.kwargs):
+            parts += ["--kwargs", shlex.quote(text)]
     for text in options.inputs:
         parts += ["--input", shlex.quote(text)]
     if options.taps:
