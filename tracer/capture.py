@@ -87,7 +87,10 @@ def capture(
                 return _capture_as_laid_out(fakes, model, inputs, taps, earlier)
             raise ConversionError((refusal.problem,)) from None
         except Exception as error:
-            if earlier is None or isinstance(error, Mismatch):
+            if isinstance(error, Mismatch):
+                raise
+            if earlier is None:
+                run(model, inputs)
                 raise
             # The net runs on plain sizes: something in it takes no others.
             raise Mismatch("its sizes go through code that cannot be followed") from error

@@ -19,7 +19,8 @@ from codegen.program import Program
 from tracer.inputs import InputSpec
 
 # What is added to height and width: odd numbers, and for nets that torch runs on none, multiples of 32, as
-# most halve their images five times.
+# most halve their images five times. A small image at most doubles its height and trebles its width, since
+# some nets make of n pixels n * n values.
 ANY, BY_32 = (33, 65), (32, 64)
 
 Trace: TypeAlias = "Callable[[tuple[InputSpec, ...]], Graph]"
@@ -57,7 +58,7 @@ def at_another_size(
     for more in (ANY, BY_32):
         tried = larger(specs, more)
         if tried is None:
-            return graph, program, None
+            break
         made, sizes = _at(graph, program, tried, trace, lower)
         if sizes.are_free:
             try:
@@ -67,7 +68,7 @@ def at_another_size(
         found.append((made, replace(sizes, is_any=more == ANY)))
         if found[-1][1].are_free:
             break
-    return graph, *found[-1]
+    return graph, *(found[-1] if found else (program, None))
 
 
 def _at(
@@ -133,10 +134,11 @@ def check_free(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> None:
 def larger(specs: tuple[InputSpec, ...], more: tuple[int, int]) -> tuple[InputSpec, ...] | None:
     """The inputs with images that have so many rows and columns more; None where none is an image.
 
-    A mask or labels of the size of an image grow with it. Values that are given are repeated.
+    None for multiples of 32 and smaller images as well. A mask or labels of the size of an image grow with it.
+    Values that are given are repeated.
     """
     sizes = {s.shape[2:] for s in specs if _is_image(s)}
-    if not sizes:
+    if not sizes or (more == BY_32 and min(min(size) for size in sizes) < 32):
         return None
     return tuple(
         _grown(spec, more) if len(spec.shape) > 1 and spec.shape[-2:] in sizes else spec for spec in specs
@@ -144,6 +146,8 @@ def larger(specs: tuple[InputSpec, ...], more: tuple[int, int]) -> tuple[InputSp
 
 
 def _grown(spec: InputSpec, more: tuple[int, int]) -> InputSpec:
+    height, width = spec.shape[-2:]
+    more = more if more == BY_32 else (min(more[0], height | 1), min(more[1], 2 * width | 1))
     around = [(0, 0)] * (len(spec.shape) - 2) + [(0, size) for size in more]
     shape = tuple(size + after for size, (_, after) in zip(spec.shape, around, strict=True))
     value = None if spec.value is None else np.pad(spec.value, around, mode="wrap")

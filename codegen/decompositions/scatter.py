@@ -37,11 +37,14 @@ def scatter_reduce(
 def scatter_by_products_or_into_some_rows(
     input: Tensor, dim: int, index: Tensor, src: Any = None, value: Any = None, reduce: str | None = None
 ) -> Tensor:
+    area, out = _area(input, dim, index), input.clone()
+    if not isinstance(src, Tensor) and reduce is None:
+        out[area] = input[area].scatter(dim, index, value if src is None else src)
+        return out
     given = src if isinstance(src, Tensor) else torch.full(index.shape, value, dtype=input.dtype)
     if reduce == "multiply":
         return scatter_reduce(input, dim, index, given, "prod")
-    area, given = _area(input, dim, index), given[tuple(slice(0, s) for s in index.shape)]
-    out = input.clone()
+    given = given[tuple(slice(0, s) for s in index.shape)]
     if reduce == "add":
         out[area] = input[area].scatter_add(dim, index, given)
     else:
@@ -60,7 +63,8 @@ def scatter_add_into_some_rows(input: Tensor, dim: int, index: Tensor, src: Tens
 def _area(input: Tensor, dim: int, index: Tensor) -> tuple[slice, ...]:
     """The part of the input that the index reaches: all along `dim`, the index's size along the others."""
     axis = dim % input.dim()
-    return tuple(slice(0, index.shape[a]) if a != axis else slice(None) for a in range(input.dim()))
+    whole = {axis, *(a for a in range(input.dim()) if index.shape[a] == input.shape[a])}
+    return tuple(slice(None) if a in whole else slice(0, index.shape[a]) for a in range(input.dim()))
 
 
 @decomposes("index_reduce")

@@ -257,7 +257,6 @@ def _hot(b: Builder, index: Value, depth: Size, dtype: str) -> Value:
     return b.op("one_hot", index, depth=depth, dtype=dtype, hint="places")
 
 
-# torch gives no rule for what happens where two values fall on one place, but for scatter_add.
 @lowers("scatter", takes_numbers=True)
 @lowers("scatter_add", takes_numbers=True, reduce="add")
 def scatter(
@@ -273,7 +272,8 @@ def scatter(
 
     torch: scatter and scatter_add along any axis.
     MXNet: has no such op along an axis.
-    We write: a one_hot row for each value, and a sum, or a choice where nothing is added.
+    We write: a one_hot row for each value, and a sum, or a choice where nothing is added: the last of several
+        values for one place, as torch's CPU does.
     Source: torch.scatter_add; mx.sym.one_hot.
 
     >>> converted(lambda x, i, v: x.scatter_add(1, i, v), (2, 3), Ints((2, 2), 3), (2, 2))
@@ -301,11 +301,38 @@ def scatter(
         if src.sizes[a] != size:
             size = fixed(size)
             src = cut(b, src, a, 0, size, hint=f"source{a}")
+    if reduce != "add" and not _is_distinct(b, index, axis):
+        places = _last(b, places, index, axis)
     column = b.op("expand_dims", src, axis=input.rank, hint="column")
     values = _onto(b, "sum", b.op("broadcast_mul", places, column, hint="values"), axis)
     if reduce == "add":
         return b.op("elemwise_add", input, values)
     return where_of(b, _onto(b, "max", places, axis), values, input)
+
+
+# The ops whose indices name each place of an axis once.
+_RANKS = {"topk", "sort", "argsort"}
+
+
+def _is_distinct(b: Builder, index: Value, axis: int) -> bool:
+    """Whether an index is known to name no place of the axis twice."""
+    if index.sizes[axis] == 1:
+        return True
+    if index.const is not None:
+        ordered = np.sort(index.const, axis=axis)
+        return not (np.diff(ordered, axis=axis) == 0).any()
+    node = b.graph.by_name.get(index.node)
+    return node is not None and node.op in _RANKS and node.kwargs.get("dim", -1) % index.rank == axis
+
+
+def _last(b: Builder, places: Value, index: Value, axis: int) -> Value:
+    """The one_hot rows of an index, without those that a later one along the axis names again."""
+    count = fixed(index.sizes[axis])
+    numbers = np.arange(1, count + 1, dtype=places.dtype).reshape(-1, *(1,) * (index.rank - axis))
+    order = b.op("broadcast_mul", places, b.constant(numbers, "order"), hint="order")
+    latest = b.op("max", order, axis=axis, keepdims=True, hint="latest")
+    is_last = b.op("broadcast_equal", order, latest, hint="is_last")
+    return replace(b.op("elemwise_mul", places, is_last, hint="last"), shape=places.shape)
 
 
 def _onto(b: Builder, op: str, rows: Value, axis: int) -> Value:
@@ -331,7 +358,8 @@ def index_add(b: Builder, input: Value, dim: int, index: Value, source: Value, a
 def index_copy(b: Builder, input: Value, dim: int, index: Value, source: Value) -> Value:
     axis = dim % input.rank
     places = _hot(b, index, input.sizes[axis], "float32")
-    values = apply_along(b, source, axis, places, input.sizes[axis], "values")
+    once = places if _is_distinct(b, index, 0) else _last(b, places, index, 0)
+    values = apply_along(b, source, axis, once, input.sizes[axis], "values")
     return where_of(b, _covered(b, places, axis, input), values, input)
 
 

@@ -192,6 +192,38 @@ fn(
     (2, 3),
     torch.tensor([[0, 2, 4], [3, 1, 0]]),
 )
+fn(
+    "scatter, the last of several",
+    lambda x, i: (torch.zeros(x.shape[0], 5).scatter(1, i, x), x.scatter(1, i, x)),
+    (2, 6),
+    torch.tensor([[0, 2, 2, 4, 0, 0], [3, 3, 3, 3, 3, 1]]),
+)
+fn(
+    "scatter along an axis within, the last of several",
+    lambda x, i: torch.zeros(x.shape[0], 5, 2).scatter(1, i[:, :, None].expand(-1, -1, 2), x),
+    (2, 4, 2),
+    torch.tensor([[0, 2, 2, 4], [3, 1, 3, 3]]),
+)
+fn(
+    "scatter whole numbers, the last of several",
+    lambda i: torch.zeros(i.shape[0], 5, dtype=torch.int64).scatter(1, i, i * 7 + torch.arange(4)),
+    torch.tensor([[0, 2, 2, 4], [3, 1, 3, 3]]),
+)
+fn("scatter a number into some rows", lambda x, i: x.scatter(2, i % 2, 1.5), (2, 4, 4), Ints((2, 3, 3), 5))
+fn(
+    "scatter to places of topk",
+    lambda x: torch.zeros_like(x).scatter(1, x.topk(3, 1)[1], x.topk(3, 1)[0] * 2),
+    (2, 6),
+)
+fn(
+    "index_copy, the last of several",
+    lambda x, i: (
+        x.index_copy(1, torch.tensor([0, 2, 0]), x[:, 1:] * 5),
+        x.index_copy(1, i[0] % 4, x[:, 1:]),
+    ),
+    (2, 4),
+    torch.tensor([[2, 3, 2], [2, 2, 2]]),
+)
 fn("scatter number", lambda i: torch.zeros(i.shape[0], 5).scatter_(1, i, 1.0), torch.tensor([[0, 2], [3, 1]]))
 fn("scatter_add", lambda x, i: torch.zeros(x.shape[0], 5).scatter_add(1, i, x), (2, 3), Ints((2, 3), 5))
 fn(
