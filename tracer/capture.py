@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensorConverter, FakeTensorMode
 
 from codegen.problems import ConversionError, RequestError
 from tracer.batch_sizes import Mismatch
@@ -31,7 +31,29 @@ from tracer.recorder import Recorder
 from tracer.settings import traced_settings
 from tracer.user_code import Refusal, user_error
 from tracer.vision import close_frozen
+from tracer.without_dynamo import without_dynamo
 from tracer.writes import NeedsLayout
+
+
+class _Converter(FakeTensorConverter):
+    """Makes the usual fakes with no need of torch._dynamo: a parameter alone in its memory, a tensor to read."""
+
+    def from_real_tensor(self, fake_mode: FakeTensorMode, t: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        if args or not _is_usual(t):
+            return super().from_real_tensor(fake_mode, t, *args, **kwargs)
+        room = t.untyped_storage().nbytes() // t.element_size()
+        memory = torch.empty(room, dtype=t.dtype, device="meta")
+        meta = memory.as_strided(t.shape, t.stride(), t.storage_offset())
+        fake = self.from_meta_and_device(fake_mode, meta.detach(), t.device)
+        if isinstance(t, nn.Parameter):
+            fake._is_param = True
+        return fake.requires_grad_(t.requires_grad)
+
+
+def _is_usual(t: torch.Tensor) -> bool:
+    if t.layout is not torch.strided or t.is_meta or t.is_quantized or t.is_conj() or t.is_neg():
+        return False
+    return type(t) is torch.Tensor or (type(t) is nn.Parameter and t.is_contiguous() and t._base is None)
 
 
 class SharedFakes(FakeTensorMode):  # type: ignore[no-untyped-call]
@@ -41,7 +63,9 @@ class SharedFakes(FakeTensorMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self) -> None:
-        super().__init__(allow_non_fake_inputs=True)
+        with without_dynamo():
+            super().__init__(allow_non_fake_inputs=True)
+        self.fake_tensor_converter = _Converter(copy_data=False, export=False)
         # By id, which is not given again while the tensor is kept beside its fake.
         self._kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 

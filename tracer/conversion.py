@@ -37,6 +37,7 @@ from tracer.legal_integers import with_legal_integers
 from tracer.limits import check_sizes, check_values
 from tracer.lowering import Asked, lowered, with_image_sizes
 from tracer.nested_inputs import unpacked
+from tracer.settings import without_collection
 from tracer.trace import check_taps, runs
 from tracer.training_parity import TrainingAgreement, training_agreement
 from tracer.verify import Comparison, Sides, verify, with_random_weights
@@ -203,6 +204,7 @@ def convert(
 
 
 @stage("the conversion")
+@without_collection()
 def convert_specs(
     model: nn.Module,
     specs: tuple[InputSpec, ...],

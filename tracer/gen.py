@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -33,6 +34,8 @@ Examples:
 Exit status: 0 done; 1 the net cannot be converted exactly, or the files are stale; 2 a wrong request.
 """
 
+# Allocations between two looks for reference cycles: what the imports of both frameworks make stays anyway.
+COLLECT_AFTER = 100_000
 # As a shell says that SIGINT ended a command.
 INTERRUPTED = 130
 
@@ -233,6 +236,7 @@ def run(options: Options) -> int:
     """Do what was asked; the exit status."""
     # Functions of torch.jit.script cannot be traced through; torch reads this when it is imported.
     os.environ.setdefault("PYTORCH_JIT", "0")
+    gc.set_threshold(COLLECT_AFTER)
     try:
         return _run(options)
     except ConversionError as error:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import warnings
 from collections.abc import Iterator
 
 import torch
+
+from tracer.without_dynamo import without_dynamo
 
 
 @contextlib.contextmanager
@@ -31,7 +34,7 @@ def traced_settings() -> Iterator[None]:
     fastpath = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.no_grad(), _quiet_torch(), _uncompiled(), same_folder(), _without_autocast():
+        with torch.no_grad(), _quiet_torch(), without_dynamo(), same_folder(), _without_autocast():
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
@@ -50,14 +53,6 @@ def _quiet_torch() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-def _uncompiled() -> contextlib.AbstractContextManager[object]:
-    """What torch.compile made runs as the Python that it was made of: its own code cannot be recorded."""
-    if not hasattr(torch.compiler, "set_stance"):  # torch before 2.6
-        return contextlib.nullcontext()
-    stance: contextlib.AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
-    return stance
 
 
 @contextlib.contextmanager
@@ -82,3 +77,18 @@ def same_folder() -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
+
+
+@contextlib.contextmanager
+def without_collection() -> Iterator[None]:
+    """Python's collector of reference cycles rests: it would walk through all of the graphs again and again.
+
+    A third of the time of a deep net, and there is next to nothing to collect (benchmarks/depth.py).
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
