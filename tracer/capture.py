@@ -36,7 +36,7 @@ from tracer.writes import NeedsLayout
 
 
 class _Converter(FakeTensorConverter):
-    """Makes the usual fakes without torch._dynamo: of a parameter alone in its memory, of a tensor to read."""
+    """Makes fakes of the usual tensors without torch._dynamo, which names each after where it comes from."""
 
     def from_real_tensor(self, fake_mode: FakeTensorMode, t: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         if args or not _is_usual(t):
