@@ -134,11 +134,11 @@ def check_free(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> None:
 def larger(specs: tuple[InputSpec, ...], more: tuple[int, int]) -> tuple[InputSpec, ...] | None:
     """The inputs with images that have so many rows and columns more; None where none is an image.
 
-    None for multiples of 32 and smaller images as well. A mask or labels of the size of an image grow with
+    None for multiples of 32 and images below 16 as well. A mask or labels of the size of an image grow with
     it. Values that are given are repeated.
     """
     sizes = {s.shape[2:] for s in specs if _is_image(s)}
-    if not sizes or (more == BY_32 and min(min(size) for size in sizes) < 32):
+    if not sizes or (more == BY_32 and min(min(size) for size in sizes) < 16):
         return None
     return tuple(
         _grown(spec, more) if len(spec.shape) > 1 and spec.shape[-2:] in sizes else spec for spec in specs
