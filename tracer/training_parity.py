@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from codegen.program import Program, Variable
 from codegen.proof.float32_step import fault_in_float32
 from codegen.proof.run import numpy_inputs
-from codegen.proof.training import Step, steps
+from codegen.proof.training import Step, loss_shares, steps
 from codegen.weights import by_heads, parameters
-from tracer.canonical import call_arguments, op_name
+from tracer.as_mxnet import AsMXNet
 from tracer.copies import full_state, module_copy
 from tracer.dropped import asks_for_mode, drop_of
 from tracer.in_double import default_dtype
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     import mxnet as mx
 
 Array = npt.NDArray[Any]
-# Ops whose eps MXNet parses as a float32.
-NORMS = {"batch_norm", "instance_norm", "layer_norm", "group_norm"}
 STEPS = 5
 # How often torch is run again to see how far the last bits go, where something is apart.
 MOVED = 3
@@ -187,11 +184,14 @@ def _torch_steps(
     if moved:
         _move_last_bits(weights, moved)
     statistics = _Statistics(own)
-    with torch.enable_grad(), default_dtype(dtype), _AsMXNet():
+    with torch.enable_grad(), default_dtype(dtype), AsMXNet(dtype):
         for _ in range(STEPS):
             result = own(**{k: v.clone() for k, v in inputs.items()})
             outputs = [t for _, t in flatten_outputs(result)[0] if t.is_floating_point()]
-            loss = sum((t.square().mean() for t in outputs), torch.zeros(()))
+            shares = [torch.from_numpy(s).to(dtype) for s in loss_shares([tuple(t.shape) for t in outputs])]
+            loss = sum(
+                ((s * t.square()).mean() for s, t in zip(shares, outputs, strict=True)), torch.zeros(())
+            )
             found = torch.autograd.grad(loss, weights, allow_unused=True)
             gradients = {id(p): g for p, g in zip(weights, found, strict=True) if g is not None}
             state = full_state(own)
@@ -229,27 +229,6 @@ def _stored(variable: Variable, state: Mapping[str, torch.Tensor]) -> Array:
     shape = tuple(int(s) for s in variable.shape)  # type: ignore[arg-type]
     stored: Array = np.concatenate(parts).reshape(shape)
     return by_heads(stored, variable.heads) if variable.heads else stored
-
-
-class _AsMXNet(TorchFunctionMode):
-    """torch's dropout gives its input, attention drops nothing, and a norm's eps is a float32.
-
-    MXNet parses it as one, and a ReLU or a max pool later on can make much of the last bit.
-    """
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = dict(kwargs or {})
-        name = op_name(func)
-        if name.endswith("dropout") or name in {"dropout1d", "dropout2d", "dropout3d"}:
-            return args[0] if args else kwargs["input"]
-        if name in {"scaled_dot_product_attention", "multi_head_attention_forward"}:
-            return func(**{**call_arguments(func, args, kwargs), "dropout_p": 0.0})
-        if name in NORMS:
-            given = {"eps": 1e-5, **call_arguments(func, args, kwargs)}
-            return func(**{**given, "eps": float(np.float32(given["eps"]))})
-        return func(*args, **kwargs)
 
 
 def _without_drops(model: nn.Module) -> None:

@@ -26,7 +26,7 @@ MAKE_FLOATS = {"_zeros", "_ones", "_arange", "one_hot", "Embedding", "argsort", 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of SGD on the mean square of the outputs.
+    """One step of SGD on the mean square of the outputs, each value of which counts by a share of its own.
 
     The loss before it, the gradient of each trained argument (the first step's alone), and the auxiliary
     states after it.
@@ -66,8 +66,11 @@ def steps(
         executor = symbol.bind(mx.cpu(), arguments, args_grad=gradients, aux_states=states)
         for _ in range(count):
             outputs = executor.forward(is_train=True)
-            loss = sum(float((o.asnumpy() ** 2).mean()) for o in outputs if _is_float(o))
-            executor.backward([2 * o / o.size if _is_float(o) else mx.nd.zeros_like(o) for o in outputs])
+            floats = [o for o in outputs if _is_float(o)]
+            shares = [mx.nd.array(s, dtype=dtype) for s in loss_shares([o.shape for o in floats])]
+            loss = sum(float((s * o * o).mean().asscalar()) for s, o in zip(shares, floats, strict=True))
+            found = iter([2 * s * o / o.size for s, o in zip(shares, floats, strict=True)])
+            executor.backward([next(found) if _is_float(o) else mx.nd.zeros_like(o) for o in outputs])
             yield Step(
                 loss,
                 {k: gradients[k].asnumpy() for k in wanted if k not in inputs},
@@ -75,6 +78,15 @@ def steps(
             )
             for name in set(wanted) - set(inputs):
                 arguments[name] -= rate * gradients[name]
+
+
+def loss_shares(shapes: Sequence[tuple[int, ...]]) -> list[Array]:
+    """How much each value of each output counts in the loss.
+
+    The mean square of what a norm gives is a constant: its gradients would be nothing but rounding.
+    """
+    made = np.random.default_rng(0)
+    return [made.uniform(0.5, 1.5, shape) for shape in shapes]
 
 
 def in_training(symbol: mx.sym.Symbol, dtype: str) -> mx.sym.Symbol:
