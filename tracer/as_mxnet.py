@@ -15,13 +15,11 @@ from torch.overrides import TorchFunctionMode
 
 from tracer.canonical import call_arguments, op_name
 
-# By the op: the argument that MXNet parses as a float32, and its default.
+# By the op: the argument that MXNet parses as a float32, and its default. The eps of BatchNorm is a double.
 SINGLE_NUMBERS = {
-    "batch_norm": ("eps", 1e-5),
     "instance_norm": ("eps", 1e-5),
     "layer_norm": ("eps", 1e-5),
     "group_norm": ("eps", 1e-5),
-    "leaky_relu": ("negative_slope", 0.01),
     "elu": ("alpha", 1.0),
 }
 SIXTH = float(np.float32(1 / 6))
@@ -88,11 +86,11 @@ def _along(x: torch.Tensor, axis: int, new: int, align_corners: bool) -> torch.T
     old = x.shape[axis]
     if 1 in {old, new}:  # another op, or one row for all
         return torch.nn.functional.interpolate(x, _with(x.shape[2:], axis - 2, new), mode="bilinear")
-    places = torch.arange(new, dtype=torch.float32)
     if align_corners:
-        places = places * (torch.tensor(old - 1, dtype=torch.float32) / (new - 1))
+        places = torch.arange(new, dtype=torch.float32) * float(np.float32((old - 1) / (new - 1)))
     else:
-        places = ((places + 0.5) * (torch.tensor(old, dtype=torch.float32) / new) - 0.5).clamp(min=0)
+        centres = torch.arange(new, dtype=torch.float64) + 0.5
+        places = (centres * float(np.float32(old / new)) - 0.5).clamp(min=0).float()
     first = places.long()
     share = (places - first).to(x.dtype).reshape(-1, *(1,) * (3 - axis))
     before, after = (x.index_select(axis, at) for at in (first, (first + 1).clamp(max=old - 1)))

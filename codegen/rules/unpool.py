@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 
@@ -131,8 +129,9 @@ def max_unpool(
     torch: MaxUnpool2d writes each value to the place that an index names, zeros elsewhere.
     MXNet: has no such op.
     We write: each value repeated over its window, and kept where the index is the place; where windows
-        overlap, a choice among the windows over each place.
-    Source: torch.nn.MaxUnpool2d.
+        overlap, a choice among the windows over each place. torch trains every value whose index is the place:
+        with --trainable, so does what we write.
+    Source: torch.nn.MaxUnpool2d, measured (tests/in_use/test_parity.py).
 
     >>> converted(lambda x: F.max_unpool1d(*F.max_pool1d(x, 2, return_indices=True), 2), (1, 2, 4))
     indices = mx.sym.Pooling(
@@ -249,6 +248,7 @@ def _gathered(
     values = reshape_to(b, x, (*x.sizes[:2], count), hint="values")
     chosen = reshape_to(b, places, (*x.sizes[:2], count), hint="places")
     result: Value | None = None
+    trained = []
     for number, window in enumerate(windows):
         flat = window.reshape(-1)
         spots = b.constant(flat.clip(0), f"window{number}")
@@ -256,16 +256,26 @@ def _gathered(
         value = b.op("take", values, spots, axis=2, mode="clip", hint=f"value{number}")
         place = b.op("take", chosen, spots, axis=2, mode="clip", hint=f"place{number}")
         mask = b.op("broadcast_equal", place, b.constant(here, f"here{number}"), hint=f"chosen{number}")
+        if b.trainable:
+            trained.append(b.op("elemwise_mul", mask, value, hint=f"trained{number}"))
         if result is None:
             result = b.op("elemwise_mul", mask, value, hint=f"kept{number}")
         else:
             result = b.op("where", mask, value, result, hint=f"kept{number}")
     result = present(result)
+    if len(trained) > 1:
+        result = _trained_as(b, result, b.op("add_n", trained, hint="all"))
     return reshape_to(b, result, (*x.sizes[:2], *outs))
 
 
+def _trained_as(b: Builder, x: Value, other: Value) -> Value:
+    """The values of one, with the gradient of another."""
+    nothing = b.op("elemwise_sub", other, b.op("BlockGrad", other, hint="held"), hint="nothing")
+    return b.op("elemwise_add", b.op("BlockGrad", x, hint="last"), nothing, hint="trained")
+
+
 def _scattered(b: Builder, x: Value, places: Value, outs: tuple[int, ...]) -> Value:
-    """Any indices: a one-hot row for each value. Equal places hold equal values, whose mean is taken."""
+    """Any indices: a one-hot row for each value, of which a place takes the last."""
     depth = int(np.prod(outs))
     count = int(np.prod(numbers_of(x.sizes[2:], b)))
     lead = x.sizes[:2]
@@ -281,8 +291,13 @@ def _scattered(b: Builder, x: Value, places: Value, outs: tuple[int, ...]) -> Va
     rows = reshape_to(b, places, (*lead, count), hint="places")
     hot = b.op("one_hot", rows, depth=depth, hint="rows", gives=(*lead, count, depth))
     filled = b.op("broadcast_mul", hot, flat, hint="filled", gives=hot.shape)
-    total = b.op("sum", filled, axis=2, hint="total", gives=(*lead, depth))
-    hits = b.op("sum", hot, axis=2, hint="hits", gives=(*lead, depth))
-    hits = b.with_number("maximum(x, c)", hits, 1.0, hint="counted")
-    mean = b.op("elemwise_div", total, hits, hint="mean", gives=(*lead, depth))
-    return reshape_to(b, replace(mean), (*lead, *outs))
+    order = b.constant(np.arange(1, count + 1, dtype=np.float32).reshape(1, 1, count, 1), "order")
+    ranks = b.op("broadcast_mul", hot, order, hint="ranks", gives=hot.shape)
+    highest = b.op("max", ranks, axis=2, keepdims=True, hint="highest", gives=(*lead, 1, depth))
+    chosen = b.op("broadcast_equal", ranks, highest, hint="chosen", gives=hot.shape)
+    kept = b.op("elemwise_mul", filled, chosen, hint="kept", gives=hot.shape)
+    result = b.op("sum", kept, axis=2, hint="placed", gives=(*lead, depth))
+    if b.trainable:
+        total = b.op("sum", filled, axis=2, hint="all", gives=(*lead, depth))
+        result = _trained_as(b, result, total)
+    return reshape_to(b, result, (*lead, *outs))

@@ -52,6 +52,45 @@ class Dropped(nn.Module):
         )
 
 
+class Resizes(nn.Module):
+    """To sizes whose places no float32 holds exactly, whose differences a BatchNorm then makes much of."""
+
+    def __init__(self, align_corners: bool) -> None:
+        super().__init__()
+        self.align_corners, self.bn, self.fc = align_corners, nn.BatchNorm2d(3), nn.Conv2d(3, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = F.interpolate(1e-3 * x, (61, 37), mode="bilinear", align_corners=self.align_corners)
+        return self.fc(self.bn(x).relu())
+
+
+class Unpools(nn.Module):
+    """Several windows choose one place."""
+
+    def __init__(self, own_indices: bool) -> None:
+        super().__init__()
+        self.own_indices, self.conv = own_indices, nn.Conv2d(3, 3, 1)
+        self.pool, self.unpool = nn.MaxPool2d(3, 2, 1, return_indices=True), nn.MaxUnpool2d(3, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pooled, places = self.pool(x)
+        if not self.own_indices:
+            places = places + 0
+        return self.unpool(self.conv(pooled), places, x.shape[-2:])
+
+
+class InFloat32(nn.Module):
+    """A norm as transformers writes it, at the end: the mean square of what it gives is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.weight = nn.Linear(4, 8), nn.Parameter(torch.ones(8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.fc(x).float()
+        return (x * torch.rsqrt(x.to(torch.float32).pow(2).mean(-1, keepdim=True) + 1e-6)) * self.weight
+
+
 IMAGE = torch.randn(1, 3, 4, 8, generator=torch.Generator().manual_seed(0))
 NORMS = Norms(), (IMAGE,)
 MADE = {
@@ -138,6 +177,12 @@ def test_the_slope_of_prelu() -> None:
     assert np.allclose(gradient, net[1].weight.grad.numpy(), rtol=1e-5)
 
 
+def test_what_stands_before_a_norm_is_seen() -> None:
+    """The mean square of a norm's result is a constant, and so would say nothing of what it reads."""
+    net = nn.Sequential(nn.Linear(4, 4), nn.PReLU(), nn.LayerNorm(4))
+    assert tracer.convert(net, (TWO,)).verify_training().gradients["1_gamma"] == pytest.approx(0.75)
+
+
 class Padded(nn.Module):
     """A table whose padding is not trained, beside layers with slopes."""
 
@@ -184,11 +229,43 @@ def test_a_trainable_slope_of_each_rank(shape: tuple[int, ...]) -> None:
     assert conversion.verify_training().ok
 
 
+class Swishes(nn.Sequential):
+    """MXNet's 1 / 6 is a float32, which a BatchNorm of two samples makes much of."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(4, 4), nn.Hardswish(), nn.BatchNorm1d(4), nn.Linear(4, 4), nn.Hardsigmoid())
+
+
+@pytest.mark.parametrize(
+    ("net", "x"),
+    [
+        (Resizes(True), IMAGE),
+        (Resizes(False), IMAGE),
+        (InFloat32(), TWO),
+        (Swishes(), TWO[0]),
+    ],
+)
+def test_torch_computes_by_the_numbers_that_mxnet_has(net: nn.Module, x: torch.Tensor) -> None:
+    agreement = tracer.convert(net, (x,)).verify_training()
+    assert agreement.ok, agreement.apart
+    assert max(agreement.gradients.values()) < 1e-10
+
+
+@pytest.mark.parametrize("own_indices", [True, False])
+def test_unpooling_from_windows_that_overlap(own_indices: bool) -> None:
+    """torch trains every value whose place is one, MXNet's usual form the last."""
+    net, x = Unpools(own_indices), torch.randn(1, 3, 7, 7, generator=torch.Generator().manual_seed(0))
+    usual, own = tracer.convert(net, (x,)), tracer.convert(net, (x,), trainable=True)
+    assert usual.verify_training().gradients["conv_weight"] > 0.01
+    assert own.verify(tolerance=1e-6).ok
+    assert own.verify_training().ok
+
+
 class Halves(nn.Module):
     """Runs in float32 alone."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x @ torch.ones(4, 4, dtype=torch.float32)
+        return x @ torch.from_numpy(np.ones((4, 4), np.float32))
 
 
 def test_a_process_that_oneDNN_ends_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:

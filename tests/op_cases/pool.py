@@ -1,5 +1,6 @@
 """Pooling."""
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -116,6 +117,15 @@ class Unpooled(nn.Module):
         return self.unpool(y * 2, places, output_size=self.output_size)
 
 
+class UnpooledAnew(nn.Module):
+    """Several values for one place, of which the last stays; the indices are of no pool."""
+
+    def forward(self, x):
+        places = torch.tensor([[0, 5, 0, 3], [1, 1, 1, 0]])
+        return F.max_unpool1d(x, places.expand(x.shape), 2)
+
+
+case("max_unpool1d at equal places", UnpooledAnew(), (1, 2, 4))
 for axes, shape in SHAPES.items():
     case(f"max_pool{axes}d indices", MAX[axes](2, return_indices=True), shape)
     case(f"max_pool{axes}d indices all", MAX[axes](3, 2, 1, 2, return_indices=True, ceil_mode=True), shape)
