@@ -62,13 +62,16 @@ class AsMXNet(TorchFunctionMode):
 Arguments = Mapping[str, Any]
 
 
-def _hard_sigmoid(func: Callable[..., Any], given: Arguments) -> Any:
-    x = given["input"]
+def _sloped(x: torch.Tensor) -> torch.Tensor:
     return (x * SIXTH + 0.5).clamp(0, 1)
 
 
-def _hard_swish(func: Callable[..., Any], given: Arguments) -> Any:
-    return given["input"] * _hard_sigmoid(func, given)
+def _hard_sigmoid(_func: Callable[..., Any], given: Arguments) -> Any:
+    return _sloped(given["input"])
+
+
+def _hard_swish(_func: Callable[..., Any], given: Arguments) -> Any:
+    return given["input"] * _sloped(given["input"])
 
 
 def _interpolate(func: Callable[..., Any], given: Arguments) -> Any:

@@ -129,8 +129,8 @@ def max_unpool(
     torch: MaxUnpool2d writes each value to the place that an index names, zeros elsewhere.
     MXNet: has no such op.
     We write: each value repeated over its window, and kept where the index is the place; where windows
-        overlap, a choice among the windows over each place. torch trains every value whose index is the place:
-        with --trainable, so does what we write.
+        overlap, a choice among the windows over each place. torch trains every value whose index is the
+        place: with --trainable, so does what we write.
     Source: torch.nn.MaxUnpool2d, measured (tests/in_use/test_parity.py).
 
     >>> converted(lambda x: F.max_unpool1d(*F.max_pool1d(x, 2, return_indices=True), 2), (1, 2, 4))

@@ -233,7 +233,9 @@ class Swishes(nn.Sequential):
     """MXNet's 1 / 6 is a float32, which a BatchNorm of two samples makes much of."""
 
     def __init__(self) -> None:
-        super().__init__(nn.Linear(4, 4), nn.Hardswish(), nn.BatchNorm1d(4), nn.Linear(4, 4), nn.Hardsigmoid())
+        super().__init__(
+            nn.Linear(4, 4), nn.Hardswish(), nn.BatchNorm1d(4), nn.Linear(4, 4), nn.Hardsigmoid()
+        )
 
 
 @pytest.mark.parametrize(
@@ -258,6 +260,50 @@ def test_unpooling_from_windows_that_overlap(own_indices: bool) -> None:
     usual, own = tracer.convert(net, (x,)), tracer.convert(net, (x,), trainable=True)
     assert usual.verify_training().gradients["conv_weight"] > 0.01
     assert own.verify(tolerance=1e-6).ok
+    assert own.verify_training().ok
+
+
+class Dense(nn.Module):
+    """Convolutions of what was concatenated, 20 channels beside 12."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(16, 20, 1, bias=False), nn.AvgPool2d(2))
+        self.layers = nn.ModuleList(map(self._layer, (20, 32, 44)))
+        self.end = nn.Sequential(nn.BatchNorm2d(56), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+
+    def _layer(self, channels: int) -> nn.Module:
+        first = nn.BatchNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, 32, 1, bias=False)
+        return nn.Sequential(*first, nn.BatchNorm2d(32), nn.ReLU(), nn.Conv2d(32, 12, 3, 1, 1, bias=False))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        for layer in self.layers:
+            x = torch.cat([x, layer(x)], 1)
+        return self.end(x)
+
+
+class Normed(nn.Sequential):
+    def __init__(self) -> None:
+        conv, norm = nn.Conv2d(16, 32, 3), nn.LocalResponseNorm(5, alpha=0.5, k=2)
+        super().__init__(conv, nn.ReLU(), norm, nn.MaxPool2d(3, 2))
+
+
+LARGE = torch.randn(1, 16, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_concat_whose_parts_onednn_cannot_cut() -> None:
+    usual, own = tracer.convert(Dense(), (LARGE,)), tracer.convert(Dense(), (LARGE,), trainable=True)
+    assert usual.verify_training().why.startswith("MXNet cannot train the symbol in float32: ")
+    assert own.code.count("slice_axis") == 3
+    assert own.verify().ok
+    assert own.verify_training().ok
+
+
+def test_a_max_pool_of_an_lrn() -> None:
+    usual, own = tracer.convert(Normed(), (LARGE,)), tracer.convert(Normed(), (LARGE,), trainable=True)
+    assert usual.verify_training().gradients["0_weight"] > 0.01
+    assert own.verify().ok
     assert own.verify_training().ok
 
 

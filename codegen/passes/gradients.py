@@ -1,0 +1,62 @@
+"""Gradients that oneDNN gets wrong in float32, kept from it by a copy: --trainable."""
+
+from __future__ import annotations
+
+from codegen.passes.copies import Copy, with_copies
+from codegen.passes.layouts import WHOLE
+from codegen.program import Call, Out, Program
+
+OF_CONCAT = Copy("a copy: oneDNN of MXNet 1.9.1 cannot give the gradient of this Concat", *WHOLE)
+OF_LRN = Copy("a copy: oneDNN of MXNet 1.9.1 would give a wrong gradient of LRN", *WHOLE)
+# The most channels that oneDNN keeps side by side.
+BLOCK = 16
+
+
+def with_right_gradients(program: Program) -> Program:
+    """The program with copies after the calls whose gradients oneDNN would get wrong."""
+    return with_copies(program, _concats(program) | _lrns(program))
+
+
+def _concats(program: Program) -> dict[int, Copy]:
+    """A Concat of images along the channels, one of which has no whole number of blocks.
+
+    torch: trains whatever was concatenated.
+    MXNet: oneDNN takes the gradients of the parts out of that of the whole, which a convolution has laid out
+        in blocks of channels: with 20 beside 12 training fails in float32, "could not construct a
+        sub-memory", and 16 beside 8 may end the process.
+    We write: with --trainable, all of an axis by slice_axis, whose gradient is laid out as usual.
+    Source: mx.sym.Concat, measured (tests/in_use/test_parity.py).
+    """
+    return {
+        index: OF_CONCAT
+        for index, call in enumerate(program.calls)
+        if call.op == "Concat"
+        and _is_of_images(call)
+        and any(_is_cut(part) for part in _channels(program, call))
+    }
+
+
+def _is_of_images(call: Call) -> bool:
+    return len(call.shapes[0] or ()) in {4, 5} and dict(call.attrs).get("dim", 1) == 1
+
+
+def _is_cut(channels: object) -> bool:
+    return not isinstance(channels, int) or channels % BLOCK != 0
+
+
+def _channels(program: Program, call: Call) -> list[object]:
+    """The channels of each part that a call gives; inputs of the net have no gradient."""
+    parts = [o for o in call.operands() if isinstance(o, Out)]
+    shapes = [program.calls[o.call].shapes[o.index] or () for o in parts]
+    return [shape[1] for shape in shapes if len(shape) > 1]
+
+
+def _lrns(program: Program) -> dict[int, Copy]:
+    """What an LRN gives.
+
+    torch: trains what stands before an LRN.
+    MXNet: with oneDNN its gradient is wrong in float32 where a max pool reads it.
+    We write: with --trainable, all of an axis by slice_axis after it, whose gradient is laid out as usual.
+    Source: mx.sym.LRN, measured (tests/in_use/test_parity.py).
+    """
+    return {index: OF_LRN for index, call in enumerate(program.calls) if call.op == "LRN"}
