@@ -15,6 +15,7 @@ from tracer.canonical import call_arguments, op_name
 from tracer.captured import Capture
 from tracer.dropped import asks_for_mode
 from tracer.frames import is_library
+from tracer.to_ir import used_nodes
 
 ATTENTION = "scaled_dot_product_attention"
 DROPS = "drop_path"
@@ -74,7 +75,9 @@ def _calls(capture: Capture) -> Iterator[fx.Node]:
 
 
 def _made(capture: Capture) -> Counter[Made]:
-    return Counter((n.meta["source"].path, op_name(_function(n))) for n in _calls(capture))
+    """What the outputs hang on: what is looked at alone, a mask that turns out to be none, changes nothing."""
+    used = set(used_nodes(capture))
+    return Counter((n.meta["source"].path, op_name(_function(n))) for n in _calls(capture) if n in used)
 
 
 def _notes(model: nn.Module, evaluated: Capture, trained: Capture) -> Iterator[str]:

@@ -43,7 +43,7 @@ def graph_of(captures: Sequence[Capture], batches: Sequence[int]) -> Graph:
     return check(made)
 
 
-def _used(capture: Capture) -> list[fx.Node]:
+def used_nodes(capture: Capture) -> list[fx.Node]:
     """The nodes that the outputs hang on, and the inputs: what else a net computes may differ."""
     used = {*capture.outputs, *(n for n in capture.graph.nodes if n.op in {"placeholder", "output"})}
     stack = list(used)
@@ -56,7 +56,7 @@ def _used(capture: Capture) -> list[fx.Node]:
 
 def _paired(captures: Sequence[Capture]) -> list[tuple[fx.Node, ...]]:
     """Each node with the same one of the other captures."""
-    lists = [_used(c) for c in captures]
+    lists = [used_nodes(c) for c in captures]
     together = list(zip(*lists, strict=False))
     for nodes in together:
         if len({(n.op, _target(n)) for n in nodes}) > 1:

@@ -277,10 +277,10 @@ class Dense(nn.Module):
         return nn.Sequential(*first, nn.BatchNorm2d(32), nn.ReLU(), nn.Conv2d(32, 12, 3, 1, 1, bias=False))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.stem(x)
+        features = [self.stem(x)]
         for layer in self.layers:
-            x = torch.cat([x, layer(x)], 1)
-        return self.end(x)
+            features.append(layer(torch.cat(features, 1)))
+        return self.end(torch.cat(features, 1))
 
 
 class Normed(nn.Sequential):
@@ -295,7 +295,7 @@ LARGE = torch.randn(1, 16, 32, 32, generator=torch.Generator().manual_seed(0))
 def test_a_concat_whose_parts_onednn_cannot_cut() -> None:
     usual, own = tracer.convert(Dense(), (LARGE,)), tracer.convert(Dense(), (LARGE,), trainable=True)
     assert usual.verify_training().why.startswith("MXNet cannot train the symbol in float32: ")
-    assert own.code.count("slice_axis") == 3
+    assert own.code.count("slice_axis") == 3, own.code
     assert own.verify().ok
     assert own.verify_training().ok
 

@@ -113,6 +113,19 @@ def test_what_cannot_be_kept_is_told(net: nn.Module, said: str) -> None:
     assert f"Left out, since it is computed in training alone: {said}." in conversion.code
 
 
+class Looks(nn.Module):
+    """Computes something in training that nothing reads."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            x.expand(3, *x.shape)
+        return x * 2
+
+
+def test_what_nothing_reads_is_not_told() -> None:
+    assert tracer.convert(Looks(), (torch.ones(2, 4),)).notes == ()
+
+
 def test_what_cannot_be_seen_is_told() -> None:
     (note,) = tracer.convert(Decides(), (torch.ones(2, 4),)).notes
     assert note.startswith(
