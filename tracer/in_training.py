@@ -75,7 +75,7 @@ def _calls(capture: Capture) -> Iterator[fx.Node]:
 
 
 def _made(capture: Capture) -> Counter[Made]:
-    """What the outputs hang on: what is looked at alone, a mask that turns out to be none, changes nothing."""
+    """What the outputs hang on: a mask that is looked at, and turns out to be none, changes nothing."""
     used = set(used_nodes(capture))
     return Counter((n.meta["source"].path, op_name(_function(n))) for n in _calls(capture) if n in used)
 

@@ -26,6 +26,13 @@ def _concats(program: Program) -> dict[int, Copy]:
         sub-memory", and 16 beside 8 may end the process.
     We write: with --trainable, all of an axis by slice_axis, whose gradient is laid out as usual.
     Source: mx.sym.Concat, measured (tests/in_use/test_parity.py).
+
+    >>> trainable(lambda x: F.relu(torch.cat([F.relu(x), x * 2], 1)), (1, 6, 4, 4))
+    relu = mx.sym.Activation(x, act_type="relu", name="relu")
+    x = named(x * 2, name="mul")
+    cat = mx.sym.Concat(relu, x, dim=1, name="cat")
+    copy = mx.sym.slice_axis(cat, axis=0, begin=0, end=None, name="cat_copy")
+    return mx.sym.Activation(copy, act_type="relu", name="relu2")
     """
     return {
         index: OF_CONCAT
@@ -58,5 +65,17 @@ def _lrns(program: Program) -> dict[int, Copy]:
     MXNet: with oneDNN its gradient is wrong in float32 where a max pool reads it.
     We write: with --trainable, all of an axis by slice_axis after it, whose gradient is laid out as usual.
     Source: mx.sym.LRN, measured (tests/in_use/test_parity.py).
+
+    >>> trainable(nn.Sequential(nn.LocalResponseNorm(3), nn.MaxPool2d(2)), (1, 6, 4, 4))
+    x = mx.sym.LRN(x, nsize=3, alpha=0.0001, knorm=1.0, name="sequential_0")
+    copy = mx.sym.slice_axis(x, axis=0, begin=0, end=None, name="sequential_0_copy")
+    return mx.sym.Pooling(
+        copy,
+        kernel=(2, 2),
+        pool_type="max",
+        stride=(2, 2),
+        pooling_convention="valid",
+        name="sequential_1",
+    )
     """
     return {index: OF_LRN for index, call in enumerate(program.calls) if call.op == "LRN"}

@@ -21,7 +21,7 @@ from codegen.proof.compare import Agreement
 from tests.op_cases import Case, Fn, Input, Ints, bools, positive
 from tests.traps.corrections import Correction
 from tests.vision import ops as vision
-from tracer.conversion import Conversion
+from tracer.conversion import Conversion, convert_specs
 
 TOLERANCE = 1e-5
 LAYOUT = black.Mode(line_length=100, magic_trailing_comma=False)
@@ -32,7 +32,16 @@ def converted(net: nn.Module | Callable[..., Any], *inputs: Input) -> None:
 
     `inputs` are shapes, `Ints` or tensors. Variables are left out. A module stands below its class's name.
     """
-    conversion = _conversion(net, inputs)
+    _show(_conversion(net, inputs))
+
+
+def trainable(net: nn.Module | Callable[..., Any], *inputs: Input) -> None:
+    """The same in the forms of --trainable."""
+    own = _conversion(net, inputs)
+    _show(convert_specs(own.model, own.inputs, "Net", trainable=True))
+
+
+def _show(conversion: Conversion) -> None:
     found = conversion.verify(tolerance=TOLERANCE, layers=False)
     assert found.ok, f"the frameworks differ by {found.difference:.3g}"
     print(_body(conversion.code))
@@ -74,6 +83,7 @@ GLOBALS = {
     "agreement": agreement,
     "converted": converted,
     "names": names,
+    "trainable": trainable,
     "torch": torch,
     "nn": nn,
     "F": F,
