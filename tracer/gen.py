@@ -156,8 +156,9 @@ INTERRUPTED = 130
 @click.option(
     "--trainable",
     is_flag=True,
-    help="Write forms that train as torch does under Module, where the usual ones do not: PReLU, and the row "
-    "of an Embedding's padding_idx.",
+    help="Write forms that train as torch does under Module, where the usual ones do not: PReLU, the row of "
+    "an Embedding's padding_idx, unpooling from windows that overlap, and in float32 LRN and Concats that "
+    "oneDNN cannot train.",
 )
 @click.option("--softmax", is_flag=True, help='Append mx.sym.SoftmaxOutput(name="softmax").')
 @click.option(

@@ -107,7 +107,8 @@ def _fault_in_single(
     fault = fault_in_float32(symbol, *weights, numpy_inputs(program, given), trained)
     if not fault:
         return ""
-    return f"MXNet cannot train the symbol in float32: {fault} (MXNET_MKLDNN_ENABLED=0 leaves oneDNN out)"
+    way_out = "--trainable writes forms that oneDNN trains, MXNET_MKLDNN_ENABLED=0 leaves it out"
+    return f"MXNet cannot train the symbol in float32: {fault} ({way_out})"
 
 
 def _agreement(
