@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib
-import importlib.machinery
 import os
-import sys
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -17,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from codegen.mxnet_import import import_mxnet
 from codegen.problems import RequestError, in_a_line, listed
 
 if TYPE_CHECKING:
@@ -60,75 +58,13 @@ class Paths:
 
 def load_symbol(code: str, function: str) -> mx.sym.Symbol:
     """The symbol that the generated code makes. RequestError where mxnet cannot be imported."""
-    check_mxnet()
+    import_mxnet()
     namespace: dict[str, Any] = {"__name__": "model_mxnet"}
     with warnings.catch_warnings():
         # The initializer of a net's constants is registered each time that its code is run.
         warnings.simplefilter("ignore", UserWarning)
         exec(compile(code, "model_mxnet.py", "exec"), namespace)
     return namespace[function]()
-
-
-def check_mxnet() -> None:
-    """The import of mxnet.
-
-    Raises RequestError where it fails.
-
-    torch: runs with any numpy.
-    MXNet: cannot be imported with numpy 1.24 or later, where np.bool is gone, nor with Python 3.12 or later
-        unless setuptools brings distutils.
-    We write: numpy<1.24 and Python below 3.12 in pyproject.toml, and an error that says so.
-    Source: mxnet/numpy/utils.py.
-
-    >>> tuple(map(int, np.__version__.split(".")[:2])) < (1, 24) and mx.__version__
-    '1.9.1'
-    """
-    _keep_docstrings()
-    try:
-        importlib.import_module("mxnet")
-    except Exception as error:
-        raise RequestError(
-            f"mxnet cannot be imported ({in_a_line(error)}): " "install mxnet==1.9.1 with numpy below 1.24"
-        ) from error
-
-
-def _keep_docstrings() -> None:
-    """Docstrings under `python -OO`.
-
-    torch: runs without them.
-    MXNet: cannot be imported without them: it joins its docstrings as texts.
-    We write: nothing. fx2mx compiles mxnet's files with docstrings, whatever Python was told.
-    Source: mxnet/ndarray_doc.py, _build_doc.
-
-    >>> import subprocess, sys
-    >>> subprocess.run([sys.executable, "-OO", "-c", "import mxnet"], capture_output=True).returncode
-    1
-    """
-    if sys.flags.optimize > 1 and "mxnet" not in sys.modules:
-        sys.meta_path.insert(0, _WithDocstrings())
-
-
-class _WithDocstrings(importlib.machinery.PathFinder):
-    """Finds mxnet's files, to be compiled with their docstrings."""
-
-    @classmethod
-    def find_spec(cls, fullname: str, path: Any = None, target: Any = None) -> Any:
-        """As PathFinder's, for mxnet alone."""
-        if fullname.partition(".")[0] != "mxnet":
-            return None
-        spec = super().find_spec(fullname, path, target)
-        if spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
-            spec.loader = _Unstripped(spec.loader.name, spec.loader.path)
-        return spec
-
-
-class _Unstripped(importlib.machinery.SourceFileLoader):
-    """Compiles a file with its docstrings and asserts."""
-
-    def get_code(self, fullname: str) -> Any:
-        """The code of a module; not that of its .pyc, which has no docstrings."""
-        path = self.get_filename(fullname)
-        return compile(self.get_data(path), path, "exec", dont_inherit=True, optimize=0)
 
 
 def check_name(path: Path) -> None:
@@ -203,7 +139,7 @@ def _write_one(name: str, content: str | Mapping[str, Any]) -> None:
     if isinstance(content, str):
         Path(name).write_text(content, encoding="utf-8", newline="\n")
     else:
-        import mxnet as mx
+        mx = import_mxnet()
 
         try:
             mx.nd.save(name, dict(content))
@@ -256,7 +192,7 @@ def how_stale(path: Path, content: str | Mapping[str, Any]) -> str:
 
 
 def _changed_arrays(path: Path, content: Mapping[str, Any]) -> list[str] | None:
-    import mxnet as mx
+    mx = import_mxnet()
 
     try:
         old = mx.nd.load(str(path))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from codegen.mxnet_import import import_mxnet
 from codegen.problems import RequestError
 from codegen.program import Program, Variable
 
@@ -36,7 +37,7 @@ def parameters(
     >>> array
     array([1., 1., 1.], dtype=float32)
     """
-    import mxnet as mx
+    mx = import_mxnet()
 
     kinds: dict[str, dict[str, Any]] = {"arg": {}, "aux": {}}
     for variable in program.variables:

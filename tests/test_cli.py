@@ -504,7 +504,8 @@ def test_check_without_weights_needs_no_mxnet() -> None:
     done = in_a_process(BLOCKER, *arguments)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         2,
-        "error: mxnet cannot be imported (ImportError: mxnet is blocked): install mxnet==1.9.1 with numpy below 1.24",
+        "error: mxnet cannot be imported (ImportError: mxnet is blocked); install it anew: "
+        "pip install --no-deps mxnet==1.9.1",
     )
 
 

@@ -21,6 +21,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "identifiers": (),
     "refusals": (),
     "problems": ("ir",),
+    "mxnet_import": ("problems",),
     "program": ("ir", "defects"),
     "places": (),
     "draft": ("program", "ir", "defects"),
@@ -40,25 +41,25 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "passes": ("automatic", "mxnet_ops", *_DATA),
     "fold": ("folded", "automatic", "op_spec", "mxnet_ops", *_DATA),
     "write": ("folded", "written", "mxnet_ops", *_DATA),
-    "proof": ("program", "op_spec", "mxnet_ops", "ir", "problems"),
-    "weights": ("program", "ir", "problems"),
-    "artifacts": ("program", "ir", "problems"),
+    "proof": ("program", "op_spec", "mxnet_ops", "mxnet_import", "ir", "problems"),
+    "weights": ("program", "mxnet_import", "ir", "problems"),
+    "artifacts": ("program", "mxnet_import", "ir", "problems"),
 }
 # Imports inside functions: optional packages, and those that are slow to load.
 SLOW = {
-    "mxnet": "a second of loading, and not there for --check --no-weights",
     "torch": "three seconds of loading: not for --help, nor for a wrong command line",
 }
 
 
 @dataclass(frozen=True)
 class Import:
-    """One name that a file imports."""
+    """One name that a file imports; `of_types` is one that stands under `if TYPE_CHECKING:`."""
 
     file: Path
     line: int
     module: str
     inside: bool
+    of_types: bool = False
 
     def __str__(self) -> str:
         return f"{self.file.relative_to(HOME)}:{self.line} imports {self.module}"
@@ -73,6 +74,8 @@ def imports(path: Path) -> Iterator[Import]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     within = {id(n) for function in functions for n in ast.walk(function)}
+    checks = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    types = {id(n) for check in checks for n in ast.walk(check)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
@@ -80,7 +83,8 @@ def imports(path: Path) -> Iterator[Import]:
             modules = [_whole(node.module or "", alias.name) for alias in node.names]
         else:
             continue
-        yield from (Import(path, node.lineno, module, id(node) in within) for module in modules)
+        own = (id(node) in within, id(node) in types)
+        yield from (Import(path, node.lineno, module, *own) for module in modules)
 
 
 def _whole(module: str, name: str) -> str:
@@ -123,6 +127,17 @@ def test_every_import_goes_down():
     assert up == []
 
 
+def test_mxnet_is_imported_through_one_door():
+    """But for its types, which are read and not run."""
+    beside = [
+        str(i)
+        for path in files("codegen", "tracer")
+        for i in imports(path)
+        if i.module.split(".")[0] == "mxnet" and not i.of_types
+    ]
+    assert beside == []
+
+
 def test_every_room_is_on_the_plan():
     assert {room(p) for p in files("codegen")} - {"__init__"} == set(ROOMS)
 
@@ -145,7 +160,11 @@ def _name(path: Path) -> str:
 
 def test_no_import_inside_a_function():
     """But for slow packages, and what imports them: the command line's own stages."""
-    lazy = {"tracer/gen.py", "tracer/checking.py", "tracer/__init__.py"}  # nothing slow before the command line is read
+    lazy = {
+        "tracer/gen.py",
+        "tracer/checking.py",
+        "tracer/__init__.py",
+    }  # nothing slow before the command line is read
     inside = [
         str(i)
         for path in files("codegen", "tracer")

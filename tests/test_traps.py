@@ -51,7 +51,7 @@ FIRST_LIST = {
     "LSTM, GRU: one tensor per gate block and layer": "codegen/rules/rnn.py:_parameters",
     "broadcasting everywhere": "codegen/idioms/elementwise.py:_of_tensors",
     "repeating a module shares its weights": "codegen/builder/leaves.py:Leaves._parameter",
-    "any numpy": "codegen/artifacts.py:check_mxnet",
+    "any numpy": "codegen/mxnet_import.py:import_mxnet",
     "tensors of any size": "codegen/lower/node.py:_check_sizes",
     "initializers choose by the suffix of a name": "codegen/naming/namer.py:Namer.wished",
     "from_numpy copies nothing": "codegen/weights.py:parameters",

@@ -1,7 +1,7 @@
 """fx2mx: PyTorch nets become readable MXNet symbol code, converted weights and proof.
 
 The public interface is `convert`, `Conversion`, `Agreement`, `ConversionError` and `RequestError`, and
-`op` and `rule` for a user's own ops.
+`op` and `rule` for a user's own ops. `import_mxnet` imports mxnet under any numpy.
 Importing this package is cheap: torch and mxnet are loaded on first use.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from codegen.decompositions import op
+    from codegen.mxnet_import import import_mxnet
     from codegen.problems import ConversionError, Problem, RequestError, UserModelError
     from codegen.proof.compare import Agreement
     from tracer.conversion import Conversion, convert
@@ -27,6 +28,7 @@ __all__ = [
     "RequestError",
     "UserModelError",
     "convert",
+    "import_mxnet",
     "op",
     "rule",
 ]
@@ -38,6 +40,7 @@ _HOMES = {
     "Problem": "codegen.problems",
     "RequestError": "codegen.problems",
     "UserModelError": "codegen.problems",
+    "import_mxnet": "codegen.mxnet_import",
     "op": "codegen.decompositions",
     "rule": "tracer.plugins",
 }

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from codegen.mxnet_import import import_mxnet
+
 if TYPE_CHECKING:
     import mxnet as mx
 
@@ -31,7 +33,7 @@ class Reader:
         are no numbers fail it too, and without `aligned` it reads where nothing is, as for an image that is
         none of the `images`.
         """
-        import mxnet as mx
+        mx = import_mxnet()
 
         corners = rois[:, 1:] * rois.dtype.type(self.scale)
         sizes = corners[:, 2:] - corners[:, :2]
@@ -44,7 +46,7 @@ class Reader:
 
 def readers(symbol: mx.sym.Symbol) -> Iterator[Reader]:
     """The calls of contrib.ROIAlign and ROIPooling in a symbol, in the order of execution."""
-    import mxnet as mx
+    mx = import_mxnet()
 
     nodes = json.loads(symbol.tojson())["nodes"]
     found = [node for node in nodes if node["op"] in {"_contrib_ROIAlign", "ROIPooling"}]

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codegen.ir import Source
+from codegen.mxnet_import import import_mxnet
 from codegen.program import Out, Program
 from codegen.proof.difference import compared, difference, fault
 from codegen.proof.run import as_numpy, numpy_inputs, run_symbol, unknown_variables
@@ -101,7 +102,7 @@ def compare_outputs(
     `batch` and `parameters` are what the inputs have and what the parameters are, for the report. A symbol
     that MXNet cannot run, or that has parameters of which the checkpoint knows nothing, differs infinitely.
     """
-    import mxnet as mx
+    mx = import_mxnet()
 
     names = symbol.list_outputs()
     try:
@@ -171,7 +172,7 @@ def _run_internals(
     inputs: Mapping[str, npt.NDArray[Any]],
 ) -> list[npt.NDArray[Any]]:
     """The values of internal outputs, in the order of execution, up to the first that cannot be run."""
-    import mxnet as mx
+    mx = import_mxnet()
 
     internals = symbol.get_internals()
 

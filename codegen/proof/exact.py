@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from codegen.mxnet_import import import_mxnet
 from codegen.mxnet_ops import OPS
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def is_single(op: str, attrs: Mapping[str, Any]) -> bool:
 
 def in_double(symbol: mx.sym.Symbol, shapes: Mapping[str, tuple[int, ...]]) -> mx.sym.Symbol:
     """The symbol in float64. `shapes` are those of all its arguments."""
-    import mxnet as mx
+    mx = import_mxnet()
 
     internals = symbol.get_internals()
     names = internals.list_outputs()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from codegen.mxnet_import import import_mxnet
 from codegen.proof.training import steps
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def fault_in_float32(
 
 def main() -> int:
     """Reads the symbol, the weights and the inputs that `fault_in_float32` sends."""
-    import mxnet as mx
+    mx = import_mxnet()
 
     graph, arg_params, aux_params, inputs, trained = pickle.load(sys.stdin.buffer)
     arg_params, aux_params = (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from codegen.mxnet_import import import_mxnet
 from codegen.program import Program
 from codegen.proof.boxes import readers
 from codegen.proof.exact import in_double
@@ -77,7 +78,7 @@ def _bound(
     >>> bool(np.array_equal(weight, before))
     False
     """
-    import mxnet as mx
+    mx = import_mxnet()
 
     names = set(symbol.list_arguments())
     read = {k: v for k, v in inputs.items() if k in names}
@@ -101,7 +102,7 @@ def _bound_in_double(
     aux_params: Mapping[str, mx.nd.NDArray],
     inputs: Mapping[str, npt.NDArray[Any]],
 ) -> Any:
-    import mxnet as mx
+    mx = import_mxnet()
 
     names = set(symbol.list_arguments())
     arguments = {k: _widened(v) for k, v in arg_params.items() if k in names}

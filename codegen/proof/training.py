@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from codegen.mxnet_import import import_mxnet
 from codegen.proof.run import quiet
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def steps(
     dtype: str = "float64",
 ) -> Iterator[Step]:
     """Steps of SGD from the given weights, which are not changed. Raises MXNetError where MXNet does."""
-    import mxnet as mx
+    mx = import_mxnet()
 
     def own(array: Any) -> Any:
         return array.astype(dtype) if _is_float(array) else array.copy()
@@ -91,7 +92,7 @@ def loss_shares(shapes: Sequence[tuple[int, ...]]) -> list[Array]:
 
 def in_training(symbol: mx.sym.Symbol, dtype: str) -> mx.sym.Symbol:
     """The same ops in a dtype of floats, none of which drops anything."""
-    import mxnet as mx
+    mx = import_mxnet()
 
     graph = json.loads(symbol.tojson())
     for node in graph["nodes"]:

@@ -56,7 +56,7 @@ FAMILIES = {
     "Inputs": ("codegen/passes/input_order.py",),
     "Training": ("codegen/passes/training.py", "codegen/passes/gradients.py", f"{RULES}/dropout.py"),
     "Running and comparing": (
-        "codegen/artifacts.py",
+        "codegen/mxnet_import.py",
         "codegen/proof/run.py",
         "tracer/settings.py",
         "tracer/verify.py",
