@@ -1,16 +1,19 @@
 # Two commands on a fresh machine: `make example` and `make test`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.10 || command -v python3)
+# Its own metadata asks for numpy below 2, which it can do without (codegen/mxnet_import.py).
+MXNET := --no-deps mxnet==1.9.1
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: example zoo conformance traps fuzz in-use in-use-zoo bench golden test torchvision lint clean
+.PHONY: example zoo conformance traps fuzz in-use in-use-zoo bench golden test fast matrix torchvision lint clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip<26'
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet $(MXNET)
 	touch $@
 
 example: $(STAMP)
@@ -63,6 +66,24 @@ golden: $(STAMP)
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) tests
 
+# The fast part of the tests with the newest numpy 2, in an environment that has nothing else of its own.
+NEWEST := .venv-numpy
+
+$(NEWEST)/.installed: $(STAMP)
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet 'numpy>=2,<3'
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	    > $$($(NEWEST)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/main.pth
+	touch $@
+
+fast: $(NEWEST)/.installed
+	OMP_NUM_THREADS=1 $(NEWEST)/bin/python -m tests.matrix --here --processes $(WORKERS)
+
+# The same on Python 3.10 to 3.13, each with the newest torch and numpy that fx2mx allows and pip finds for it, in
+# environments of 5.5 GB that are made and removed one after the other. Writes docs/matrix.md.
+matrix:
+	$(PYTHON) -m tests.matrix --processes $(WORKERS)
+
 # torchvision's ops by torchvision itself, which does not import beside the build of torch that constraints.txt names.
 # Its environment takes 5.8 GB: the constraints are the same but for torch.
 VISION := .venv-torchvision
@@ -73,6 +94,7 @@ $(VISION)/.installed: pyproject.toml constraints.txt
 	grep -v '^torch==' constraints.txt > $(VISION)/constraints.txt
 	$(VISION)/bin/python -m pip install --quiet --no-cache-dir -c $(VISION)/constraints.txt \
 	    torch==2.14.1 torchvision==0.29.1 -e . pytest
+	$(VISION)/bin/python -m pip install --quiet --no-cache-dir $(MXNET)
 	touch $@
 
 torchvision: $(VISION)/.installed

@@ -1,5 +1,24 @@
-"""mxnet is imported for all tests as fx2mx imports it, so that `import mxnet as mx` works under any numpy."""
+"""What all tests share: mxnet, imported as fx2mx imports it, and the fast part of `python -m tests.matrix`."""
+
+from __future__ import annotations
+
+import pytest
 
 from codegen.mxnet_import import import_mxnet
 
-import_mxnet()
+import_mxnet()  # so that `import mxnet as mx` works in tests under any numpy
+
+# Of the op cases the fast part takes one in so many.
+OP_CASES = 20
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help=f"of the op cases, one in {OP_CASES}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--fast"):
+        return
+    cases = [item for item in items if item.name.startswith("test_case[")]
+    taken = {id(item) for item in cases[::OP_CASES]}
+    items[:] = [item for item in items if item not in cases or id(item) in taken]

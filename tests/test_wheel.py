@@ -43,10 +43,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_is_in_it(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
-    assert {t for t in tops if not t.endswith(".dist-info")} == {"tracer", "codegen", "templates"}
+    assert {t for t in tops if not t.endswith(".dist-info")} == {"tracer", "codegen"}
     for folder in ("tracer", "codegen", "codegen/rules", "codegen/write"):
         assert {f"{folder}/{p.name}" for p in (ROOT / folder).glob("*.py")} <= set(names)
-    assert {str(p.relative_to(ROOT)) for p in (ROOT / "templates").rglob("*.jinja")} <= set(names)
+    templates = {p.relative_to(ROOT).as_posix() for p in (ROOT / "templates").rglob("*.jinja")}
+    assert {f"codegen/{template}" for template in templates} <= set(names)
+
+
+def test_what_it_asks_for(wheel: Path) -> None:
+    """Nothing that would take back a torch or a numpy that is there: mxnet asks for numpy below 2."""
+    archive = zipfile.ZipFile(wheel)
+    metadata = next(n for n in archive.namelist() if n.endswith("METADATA"))
+    lines = archive.read(metadata).decode().splitlines()
+    asked = {line.split(": ")[1] for line in lines if line.startswith("Requires-Dist: ") and "extra ==" not in line}
+    assert {a for a in asked if a.startswith(("numpy", "torch", "mxnet"))} == {"numpy<3,>=1.22", "torch<3,>=2.4"}
+    assert "Requires-Python: <3.14,>=3.10" in lines
 
 
 def test_the_command_works_from_any_folder(wheel: Path, tmp_path: Path) -> None:

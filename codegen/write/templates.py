@@ -15,8 +15,9 @@ from codegen.problems import RequestError, in_a_line
 from codegen.write.literals import names_text, python_text
 from codegen.written import File
 
-# Templates stand beside this package, in the source tree and in the wheel alike.
-OURS = Path(__file__).resolve().parents[2] / "templates"
+_CODEGEN = Path(__file__).resolve().parents[1]
+# Templates stand in codegen/ in the wheel, and beside it in the source tree.
+OURS = next(p for p in (_CODEGEN / "templates", _CODEGEN.parent / "templates") if p.is_dir())
 # What a user's template calls ours by: `fx2mx/symbol/file.jinja`.
 PREFIX = "fx2mx"
 WHOLE_FILE = "symbol/file.jinja"
