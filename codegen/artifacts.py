@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codegen.mxnet_import import import_mxnet
+from codegen.mxnet_process import in_mxnet, mxnet_error
 from codegen.problems import RequestError, in_a_line, listed
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Paths:
         return (self.code, self.symbol, self.params, self.contrast)
 
 
+@in_mxnet
 def load_symbol(code: str, function: str) -> mx.sym.Symbol:
     """The symbol that the generated code makes. RequestError where mxnet cannot be imported."""
     import_mxnet()
@@ -139,13 +141,21 @@ def _write_one(name: str, content: str | Mapping[str, Any]) -> None:
     if isinstance(content, str):
         Path(name).write_text(content, encoding="utf-8", newline="\n")
     else:
-        mx = import_mxnet()
-
         try:
-            mx.nd.save(name, dict(content))
-        except mx.base.MXNetError as error:
+            _save_arrays(os.path.abspath(name), dict(content))
+        except mxnet_error() as error:
             raise OSError(None, str(error).strip().splitlines()[-1], name) from error
     os.chmod(name, 0o666 & ~_umask())
+
+
+@in_mxnet
+def _save_arrays(path: str, arrays: dict[str, Any]) -> None:
+    import_mxnet().nd.save(path, arrays)
+
+
+@in_mxnet
+def _load_arrays(path: str) -> Any:
+    return import_mxnet().nd.load(path)
 
 
 def _replace_all(temporary: Mapping[Path, str]) -> None:
@@ -192,11 +202,9 @@ def how_stale(path: Path, content: str | Mapping[str, Any]) -> str:
 
 
 def _changed_arrays(path: Path, content: Mapping[str, Any]) -> list[str] | None:
-    mx = import_mxnet()
-
     try:
-        old = mx.nd.load(str(path))
-    except mx.base.MXNetError:
+        old = _load_arrays(os.path.abspath(path))
+    except mxnet_error():
         return None
     if not isinstance(old, dict):
         return None

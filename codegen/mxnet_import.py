@@ -10,6 +10,7 @@ import builtins
 import functools
 import importlib
 import importlib.machinery
+import re
 import sys
 import types
 import warnings
@@ -17,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from packaging.version import Version
 
 from codegen.problems import RequestError
 
@@ -63,7 +63,7 @@ def _add_finder() -> None:
 
 def _advice(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name == "mxnet":
-        return f"there is no mxnet here; install it: {INSTALL}"
+        return f"there is no mxnet here; install it: {INSTALL} (or name a Python that has it: --mxnet-python)"
     return f"mxnet cannot be imported ({type(error).__name__}: {error}); install it anew: {INSTALL}"
 
 
@@ -135,8 +135,15 @@ def _import(
     return _view_of_numpy() if found is np else found
 
 
+class _Release(tuple[int, ...]):
+    """The numbers of a version, to be compared."""
+
+    def __new__(cls, text: str) -> _Release:
+        return super().__new__(cls, map(int, re.findall(r"\d+", text)[:3]))
+
+
 # Python has no distutils since 3.12. mxnet compares versions of numpy with it.
-_DISTUTILS_VERSION = types.SimpleNamespace(LooseVersion=Version, StrictVersion=Version)
+_DISTUTILS_VERSION = types.SimpleNamespace(LooseVersion=_Release, StrictVersion=_Release)
 # mxnet.gluon.utils.download calls it, which fx2mx does not.
 _REQUESTS = types.ModuleType("requests", "In the place of requests, which is not installed.")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from codegen.mxnet_import import import_mxnet
+from codegen.mxnet_process import mxnet_array
 from codegen.problems import RequestError
 from codegen.program import Program, Variable
 
@@ -37,13 +37,11 @@ def parameters(
     >>> array
     array([1., 1., 1.], dtype=float32)
     """
-    mx = import_mxnet()
-
     kinds: dict[str, dict[str, Any]] = {"arg": {}, "aux": {}}
     for variable in program.variables:
         if variable.kind in kinds:
             array = np.ascontiguousarray(_array(variable, state))
-            kinds[variable.kind][variable.name] = mx.nd.from_numpy(array, zero_copy=True)
+            kinds[variable.kind][variable.name] = mxnet_array(array)
     return kinds["arg"], kinds["aux"]
 
 

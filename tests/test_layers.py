@@ -22,6 +22,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "refusals": (),
     "problems": ("ir",),
     "mxnet_import": ("problems",),
+    "mxnet_process": ("mxnet_import", "problems"),
     "program": ("ir", "defects"),
     "places": (),
     "draft": ("program", "ir", "defects"),
@@ -41,9 +42,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "passes": ("automatic", "mxnet_ops", *_DATA),
     "fold": ("folded", "automatic", "op_spec", "mxnet_ops", *_DATA),
     "write": ("folded", "written", "mxnet_ops", *_DATA),
-    "proof": ("program", "op_spec", "mxnet_ops", "mxnet_import", "ir", "problems"),
-    "weights": ("program", "mxnet_import", "ir", "problems"),
-    "artifacts": ("program", "mxnet_import", "ir", "problems"),
+    "proof": ("program", "op_spec", "mxnet_ops", "mxnet_import", "mxnet_process", "ir", "problems"),
+    "weights": ("program", "mxnet_import", "mxnet_process", "ir", "problems"),
+    "artifacts": ("program", "mxnet_import", "mxnet_process", "ir", "problems"),
 }
 # Imports inside functions: optional packages, and those that are slow to load.
 SLOW = {

@@ -87,7 +87,10 @@ try:
 except door.RequestError as error:
     print(error)
 """)
-    assert said == "there is no mxnet here; install it: pip install --no-deps mxnet==1.9.1\n"
+    assert said == (
+        "there is no mxnet here; install it: pip install --no-deps mxnet==1.9.1 "
+        "(or name a Python that has it: --mxnet-python)\n"
+    )
 
 
 def test_mxnet_that_was_there_before_stays() -> None:

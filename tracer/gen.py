@@ -165,6 +165,15 @@ INTERRUPTED = 130
     "--dry-run", is_flag=True, help="Say what would be converted and what cannot be; write nothing."
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 where the files on disk are stale.")
+@click.option(
+    "--mxnet-python",
+    envvar="FX2MX_MXNET_PYTHON",
+    metavar="PATH",
+    expose_value=False,
+    callback=lambda _context, _option, path: _name_mxnet_python(path),
+    help="Another Python that has mxnet, where this one has none: the symbol is made, weights are written "
+    "and outputs compared there. FX2MX_MXNET_PYTHON names it as well.",
+)
 @click.option("--diff", is_flag=True, help="Like --check, and show how they differ.")
 def command(
     spec: str,
@@ -275,6 +284,12 @@ def _weights_choice(
     if choice and weights is None:
         raise click.UsageError("--weights-key, --strip-prefix and --ignore-keys need --weights FILE")
     return choice
+
+
+def _name_mxnet_python(path: str | None) -> None:
+    """For codegen.mxnet_process, and for processes that are started from here."""
+    if path:
+        os.environ["FX2MX_MXNET_PYTHON"] = path
 
 
 def _kwargs(texts: tuple[str, ...]) -> Mapping[str, Any]:

@@ -129,7 +129,7 @@ def _agreement(
     try:
         arrays = numpy_inputs(program, given)
         name = str(dtype).removeprefix("torch.")
-        ours = list(steps(symbol, arg_params, aux_params, arrays, trained, STEPS, RATE, name))
+        ours = steps(symbol, arg_params, aux_params, arrays, trained, STEPS, RATE, name)
     except Exception as error:  # noqa: BLE001 - MXNet's own
         return TrainingAgreement({}, {}, (), why=f"MXNet cannot train the symbol: {_first_line(error)}")
     found = _compared(ours, theirs, trained, computed, dtype)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from codegen.ir import Source
 from codegen.mxnet_import import import_mxnet
+from codegen.mxnet_process import in_mxnet, mxnet_error
 from codegen.program import Out, Program
 from codegen.proof.difference import compared, difference, fault
 from codegen.proof.run import as_numpy, numpy_inputs, run_symbol, unknown_variables
@@ -102,12 +103,10 @@ def compare_outputs(
     `batch` and `parameters` are what the inputs have and what the parameters are, for the report. A symbol
     that MXNet cannot run, or that has parameters of which the checkpoint knows nothing, differs infinitely.
     """
-    mx = import_mxnet()
-
     names = symbol.list_outputs()
     try:
         ours = run_symbol(symbol, *params, numpy_inputs(program, inputs), fused=not double, double=double)
-    except mx.base.MXNetError as error:
+    except mxnet_error() as error:
         why = f"{CANNOT_RUN}: {_last_line(error)}"
         yield from (OutputAgreement(n, float("inf"), batch, parameters, double, why=why) for n in names)
         return
@@ -139,8 +138,7 @@ def compare_layers(
     `values` are torch's, by IR node. MXNet's are taken through `get_internals()`. The list ends at an op
     that MXNet cannot run; one that has variables of which the checkpoint knows nothing differs infinitely.
     """
-    internals = symbol.get_internals()
-    names = internals.list_outputs()
+    names = _internal_names(symbol)
     wanted: list[tuple[Out, str, str, int]] = []
     for node, index, operand in program.values:
         if isinstance(operand, Out) and node in values and index < len(values[node]):
@@ -165,6 +163,13 @@ def compare_layers(
     return tuple(found)
 
 
+@in_mxnet
+def _internal_names(symbol: mx.sym.Symbol) -> list[str]:
+    names: list[str] = symbol.get_internals().list_outputs()
+    return names
+
+
+@in_mxnet
 def _run_internals(
     symbol: mx.sym.Symbol,
     params: tuple[Mapping[str, mx.nd.NDArray], Mapping[str, mx.nd.NDArray]],

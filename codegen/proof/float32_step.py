@@ -13,23 +13,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
 from codegen.mxnet_import import import_mxnet
+from codegen.mxnet_process import in_mxnet, start_command
 from codegen.proof.training import steps
 
 if TYPE_CHECKING:
     import mxnet as mx
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-ROOT = Path(__file__).parents[2]
-COMMAND = ("-m", "codegen.proof.float32_step")
 REFUSED = 3
 
 
+@in_mxnet
 def fault_in_float32(
     symbol: mx.sym.Symbol,
     arg_params: Mapping[str, Any],
@@ -40,9 +39,9 @@ def fault_in_float32(
     """What keeps MXNet from a step on these inputs; nothing where it takes one."""
     weights = [{k: v.asnumpy() for k, v in params.items()} for params in (arg_params, aux_params)]
     done = subprocess.run(
-        [sys.executable, *COMMAND],
+        start_command(sys.executable, __name__),
         input=pickle.dumps((symbol.tojson(), *weights, dict(inputs), list(trained))),
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         check=False,
     )
@@ -65,7 +64,7 @@ def main() -> int:
     )
     symbol = mx.sym.load_json(graph)
     try:
-        list(steps(symbol, arg_params, aux_params, inputs, trained, count=1, rate=0.0, dtype="float32"))
+        steps(symbol, arg_params, aux_params, inputs, trained, count=1, rate=0.0, dtype="float32")
     except (mx.MXNetError, TypeError, ValueError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         told = [line for line in lines if not line.startswith("Traceback")]
@@ -73,6 +72,3 @@ def main() -> int:
         return REFUSED
     return 0
 
-
-if __name__ == "__main__":
-    sys.exit(main())

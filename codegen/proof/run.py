@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codegen.mxnet_import import import_mxnet
+from codegen.mxnet_process import in_mxnet
 from codegen.program import Program
 from codegen.proof.boxes import readers
 from codegen.proof.exact import in_double
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 
+@in_mxnet
 def run_symbol(
     symbol: mx.sym.Symbol,
     arg_params: Mapping[str, mx.nd.NDArray],

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codegen.mxnet_import import import_mxnet
+from codegen.mxnet_process import in_mxnet
 from codegen.proof.run import quiet
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Step:
     states: Arrays
 
 
+@in_mxnet
 def steps(
     symbol: mx.sym.Symbol,
     arg_params: Mapping[str, Any],
@@ -47,8 +49,21 @@ def steps(
     count: int,
     rate: float,
     dtype: str = "float64",
-) -> Iterator[Step]:
+) -> list[Step]:
     """Steps of SGD from the given weights, which are not changed. Raises MXNetError where MXNet does."""
+    return list(_steps(symbol, arg_params, aux_params, inputs, trained, count, rate, dtype))
+
+
+def _steps(
+    symbol: mx.sym.Symbol,
+    arg_params: Mapping[str, Any],
+    aux_params: Mapping[str, Any],
+    inputs: Arrays,
+    trained: Sequence[str],
+    count: int,
+    rate: float,
+    dtype: str,
+) -> Iterator[Step]:
     mx = import_mxnet()
 
     def own(array: Any) -> Any:
