@@ -63,7 +63,17 @@ bench: $(STAMP)
 golden: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.golden
 
-test: $(STAMP)
+# mxnet and numpy alone, under another Python than .venv's: what --mxnet-python names in its test.
+OTHERS := $(foreach version,3.12 3.13 3.10,$(wildcard $(HOME)/.pyenv/versions/$(version).*/bin/python3))
+ALONE := .venv-mxnet
+
+$(ALONE)/.installed:
+	$(firstword $(OTHERS) $(PYTHON)) -m venv $(ALONE)
+	$(ALONE)/bin/python -m pip install --quiet 'numpy<3'
+	$(ALONE)/bin/python -m pip install --quiet $(MXNET)
+	touch $@
+
+test: $(STAMP) $(ALONE)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) tests
 
 # The fast part of the tests with the newest numpy 2, in an environment that has nothing else of its own.

@@ -10,6 +10,7 @@ import builtins
 import functools
 import importlib
 import importlib.machinery
+import importlib.util
 import re
 import sys
 import types
@@ -25,7 +26,7 @@ INSTALL = "pip install --no-deps mxnet==1.9.1"
 
 
 def import_mxnet() -> Any:
-    """The module mxnet; from then on a plain `import mxnet` finds it too.
+    """The module mxnet, under any numpy; from then on a plain `import mxnet` finds it too.
 
     One that was imported before is given as it is. RequestError where there is none, or where it cannot be
     imported.
@@ -52,6 +53,14 @@ def import_mxnet() -> Any:
         if _Finder in sys.meta_path:
             sys.meta_path.remove(_Finder)
         raise RequestError(_advice(error)) from error
+
+
+def is_installed() -> bool:
+    """Whether there is an mxnet to import."""
+    try:
+        return "mxnet" in sys.modules or importlib.util.find_spec("mxnet") is not None
+    except ImportError:
+        return False
 
 
 def _add_finder() -> None:

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from codegen.mxnet_import import import_mxnet
+from codegen.mxnet_import import import_mxnet, is_installed
 from codegen.problems import RequestError
 
 P = ParamSpec("P")
@@ -48,6 +48,11 @@ def start_command(python: str, module: str) -> list[str]:
 def other_python() -> str:
     """The Python that was named to run mxnet; nothing where it runs here."""
     return os.environ.get(VARIABLE, "")
+
+
+def has_mxnet() -> bool:
+    """Whether there is an mxnet, here or there."""
+    return bool(other_python()) or is_installed()
 
 
 class MXNetError(RuntimeError):

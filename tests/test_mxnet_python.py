@@ -97,6 +97,16 @@ def test_without_it(net: Path) -> None:
     assert contents(net) == {}
 
 
+def test_the_code_alone_without_it(net: Path) -> None:
+    done = blocked(net, *COMMAND, "--no-weights", "--no-verify")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "wrote model_mxnet.py\n"
+    assert done.stderr.endswith("note: model_mxnet-symbol.json was not written: there is no mxnet here\n")
+    assert list(contents(net)) == ["model_mxnet.py"]
+    done = blocked(net, *COMMAND, "--no-weights", "--check")
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_python_that_is_none(net: Path) -> None:
     done = blocked(net, *COMMAND, "--mxnet-python", "no/python")
     assert done.returncode == 2
@@ -149,7 +159,7 @@ def test_a_symbol_and_its_values() -> None:
 @pytest.mark.usefixtures("there")
 def test_what_mxnet_refuses() -> None:
     symbol = load_symbol(CODE.replace("mx.sym.sum(x", "mx.sym.elemwise_add(x, mx.sym.transpose(x)"), "Net")
-    with pytest.raises(MXNetError, match="elemwise_add"):
+    with pytest.raises(MXNetError, match="Error in operator sum"):
         run_symbol(symbol, {}, {}, {"x": np.ones((2, 3), np.float32)})
     with pytest.raises(RuntimeError, match="no_such_op"):
         load_symbol(CODE.replace("sym.sum", "sym.no_such_op"), "Net")

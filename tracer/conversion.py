@@ -15,6 +15,7 @@ from codegen.batch_words import batch_note
 from codegen.fold.fold import fold, unfolded
 from codegen.identifiers import RESERVED, identifier
 from codegen.ir import Graph
+from codegen.mxnet_process import has_mxnet
 from codegen.passes.interleave import optimized_note
 from codegen.passes.softmax import with_softmax
 from codegen.passes.training import with_training
@@ -128,9 +129,11 @@ class Conversion:
         return training_agreement(self.model, self.program, self.symbol, inputs)
 
     def files(self, path: Path, weights: bool = True) -> dict[Path, Any]:
-        """What `save` writes, by path."""
+        """What `save` writes, by path; without weights and without mxnet, the code alone."""
         paths = Paths(path)
-        files: dict[Path, Any] = {paths.code: self.code, paths.symbol: self.symbol.tojson()}
+        files: dict[Path, Any] = {paths.code: self.code}
+        if weights or has_mxnet():
+            files[paths.symbol] = self.symbol.tojson()
         if weights:
             arg = {f"arg:{k}": v for k, v in self._shared_weights[0].items()}
             aux = {f"aux:{k}": v for k, v in self._shared_weights[1].items()}

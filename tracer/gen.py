@@ -349,13 +349,15 @@ def _load(options: Options) -> LoadedModel:
 
 
 def _convert(options: Options, loaded: LoadedModel) -> Conversion:
+    from codegen.mxnet_process import has_mxnet
     from codegen.written import Origin
     from tracer.conversion import convert, convert_specs
     from tracer.inputs import parse_inputs
 
     origin = Origin(loaded.origin, command_line(options, loaded.origin))
     # Where no symbol is made mxnet is not imported, and need not be installed.
-    proved = not options.dry_run and (options.write_weights or not options.check)
+    wants_mxnet = options.write_weights or options.verify or has_mxnet()
+    proved = not options.dry_run and wants_mxnet and (options.write_weights or not options.check)
     settings: dict[str, Any] = {
         "taps": options.taps,
         "softmax": options.softmax,
@@ -391,9 +393,13 @@ def _write(options: Options, conversion: Conversion) -> int:
     from codegen.artifacts import Paths
 
     conversion.save(options.out, weights=options.write_weights)
-    for path in conversion.files(options.out, options.write_weights):
+    files = conversion.files(options.out, options.write_weights)
+    for path in files:
         echo(f"wrote {path}")
-    old = Paths(options.out).params
+    paths = Paths(options.out)
+    if paths.symbol not in files:
+        say(f"note: {paths.symbol} was not written: there is no mxnet here")
+    old = paths.params
     if not options.write_weights and old.exists():
         say(f"note: {old} is from an earlier run and was not changed (--no-weights)")
     return 0
