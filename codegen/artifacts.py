@@ -16,7 +16,7 @@ import numpy as np
 
 from codegen.mxnet_import import import_mxnet
 from codegen.mxnet_process import in_mxnet, mxnet_error
-from codegen.problems import RequestError, in_a_line, listed
+from codegen.problems import RequestError, listed
 
 if TYPE_CHECKING:
     import mxnet as mx

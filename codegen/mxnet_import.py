@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from codegen.problems import RequestError
+from codegen.problems import RequestError, in_a_line
 
 INSTALL = "pip install --no-deps mxnet==1.9.1"
 
@@ -73,7 +73,7 @@ def _add_finder() -> None:
 def _advice(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name == "mxnet":
         return f"there is no mxnet here; install it: {INSTALL} (or name a Python that has it: --mxnet-python)"
-    return f"mxnet cannot be imported ({type(error).__name__}: {error}); install it anew: {INSTALL}"
+    return f"mxnet cannot be imported ({in_a_line(error)}); install it anew: {INSTALL}"
 
 
 class _Finder(importlib.machinery.PathFinder):

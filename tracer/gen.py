@@ -14,7 +14,7 @@ import click
 from codegen.problems import ConversionError, RequestError, defect
 from tracer.arguments import parse_arguments
 from tracer.checking import agrees, are_fresh, trains_alike
-from tracer.options import Options, WeightsChoice, command_line
+from tracer.options import Options, WeightsChoice, command_line, name_mxnet_python
 from tracer.report import converted_text, echo, forgiving_streams, ops_text, say, say_error
 
 if TYPE_CHECKING:
@@ -167,12 +167,10 @@ INTERRUPTED = 130
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 where the files on disk are stale.")
 @click.option(
     "--mxnet-python",
-    envvar="FX2MX_MXNET_PYTHON",
     metavar="PATH",
     expose_value=False,
-    callback=lambda _context, _option, path: _name_mxnet_python(path),
-    help="Another Python that has mxnet, where this one has none: the symbol is made, weights are written "
-    "and outputs compared there. FX2MX_MXNET_PYTHON names it as well.",
+    callback=name_mxnet_python,
+    help="Another Python that has mxnet, where this one has none (or set FX2MX_MXNET_PYTHON).",
 )
 @click.option("--diff", is_flag=True, help="Like --check, and show how they differ.")
 def command(
@@ -284,12 +282,6 @@ def _weights_choice(
     if choice and weights is None:
         raise click.UsageError("--weights-key, --strip-prefix and --ignore-keys need --weights FILE")
     return choice
-
-
-def _name_mxnet_python(path: str | None) -> None:
-    """For codegen.mxnet_process, and for processes that are started from here."""
-    if path:
-        os.environ["FX2MX_MXNET_PYTHON"] = path
 
 
 def _kwargs(texts: tuple[str, ...]) -> Mapping[str, Any]:

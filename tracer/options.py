@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -85,3 +86,9 @@ def command_line(options: Options, origin: str) -> str:
     if options.trainable:
         parts.append("--trainable")
     return " ".join(parts)
+
+
+def name_mxnet_python(_context: Any, _option: Any, path: str | None) -> None:
+    """For codegen.mxnet_process, and for processes that are started from here."""
+    if path:
+        os.environ["FX2MX_MXNET_PYTHON"] = path
