@@ -139,6 +139,11 @@ class Leaf:
 Operand: TypeAlias = "Out | Leaf"
 
 
+# What names end with, of numbers that come first: the ONNX exporter of mxnet 1.9.1 tells 1 - x from x - 1 by
+# the name alone, which is _rminusscalar0 where nobody gave one.
+NUMBER_FIRST = {"c - x": "_rminusscalar", "c / x": "_rdivscalar"}
+
+
 @dataclass(frozen=True)
 class Call:
     """One MXNet op.
@@ -162,6 +167,11 @@ class Call:
         """What the call reads."""
         for _, operand in self.inputs:
             yield operand
+
+    @property
+    def stem(self) -> str:
+        """Its name without what NUMBER_FIRST adds."""
+        return self.name.removesuffix(NUMBER_FIRST.get(self.op, ""))
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ def slots(together: Sequence[Item | None]) -> Iterator[tuple[str, tuple[Any, ...
     if isinstance(first, OpItem):
         ops = [item if isinstance(item, OpItem) else None for item in together]
         target = first.call.source.target
-        hint = first.call.name.rsplit("_", 1)[-1] if target in SAYS_NOTHING else target
+        hint = first.call.stem.rsplit("_", 1)[-1] if target in SAYS_NOTHING else target
         for name in _attr_names([i.call for i in ops if i]):
             yield name, tuple(MISSING if i is None else _attr(i.call, name) for i in ops), hint
     elif isinstance(first, VariableItem):

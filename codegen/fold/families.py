@@ -123,4 +123,4 @@ def _word(entry: Entry, block: Block, program: Program) -> str:
     child = path[len(block.frame.path) :].lstrip(".").split(".")[0]
     if child and not child.isdigit():
         return child
-    return re.sub(r"_?\d+$", "", call.name.removeprefix(block.prefix).strip("_").rsplit("_", 1)[-1])
+    return re.sub(r"_?\d+$", "", call.stem.removeprefix(block.prefix).strip("_").rsplit("_", 1)[-1])

@@ -10,7 +10,17 @@ from codegen.draft import Draft, DraftCall, DraftOperand, OfKey, OfNode, Unnamed
 from codegen.ir import Graph, Node, Ref
 from codegen.mxnet_ops import spec_of
 from codegen.naming.namer import Namer
-from codegen.program import Call, Leaf, NamedFrame, Operand, Output, Place, Program, Variable
+from codegen.program import (
+    NUMBER_FIRST,
+    Call,
+    Leaf,
+    NamedFrame,
+    Operand,
+    Output,
+    Place,
+    Program,
+    Variable,
+)
 
 # The last words of keys whose module an op is named after.
 NAMING_KEYS = frozenset(["weight", "bias", "running_mean"])
@@ -103,6 +113,8 @@ class _Names:
         return [self._call(call, name, place) for call, name in zip(calls, names, strict=True)]
 
     def _call(self, call: DraftCall, name: str, place: Place) -> Call:
+        if call.op in NUMBER_FIRST:
+            name = self._namer.unique(name + NUMBER_FIRST[call.op])
         inputs = tuple((slot, self.operand(operand)) for slot, operand in call.inputs)
         return Call(
             call.op, inputs, call.attrs, name, call.outputs, call.node, place, call.shapes, call.comment

@@ -93,8 +93,8 @@ def _batch_statistics(b: Builder, x: Value, weight: Value | None, bias: Value | 
     squares = mx.sym.square(centred, name="batchnorm2d_squares")
     var = mx.sym.mean(squares, axis=(0, 2, 3), keepdims=True, name="batchnorm2d_var")
     eps = named(var + 1e-5, name="batchnorm2d_eps")
-    scale = mx.sym.rsqrt(eps, name="batchnorm2d_scale")
-    return mx.sym.broadcast_mul(centred, scale, name="batchnorm2d_norm")
+    root = mx.sym.sqrt(eps, name="batchnorm2d_root")
+    return mx.sym.broadcast_div(centred, root, name="batchnorm2d_norm")
     """
     axes = tuple(i for i in range(x.rank) if i != 1)
     return affine(b, standardised(b, x, axes, eps, hint="norm"), weight, bias, axis=1)
@@ -116,14 +116,14 @@ def _computed_statistics(
     v = mx.sym.Reshape(v, shape=(1, -1, 1), name="batch_norm_var")
     x = mx.sym.broadcast_sub(x, m, name="batch_norm_centred")
     v = named(v + 1e-5, name="batch_norm_eps")
-    v = mx.sym.rsqrt(v, name="batch_norm_scale")
-    return mx.sym.broadcast_mul(x, v, name="batch_norm_norm")
+    v = mx.sym.sqrt(v, name="batch_norm_root")
+    return mx.sym.broadcast_div(x, v, name="batch_norm_norm")
     """
     shape: Shape = tuple(s if i == 1 else 1 for i, s in enumerate(x.sizes))
     mean, var = reshape_to(b, mean, shape, hint="mean"), reshape_to(b, var, shape, hint="var")
     centred = b.op("broadcast_sub", x, mean, hint="centred")
-    scale = b.op("rsqrt", b.with_number("x + c", var, eps, hint="eps"), hint="scale")
-    normed = b.op("broadcast_mul", centred, scale, hint="norm")
+    root = b.op("sqrt", b.with_number("x + c", var, eps, hint="eps"), hint="root")
+    normed = b.op("broadcast_div", centred, root, hint="norm")
     return affine(b, normed, weight, bias, axis=1)
 
 
@@ -133,8 +133,8 @@ def standardised(b: Builder, x: Value, axes: tuple[int, ...], eps: float, hint: 
     centred = b.op("broadcast_sub", x, mean, hint="centred")
     squares = b.op("square", centred, hint="squares")
     variance = b.op("mean", squares, axis=axes, keepdims=True, hint="var")
-    scale = b.op("rsqrt", b.with_number("x + c", variance, eps, hint="eps"), hint="scale")
-    return b.op("broadcast_mul", centred, scale, hint=hint)
+    root = b.op("sqrt", b.with_number("x + c", variance, eps, hint="eps"), hint="root")
+    return b.op("broadcast_div", centred, root, hint=hint)
 
 
 def affine(b: Builder, x: Value, weight: Value | None, bias: Value | None, axis: int) -> Value:
@@ -357,8 +357,8 @@ def rms_norm(
     squares = mx.sym.square(x, name="rmsnorm_squares")
     mean = mx.sym.mean(squares, axis=(1,), keepdims=True, name="rmsnorm_mean")
     eps = named(mean + 1.1920928955078125e-7, name="rmsnorm_eps")
-    scale = mx.sym.rsqrt(eps, name="rmsnorm_scale")
-    norm = mx.sym.broadcast_mul(x, scale, name="rmsnorm_norm")
+    root = mx.sym.sqrt(eps, name="rmsnorm_root")
+    norm = mx.sym.broadcast_div(x, root, name="rmsnorm_norm")
     rhs = mx.sym.Reshape(rmsnorm_weight, shape=(1, -1), name="rmsnorm_rhs")
     return mx.sym.broadcast_mul(norm, rhs, name="rmsnorm")
     """
@@ -367,8 +367,8 @@ def rms_norm(
     mean = b.op("mean", squares, axis=axes, keepdims=True, hint="mean")
     epsilon = float(np.finfo("float64" if input.dtype == "float64" else "float32").eps)
     mean = b.with_number("x + c", mean, epsilon if eps is None else eps, hint="eps")
-    scale = b.op("rsqrt", mean, hint="scale")
-    normed = b.op("broadcast_mul", input, scale, hint="norm" if weight is not None else "")
+    root = b.op("sqrt", mean, hint="root")
+    normed = b.op("broadcast_div", input, root, hint="norm" if weight is not None else "")
     return normed if weight is None else binary(b, "mul", normed, weight)
 
 

@@ -105,9 +105,9 @@ def layer_or_last_word(scope: Scope, call: Call) -> str:
     """The name of a layer of torch's; else the last word of the op's name below the function's own."""
     frame = next((f for f in reversed(call.source.frames) if not f.op), None)
     layer = frame.path.rpartition(".")[2] if frame is not None and frame.library else ""
-    if layer and not layer[0].isdigit() and call.name.endswith(flat(layer)) and len(layer) < LONG_NAME:
+    if layer and not layer[0].isdigit() and call.stem.endswith(flat(layer)) and len(layer) < LONG_NAME:
         return layer
-    last = call.name[len(scope.prefix) :].rsplit("_", 1)[-1]
+    last = call.stem[len(scope.prefix) :].rsplit("_", 1)[-1]
     return "x" if not last or last.isdigit() else last
 
 
@@ -123,7 +123,7 @@ def inlined_module(scope: Scope, call: Call) -> str:
 def step(scope: Scope, call: Call) -> str:
     """What a step inside a layer or an op of torch is called: its name below theirs."""
     frame = next((f for f in reversed(call.source.frames) if f.library), None)
-    below = call.name[len(frame.prefix) :].strip("_") if frame is not None else ""
+    below = call.stem[len(frame.prefix) :].strip("_") if frame is not None else ""
     fits = 0 < len(below) < LONG_NAME and not below[0].isdigit()
     return below if fits else layer_or_last_word(scope, call)
 

@@ -125,7 +125,7 @@ def BertForSequenceClassification() -> mx.sym.Symbol:
     attention_mask = mx.sym.Variable("attention_mask")
     token_type_ids = mx.sym.Variable("token_type_ids", dtype="int64")
     extended_attention_mask = mx.sym.Reshape(attention_mask, shape=(0, 1, 1, -1), name="getitem")
-    extended_attention_mask = named(1.0 - extended_attention_mask, name="sub")
+    extended_attention_mask = named(1.0 - extended_attention_mask, name="sub_rminusscalar")
     extended_attention_mask = named(extended_attention_mask * -10000.0, name="mul")
 
     # embeddings: BertEmbeddings
