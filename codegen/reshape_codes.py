@@ -49,8 +49,8 @@ def codes(old: Shape, new: Shape) -> Iterator[Code]:
     """Every code for a reshape, the simplest first. A number is (1,) in MXNet."""
     old, new = old or (1,), new or (1,)
     first = simple(old, new)
-    tried = itertools.chain([first] if first else [], _inferred(old, new), _cut_and_joined(old, new))
-    tried = itertools.chain(tried, _from_the_right(old, new))
+    tried = itertools.chain([first] if first else [], _inferred(old, new), _from_the_right(old, new))
+    tried = itertools.chain(tried, _cut_and_joined(old, new))
     yield from (c for c in dict.fromkeys(tried) if gives(c, old) == new)
 
 

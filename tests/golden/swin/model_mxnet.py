@@ -173,7 +173,9 @@ def swin_transformer_block(
         attn = mx.sym.Reshape(attn, shape=attn_shape, name=f"{name}_attn_attn_view")
         attn_attn_mask = constant(f"{name}_attn_attn_mask", shape=mask_shape)
         attn = mx.sym.broadcast_add(attn, attn_attn_mask, name=f"{name}_attn_attn_add2")
-        attn = mx.sym.Reshape(attn, shape=(-3, 0, 0, 0), name=f"{name}_attn_attn_view2")
+        attn = mx.sym.Reshape(
+            attn, shape=(-1, 0, 0, 0), reverse=True, name=f"{name}_attn_attn_view2"
+        )
 
     # attn: WindowAttention
     attn = mx.sym.softmax(attn, name=f"{name}_attn_softmax")
