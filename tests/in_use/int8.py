@@ -7,6 +7,7 @@ calibrated on the same samples (naive), and compared on 64 others. Prints a tabl
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ CLASSES, EACH, BATCH = 8, 8, 16
 RIDGE = 1e-3
 # What the BatchNorm that ends the branch of a unit begins with: with 1, a deep net forgets its input.
 BRANCH = 0.25
+# Of two nets of the same weights in float32.
+TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Case:
     seen: Samples
     unseen: Samples
     last: nn.Linear | nn.Conv2d | None
-    gluon: Callable[[], Any] | None = None
+    gluon: Callable[[], mx.gluon.HybridBlock]
 
 
 def images(size: int, seed: int) -> Samples:
@@ -73,7 +76,6 @@ def sentences(words: int, length: int, seed: int) -> Samples:
 def cases() -> Iterator[Case]:
     """The four nets of the table."""
     from pytorchcv.model_provider import get_model
-    from transformers import BertConfig, BertForSequenceClassification
 
     torch.manual_seed(0)
     for name, gluon in (("resnet50b", gluon_nets.resnet50), ("mobilenetv2_w1", gluon_nets.mobilenetv2)):
@@ -84,20 +86,35 @@ def cases() -> Iterator[Case]:
             if path.endswith("conv3.bn"):
                 nn.init.constant_(module.weight, BRANCH)
         yield Case(name, model, images(224, 1), images(224, 2), model.output, gluon)
-    yield Case(
-        "unet_cityscapes", get_model("unet_cityscapes", in_size=(64, 64)), images(64, 1), images(64, 2), None
-    )
+    yield unet()
+    yield bert(layers=6)
+
+
+def unet(size: int = 64) -> Case:
+    """A U-Net, whose last layer is random."""
+    from pytorchcv.model_provider import get_model
+
+    model = get_model("unet_cityscapes", in_size=(size, size))
+    return Case("unet_cityscapes", model, images(size, 1), images(size, 2), None, gluon_nets.unet)
+
+
+def bert(layers: int) -> Case:
+    """A small BERT with a classifier of sentences."""
+    from transformers import BertConfig, BertForSequenceClassification
+
     config = BertConfig(
         vocab_size=100,
         hidden_size=128,
-        num_hidden_layers=6,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         intermediate_size=512,
         num_labels=CLASSES,
         return_dict=False,
     )
     model = BertForSequenceClassification(config)
-    yield Case("BERT", model, sentences(100, 16, 1), sentences(100, 16, 2), model.classifier)
+    seen, unseen = sentences(100, 16, 1), sentences(100, 16, 2)
+    gluon = functools.partial(gluon_nets.Bert, 100, 128, layers, 4, 512, CLASSES)
+    return Case("BERT", model, seen, unseen, model.classifier, gluon)
 
 
 @torch.no_grad()
@@ -166,10 +183,34 @@ def outputs(symbol: mx.sym.Symbol, arg_params: Params, aux_params: Params, name:
     return np.concatenate(parts)
 
 
-def row(case: Case, kind: str, symbol: mx.sym.Symbol, arg: Params, aux: Params, name: str) -> str:
-    """A line of the table."""
-    whole = outputs(symbol, arg, aux, name, case.unseen.x)
-    low = outputs(*quantised(symbol, arg, aux, name, case.seen), name, case.unseen.x)
+@dataclass(frozen=True)
+class Net:
+    """A symbol with its parameters, and the name of its input."""
+
+    symbol: mx.sym.Symbol
+    arg_params: Params
+    aux_params: Params
+    name: str
+
+
+def nets(case: Case) -> dict[str, Net]:
+    """The net of a case as fx2mx makes it and as written by hand, with the same weights."""
+    conversion = tracer.convert(case.model, (case.seen.x[:1],), "Net")
+    (name,) = [i.name for i in conversion.program.inputs]
+    ours = Net(conversion.symbol, conversion.arg_params, conversion.aux_params, name)
+    by_hand = case.gluon()
+    gluon_nets.with_weights(by_hand, case.model, tuple(case.seen.x[:1].shape))
+    symbol = by_hand(mx.sym.Variable("data"))
+    params = {k: p.data() for k, p in by_hand.collect_params().items()}
+    arg = {k: params[k] for k in symbol.list_arguments() if k in params}
+    aux = {k: params[k] for k in symbol.list_auxiliary_states()}
+    return {"fx2mx": ours, "Gluon": Net(symbol, arg, aux, "data")}
+
+
+def row(case: Case, kind: str, net: Net, whole: Any) -> str:
+    """A line of the table; `whole` is what the net gives in float32."""
+    parts = net.symbol, net.arg_params, net.aux_params, net.name
+    low = outputs(*quantised(*parts, case.seen), net.name, case.unseen.x)
     same = float((whole.argmax(1) == low.argmax(1)).mean())
     cells = [case.name, kind, f"{apart(low, whole):.3f}", f"{same:.1%}"]
     for found in (whole, low):
@@ -178,25 +219,28 @@ def row(case: Case, kind: str, symbol: mx.sym.Symbol, arg: Params, aux: Params, 
     return f"| {' | '.join(cells)} |"
 
 
+def whole_of(case: Case, made: Mapping[str, Net]) -> dict[str, Any]:
+    """What both nets give in float32. Raises ValueError where they differ."""
+    whole = {
+        kind: outputs(net.symbol, net.arg_params, net.aux_params, net.name, case.unseen.x)
+        for kind, net in made.items()
+    }
+    difference = apart(whole["Gluon"], whole["fx2mx"])
+    if not difference < TOLERANCE:
+        raise ValueError(f"{case.name}: the net written by hand is another one, by {difference:.1e}")
+    return whole
+
+
 def main() -> None:
     warnings.simplefilter("ignore")
     print("| net | made by | difference | same class | right in float32 | right in int8 |")
     print("| --- | --- | --- | --- | --- | --- |")
     for case in cases():
         fit(case)
-        conversion = tracer.convert(case.model, (case.seen.x[:1],), "Net")
-        (name,) = [i.name for i in conversion.program.inputs]
-        own = conversion.arg_params, conversion.aux_params
-        print(row(case, "fx2mx", conversion.symbol, *own, name), flush=True)
-        if case.gluon is None:
-            continue
-        net = case.gluon()
-        gluon_nets.with_weights(net, case.model, tuple(case.seen.x[:1].shape))
-        symbol = net(mx.sym.Variable("data"))
-        params = {k: p.data() for k, p in net.collect_params().items()}
-        arg = {k: params[k] for k in symbol.list_arguments() if k in params}
-        aux = {k: params[k] for k in symbol.list_auxiliary_states()}
-        print(row(case, "Gluon", symbol, arg, aux, "data"), flush=True)
+        made = nets(case)
+        whole = whole_of(case, made)
+        for kind, net in made.items():
+            print(row(case, kind, net, whole[kind]), flush=True)
 
 
 if __name__ == "__main__":
