@@ -10,10 +10,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from codegen.ir import Dim, Shape, Size, elements_in
 
 INFER, JOIN, CUT = -1, -3, -4
+
+
+# The shape before a reshape, and after it.
+Pair: TypeAlias = tuple[Shape, Shape]
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,21 @@ class Code:
 
     shape: tuple[int, ...]
     reverse: bool = False
+
+    @property
+    def has_own_codes(self) -> bool:
+        """Whether it holds codes that no other framework has: MXNet's exporter to ONNX refuses them."""
+        return JOIN in self.shape or CUT in self.shape
+
+    @property
+    def literals(self) -> int:
+        """How many sizes are told by their number."""
+        return sum(size > 0 for size in self.shape)
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """The code but for the numbers that it holds."""
+        return tuple(min(size, 1) for size in self.shape), self.reverse
 
 
 def simple(old: Shape, new: Shape) -> Code | None:
@@ -54,13 +74,29 @@ def codes(old: Shape, new: Shape) -> Iterator[Code]:
     yield from (c for c in dict.fromkeys(tried) if gives(c, old) == new)
 
 
-def shared(pairs: Sequence[tuple[Shape, Shape]]) -> Code | None:
+def shared(pairs: Sequence[Pair]) -> Code | None:
     """The simplest code that does for each (old, new); None where there is none."""
+    return next(_shared(pairs), None)
+
+
+def alike(uses: Sequence[Sequence[Pair]]) -> Code | None:
+    """A code of 0, -1 and sizes for the first use, where the others have one of its form; None if none do.
+
+    (0, -1, 96) rather than (0, 49, 96), but (0, 7, 7, 96) rather than (0, -1, 7, 96).
+    """
+    first, *others = [
+        sorted((code for code in _shared(pairs) if not code.has_own_codes), key=lambda c: c.literals > 1)
+        for pairs in uses
+    ]
+    return next((c for c in first if all(c.form in {o.form for o in other} for other in others)), None)
+
+
+def _shared(pairs: Sequence[Pair]) -> Iterator[Code]:
+    """The codes that do for each (old, new), the simplest first."""
     first, *others = dict.fromkeys(pairs)
     for code in codes(*first):
         if all(gives(code, old or (1,)) == (new or (1,)) for old, new in others):
-            return code
-    return None
+            yield code
 
 
 def gives(code: Code, old: Shape) -> Shape | None:

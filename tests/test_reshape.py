@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codegen.ir import Dim, Shape, shape_at
-from codegen.reshape_codes import Code, codes, gives, shared, simple
+from codegen.reshape_codes import Code, Pair, alike, codes, gives, shared, simple
 
 N = Dim(Fraction(1))
 
@@ -64,10 +64,37 @@ SHARED = [
         [((N, 58, 28, 28), (N, 2, 29, 28, 28)), ((N, 116, 14, 14), (N, 2, 58, 14, 14))],
         Code((0, -4, 2, -1, 0, 0)),
     ),
-    ([((N, 4, 7), (Dim(Fraction(4)), 7)), ((N, 5, 9), (Dim(Fraction(5)), 9))], Code((-3, 0))),
+    ([((N, 4, 7), (Dim(Fraction(4)), 7)), ((N, 5, 9), (Dim(Fraction(5)), 9))], Code((-1, 0), reverse=True)),
     # No code does for both.
     ([((N, 6, 4), (N, 2, 12)), ((N, 6, 4), (N, 3, 8))], None),
 ]
+
+
+ALIKE = [
+    # Windows of different widths: a number in each, at the same place.
+    ([[((N, 7, 7, 96), (N, 49, 96))], [((N, 7, 7, 192), (N, 49, 192))]], Code((0, -1, 96))),
+    # Two pairs of axes are joined: both are told.
+    ([[((N, 8, 7, 8, 7, 96), (N, 56, 56, 96))]], Code((0, 56, 56, 96))),
+    # Groups of channels, at two sizes of the image.
+    (
+        [
+            [((N, 58, 28, 28), (N, 2, 29, 28, 28)), ((N, 58, 30, 30), (N, 2, 29, 30, 30))],
+            [((N, 116, 14, 14), (N, 2, 58, 14, 14)), ((N, 116, 15, 15), (N, 2, 58, 15, 15))],
+        ],
+        Code((-1, 2, 29, 0, 0), reverse=True),
+    ),
+    # The other use has no code of that form.
+    ([[((N, 4, 7), (Dim(Fraction(4)), 7))], [((N, 6, 4), (N, 2, 3, 4))]], None),
+    # The size of the image is no number, and two sizes follow it.
+    ([[((N, 6, 6, 4), (N, 3, 2, 3, 2, 4)), ((N, 8, 8, 4), (N, 4, 2, 4, 2, 4))]], None),
+]
+
+
+@pytest.mark.parametrize(("uses", "code"), ALIKE)
+def test_a_code_of_numbers_for_each_use(uses: list[list[Pair]], code: Code | None):
+    assert alike(uses) == code
+    if code is not None:
+        assert all(gives(code, old) == new for old, new in uses[0])
 
 
 @pytest.mark.parametrize(("pairs", "code"), SHARED)

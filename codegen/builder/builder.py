@@ -95,10 +95,10 @@ class Builder:
         `x * c`, `c - x` and the like, for a symbol x and a number c.
 
         torch: operators on tensors have no names.
-        MXNet: `x * 0.5` is named _mulscalar0, by a counter of the whole process. The ONNX exporter tells 1 - x
-            from x - 1, and 1 / x from x / 1, by such a name alone.
-        We write: named(...), a function of the generated file, which gives it the name of its place. Where the
-            number comes first the name ends as MXNet's own.
+        MXNet: `x * 0.5` is named _mulscalar0, by a counter of the whole process. The ONNX exporter tells
+            1 - x from x - 1, and 1 / x from x / 1, by such a name alone.
+        We write: named(...), a function of the generated file, which gives it the name of its place. Where
+            the number comes first the name ends as MXNet's own.
         Source: mx.sym.Symbol, measured; mxnet/onnx/mx2onnx, scalar_op_helper.
 
         >>> converted(lambda x: x * 0.5, (2, 3))

@@ -183,11 +183,17 @@ def _from_the_front(b: Builder, index: Value, size: Size, axis: int) -> Value:
         if index.const.min() < 0 or not is_admitted(b, plus(size, int(index.const.max()) + 1, -1)):
             raise b.refuse_batch("indexing by places that not every batch has")
         return index
-    if _counts_up(b, index):
+    if _counts_up(b, index) or _is_found(b, index):
         return index
     if isinstance(size, Dim):
         raise b.refuse_batch("indexing the batch axis by a tensor")
     return b.with_number("x % c", b.cast(index, "float32"), float(size), hint=f"wrapped{axis}")
+
+
+def _is_found(b: Builder, index: Value) -> bool:
+    """Whether places were found along an axis: none of them counts from its end."""
+    node = b.graph.by_name.get(index.node)
+    return node is not None and node.op in {"argmax", "argmin"}
 
 
 @lowers("select")

@@ -9,8 +9,8 @@ from codegen.builder.rule import lowers
 from codegen.builder.value import Value
 from codegen.idioms.around import like_image, siblings
 from codegen.idioms.shapes import reshape_to
-from codegen.ir import Dim, Shape
-from codegen.reshape_codes import Code, shared
+from codegen.ir import Dim, Node, Ref, Shape
+from codegen.reshape_codes import Code, Pair, alike, shared
 
 
 # The shape that torch computed from its arguments is the node's.
@@ -26,7 +26,7 @@ from codegen.reshape_codes import Code, shared
 def reshape(b: Builder, input: Value) -> Value:
     if input.sizes == b.out.shape:
         return input
-    there = _elsewhere(b)
+    there = _elsewhere(b, b.node)
     code = _code_of_the_line(b, input.sizes, there)
     if code is None and there:
         code = shared([(input.sizes, b.out.shape), *there])
@@ -36,6 +36,8 @@ def reshape(b: Builder, input: Value) -> Value:
     code = code or _code_of_the_line(b, input.sizes, [])
     if code is None:
         return reshape_to(b, input, b.out.shape)
+    if code.has_own_codes:
+        code = alike([[(input.sizes, b.out.shape), *there], *_other_uses(b)]) or code
     return b.op("Reshape", input, shape=code.shape, reverse=code.reverse, gives=b.out.shape)
 
 
@@ -48,19 +50,25 @@ def flatten(b: Builder, input: Value) -> Value:
     return reshape(b, input)
 
 
-def _code_of_the_line(b: Builder, old: Shape, more: Sequence[tuple[Shape, Shape]]) -> Code | None:
+def _code_of_the_line(b: Builder, old: Shape, more: Sequence[Pair]) -> Code | None:
     """A code that holds wherever the author's line is run, and for `more`: sizes that differ drop out."""
     pairs = [(old, b.out.shape), *more]
+    return shared(pairs + [use[0] for use in _other_uses(b)])
+
+
+def _other_uses(b: Builder) -> list[list[Pair]]:
+    """What the author's line reshapes wherever it is run, each use also at another image size."""
+    uses = []
     for node in siblings(b):
         before, after = b.graph.type_of(next(iter(node.refs()))).shape, node.outputs[0].shape
         if before != after:
-            pairs.append((before, after))
-    return shared(pairs)
+            uses.append([(before, after), *_elsewhere(b, node)])
+    return uses
 
 
-def _elsewhere(b: Builder) -> list[tuple[Shape, Shape]]:
+def _elsewhere(b: Builder, node: Node) -> list[Pair]:
     """The reshape at another image size: a code that does for both holds no size of the image."""
-    before, after = b.elsewhere(next(iter(b.node.refs()))), b.elsewhere()
+    before, after = b.elsewhere(next(iter(node.refs()))), b.elsewhere(Ref(node.name, 0))
     return [] if before is None or after is None or before == after else [(before, after)]
 
 

@@ -60,8 +60,8 @@ def rnn(
     x = swapped_axes(b, input, 0, 1, hint="time_major") if batch_first else input
     steps, batch = x.sizes[:2]
     output: Shape = (steps, batch, directions * (projection or size))
-    last_states = [b.is_read(i) for i in range(1, len(b.node.outputs))]
-    kinds = b.node.outputs[1:] if any(last_states) else ()
+    # The ONNX exporter knows RNN with its states alone, which cost nothing: they are computed anyway.
+    kinds = b.node.outputs[1:]
     results = b.ops(
         "RNN",
         x,
@@ -74,10 +74,9 @@ def rnn(
         mode=mode,
         p=dropout,
         projection_size=projection,
-        state_outputs=bool(kinds),
+        state_outputs=True,
         gives=(output, *(kind.shape for kind in kinds)),
     )
-    results += [Value(None, kind.shape, kind.dtype) for kind in b.node.outputs[len(results) :]]
     if batch_first:
         results[0] = swapped_axes(b, results[0], 0, 1, hint="batch_first")
     return results

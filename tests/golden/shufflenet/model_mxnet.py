@@ -35,11 +35,13 @@ def branch2(x: mx.sym.Symbol, num_filter: int, stride: tuple[int, int], name: st
     return mx.sym.Activation(x, act_type="relu", name=f"{name}_7")
 
 
-def channel_shuffle(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
+def channel_shuffle(
+    x: mx.sym.Symbol, shape: tuple[int, ...], view2_shape: tuple[int, ...], name: str
+) -> mx.sym.Symbol:
     """channel_shuffle of model.py."""
-    x = mx.sym.Reshape(x, shape=(0, -4, 2, -1, 0, 0), name=f"{name}_x_view")
+    x = mx.sym.Reshape(x, shape=shape, reverse=True, name=f"{name}_x_view")
     x = mx.sym.transpose(x, axes=(0, 2, 1, 3, 4), name=f"{name}_transpose")
-    return mx.sym.Reshape(x, shape=(0, -3, 0, 0), name=f"{name}_x_view2")
+    return mx.sym.Reshape(x, shape=view2_shape, reverse=True, name=f"{name}_x_view2")
 
 
 def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
@@ -62,7 +64,12 @@ def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> m
     x2 = mx.sym.Activation(x2, act_type="relu", name=f"{name}_branch1_4")
     x = branch2(x, num_filter=num_filter, stride=(2, 2), name=f"{name}_branch2")
     cat = mx.sym.Concat(x2, x, dim=1, name=f"{name}_cat")
-    return channel_shuffle(cat, name=f"{name}_channel_shuffle")
+    return channel_shuffle(
+        cat,
+        shape=(-1, 2, num_filter, 0, 0),
+        view2_shape=(-1, 2 * num_filter, 0, 0),
+        name=f"{name}_channel_shuffle",
+    )
 
 
 def inverted_residual(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
@@ -70,7 +77,12 @@ def inverted_residual(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Sy
     x1, x2 = mx.sym.split(x, num_outputs=2, name=f"{name}_chunk")
     out = branch2(x2, num_filter=num_filter, stride=(1, 1), name=f"{name}_branch2")
     out = mx.sym.Concat(x1, out, dim=1, name=f"{name}_cat")
-    return channel_shuffle(out, name=f"{name}_channel_shuffle")
+    return channel_shuffle(
+        out,
+        shape=(-1, 2, num_filter, 0, 0),
+        view2_shape=(-1, 2 * num_filter, 0, 0),
+        name=f"{name}_channel_shuffle",
+    )
 
 
 def shufflenet_v2_x0_5() -> mx.sym.Symbol:

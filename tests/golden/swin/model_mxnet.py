@@ -62,7 +62,11 @@ def roll(x: mx.sym.Symbol, begin: int, name: str) -> mx.sym.Symbol:
 
 
 def patch_merging(
-    x: mx.sym.Symbol, shape: tuple[int, ...], num_hidden: int, name: str
+    x: mx.sym.Symbol,
+    shape: tuple[int, ...],
+    view2_shape: tuple[int, int, int],
+    num_hidden: int,
+    name: str,
 ) -> mx.sym.Symbol:
     """PatchMerging of model.py."""
     x = mx.sym.Reshape(x, shape=shape, name=f"{name}_x_view")
@@ -95,7 +99,7 @@ def patch_merging(
         name=f"{name}_x3_getitem",
     )
     x = mx.sym.Concat(x0, x1, x2, x3, dim=3, name=f"{name}_cat")
-    x = mx.sym.Reshape(x, shape=(0, -3, 0), name=f"{name}_x_view2")
+    x = mx.sym.Reshape(x, shape=view2_shape, name=f"{name}_x_view2")
     x = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm")
     return mx.sym.FullyConnected(
         x, num_hidden=num_hidden, no_bias=True, flatten=False, name=f"{name}_reduction"
@@ -106,6 +110,7 @@ def swin_transformer_block(
     x: mx.sym.Symbol,
     shape: tuple[int, ...],
     x_windows_shape: tuple[int, ...],
+    x_windows_shape2: tuple[int, int, int],
     table_shape: tuple[int, int],
     index_shape: tuple[int],
     relative_position_bias_shape: tuple[int, int, int],
@@ -132,7 +137,7 @@ def swin_transformer_block(
     x_windows = mx.sym.Reshape(
         x_windows, shape=(-1, 0, 0, 0), reverse=True, name=f"{name}_window_partition_view"
     )
-    x_windows = mx.sym.Reshape(x_windows, shape=(0, -3, 0), name=f"{name}_x_windows_view")
+    x_windows = mx.sym.Reshape(x_windows, shape=x_windows_shape2, name=f"{name}_x_windows_view")
 
     # attn: WindowAttention
     qkv = mx.sym.FullyConnected(
@@ -195,10 +200,12 @@ def swin_transformer_block(
     shifted_x = mx.sym.transpose(
         shifted_x, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_window_reverse_permute"
     )
-    shifted_x = mx.sym.Reshape(shifted_x, shape=(0, -3, -3, 0), name=f"{name}_window_reverse_view")
+    shifted_x = mx.sym.Reshape(shifted_x, shape=shape, name=f"{name}_window_reverse_view")
     if with_roll:
         shifted_x = roll(shifted_x, begin=-2, name=f"{name}_attn_proj_drop_roll")
-    shifted_x = mx.sym.Reshape(shifted_x, shape=(0, -3, 0), name=f"{name}_attn_proj_drop_view2")
+    shifted_x = mx.sym.Reshape(
+        shifted_x, shape=x_windows_shape2, name=f"{name}_attn_proj_drop_view2"
+    )
     x = mx.sym.elemwise_add(x, shifted_x, name=f"{name}_x_add")
     norm2 = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm2")
 
@@ -235,6 +242,7 @@ def SwinTransformer() -> mx.sym.Symbol:
         x,
         shape=(0, 16, 16, 24),
         x_windows_shape=(0, 4, 4, 4, 4, 24),
+        x_windows_shape2=(0, -1, 24),
         table_shape=(49, 1),
         index_shape=(256,),
         relative_position_bias_shape=(16, 16, 1),
@@ -248,6 +256,7 @@ def SwinTransformer() -> mx.sym.Symbol:
         x,
         shape=(0, 16, 16, 24),
         x_windows_shape=(0, 4, 4, 4, 4, 24),
+        x_windows_shape2=(0, -1, 24),
         table_shape=(49, 1),
         index_shape=(256,),
         relative_position_bias_shape=(16, 16, 1),
@@ -259,11 +268,14 @@ def SwinTransformer() -> mx.sym.Symbol:
         with_roll=True,
         name="layers_0_blocks_1",
     )
-    x = patch_merging(x, shape=(0, 16, 16, 24), num_hidden=48, name="layers_0_downsample")
+    x = patch_merging(
+        x, shape=(0, 16, 16, 24), view2_shape=(0, -1, 96), num_hidden=48, name="layers_0_downsample"
+    )
     x = swin_transformer_block(
         x,
         shape=(0, 8, 8, 48),
         x_windows_shape=(0, 2, 4, 2, 4, 48),
+        x_windows_shape2=(0, -1, 48),
         table_shape=(49, 2),
         index_shape=(256,),
         relative_position_bias_shape=(16, 16, 2),
@@ -277,6 +289,7 @@ def SwinTransformer() -> mx.sym.Symbol:
         x,
         shape=(0, 8, 8, 48),
         x_windows_shape=(0, 2, 4, 2, 4, 48),
+        x_windows_shape2=(0, -1, 48),
         table_shape=(49, 2),
         index_shape=(256,),
         relative_position_bias_shape=(16, 16, 2),
@@ -288,12 +301,15 @@ def SwinTransformer() -> mx.sym.Symbol:
         with_roll=True,
         name="layers_1_blocks_1",
     )
-    x = patch_merging(x, shape=(0, 8, 8, 48), num_hidden=96, name="layers_1_downsample")
+    x = patch_merging(
+        x, shape=(0, 8, 8, 48), view2_shape=(0, -1, 192), num_hidden=96, name="layers_1_downsample"
+    )
     for i in range(6):
         x = swin_transformer_block(
             x,
             shape=(0, 4, 4, 96),
             x_windows_shape=(0, 1, 4, 1, 4, 96),
+            x_windows_shape2=(0, -1, 96),
             table_shape=(49, 4),
             index_shape=(256,),
             relative_position_bias_shape=(16, 16, 4),
@@ -303,12 +319,15 @@ def SwinTransformer() -> mx.sym.Symbol:
             with_roll=False,
             name=f"layers_2_blocks_{i}",
         )
-    x = patch_merging(x, shape=(0, 4, 4, 96), num_hidden=192, name="layers_2_downsample")
+    x = patch_merging(
+        x, shape=(0, 4, 4, 96), view2_shape=(0, -1, 384), num_hidden=192, name="layers_2_downsample"
+    )
     for i in range(2):
         x = swin_transformer_block(
             x,
             shape=(0, 2, 2, 192),
             x_windows_shape=(0, 1, 2, 1, 2, 192),
+            x_windows_shape2=(0, -1, 192),
             table_shape=(9, 8),
             index_shape=(16,),
             relative_position_bias_shape=(4, 4, 8),
