@@ -52,8 +52,23 @@ def reshape_to(b: Builder, value: Value, shape: Shape, hint: str = "") -> Value:
 
 
 def as_bool(b: Builder, value: Value) -> Value:
-    """0 and 1 for any number, as torch's bool()."""
-    return b.with_number("x != c", value, 0, hint="bool")
+    """0 and 1 for any number.
+
+    torch: bool() is True for anything but 0.
+    MXNet: few ops take a bool; the ONNX exporter knows no `x != 0`.
+    We write: a cast to bool and one to float32, which gives 0 and 1; for floats x != 0, which unlike the casts
+        lets no gradient through.
+    Source: torch.Tensor.bool; mx.sym.cast, measured; mxnet/onnx/mx2onnx.
+
+    >>> converted(lambda x, m: x * m.bool(), (2, 3), Ints((2, 3)))
+    m = mx.sym.cast(m, dtype="bool", name="to_truth")
+    m = mx.sym.cast(m, dtype="float32", name="to_bool")
+    return mx.sym.elemwise_mul(x, m, name="mul")
+    """
+    if value.dtype.startswith("float"):
+        return b.with_number("x != c", value, 0, hint="bool")
+    truth = b.op("cast", value, dtype="bool", hint="truth", gives=value.shape)
+    return b.op("cast", truth, dtype="float32", hint="bool", gives=value.shape)
 
 
 def cut(b: Builder, value: Value, axis: int, begin: int, end: int | None, hint: str = "") -> Value:
