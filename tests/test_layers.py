@@ -162,7 +162,7 @@ def _name(path: Path) -> str:
 def test_no_import_inside_a_function():
     """But for slow packages, and what imports them: the command line's own stages."""
     lazy = {
-        "tracer/gen.py",
+        "tracer/command.py",
         "tracer/checking.py",
         "tracer/__init__.py",
     }  # nothing slow before the command line is read

@@ -21,7 +21,7 @@ import tracer
 import tracer.capture
 import tracer.conversion
 import tracer.free_batch
-import tracer.gen
+import tracer.command
 import tracer.lowering
 import tracer.recorder
 from tests.command import fx2mx, snapshot
@@ -83,7 +83,7 @@ STAGES: dict[str, tuple[Any, str, str]] = {
     "contrast": (tracer.conversion, "contrast", "writing the contrast table failed with KeyError"),
     "verify": (tracer.conversion, "verify", "the comparison with torch failed with KeyError"),
     "save": (tracer.conversion, "write_all", "writing the files failed with KeyError"),
-    "command": (tracer.gen, "_load", "the command failed with KeyError"),
+    "command": (tracer.command, "_load", "the command failed with KeyError"),
 }
 
 

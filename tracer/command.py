@@ -1,0 +1,155 @@
+"""What the command does with its options, and with which status it ends."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codegen.problems import ConversionError, RequestError, defect
+from tracer.checking import agrees, are_fresh, trains_alike
+from tracer.options import Options, command_line
+from tracer.report import converted_text, echo, ops_text, say, say_error
+
+if TYPE_CHECKING:
+    from tracer.conversion import Conversion
+    from tracer.load import LoadedModel
+
+# Allocations between two looks for reference cycles: what the imports of both frameworks make stays anyway.
+COLLECT_AFTER = 100_000
+# As a shell says that SIGINT ended a command.
+INTERRUPTED = 130
+
+
+def run(options: Options) -> int:
+    """Do what was asked; the exit status."""
+    # Functions of torch.jit.script cannot be traced through; torch reads this when it is imported.
+    os.environ.setdefault("PYTORCH_JIT", "0")
+    gc.set_threshold(COLLECT_AFTER)
+    try:
+        return _run(options)
+    except ConversionError as error:
+        say_error(f"{error.full if options.dry_run else error}\nnothing was written")
+        return 1
+    except RequestError as error:
+        say_error(str(error))
+        return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        say_error(f"{error.filename or '.'}: {error.strerror or error}; nothing was written")
+        return 2
+    except Exception as error:  # noqa: BLE001 - the last net: a defect of ours is a message too
+        from codegen.ir import Source
+
+        problem = defect("the command failed", error, Source())
+        say_error(f"{ConversionError((problem,))}\nnothing was written")
+        return 1
+
+
+def _run(options: Options) -> int:
+    from codegen.artifacts import check_name, check_writable
+    from codegen.write.templates import templates_of
+
+    check_name(options.out)
+    if not (options.check or options.dry_run):
+        check_writable(options.out)
+    templates_of(options.templates)  # before the work: it raises where they are wrong
+    loaded = _load(options)
+    _check_not_source(options.out, loaded.model)
+    if options.dry_run:
+        return _dry_run(options, loaded)
+    conversion = _convert(options, loaded)
+    if options.check:
+        return 0 if are_fresh(conversion, options.out, options.write_weights, options.diff) else 1
+    if options.verify and not agrees(conversion, options.tolerance, fresh=options.weights is None):
+        return 1
+    if options.verify_training and not trains_alike(conversion):
+        return 1
+    return _write(options, conversion)
+
+
+def _check_not_source(out: Path, model: Any) -> None:
+    """Raise RequestError where the generated file would take the place of the net's own."""
+    modules = {sys.modules.get(type(m).__module__) for m in model.modules()}
+    files = [Path(file) for m in modules if (file := getattr(m, "__file__", None))]
+    if out.exists() and any(f.exists() and f.samefile(out) for f in files):
+        raise RequestError(f"--out {out} is the file that defines the net: give another name")
+
+
+def _load(options: Options) -> LoadedModel:
+    from tracer.load import load_model
+
+    for plugin in options.plugins:
+        from tracer.plugins import load_plugin
+
+        load_plugin(plugin)
+    say(f"loading {options.spec}")
+    loaded = load_model(options.spec, options.kwargs)
+    # A check of the code alone goes without the checkpoint, which CI need not have.
+    if options.weights is not None and (options.write_weights or not options.check):
+        from tracer.checkpoint import load_weights
+
+        say(load_weights(loaded.model, options.weights, options.weights_choice))
+    elif options.write_weights:
+        say("no --weights: the module's own values are converted (built under seed 0)")
+    return loaded
+
+
+def _convert(options: Options, loaded: LoadedModel) -> Conversion:
+    from codegen.mxnet_process import has_mxnet
+    from codegen.written import Origin
+    from tracer.conversion import convert, convert_specs
+    from tracer.inputs import parse_inputs
+
+    origin = Origin(loaded.origin, command_line(options, loaded.origin))
+    # Where no symbol is made mxnet is not imported, and need not be installed.
+    wants_mxnet = options.write_weights or options.verify or has_mxnet()
+    proved = not options.dry_run and wants_mxnet and (options.write_weights or not options.check)
+    settings: dict[str, Any] = {
+        "taps": options.taps,
+        "softmax": options.softmax,
+        "origin": origin,
+        "proved": proved,
+        "templates": options.templates,
+        "frozen_batch": options.batch == "frozen",
+        "optimize": options.optimize,
+        "trainable": options.trainable,
+        "free_sizes": options.free is not None,
+    }
+    say(f"tracing {loaded.name}")
+    if options.inputs:
+        specs = parse_inputs(options.inputs, loaded.model)
+        conversion = convert_specs(loaded.model, specs, loaded.name, **settings)
+    else:
+        settings |= {"search_seconds": options.search_seconds, "say": say}
+        conversion = convert(loaded.model, None, loaded.name, **settings)
+    for note in conversion.notes:
+        say(note)
+    say(converted_text(loaded.name, conversion.program, conversion.graph))
+    return conversion
+
+
+def _dry_run(options: Options, loaded: LoadedModel) -> int:
+    conversion = _convert(options, loaded)
+    echo(ops_text(conversion.program))
+    echo("nothing was written (--dry-run)")
+    return 0
+
+
+def _write(options: Options, conversion: Conversion) -> int:
+    from codegen.artifacts import Paths
+
+    conversion.save(options.out, weights=options.write_weights)
+    files = conversion.files(options.out, options.write_weights)
+    for path in files:
+        echo(f"wrote {path}")
+    paths = Paths(options.out)
+    if paths.symbol not in files:
+        say(f"note: {paths.symbol} was not written: there is no mxnet here")
+    old = paths.params
+    if not options.write_weights and old.exists():
+        say(f"note: {old} is from an earlier run and was not changed (--no-weights)")
+    return 0
