@@ -56,8 +56,8 @@ def as_bool(b: Builder, value: Value) -> Value:
 
     torch: bool() is True for anything but 0.
     MXNet: few ops take a bool; the ONNX exporter knows no `x != 0`.
-    We write: a cast to bool and one to float32, which gives 0 and 1; for floats x != 0, which unlike the casts
-        lets no gradient through.
+    We write: a cast to bool and one to float32, which gives 0 and 1; for floats x != 0, which unlike the
+        casts lets no gradient through.
     Source: torch.Tensor.bool; mx.sym.cast, measured; mxnet/onnx/mx2onnx.
 
     >>> converted(lambda x, m: x * m.bool(), (2, 3), Ints((2, 3)))

@@ -90,9 +90,9 @@ def qr(b: Builder, A: Value, mode: str = "reduced") -> list[Value]:  # noqa: N80
 
     >>> converted(lambda x: (lambda q, r: q.abs())(*torch.linalg.qr(x)), (2, 4, 3))
     x = mx.sym.transpose(x, axes=(0, 2, 1), name="linalg_qr_input_transposed")
-    qr0, _ = mx.sym.linalg.gelqf(x, name="linalg_qr")
-    qr0 = mx.sym.transpose(qr0, axes=(0, 2, 1), name="linalg_qr_q_transposed")
-    return mx.sym.abs(qr0, name="abs")
+    qr, _ = mx.sym.linalg.gelqf(x, name="linalg_qr")
+    qr = mx.sym.transpose(qr, axes=(0, 2, 1), name="linalg_qr_q_transposed")
+    return mx.sym.abs(qr, name="abs")
     """
     rows, columns = A.sizes[-2:]
     if not isinstance(rows, int) or not isinstance(columns, int) or mode != "reduced":

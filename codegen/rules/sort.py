@@ -134,11 +134,11 @@ def median(b: Builder, input: Value, dim: int | None = None, keepdim: bool = Fal
     Source: torch.median; mx.sym.topk.
 
     >>> converted(lambda x: x.median(1).values, (2, 4))
-    smallest0, _ = mx.sym.topk(
+    smallest, _ = mx.sym.topk(
         x, axis=1, k=2, ret_typ="both", is_ascend=True, dtype="int64", name="median_smallest"
     )
-    smallest0 = mx.sym.slice_axis(smallest0, axis=1, begin=1, end=2, name="median_value_last")
-    return mx.sym.squeeze(smallest0, axis=1, name="median")
+    smallest = mx.sym.slice_axis(smallest, axis=1, begin=1, end=2, name="median_value_last")
+    return mx.sym.squeeze(smallest, axis=1, name="median")
     """
     if dim is None:
         if any(isinstance(s, Dim) for s in input.sizes):

@@ -108,9 +108,11 @@ def _unpacked(scope: Scope, variables: Variables, index: int, item: OpItem) -> I
     """A variable for each result, `_` for one that nothing reads."""
     authors = item.call.source.targets
     tail = layer_or_last_word(scope, item.call)
-    for i in range(item.call.outputs):
-        out = Out(item.index, i)
-        wish = authors[i] if len(authors) == item.call.outputs else f"{tail}{i}"
+    outs = [Out(item.index, i) for i in range(item.call.outputs)]
+    is_only = sum(map(variables.is_read, outs)) == 1
+    for i, out in enumerate(outs):
+        made_up = tail if is_only else f"{tail}{i}"
+        wish = authors[i] if len(authors) == len(outs) else made_up
         yield variables.assign(index, out, [wish]) if variables.is_read(out) else "_"
 
 

@@ -29,7 +29,7 @@ def LSTMTagger() -> mx.sym.Symbol:
     begin_state = mx.sym.zeros(shape=(4, 0, 48), name="lstm_begin_state")
     time_major = mx.sym.transpose(embeds, axes=(1, 0, 2), name="lstm_time_major")
     lstm_parameters = mx.sym.Variable("lstm_parameters", init=mx.init.Uniform(48**-0.5))
-    lstm0, _, _ = mx.sym.RNN(
+    lstm, _, _ = mx.sym.RNN(
         time_major,
         parameters=lstm_parameters,
         state=begin_state,
@@ -42,7 +42,7 @@ def LSTMTagger() -> mx.sym.Symbol:
         state_outputs=True,
         name="lstm",
     )
-    lstm_out = mx.sym.transpose(lstm0, axes=(1, 0, 2), name="lstm_batch_first")
+    lstm_out = mx.sym.transpose(lstm, axes=(1, 0, 2), name="lstm_batch_first")
 
     # tag_space = self.hidden2tag(self.dropout(lstm_out))
     dropout = mx.sym.Dropout(lstm_out, p=0.3, name="dropout")
