@@ -19,9 +19,9 @@ from torch import nn
 import codegen.lower.graph
 import tracer
 import tracer.capture
+import tracer.command
 import tracer.conversion
 import tracer.free_batch
-import tracer.command
 import tracer.lowering
 import tracer.recorder
 from tests.command import fx2mx, snapshot
