@@ -53,6 +53,7 @@ $(ONNX)/.installed: $(STAMP)
 	touch $@
 
 in-use-zoo: $(ONNX)/.installed
+	OMP_NUM_THREADS=1 $(ONNX)/bin/python -m pytest -q tests/in_use/test_onnx.py
 	OMP_NUM_THREADS=1 $(ONNX)/bin/python -m tests.in_use --processes $(WORKERS)
 
 bench: $(STAMP)
