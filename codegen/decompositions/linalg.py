@@ -152,15 +152,24 @@ def vecdot(x: Any = None, y: Any = None, input: Any = None, dim: int = -1) -> Te
 
 @decomposes("cross")
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
-    """Without `dim`, along the first axis of three."""
-    shape = torch.broadcast_shapes(input.shape, other.shape)
-    return linalg_cross(input, other, shape.index(3) if dim is None else dim)
+    """Without `dim`, along the first axis of three, which may be the batch: then its size is asked."""
+    a, b = torch.broadcast_tensors(input, other)
+    if dim is None:
+        dim = next(
+            axis
+            for axis in range(a.dim())
+            if 3 in (_size(input, axis - a.dim()), _size(other, axis - a.dim()))
+        )
+    return linalg_cross(a, b, dim)
+
+
+def _size(x: Tensor, axis: int) -> int:
+    return x.shape[axis] if -axis <= x.dim() else 1
 
 
 @decomposes("linalg_cross")
 def linalg_cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
-    lead = torch.broadcast_shapes(input.shape, other.shape)
-    a, b = input.expand(lead), other.expand(lead)
+    a, b = torch.broadcast_tensors(input, other)
     first, second = torch.tensor([1, 2, 0]), torch.tensor([2, 0, 1])
     return a.index_select(dim, first) * b.index_select(dim, second) - a.index_select(
         dim, second
