@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import mxnet as mx
@@ -317,7 +318,8 @@ class Halves(nn.Module):
 def test_a_process_that_oneDNN_ends_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the gradient of a Concat whose parts have no multiple of its blocks as channels."""
     dying = "import os, signal; os.kill(os.getpid(), signal.SIGFPE)"
-    monkeypatch.setattr(codegen.proof.float32_step, "COMMAND", ("-c", dying))
+    command = [sys.executable, "-c", dying]
+    monkeypatch.setattr(codegen.proof.float32_step, "start_command", lambda *_: command)
     why = tracer.convert(nn.Linear(3, 2), (torch.ones(2, 3),), "Net").verify_training().why
     assert why.startswith("MXNet cannot train the symbol in float32: the process ends (SIGFPE)")
 

@@ -113,7 +113,9 @@ def test_what_the_readme_shows_is_what_happens(tmp_path: Path) -> None:
 def test_its_requirements_are_those_of_the_tests() -> None:
     project = (ROOT / "pyproject.toml").read_text()
     own = (EXAMPLE / "requirements.txt").read_text().splitlines()
-    assert [line for line in own if f'"{line}"' not in project] == []
+    # pip takes mxnet's own word for the numpy beside it; fx2mx itself can do with others.
+    assert own[:2] == ["mxnet==1.9.1", "numpy>=1.22,<1.24"]
+    assert [line for line in own[2:] if f'"{line}"' not in project] == []
 
 
 def test_it_runs_without_torch_and_without_fx2mx(folder: Path) -> None:
