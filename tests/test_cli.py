@@ -295,7 +295,7 @@ def test_a_conversion_says_what_it_does() -> None:
         r"\(tolerance 0\.0001; batch 1 and 2; its own parameters and random parameters\)",
         lines[6],
     )
-    assert re.fullmatch(r"images of 41x73: largest relative difference \S+", lines[5])
+    assert re.fullmatch(r"images of 17x25: largest relative difference \S+", lines[5])
     assert len(lines) == 7
     assert done.out.splitlines() == [
         "wrote model_mxnet.py",
