@@ -53,7 +53,9 @@ class _Converter(FakeTensorConverter):
 def _is_usual(t: torch.Tensor) -> bool:
     if t.layout is not torch.strided or t.is_meta or t.is_quantized or t.is_conj() or t.is_neg():
         return False
-    return type(t) is torch.Tensor or (type(t) is nn.Parameter and t.is_contiguous() and t._base is None)
+    # One of several parameters in one memory is left to torch, which knows the others.
+    is_alone = t.numel() * t.element_size() == t.untyped_storage().nbytes()
+    return type(t) is torch.Tensor or (type(t) is nn.Parameter and is_alone)
 
 
 class SharedFakes(FakeTensorMode):  # type: ignore[no-untyped-call]
@@ -65,7 +67,7 @@ class SharedFakes(FakeTensorMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         with without_dynamo():
             super().__init__(allow_non_fake_inputs=True)
-        self.fake_tensor_converter = _Converter(copy_data=False, export=False)
+        self.fake_tensor_converter = _Converter()
         # By id, which is not given again while the tensor is kept beside its fake.
         self._kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 

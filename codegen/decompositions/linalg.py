@@ -152,19 +152,8 @@ def vecdot(x: Any = None, y: Any = None, input: Any = None, dim: int = -1) -> Te
 
 @decomposes("cross")
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
-    """Without `dim`, along the first axis of three, which may be the batch: then its size is asked."""
-    a, b = torch.broadcast_tensors(input, other)
-    if dim is None:
-        dim = next(
-            axis
-            for axis in range(a.dim())
-            if 3 in (_size(input, axis - a.dim()), _size(other, axis - a.dim()))
-        )
-    return linalg_cross(a, b, dim)
-
-
-def _size(x: Tensor, axis: int) -> int:
-    return x.shape[axis] if -axis <= x.dim() else 1
+    """Without `dim`, along the first axis of three of `input`, which may be the batch: its size is asked."""
+    return linalg_cross(input, other, tuple(input.shape).index(3) if dim is None else dim)
 
 
 @decomposes("linalg_cross")

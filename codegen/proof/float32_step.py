@@ -71,4 +71,3 @@ def main() -> int:
         print(f"{type(error).__name__}: {told[-1] if told else ''}", end="")
         return REFUSED
     return 0
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,19 +51,6 @@ def steps(
     dtype: str = "float64",
 ) -> list[Step]:
     """Steps of SGD from the given weights, which are not changed. Raises MXNetError where MXNet does."""
-    return list(_steps(symbol, arg_params, aux_params, inputs, trained, count, rate, dtype))
-
-
-def _steps(
-    symbol: mx.sym.Symbol,
-    arg_params: Mapping[str, Any],
-    aux_params: Mapping[str, Any],
-    inputs: Arrays,
-    trained: Sequence[str],
-    count: int,
-    rate: float,
-    dtype: str,
-) -> Iterator[Step]:
     mx = import_mxnet()
 
     def own(array: Any) -> Any:
@@ -78,6 +65,7 @@ def _steps(
     wanted += [k for k, v in inputs.items() if k in names and np.issubdtype(v.dtype, np.floating)]
     gradients = {k: mx.nd.zeros(arguments[k].shape, dtype=dtype) for k in wanted}
     states = {k: own(aux_params[k]) for k in symbol.list_auxiliary_states()}
+    found: list[Step] = []
     with quiet():
         executor = symbol.bind(mx.cpu(), arguments, args_grad=gradients, aux_states=states)
         for _ in range(count):
@@ -85,15 +73,13 @@ def _steps(
             floats = [o for o in outputs if _is_float(o)]
             shares = [mx.nd.array(s, dtype=dtype) for s in loss_shares([o.shape for o in floats])]
             loss = sum(float((s * o * o).mean().asscalar()) for s, o in zip(shares, floats, strict=True))
-            found = iter([2 * s * o / o.size for s, o in zip(shares, floats, strict=True)])
-            executor.backward([next(found) if _is_float(o) else mx.nd.zeros_like(o) for o in outputs])
-            yield Step(
-                loss,
-                {k: gradients[k].asnumpy() for k in wanted if k not in inputs},
-                {k: s.asnumpy() for k, s in states.items()},
-            )
+            heads = iter([2 * s * o / o.size for s, o in zip(shares, floats, strict=True)])
+            executor.backward([next(heads) if _is_float(o) else mx.nd.zeros_like(o) for o in outputs])
+            own_gradients = {k: gradients[k].asnumpy() for k in wanted if k not in inputs}
+            found.append(Step(loss, own_gradients, {k: s.asnumpy() for k, s in states.items()}))
             for name in set(wanted) - set(inputs):
                 arguments[name] -= rate * gradients[name]
+    return found
 
 
 def loss_shares(shapes: Sequence[tuple[int, ...]]) -> list[Array]:

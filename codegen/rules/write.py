@@ -310,8 +310,8 @@ def scatter(
     return where_of(b, _onto(b, "max", places, axis), values, input)
 
 
-# The ops whose indices name each place of an axis once.
-_RANKS = {"topk", "sort", "argsort"}
+# The ops whose indices name each place of an axis once, and which of their results these are.
+_RANKS = {"topk": 1, "sort": 1, "argsort": 0}
 
 
 def _is_distinct(b: Builder, index: Value, axis: int) -> bool:
@@ -322,16 +322,22 @@ def _is_distinct(b: Builder, index: Value, axis: int) -> bool:
         ordered = np.sort(index.const, axis=axis)
         return not (np.diff(ordered, axis=axis) == 0).any()
     node = b.graph.by_name.get(index.node)
-    return node is not None and node.op in _RANKS and node.kwargs.get("dim", -1) % index.rank == axis
+    if node is None or node.op not in _RANKS:
+        return False
+    ranks = b.values.get((node.name, _RANKS[node.op]))
+    is_rank = ranks is not None and ranks.operand == index.operand
+    return is_rank and node.kwargs.get("dim", -1) % index.rank == axis
 
 
 def _last(b: Builder, places: Value, index: Value, axis: int) -> Value:
     """The one_hot rows of an index, without those that a later one along the axis names again."""
     count = fixed(index.sizes[axis])
-    numbers = np.arange(1, count + 1, dtype=places.dtype).reshape(-1, *(1,) * (index.rank - axis))
-    order = b.op("broadcast_mul", places, b.constant(numbers, "order"), hint="order")
+    # Bytes do not count so far.
+    counted = "float32" if places.dtype in {"int8", "uint8", "bool"} else places.dtype
+    numbers = np.arange(1, count + 1, dtype=counted).reshape(-1, *(1,) * (index.rank - axis))
+    order = b.op("broadcast_mul", b.cast(places, counted), b.constant(numbers, "order"), hint="order")
     latest = b.op("max", order, axis=axis, keepdims=True, hint="latest")
-    is_last = b.op("broadcast_equal", order, latest, hint="is_last")
+    is_last = b.cast(b.op("broadcast_equal", order, latest, hint="is_last"), places.dtype)
     return replace(b.op("elemwise_mul", places, is_last, hint="last"), shape=places.shape)
 
 

@@ -315,6 +315,22 @@ class Halves(nn.Module):
         return x @ torch.from_numpy(np.ones((4, 4), np.float32))
 
 
+def test_given_samples_do_not_tie_in_a_max_over_the_batch() -> None:
+    """MXNet gives each of several largest values the whole gradient, torch a share of it."""
+
+    class Most(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(3, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.fc(x)
+            return y - y.max()
+
+    agreement = tracer.convert(Most(), (torch.randn(2, 3),), "Net").verify_training()
+    assert agreement.ok, (agreement.why, agreement.apart)
+
+
 def test_a_process_that_oneDNN_ends_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the gradient of a Concat whose parts have no multiple of its blocks as channels."""
     dying = "import os, signal; os.kill(os.getpid(), signal.SIGFPE)"

@@ -105,7 +105,13 @@ fn("clamp", lambda x: x.clamp(-0.5, 0.5), A)
 fn("clamp min", lambda x: x.clamp(min=0.2), A)
 fn("clamp max", lambda x: torch.clamp(x, max=0.2), A)
 fn("cross along an axis", lambda x: torch.cross(x.clamp(-0.5, 0.5), x, dim=1), (2, 3, 4))
-fn("cross along the first axis of three", lambda x: torch.cross(x.clamp(-0.5, 0.5), x), (2, 3, 4), frozen=True)
+fn(
+    "cross along the first axis of three",
+    lambda x: torch.cross(x.clamp(-0.5, 0.5), x),
+    (2, 3, 4),
+    frozen=True,
+)
+fn("cross of one with several", lambda x: torch.cross(x.mean(0)[:1], x.mean(0)), (2, 3, 3))
 fn("clamp crossed", lambda x: x.clamp(0.5, -0.5), A)
 fn("clamp tensors", lambda x, y: torch.clamp(x, y, y + 1), A, B)
 fn("clamp whole", lambda x: x.clamp(-2, 2), WHOLE)

@@ -216,6 +216,19 @@ fn(
     (2, 6),
 )
 fn(
+    "scatter to sorted places, some of them twice",
+    lambda x, i: torch.zeros(x.shape[0], 5).scatter(1, i.sort(1)[0], x),
+    (2, 6),
+    torch.tensor([[0, 2, 2, 4, 0, 0], [3, 3, 3, 3, 3, 1]]),
+)
+for dtype in (torch.uint8, torch.int8, torch.bool):
+    fn(
+        f"scatter {str(dtype)[6:]}, the last of many",
+        lambda x, i: x.new_zeros(x.shape[0], 5).scatter(1, i, x),
+        torch.arange(600).reshape(2, 300).fmod(7).fmod(2).to(dtype),
+        torch.arange(600).reshape(2, 300).fmod(5),
+    )
+fn(
     "index_copy, the last of several",
     lambda x, i: (
         x.index_copy(1, torch.tensor([0, 2, 0]), x[:, 1:] * 5),
