@@ -68,6 +68,9 @@ FREE: dict[str, Forward] = {
         F.adaptive_avg_pool2d(net.conv(x), 1), x.shape[2:], mode="bilinear"
     ),
     "attention over all places": attended,
+    "grouped queries": lambda net, x: F.scaled_dot_product_attention(
+        torch.cat([x, x], 1), net.conv(x), x, scale=0.5, enable_gqa=True
+    ),
     "tokens to an image": channels_last,
     "a crop": lambda net, x: x + net.up(net.down(x))[:, :, : x.shape[2], : x.shape[3]],
     "an average of the whole": lambda net, x: net.fc(F.avg_pool2d(net.conv(x), x.shape[2:]).flatten(1)),

@@ -96,7 +96,7 @@ def _of_shared(b: Builder, left: Value, right: Value, hint: str, transpose_b: bo
     >>> converted(
     ...     lambda q, k: F.scaled_dot_product_attention(q, k, k, enable_gqa=True), (1, 4, 3, 2), (1, 2, 3, 2)
     ... )
-    q = mx.sym.Reshape(q, shape=(0, 2, 6, 2), name="scaled_dot_product_attention_scores_rows")
+    q = mx.sym.Reshape(q, shape=(0, 2, -1, 0), name="scaled_dot_product_attention_scores_rows")
     q = mx.sym.linalg.gemm2(
         q,
         k,
@@ -104,19 +104,26 @@ def _of_shared(b: Builder, left: Value, right: Value, hint: str, transpose_b: bo
         alpha=0.7071067811865475,
         name="scaled_dot_product_attention_scores_product",
     )
-    q = mx.sym.Reshape(q, shape=(0, 4, 3, 3), name="scaled_dot_product_attention_scores")
+    q = mx.sym.Reshape(q, shape=(0, 4, -1, 0), name="scaled_dot_product_attention_scores")
     q = mx.sym.softmax(q, name="scaled_dot_product_attention_weights")
-    q = mx.sym.Reshape(q, shape=(0, 2, 6, 3), name="scaled_dot_product_attention_rows")
+    q = mx.sym.Reshape(q, shape=(0, 2, -1, 0), name="scaled_dot_product_attention_rows")
     q = mx.sym.linalg.gemm2(q, k, name="scaled_dot_product_attention_product")
-    return mx.sym.Reshape(q, shape=(0, 4, 3, 2), name="scaled_dot_product_attention")
+    return mx.sym.Reshape(q, shape=(0, 4, -1, 0), name="scaled_dot_product_attention")
     """
     *lead, many, rows, width = left.sizes
     few, columns = right.sizes[-3], right.sizes[-2 if transpose_b else -1]
-    below = (*lead, few, fixed(rows) * (fixed(many) // fixed(few)))
-    left = reshape_to(b, left, (*below, width), hint=f"{hint}_rows".strip("_"))
+    same = (0,) * len(lead)
+    left = b.op(
+        "Reshape",
+        left,
+        shape=(*same, few, -1, 0),
+        hint=f"{hint}_rows".strip("_"),
+        gives=(*lead, few, fixed(rows) * (fixed(many) // fixed(few)), width),
+    )
     step = f"{hint}_product".strip("_")
     together = b.op("linalg.gemm2", left, right, transpose_b=transpose_b, alpha=alpha, hint=step)
-    return reshape_to(b, together, (*lead, many, rows, columns), hint=hint)
+    shape = (*lead, many, rows, columns)
+    return b.op("Reshape", together, shape=(*same, many, -1, 0), hint=hint, gives=shape)
 
 
 def bounded_rows(b: Builder, rows: Value, max_norm: float, norm_type: float) -> Value:
