@@ -12,8 +12,8 @@ from torch import nn
 import tracer
 from tests.in_use.__main__ import Progress
 from tests.in_use.uses import Unfit, apart, from_scratch, subject, summarised
-from tests.in_use.zoo import TRAINED, collections, run_net, uses_of
-from tests.zoo.pool import read_page
+from tests.in_use.zoo import FAILS, TRAINED, Used, collections, run_net, uses_of
+from tests.zoo.pool import read_page, write_page
 from tests.zoo.table import nets
 
 # One of each kind of structure, among the fast ones. onnxruntime has an environment of its own.
@@ -48,6 +48,21 @@ def test_the_page_lists_the_table():
 
 def test_the_summary_counts_the_rows():
     assert Progress.page.read_text(encoding="utf-8").startswith(Progress.text(read_page(Progress)))
+
+
+def test_a_page_read_again_counts_the_same(tmp_path: Path):
+    class Elsewhere(Progress):
+        page = tmp_path / "page.md"
+
+    # A cause as an exporter words it, over two lines, and one that a row cuts.
+    nets = list(collections())[:3]
+    causes = ["onnx: not yet\n    implemented", "onnx: not yet implemented", f"onnx: {'long ' * 100}"]
+    write_page(
+        Elsewhere, {n: Used(n, "golden", onnx=FAILS, why=w) for n, w in zip(nets, causes, strict=True)}
+    )
+    written = Elsewhere.page.read_text(encoding="utf-8")
+    assert "2 not yet implemented" in written
+    assert written.startswith(Elsewhere.text(read_page(Elsewhere)))
 
 
 def test_the_page_shows_no_process_that_died():

@@ -121,8 +121,10 @@ def read_page(page: type[Progress[R]]) -> dict[str, R]:
 
 def write_page(page: type[Progress[R]], found: Mapping[str, R]) -> None:
     """Write a page: its text, and a row for each net of the table that was run."""
-    rows = {name: found[name] for name in page.order() if name in found}
-    lines = "".join(f"{row.row()}\n" for row in rows.values())
+    shown = {name: found[name].row() for name in page.order() if name in found}
+    # The text counts what the rows show, cut as they are: a page read again gives the same.
+    rows = {name: page.row_type.parsed(row) for name, row in shown.items()}
+    lines = "".join(f"{row}\n" for row in shown.values())
     temporary = page.page.with_suffix(".md.tmp")
     temporary.write_text(f"{page.text(rows)}\n{page.head}{lines}", encoding="utf-8")
     temporary.replace(page.page)
