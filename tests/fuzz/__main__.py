@@ -64,7 +64,8 @@ def _shrink(rows: list, most: int, seconds: float) -> None:
     runner: Runner | None = None
     done = Counter[str]()
     for row in rows:
-        if not row.outcome.failed or done[row.outcome.kind] >= most:
+        # A net without source ended the process that drew it: so it would this one.
+        if not row.outcome.failed or not row.source or done[row.outcome.kind] >= most:
             continue
         done[row.outcome.kind] += 1
         file = Path(BUILD / f"{row.outcome.status.replace(' ', '_')}_{row.seed}.py")
