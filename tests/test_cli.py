@@ -488,7 +488,7 @@ def test_names_with_spaces(tmp_path: Path) -> None:
     command = ("my nets/my model.py:XXNet", "--out", "my nets/out dir/my net_mxnet.py", *IMAGE)
     assert fx2mx(*command).status == 0
     text = Path("my nets/out dir/my net_mxnet.py").read_text()
-    assert "python -m tracer.gen 'my model.py:XXNet' --out 'my net_mxnet.py' --input 1,3,8,8" in text
+    assert "python -m tracer.gen '../my model.py:XXNet' --out 'my net_mxnet.py' --input 1,3,8,8" in text
     assert fx2mx(*command, "--check").status == 0
 
 

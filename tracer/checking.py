@@ -5,44 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracer.report import (
-    agreement_text,
-    disagreement_text,
-    print_diff,
-    say,
-    say_error,
-    training_text,
-    untrained_text,
-)
+from tracer.console import Console
+from tracer.report import agreement_text, diff_text, disagreement_text, training_text, untrained_text
 
 if TYPE_CHECKING:
     from tracer.conversion import Conversion
 
 
-def agrees(conversion: Conversion, tolerance: float, fresh: bool) -> bool:
+def agrees(conversion: Conversion, tolerance: float, fresh: bool, console: Console) -> bool:
     """Whether the converted net gives what torch gives; with `fresh`, under random parameters too."""
-    say("comparing with torch")
+    console.say("comparing with torch")
     agreement = conversion.verify(tolerance=tolerance, fresh=fresh, layers=False)
     if agreement.ok:
-        say(agreement_text(agreement))
+        console.say(agreement_text(agreement))
         return True
     layered = conversion.verify(tolerance=tolerance, fresh=fresh)
-    say_error(disagreement_text(agreement, layered))
+    console.error(disagreement_text(agreement, layered))
     return False
 
 
-def trains_alike(conversion: Conversion) -> bool:
+def trains_alike(conversion: Conversion, console: Console) -> bool:
     """Whether the converted net trains as torch trains the net."""
-    say("comparing training with torch")
+    console.say("comparing training with torch")
     agreement = conversion.verify_training()
     if agreement.ok:
-        say(training_text(agreement))
+        console.say(training_text(agreement))
         return True
-    say_error(untrained_text(agreement))
+    console.error(untrained_text(agreement))
     return False
 
 
-def are_fresh(conversion: Conversion, out: Path, weights: bool, show: bool) -> bool:
+def are_fresh(conversion: Conversion, out: Path, weights: bool, show: bool, console: Console) -> bool:
     """Whether the files on disk are what would be generated; without `weights`, the code alone is compared.
 
     With `show`, how they differ is printed.
@@ -55,9 +48,9 @@ def are_fresh(conversion: Conversion, out: Path, weights: bool, show: bool) -> b
     if show:
         for path in stale:
             if isinstance(files[path], str) and path != paths.symbol:
-                print_diff(path, files[path])
+                console.result(diff_text(path, files[path]), nl=False)
     for path, how in stale.items():
-        say_error(f"{path} is {how}")
+        console.error(f"{path} is {how}")
     if not stale:
-        say("fresh: the files on disk are what would be generated")
+        console.say("fresh: the files on disk are what would be generated")
     return not stale

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.problems import ConversionError, RequestError, defect
 from tracer.checking import agrees, are_fresh, trains_alike
-from tracer.options import Options, command_line
-from tracer.report import converted_text, echo, ops_text, say, say_error
+from tracer.console import Console
+from tracer.heads import command_line
+from tracer.options import Options
+from tracer.report import converted_text, ops_text
+from tracer.watching import told, watched
 
 if TYPE_CHECKING:
     from tracer.conversion import Conversion
@@ -23,33 +26,34 @@ COLLECT_AFTER = 100_000
 INTERRUPTED = 130
 
 
-def run(options: Options) -> int:
+def run(options: Options, console: Console) -> int:
     """Do what was asked; the exit status."""
     # Functions of torch.jit.script cannot be traced through; torch reads this when it is imported.
     os.environ.setdefault("PYTORCH_JIT", "0")
     gc.set_threshold(COLLECT_AFTER)
     try:
-        return _run(options)
+        with watched(console):
+            return _run(options, console)
     except ConversionError as error:
-        say_error(f"{error.full if options.dry_run else error}\nnothing was written")
+        console.error(f"{error.full if options.dry_run else error}\nnothing was written")
         return 1
     except RequestError as error:
-        say_error(str(error))
+        console.error(str(error))
         return 2
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
-        say_error(f"{error.filename or '.'}: {error.strerror or error}; nothing was written")
+        console.error(f"{error.filename or '.'}: {error.strerror or error}; nothing was written")
         return 2
     except Exception as error:  # noqa: BLE001 - the last net: a defect of ours is a message too
         from codegen.ir import Source
 
         problem = defect("the command failed", error, Source())
-        say_error(f"{ConversionError((problem,))}\nnothing was written")
+        console.error(f"{ConversionError((problem,))}\nnothing was written")
         return 1
 
 
-def _run(options: Options) -> int:
+def _run(options: Options, console: Console) -> int:
     from codegen.artifacts import check_name, check_writable
     from codegen.write.templates import templates_of
 
@@ -57,18 +61,18 @@ def _run(options: Options) -> int:
     if not (options.check or options.dry_run):
         check_writable(options.out)
     templates_of(options.templates)  # before the work: it raises where they are wrong
-    loaded = _load(options)
+    loaded = _load(options, console)
     _check_not_source(options.out, loaded.model)
     if options.dry_run:
-        return _dry_run(options, loaded)
-    conversion = _convert(options, loaded)
+        return _dry_run(options, loaded, console)
+    conversion = _convert(options, loaded, console)
     if options.check:
-        return 0 if are_fresh(conversion, options.out, options.write_weights, options.diff) else 1
-    if options.verify and not agrees(conversion, options.tolerance, fresh=options.weights is None):
+        return 0 if are_fresh(conversion, options.out, options.write_weights, options.diff, console) else 1
+    if options.verify and not agrees(conversion, options.tolerance, options.weights is None, console):
         return 1
-    if options.verify_training and not trains_alike(conversion):
+    if options.verify_training and not trains_alike(conversion, console):
         return 1
-    return _write(options, conversion)
+    return _write(options, conversion, console)
 
 
 def _check_not_source(out: Path, model: Any) -> None:
@@ -79,32 +83,36 @@ def _check_not_source(out: Path, model: Any) -> None:
         raise RequestError(f"--out {out} is the file that defines the net: give another name")
 
 
-def _load(options: Options) -> LoadedModel:
-    from tracer.load import load_model
+def _load(options: Options, console: Console) -> LoadedModel:
+    with told("importing torch"):
+        from tracer.load import load_model
 
     for plugin in options.plugins:
         from tracer.plugins import load_plugin
 
         load_plugin(plugin)
-    say(f"loading {options.spec}")
-    loaded = load_model(options.spec, options.kwargs)
+    console.say(f"loading {options.spec}")
+    with told("loading the net"):
+        loaded = load_model(options.spec, options.kwargs)
     # A check of the code alone goes without the checkpoint, which CI need not have.
     if options.weights is not None and (options.write_weights or not options.check):
         from tracer.checkpoint import load_weights
 
-        say(load_weights(loaded.model, options.weights, options.weights_choice))
+        with told("loading the weights"):
+            said = load_weights(loaded.model, options.weights, options.weights_choice)
+        console.say(said)
     elif options.write_weights:
-        say("no --weights: the module's own values are converted (built under seed 0)")
+        console.say("no --weights: the module's own values are converted (built under seed 0)")
     return loaded
 
 
-def _convert(options: Options, loaded: LoadedModel) -> Conversion:
+def _convert(options: Options, loaded: LoadedModel, console: Console) -> Conversion:
     from codegen.mxnet_process import has_mxnet
     from codegen.written import Origin
     from tracer.conversion import convert, convert_specs
     from tracer.inputs import parse_inputs
 
-    origin = Origin(loaded.origin, command_line(options, loaded.origin))
+    origin = Origin(loaded.origin, command_line(options, loaded.file))
     # Where no symbol is made mxnet is not imported, and need not be installed.
     wants_mxnet = options.write_weights or options.verify or has_mxnet()
     proved = not options.dry_run and wants_mxnet and (options.write_weights or not options.check)
@@ -119,37 +127,37 @@ def _convert(options: Options, loaded: LoadedModel) -> Conversion:
         "trainable": options.trainable,
         "free_sizes": options.free is not None,
     }
-    say(f"tracing {loaded.name}")
+    console.say(f"tracing {loaded.name}")
     if options.inputs:
         specs = parse_inputs(options.inputs, loaded.model)
         conversion = convert_specs(loaded.model, specs, loaded.name, **settings)
     else:
-        settings |= {"search_seconds": options.search_seconds, "say": say}
+        settings |= {"search_seconds": options.search_seconds, "say": console.say}
         conversion = convert(loaded.model, None, loaded.name, **settings)
     for note in conversion.notes:
-        say(note)
-    say(converted_text(loaded.name, conversion.program, conversion.graph))
+        console.say(note)
+    console.say(converted_text(loaded.name, conversion.program, conversion.graph))
     return conversion
 
 
-def _dry_run(options: Options, loaded: LoadedModel) -> int:
-    conversion = _convert(options, loaded)
-    echo(ops_text(conversion.program))
-    echo("nothing was written (--dry-run)")
+def _dry_run(options: Options, loaded: LoadedModel, console: Console) -> int:
+    conversion = _convert(options, loaded, console)
+    console.result(ops_text(conversion.program))
+    console.result("nothing was written (--dry-run)")
     return 0
 
 
-def _write(options: Options, conversion: Conversion) -> int:
+def _write(options: Options, conversion: Conversion, console: Console) -> int:
     from codegen.artifacts import Paths
 
     conversion.save(options.out, weights=options.write_weights)
     files = conversion.files(options.out, options.write_weights)
     for path in files:
-        echo(f"wrote {path}")
+        console.tell(f"wrote {path}")
     paths = Paths(options.out)
     if paths.symbol not in files:
-        say(f"note: {paths.symbol} was not written: there is no mxnet here")
+        console.say(f"note: {paths.symbol} was not written: there is no mxnet here")
     old = paths.params
     if not options.write_weights and old.exists():
-        say(f"note: {old} is from an earlier run and was not changed (--no-weights)")
+        console.say(f"note: {old} is from an earlier run and was not changed (--no-weights)")
     return 0

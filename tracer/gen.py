@@ -5,17 +5,38 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
+import tracer
 from codegen.problems import RequestError
 from tracer.arguments import parse_arguments
 from tracer.command import run
-from tracer.options import Options, WeightsChoice, name_mxnet_python
-from tracer.report import forgiving_streams
+from tracer.console import Console, forgiving_streams
+from tracer.dispatch import Main, SpecType
+from tracer.heads import COMMAND
+from tracer.options import FORMS, Options, WeightsChoice, name_mxnet_python
+from tracer.other_commands import OTHERS, run_project
 
+# What may be asked of all nets of a project at once.
+FOR_ALL = {
+    "--check",
+    "--diff",
+    "--dry-run",
+    "--no-weights",
+    "--no-verify",
+    "--quiet",
+    "--verbose",
+    "--processes",
+}
 EPILOG = """\b
+Other commands (each has its --help):
+  fx2mx                  convert all nets that [tool.fx2mx] of pyproject.toml lists; with --check, check them
+  fx2mx check [FILE...]  are generated files what the commands in their heads would generate?
+  fx2mx doctor           what is installed, what works, and what to type for what does not
+
+\b
 Examples:
   python -m tracer.gen model.py:XXNet --out model_mxnet.py
   python -m tracer.gen model.py:XXNet --out model_mxnet.py --weights XXNet.pth
@@ -29,14 +50,16 @@ Exit status: 0 done; 1 the net cannot be converted exactly, or the files are sta
 
 
 @click.command(
+    cls=Main,
+    others=OTHERS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EPILOG,
     options_metavar="--out FILE [OPTIONS]",
 )
-@click.argument("spec", metavar="SPEC")
+@click.version_option(tracer.__version__, prog_name="fx2mx", message="%(prog)s %(version)s")
+@click.argument("spec", metavar="SPEC", required=False, type=SpecType())
 @click.option(
     "--out",
-    required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="The generated file; the others are named after it.",
@@ -153,6 +176,14 @@ Exit status: 0 done; 1 the net cannot be converted exactly, or the files are sta
     "--dry-run", is_flag=True, help="Say what would be converted and what cannot be; write nothing."
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 where the files on disk are stale.")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing but what is wrong.")
+@click.option("--verbose", "-v", is_flag=True, help="Say how long each stage took.")
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Without SPEC: so many nets at a time; as many as there are cores otherwise.",
+)
 @click.option(
     "--mxnet-python",
     metavar="PATH",
@@ -161,9 +192,11 @@ Exit status: 0 done; 1 the net cannot be converted exactly, or the files are sta
     help="Another Python that has mxnet, where this one has none (or set FX2MX_MXNET_PYTHON).",
 )
 @click.option("--diff", is_flag=True, help="Like --check, and show how they differ.")
+@click.pass_context
 def command(
-    spec: str,
-    out: Path,
+    ctx: click.Context,
+    spec: str | None,
+    out: Path | None,
     kwargs_texts: tuple[str, ...],
     inputs: tuple[str, ...],
     search_seconds: float,
@@ -186,12 +219,22 @@ def command(
     optimize: bool,
     trainable: bool,
     free: str | None,
+    quiet: bool,
+    verbose: bool,
+    processes: int | None,
 ) -> None:
     """Convert a PyTorch net to MXNet: readable symbol code, weights, and proof that both agree.
 
     SPEC is path/model.py:Name or package.module:Name; Name is an nn.Module class, a function that
-    returns a module, or a module.
+    returns a module, or a module. Without SPEC all nets of the project are converted.
     """
+    console = Console(quiet=quiet, verbose=verbose)
+    if spec is None:
+        _all_nets(ctx, console, processes)
+    if spec is None or out is None:
+        raise click.MissingParameter(ctx=ctx, param_type="option", param_hint="'--out'")
+    if processes is not None:
+        raise click.UsageError("--processes is for all nets of a project, without SPEC")
     if tolerance != tolerance:
         raise click.UsageError("--tolerance nan is no bound")
     options = Options(
@@ -219,13 +262,29 @@ def command(
         _weights_choice(weights, weights_key, strip_prefix, ignore_keys),
     )
     with forgiving_streams():
-        status = run(options)
+        status = run(options, console)
     sys.exit(status)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The console script; exits with the status of the contract."""
-    command.main(argv, prog_name="python -m tracer.gen")
+    """The console script, and the module that Python runs; exits with the status of the contract."""
+    program = Path(sys.argv[0]).stem
+    command.main(argv, prog_name=program if program == "fx2mx" else COMMAND)
+
+
+def _all_nets(ctx: click.Context, console: Console, processes: int | None) -> NoReturn:
+    """Convert or check all nets of the project, and exit."""
+    given = [p for p in ctx.params if ctx.get_parameter_source(p) is click.core.ParameterSource.COMMANDLINE]
+    options = {name for p in ctx.command.params if p.name in given for name in p.opts if name[:2] == "--"}
+    if wrong := sorted(options - FOR_ALL):
+        raise click.UsageError(f"{wrong[0]} is for one net, and SPEC is missing: give it as {FORMS}", ctx)
+    words = [
+        f"--{name}"
+        for name in ("check", "diff", "dry-run", "no-weights", "no-verify")
+        if ctx.params[name.replace("-", "_")]
+    ]
+    with forgiving_streams():
+        sys.exit(run_project(Path.cwd(), words, console, processes))
 
 
 def _taps(texts: tuple[str, ...]) -> tuple[str, ...]:

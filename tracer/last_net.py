@@ -14,6 +14,7 @@ from codegen.problems import ConversionError, Problem, RequestError, defect
 from codegen.program import Call as ProgramCall
 from tracer.calls import Call
 from tracer.user_code import Refusal, deepest_user_line
+from tracer.watching import told
 
 
 @contextlib.contextmanager
@@ -23,7 +24,8 @@ def stage(name: str) -> Iterator[None]:
     The problem names the op that the stage was at, and the user's line, as far as the error's frames tell.
     """
     try:
-        yield
+        with told(name):
+            yield
     except (ConversionError, RequestError):
         raise
     except Refusal as refusal:

@@ -16,6 +16,7 @@ import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -26,24 +27,26 @@ from torch import nn
 from codegen.defects import present
 from codegen.problems import RequestError, UserModelError, in_a_line, listed
 from tracer.arguments import check_arguments
+from tracer.options import FORMS
 from tracer.settings import same_folder
 from tracer.user_code import user_error, user_frames
 from tracer.wrappers import unwrapped
 
 OWN_PACKAGES = ("tracer", "codegen", "templates")
-FORMS = "path/model.py:Name or package.module:Name"
 
 
 @dataclass(frozen=True)
 class LoadedModel:
     """A module in eval mode, the name of what was loaded, and how generated files name its source.
 
-    `origin` is the same on every machine: `model.py:XXNet` without a folder, or a module SPEC as typed.
+    `origin` is the same on every machine: `model.py:XXNet` without a folder, or an installed module's SPEC.
+    `file` is the file that can stand in SPEC; None for an installed module.
     """
 
     model: nn.Module
     name: str
     origin: str
+    file: Path | None
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,19 @@ def load_model(spec: str, kwargs: Mapping[str, Any]) -> LoadedModel:
         model = unwrapped(_build(found, name, target.module, target.shown, kwargs))
     if any(t.device.type == "cuda" for t in (*model.parameters(), *model.buffers())):
         model = model.cpu()
-    origin = f"{os.path.basename(place)}:{name}" if target.file else spec
-    return LoadedModel(model.eval(), name.rpartition(".")[2], origin)
+    file = _file_of(target, module)
+    origin = f"{file.name}:{name}" if file else spec
+    return LoadedModel(model.eval(), name.rpartition(".")[2], origin, file)
+
+
+def _file_of(target: _Target, module: ModuleType) -> Path | None:
+    """The file that gives the module when it stands in SPEC instead of the module's name."""
+    if target.file is not None:
+        return Path(target.file)
+    file = getattr(module, "__file__", None)
+    if file is None or _is_installed(file) or not file.endswith(".py"):
+        return None
+    return Path(file) if _file_target(file).module == target.module else None
 
 
 def _split_spec(spec: str) -> tuple[str, str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from tracer.arguments import written_arguments
+FORMS = "path/model.py:Name or package.module:Name"
 
 
 @dataclass(frozen=True)
@@ -59,33 +58,6 @@ class Options:
     trainable: bool = False
     free: str | None = None
     weights_choice: WeightsChoice = WeightsChoice()
-
-
-def command_line(options: Options, origin: str) -> str:
-    """The command that makes this file, with what changes its text and nothing of the folder."""
-    parts = ["python -m tracer.gen", shlex.quote(origin), "--out", shlex.quote(options.out.name)]
-    if options.kwargs:
-        for text in written_arguments(options.kwargs):
-            parts += ["--kwargs", shlex.quote(text)]
-    for text in options.inputs:
-        parts += ["--input", shlex.quote(text)]
-    if options.taps:
-        parts += ["--tap", shlex.quote(",".join(options.taps))]
-    if options.softmax:
-        parts.append("--softmax")
-    for plugin in options.plugins:
-        parts += ["--plugin", shlex.quote(plugin.name)]
-    if options.templates is not None:
-        parts += ["--templates", shlex.quote(options.templates.resolve().name)]
-    if options.batch is not None:
-        parts += ["--batch", options.batch]
-    if options.free is not None:
-        parts += ["--free", options.free]
-    if options.optimize:
-        parts.append("--optimize")
-    if options.trainable:
-        parts.append("--trainable")
-    return " ".join(parts)
 
 
 def name_mxnet_python(_context: Any, _option: Any, path: str | None) -> None:

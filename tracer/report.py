@@ -1,15 +1,11 @@
-"""What the command says: its texts, and how they are printed."""
+"""What the command says: its texts."""
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import os
-import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
@@ -118,69 +114,12 @@ def disagreement_text(agreement: Agreement, layered: Agreement) -> str:
     return "\n".join(lines)
 
 
-def print_diff(path: Path, text: str) -> None:
+def diff_text(path: Path, text: str) -> str:
+    """How the file on disk differs from what would be written, as `diff -u` shows it."""
     old = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     lines = difflib.unified_diff(
         old.splitlines(keepends=True), text.splitlines(keepends=True), str(path), f"{path} (generated)"
     )
     colors = {"+": "green", "-": "red"}
-    for line in lines:
-        ended = line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-        echo(click.style(ended, fg=colors.get(line[0])), nl=False)
-
-
-def say(text: str) -> None:
-    echo(text, err=True)
-
-
-def say_error(text: str) -> None:
-    echo(f"{click.style('error:', fg='red', bold=True)} {text}", err=True)
-
-
-def echo(text: str, err: bool = False, nl: bool = True) -> None:
-    click.echo(text, err=err, nl=nl)
-
-
-class _Forgiving:
-    """A stream for as long as someone reads it: after `| head -1` the work goes on all the same."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        """Print, or nothing."""
-        try:
-            return self._stream.write(text)
-        except BrokenPipeError:
-            self._to_nowhere()
-            return len(text)
-
-    def flush(self) -> None:
-        """Print what waits, or nothing."""
-        try:
-            self._stream.flush()
-        except BrokenPipeError:
-            self._to_nowhere()
-
-    def _to_nowhere(self) -> None:
-        """What is left in the stream goes nowhere, at the end of the process too."""
-        with contextlib.suppress(OSError, ValueError):  # a stream without a file
-            nothing = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nothing, self._stream.fileno())
-            os.close(nothing)
-
-
-@contextlib.contextmanager
-def forgiving_streams() -> Iterator[None]:
-    """What we and the user's model print may have no reader."""
-    with contextlib.ExitStack() as stack:
-        if sys.stdout is not None:
-            stack.enter_context(contextlib.redirect_stdout(_Forgiving(sys.stdout)))
-            stack.callback(sys.stdout.flush)
-        if sys.stderr is not None:
-            stack.enter_context(contextlib.redirect_stderr(_Forgiving(sys.stderr)))
-            stack.callback(sys.stderr.flush)
-        yield
+    ended = (n if n.endswith("\n") else f"{n}\n\\ No newline at end of file\n" for n in lines)
+    return "".join(click.style(line, fg=colors.get(line[0])) for line in ended)

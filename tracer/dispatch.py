@@ -1,0 +1,53 @@
+"""One command that does the work, and others beside it that are called by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+
+class SpecType(click.ParamType[str]):
+    """SPEC, whose first half is a file that the shell may complete."""
+
+    name = "spec"
+
+    def shell_complete(
+        self, _ctx: click.Context, _param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Whatever files the shell finds."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+class Main(click.Command):
+    """A command beside which others stand, each of which is meant where its name is the first word."""
+
+    def __init__(self, *args: Any, others: Mapping[str, click.Command], **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.others = others
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """The context of this command, or of the other one that the first word names."""
+        other = self.others.get(args[0]) if args else None
+        if other is None:
+            return super().make_context(info_name, args, parent, **extra)
+        return other.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command of a context."""
+        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What the shell may complete: options, files for SPEC, and the other commands."""
+        others = [
+            CompletionItem(n, help=c.short_help) for n, c in self.others.items() if n.startswith(incomplete)
+        ]
+        return [*(others if not ctx.args else []), *super().shell_complete(ctx, incomplete)]
