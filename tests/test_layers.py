@@ -48,6 +48,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
 }
 # Imports inside functions: optional packages, and those that are slow to load.
 SLOW = {
+    "rich": "for a terminal alone, of which a run in CI has none",
     "torch": "three seconds of loading: not for --help, nor for a wrong command line",
 }
 
@@ -164,6 +165,7 @@ def test_no_import_inside_a_function():
     lazy = {
         "tracer/command.py",
         "tracer/checking.py",
+        "tracer/doctor.py",
         "tracer/__init__.py",
     }  # nothing slow before the command line is read
     inside = [

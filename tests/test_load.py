@@ -97,7 +97,7 @@ def refusal(spec: str, kwargs: dict[str, Any] | None = None) -> str:
         ("model.py:XXNet", 4, "XXNet", "model.py:XXNet"),
         ("model.py:build", 3, "build", "model.py:build"),
         ("model.py:ready", 7, "ready", "model.py:ready"),
-        ("model:XXNet", 4, "XXNet", "model:XXNet"),
+        ("model:XXNet", 4, "XXNet", "model.py:XXNet"),
     ],
 )
 @pytest.mark.usefixtures("folder")

@@ -19,16 +19,16 @@ from tracer.heads import COMMAND
 from tracer.options import FORMS, Options, WeightsChoice, name_mxnet_python
 from tracer.other_commands import OTHERS, run_project
 
-# What may be asked of all nets of a project at once.
+# What may be asked of all nets of a project at once, and whether the command of each is asked it then.
 FOR_ALL = {
-    "--check",
-    "--diff",
-    "--dry-run",
-    "--no-weights",
-    "--no-verify",
-    "--quiet",
-    "--verbose",
-    "--processes",
+    "--check": True,
+    "--diff": True,
+    "--dry-run": True,
+    "--no-weights": True,
+    "--no-verify": True,
+    "--quiet": False,
+    "--verbose": False,
+    "--processes": False,
 }
 EPILOG = """\b
 Other commands (each has its --help):
@@ -47,6 +47,28 @@ Examples:
 \b
 Exit status: 0 done; 1 the net cannot be converted exactly, or the files are stale; 2 a wrong request.
 """
+# A flag that turns off what is done without it.
+OFF: Any = {"is_flag": True, "flag_value": False, "default": True}
+
+
+def _taps(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    paths = tuple(path for text in texts for path in text.split(","))
+    if not all(paths):
+        raise click.UsageError("--tap names no module: write it as layer4 or layer1.0.conv2,layer4")
+    return paths
+
+
+def _kwargs(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> Mapping[str, Any]:
+    try:
+        return parse_arguments(texts)
+    except RequestError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _tolerance(_context: click.Context, _option: click.Parameter, tolerance: float) -> float:
+    if tolerance != tolerance:
+        raise click.UsageError("--tolerance nan is no bound")
+    return tolerance
 
 
 @click.command(
@@ -66,8 +88,9 @@ Exit status: 0 done; 1 the net cannot be converted exactly, or the files are sta
 )
 @click.option(
     "--kwargs",
-    "kwargs_texts",
+    "kwargs",
     multiple=True,
+    callback=_kwargs,
     metavar="KWARGS",
     help="Arguments for Name: num_classes=10, or a dict in JSON or Python: '{\"num_classes\": 10}'.",
 )
@@ -109,12 +132,13 @@ Exit status: 0 done; 1 the net cannot be converted exactly, or the files are sta
     metavar="PATTERN",
     help="Keys of the checkpoint to leave out, such as 'head.*'.",
 )
-@click.option("--no-weights", is_flag=True, help="Write the code alone.")
-@click.option("--no-verify", is_flag=True, help="Do not compare with torch.")
+@click.option("--no-weights", "write_weights", **OFF, help="Write the code alone.")
+@click.option("--no-verify", "verify", **OFF, help="Do not compare with torch.")
 @click.option(
     "--verify",
-    "more",
+    "verify_training",
     type=click.Choice(["training"]),
+    callback=lambda _context, _option, value: value is not None,
     metavar="training",
     help="Compare training as well: the gradient of each parameter, BatchNorm's statistics after a step, and "
     "the losses of five steps of SGD, without dropout.",
@@ -124,6 +148,7 @@ Exit status: 0 done; 1 the net cannot be converted exactly, or the files are sta
     default=1e-4,
     show_default=True,
     type=click.FloatRange(min=0),
+    callback=_tolerance,
     metavar="T",
     help="The largest relative difference that counts as equal.",
 )
@@ -131,6 +156,7 @@ Exit status: 0 done; 1 the net cannot be converted exactly, or the files are sta
     "--tap",
     "taps",
     multiple=True,
+    callback=_taps,
     metavar="PATH[,PATH]",
     help="Return the outputs of these modules instead of the net's: layer4, layer1.0.conv2.",
 )
@@ -195,33 +221,18 @@ Exit status: 0 done; 1 the net cannot be converted exactly, or the files are sta
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     spec: str | None,
     out: Path | None,
-    kwargs_texts: tuple[str, ...],
-    inputs: tuple[str, ...],
-    search_seconds: float,
-    weights: Path | None,
     weights_key: str | None,
     strip_prefix: str | None,
     ignore_keys: tuple[str, ...],
-    no_weights: bool,
-    no_verify: bool,
-    more: str | None,
-    tolerance: float,
-    taps: tuple[str, ...],
-    softmax: bool,
-    dry_run: bool,
     check: bool,
     diff: bool,
-    plugins: tuple[Path, ...],
-    templates: Path | None,
-    batch: str | None,
-    optimize: bool,
-    trainable: bool,
-    free: str | None,
     quiet: bool,
     verbose: bool,
     processes: int | None,
+    **given: Any,
 ) -> None:
     """Convert a PyTorch net to MXNet: readable symbol code, weights, and proof that both agree.
 
@@ -231,36 +242,12 @@ def command(
     console = Console(quiet=quiet, verbose=verbose)
     if spec is None:
         _all_nets(ctx, console, processes)
-    if spec is None or out is None:
+    if out is None:
         raise click.MissingParameter(ctx=ctx, param_type="option", param_hint="'--out'")
     if processes is not None:
-        raise click.UsageError("--processes is for all nets of a project, without SPEC")
-    if tolerance != tolerance:
-        raise click.UsageError("--tolerance nan is no bound")
-    options = Options(
-        spec,
-        out,
-        _kwargs(kwargs_texts),
-        inputs,
-        weights,
-        not no_weights,
-        not no_verify,
-        tolerance,
-        _taps(taps),
-        softmax,
-        dry_run,
-        check or diff,
-        diff,
-        plugins,
-        templates,
-        batch,
-        search_seconds,
-        more == "training",
-        optimize,
-        trainable,
-        free,
-        _weights_choice(weights, weights_key, strip_prefix, ignore_keys),
-    )
+        raise click.UsageError("--processes is for all nets of a project, without SPEC", ctx)
+    choice = _weights_choice(given["weights"], weights_key, strip_prefix, ignore_keys)
+    options = Options(spec, out, check=check or diff, diff=diff, weights_choice=choice, **given)
     with forgiving_streams():
         status = run(options, console)
     sys.exit(status)
@@ -274,24 +261,17 @@ def main(argv: list[str] | None = None) -> None:
 
 def _all_nets(ctx: click.Context, console: Console, processes: int | None) -> NoReturn:
     """Convert or check all nets of the project, and exit."""
-    given = [p for p in ctx.params if ctx.get_parameter_source(p) is click.core.ParameterSource.COMMANDLINE]
-    options = {name for p in ctx.command.params if p.name in given for name in p.opts if name[:2] == "--"}
-    if wrong := sorted(options - FOR_ALL):
+    asked = [p for p in ctx.command.params if _is_asked(ctx, p)]
+    if wrong := [p.opts[0] for p in asked if p.opts[0] not in FOR_ALL]:
         raise click.UsageError(f"{wrong[0]} is for one net, and SPEC is missing: give it as {FORMS}", ctx)
-    words = [
-        f"--{name}"
-        for name in ("check", "diff", "dry-run", "no-weights", "no-verify")
-        if ctx.params[name.replace("-", "_")]
-    ]
+    words = [p.opts[0] for p in asked if FOR_ALL[p.opts[0]]]
     with forgiving_streams():
         sys.exit(run_project(Path.cwd(), words, console, processes))
 
 
-def _taps(texts: tuple[str, ...]) -> tuple[str, ...]:
-    paths = tuple(path for text in texts for path in text.split(","))
-    if not all(paths):
-        raise click.UsageError("--tap names no module: write it as layer4 or layer1.0.conv2,layer4")
-    return paths
+def _is_asked(ctx: click.Context, parameter: click.Parameter) -> bool:
+    source = ctx.get_parameter_source(parameter.name) if parameter.name else None
+    return source is click.core.ParameterSource.COMMANDLINE
 
 
 def _weights_choice(
@@ -303,13 +283,6 @@ def _weights_choice(
     if choice and weights is None:
         raise click.UsageError("--weights-key, --strip-prefix and --ignore-keys need --weights FILE")
     return choice
-
-
-def _kwargs(texts: tuple[str, ...]) -> Mapping[str, Any]:
-    try:
-        return parse_arguments(texts)
-    except RequestError as error:
-        raise click.UsageError(str(error)) from None
 
 
 if __name__ == "__main__":
