@@ -55,7 +55,7 @@ class Console:
         """A stage begins: on a terminal, the line at the bottom says so."""
         self._stages.append(stage)
         if self._shown is None and not self.quiet and on_terminal():
-            self._shown = _progress()
+            self._shown = _progress(_words(stage))
         self._show()
 
     def ends(self, stage: str, seconds: float) -> None:
@@ -79,7 +79,8 @@ class Console:
         if self._shown is None:
             return
         if self._stages:
-            self._shown.update(self._shown.task_ids[0], description=self._stages[-1].removeprefix("the "))
+            said = _words(self._stages[-1])
+            self._shown.update(self._shown.task_ids[0], description=said, refresh=True)
             return
         self._shown.stop()
         self._shown = None
@@ -90,12 +91,16 @@ def on_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _progress() -> Progress:
+def _words(stage: str) -> str:
+    return stage.removeprefix("the ")
+
+
+def _progress(said: str) -> Progress:
     """A line that shows the stage and its seconds, and goes when the work is done."""
     from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
     shown = _shown(SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    shown.add_task("")
+    shown.add_task(said)
     shown.start()
     return shown
 
@@ -119,10 +124,14 @@ def _shown(*columns: ProgressColumn) -> Progress:
 
 
 def _marked(text: str) -> str:
+    return "\n".join(map(_marked_line, text.split("\n")))
+
+
+def _marked_line(line: str) -> str:
     for start, colour in COLOURS.items():
-        if text.startswith(start):
-            return click.style(start, fg=colour) + text.removeprefix(start)
-    return text
+        if line.startswith(start):
+            return click.style(start, fg=colour) + line.removeprefix(start)
+    return line
 
 
 def _echo(text: str, err: bool = False, nl: bool = True) -> None:

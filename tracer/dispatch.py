@@ -10,15 +10,20 @@ from click.shell_completion import CompletionItem
 
 
 class SpecType(click.ParamType[str]):
-    """SPEC, whose first half is a file that the shell may complete."""
+    """SPEC, whose first half is a file that the shell may complete; another command may stand there too."""
 
     name = "spec"
+
+    def __init__(self, others: Mapping[str, click.Command]) -> None:
+        self.others = others
 
     def shell_complete(
         self, _ctx: click.Context, _param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Whatever files the shell finds."""
-        return [CompletionItem(incomplete, type="file")]
+        """The other commands, and whatever files the shell finds."""
+        names = [name for name in self.others if name.startswith(incomplete)]
+        others = [CompletionItem(name, help=self.others[name].short_help) for name in names]
+        return [*others, CompletionItem(incomplete, type="file")]
 
 
 class Main(click.Command):
@@ -44,10 +49,3 @@ class Main(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command of a context."""
         return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """What the shell may complete: options, files for SPEC, and the other commands."""
-        others = [
-            CompletionItem(n, help=c.short_help) for n, c in self.others.items() if n.startswith(incomplete)
-        ]
-        return [*(others if not ctx.args else []), *super().shell_complete(ctx, incomplete)]

@@ -79,7 +79,7 @@ def _tolerance(_context: click.Context, _option: click.Parameter, tolerance: flo
     options_metavar="--out FILE [OPTIONS]",
 )
 @click.version_option(tracer.__version__, prog_name="fx2mx", message="%(prog)s %(version)s")
-@click.argument("spec", metavar="SPEC", required=False, type=SpecType())
+@click.argument("spec", metavar="SPEC", required=False, type=SpecType(OTHERS))
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
