@@ -349,3 +349,22 @@ def test_the_recipe_on_dask(project: Path) -> None:
     assert "| made/refused_mxnet.py | not good |" in said
     assert "| made/small_mxnet.py | ok |" in said
     assert "| made/wide_mxnet.py | ok |" in said
+
+
+# What docs/guides/several-nets.md shows ------------------------------------------------------------
+
+
+def test_the_guides_table_is_one(project: Path) -> None:
+    guide = (ROOT / "docs/guides/several-nets.md").read_text()
+    (project / "pyproject.toml").write_text(guide.partition("```toml\n")[2].partition("```")[0])
+    first, second = listed_jobs(project / "pyproject.toml")
+    assert first.words == (
+        "nets/classifier.py:Classifier", "--out", "deploy/classifier_mxnet.py",
+        "--weights", "checkpoints/classifier.pth", "--tolerance", "1e-5",
+    )  # fmt: skip
+    assert second.words[3:] == (
+        "--input", "ids=1,32:int64", "--kwargs", '{"hidden_size": 64}', "--tolerance", "1e-5", "--optimize", "--no-weights",
+    )  # fmt: skip
+    hook = yaml.safe_load(guide.partition("```yaml\n")[2].partition("```")[0])
+    own = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert hook["repos"][0]["hooks"][0]["id"] == own[0]["id"]
