@@ -29,6 +29,7 @@ from tracer.checkpoint.fitting import (
     own_tensors,
     wanted_of,
 )
+from tracer.checkpoint.pages import copy_mapped
 from tracer.checkpoint.parts import Part, Stored, parts_of
 from tracer.checkpoint.shards import read_path
 from tracer.options import WeightsChoice
@@ -143,7 +144,7 @@ def _copied(value: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
     """The net's own tensor with the value in it; the value, where torch does not copy it."""
     try:
         with torch.no_grad():
-            own.copy_(value)
+            copy_mapped(own, value)
     except RuntimeError:
         return value  # load_state_dict says why
     return own
