@@ -16,6 +16,7 @@ RESERVED = frozenset(
         "DATA_SHAPES",
         "BATCH_AXES",
         "FIXED_PARAMS",
+        "OUTPUTS",
         "FROZEN",
         "i",
         "range",

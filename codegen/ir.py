@@ -204,7 +204,8 @@ class Graph:
     is above one, it is right at each size from there on, that the step divides. `sampled` are the sizes
     that were tried where it is not proved. `left_out` is what `forward` returns beside tensors, None
     apart; `changed` what it changes of its own module, by name; `in_training` tells what it does in training
-    alone. `elsewhere` holds each node as it is at another height and width of the net's images.
+    alone. `output_names` are what torch called the outputs (keys of a dict), where it did. `elsewhere` holds
+    each node as it is at another height and width of the net's images.
     """
 
     nodes: tuple[Node, ...]
@@ -220,6 +221,7 @@ class Graph:
     batch_step: int = 1
     sampled: tuple[int, ...] = ()
     in_training: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
     elsewhere: Mapping[str, Node] = field(default_factory=dict, compare=False, repr=False)
     by_name: Mapping[str, Node] = field(init=False, compare=False, repr=False)
 
@@ -296,6 +298,8 @@ def check(graph: Graph) -> Graph:
         demand(seen[name].op == "input", f"{name} is no input")
     for ref in graph.outputs:
         _check_ref(ref, seen, "return")
+    named = len(graph.output_names)
+    demand(named in (0, len(graph.outputs)), f"{named} names of {len(graph.outputs)} outputs")
     return graph
 
 

@@ -176,10 +176,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Output:
-    """One result of the net."""
+    """One result of the net, and what torch called it: empty where it had no name."""
 
     operand: Operand
     shape: Shape
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -279,8 +279,8 @@ class File:
     """The whole file: its head, the inputs' shapes, and functions, of which the last is the net's own.
 
     `fixed_params` are the Variables that training is to leave alone; `batch_axes` the axis of each input's
-    batch, None without one, where not all have it first. `has_operators`, `has_frozen` and
-    `constants` tell which helpers it needs; `constants` is what the initializer of constants is called.
+    batch, None without one, where not all have it first; `outputs` what torch called them, if it did.
+    `has_operators`, `has_frozen` and `constants` tell which helpers it needs; `constants` is what the initializer of constants is called.
     """
 
     title: str
@@ -291,6 +291,7 @@ class File:
     functions: tuple[Function, ...]
     fixed_params: tuple[str, ...] = ()
     batch_axes: tuple[tuple[str, int | None], ...] = ()
+    outputs: tuple[str, ...] = ()
     has_frozen: bool = False
     constants: str = ""
 

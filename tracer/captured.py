@@ -18,8 +18,8 @@ class Capture:
     """One recorded run.
 
     `graph` holds placeholders, `get_attr` nodes and calls. `outputs` are the tensors that `forward` returned,
-    flattened; `left_out` names what else it returned. `answers` are the calls that gave no tensor
-    (`size`), with what they gave; `questions` what was asked of the batch size, in a run that follows it;
+    flattened, and `output_names` what it called them, if anything; `left_out` names what else it returned.
+    `answers` are the calls that gave no tensor (`size`), with what they gave; `questions` what was asked of the batch size, in a run that follows it;
     `changed` what it changed of its module. The `meta` of each node has
 
     - `types`: (shape, dtype) of each output, and `strides` and `offsets` of each;
@@ -36,6 +36,7 @@ class Capture:
     changed: tuple[str, ...] = ()
     answers: tuple[tuple[str, Any], ...] = ()
     questions: tuple[Question, ...] = ()
+    output_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,13 @@ def flatten_outputs(result: Any, path: str = "output") -> tuple[list[tuple[str, 
     return tensors, others
 
 
+def has_names(result: Any) -> bool:
+    """Whether a net's result names its parts: keys of a dict, fields of a dataclass or of a named tuple."""
+    if isinstance(result, Mapping) or hasattr(result, "_fields") or dataclasses.is_dataclass(result):
+        return True
+    return isinstance(result, list | tuple) and any(map(has_names, result))
+
+
 def tap_hook(
     model: nn.Module, tap: str, caught: dict[str, list[_T]], taken: Callable[[torch.Tensor], _T]
 ) -> Any:

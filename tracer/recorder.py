@@ -46,7 +46,7 @@ from tracer.op_facts import (
     WAYS_OUT,
 )
 from tracer.op_homes import decomposition_of
-from tracer.outputs import flatten_outputs, in_order, tap_hook
+from tracer.outputs import flatten_outputs, has_names, in_order, tap_hook
 from tracer.shown_ops import ShownOps
 from tracer.ufuncs import as_torch_calls
 from tracer.user_code import Refusal, deepest_user_line, vision_call
@@ -171,6 +171,7 @@ class Recorder(TorchFunctionMode):
             () if taps else tuple(left_out),
             answers=tuple(self._answers),
             questions=tuple(self._questions.asked),
+            output_names=() if taps or not has_names(result) else tuple(name for name, _ in tensors),
         )
 
     # Each call ---------------------------------------------------------------------------------

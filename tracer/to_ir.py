@@ -40,7 +40,7 @@ def graph_of(captures: Sequence[Capture], batches: Sequence[int]) -> Graph:
     inputs = tuple(n.name for n in nodes_in_order if n.op == "input")
     first = captures[0]
     made = Graph(nodes_in_order, inputs, outputs, batches[0], left_out=first.left_out, changed=first.changed)
-    return check(made)
+    return check(replace(made, output_names=first.output_names))
 
 
 def used_nodes(capture: Capture) -> list[fx.Node]:

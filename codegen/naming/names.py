@@ -35,13 +35,17 @@ def named(
     several are steps on the way are named below the node's own result, and stand in a scope of their own.
     """
     names = _Names(draft, graph)
+    called = graph.output_names or ("",) * len(draft.outputs)
     calls = names.calls()
     variables = names.variables()
     return Program(
         name,
         variables,
         calls,
-        tuple(Output(names.operand(operand), shape) for operand, shape in draft.outputs),
+        tuple(
+            Output(names.operand(operand), shape, name)
+            for (operand, shape), name in zip(draft.outputs, called, strict=True)
+        ),
         tuple((node, index, names.operand(operand)) for node, index, operand in draft.values),
         tuple(unused_keys),
         (*notes, *graph.in_training),

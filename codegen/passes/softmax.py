@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from codegen.problems import RequestError
-from codegen.program import Call, Leaf, Out, Output, Place, Program, Variable
+from codegen.program import Call, Leaf, Out, Place, Program, Variable
 
 
 def with_softmax(program: Program) -> Program:
@@ -35,5 +35,5 @@ def with_softmax(program: Program) -> Program:
         program,
         calls=(*program.calls, call),
         variables=(*program.variables, label),
-        outputs=(Output(Out(len(program.calls)), output.shape),),
+        outputs=(replace(output, operand=Out(len(program.calls))),),
     )

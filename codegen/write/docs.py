@@ -46,11 +46,11 @@ def net_doc(program: Program, spec: str) -> tuple[str, ...]:
         return shape_text(shape if program.free_batch else shape_at(shape, program.batch))
 
     takes = ", ".join(f"{v.name} {shown(v.shape)}" for v in program.inputs)
-    gives = ", ".join(shown(o.shape) for o in program.outputs)
+    gives = ", ".join(f"{o.name} {shown(o.shape)}".lstrip() for o in program.outputs)
     notes = [f"{note[:1].upper()}{note[1:]}." for note in program.notes]
     said = (
         f"Inputs: {safe_words(takes)}.",
-        f"Outputs: {gives}.",
+        f"Outputs: {safe_words(gives)}.",
         *map(safe_words, [program.batch_doc, program.size_doc, *notes]),
     )
     lines = [line for text in said if text for line in _wrapped_lines(text)]

@@ -50,6 +50,7 @@ def written_file(
             data_shapes=tuple(data_shapes),
             fixed_params=fixed,
             batch_axes=_batch_axes(program),
+            outputs=tuple(o.name for o in program.outputs if o.name),
             has_operators=any(map(is_operator, program.calls)),
             has_frozen=any(("attr", FROZEN) in call.attrs for call in program.calls),
             constants=f"{main[:1].upper()}{main[1:]}Constant" if _has_constants(module) else "",
