@@ -19,8 +19,9 @@ class Capture:
 
     `graph` holds placeholders, `get_attr` nodes and calls. `outputs` are the tensors that `forward` returned,
     flattened, and `output_names` what it called them, if anything; `left_out` names what else it returned.
-    `answers` are the calls that gave no tensor (`size`), with what they gave; `questions` what was asked of the batch size, in a run that follows it;
-    `changed` what it changed of its module. The `meta` of each node has
+    `answers` are the calls that gave no tensor (`size`), with what they gave; `questions` what was asked of
+    the batch size, in a run that follows it; `changed` what it changed of its module. The `meta` of each node
+    has
 
     - `types`: (shape, dtype) of each output, and `strides` and `offsets` of each;
     - `source`: where in the user's code it stands;
