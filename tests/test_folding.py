@@ -333,3 +333,19 @@ class Doubles(nn.Module):
 
 def test_the_begin_state_has_the_layers_dtype():
     assert 'dtype="float64"' in converted(Doubles(), 2, 5, 3)
+
+
+def test_a_bare_sequential_of_blocks_is_a_loop():
+    """Its modules are called `0`, `1`, ...: nothing stands before the number."""
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 4)
+
+        def forward(self, x):
+            return self.fc(x).relu()
+
+    conversion = tracer.convert(nn.Sequential(*[Block() for _ in range(5)]), (torch.randn(2, 4),), "Net")
+    assert "    for i in range(5):\n        x = block(x, name=str(i))\n" in conversion.code
+    assert conversion.verify().ok

@@ -124,7 +124,7 @@ def _varying(
 
 
 def _numbers(path: str) -> Iterator[tuple[str, int, str]]:
-    for match in reversed(list(re.finditer(r"(?:(?<=_)|(?<=[A-Za-z]))(0|[1-9]\d*)(?=_|$)", path))):
+    for match in reversed(list(re.finditer(r"(?:^|(?<=_)|(?<=[A-Za-z]))(0|[1-9]\d*)(?=_|$)", path))):
         yield path[: match.start()], int(match.group()), path[match.end() :]
 
 

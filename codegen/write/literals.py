@@ -73,6 +73,8 @@ def name_text(name: Name) -> str:
         return _in_pieces(name.before, repr)
     if name == Name("", relative=True):
         return "name"
+    if name == Name("", counted=True):
+        return "str(i)"
     if re.fullmatch(r"[\w.]*", name.before + name.after, flags=re.ASCII):
         return _in_pieces(str(name), _f_string)
     parts = ["name"] * name.relative + [repr(name.before)]
