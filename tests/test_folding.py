@@ -346,6 +346,6 @@ def test_a_bare_sequential_of_blocks_is_a_loop():
         def forward(self, x):
             return self.fc(x).relu()
 
-    conversion = tracer.convert(nn.Sequential(*[Block() for _ in range(5)]), (torch.randn(2, 4),), "Net")
+    conversion = convert(nn.Sequential(*[Block() for _ in range(5)]), (torch.randn(2, 4),), "Net")
     assert "    for i in range(5):\n        x = block(x, name=str(i))\n" in conversion.code
     assert conversion.verify().ok
