@@ -15,6 +15,7 @@ from tracer.canonical import call_arguments, op_name
 from tracer.captured import Capture
 from tracer.dropped import asks_for_mode
 from tracer.frames import is_library
+from tracer.kept_drops import with_drops
 from tracer.to_ir import used_nodes
 
 ATTENTION = "scaled_dot_product_attention"
@@ -36,7 +37,8 @@ def with_training(graph: Graph, model: nn.Module, evaluated: Capture, trained: C
         replace(n, args=(*n.args, ("dropped", dropped[n.name]))) if n.name in dropped else n
         for n in graph.nodes
     )
-    return replace(graph, nodes=nodes, in_training=tuple(_notes(model, evaluated, trained)))
+    kept = with_drops(replace(graph, nodes=nodes), evaluated, trained)
+    return replace(kept.graph, in_training=tuple(_notes(model, evaluated, trained, kept.nodes)))
 
 
 def unknown(error: Exception) -> str:
@@ -74,19 +76,24 @@ def _calls(capture: Capture) -> Iterator[fx.Node]:
             yield node
 
 
-def _made(capture: Capture) -> Counter[Made]:
-    """What the outputs hang on: a mask that is looked at, and turns out to be none, changes nothing."""
-    used = set(used_nodes(capture))
+def _made(capture: Capture, kept: frozenset[fx.Node] = frozenset()) -> Counter[Made]:
+    """What the outputs hang on, but for what is kept.
+
+    A mask that is looked at, and turns out to be none, changes nothing.
+    """
+    used = set(used_nodes(capture)) - kept
     return Counter((n.meta["source"].path, op_name(_function(n))) for n in _calls(capture) if n in used)
 
 
-def _notes(model: nn.Module, evaluated: Capture, trained: Capture) -> Iterator[str]:
+def _notes(
+    model: nn.Module, evaluated: Capture, trained: Capture, kept: frozenset[fx.Node]
+) -> Iterator[str]:
     """What is computed in training alone: the ops, by the modules in which they stand."""
     before, modules = _made(evaluated), dict(model.named_modules())
     # What torch's own layers do in training, their rules know.
     written = {path for path, op in before if op == DROPS or is_library(type(modules.get(path)))}
     ops: dict[str, list[str]] = {}
-    for path, op in sorted((_made(trained) - before).keys()):
+    for path, op in sorted((_made(trained, kept) - before).keys()):
         if path not in written:
             ops.setdefault(path, []).append(op)
     alike: dict[tuple[str, str], list[str]] = {}

@@ -198,7 +198,7 @@ class _Builder:
     # One node of the IR ------------------------------------------------------------------------
 
     def _node(self, node: fx.Node) -> Node:
-        types, source = self._types(node), _with_statement(node.meta["source"])
+        types, source = self._types(node), with_statement(node.meta["source"])
         if node.op == "placeholder":
             return Node(_name(node), "input", (), types, source)
         constant = self._constant(node)
@@ -283,7 +283,7 @@ class _Builder:
         return tuple(merged)
 
 
-def _with_statement(source: Source) -> Source:
+def with_statement(source: Source) -> Source:
     """A place with what the user's statement there says."""
     statement: Statement = statement_at(source.file, source.line)
     # What a function that forward calls says of itself is less than what forward does with it.
