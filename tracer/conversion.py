@@ -126,10 +126,13 @@ class Conversion:
         they differ, or cannot be trained.
         """
         batch = 2 * self.graph.batch if self.graph.runs_at_others else self.graph.batch
+        drops = {n.source.path for n in self.graph.nodes if n.op == "drop_path"}
+        # Where the symbol lacks what training does, torch does it, and the two differ.
+        dropping = frozenset(() if self.graph.in_training else drops)
 
         def trained_on(variation: Variation) -> TrainingAgreement:
             inputs = make_inputs(self.inputs, batch, seed, variation)
-            return training_agreement(self.model, self.program, self.symbol, inputs)
+            return training_agreement(self.model, self.program, self.symbol, inputs, dropping)
 
         # Samples that are alike tie in each max over a batch, and leave a BatchNorm no variance; but given
         # values that are changed may be none that the net takes.

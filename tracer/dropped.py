@@ -37,9 +37,21 @@ def drop_path(input: torch.Tensor, p: float, axes: tuple[int, ...]) -> torch.Ten
 
 
 def asks_for_mode(module: nn.Module) -> bool:
-    """Whether the forward of a user's module reads `training`."""
-    code = getattr(type(module).forward, "__code__", None)
-    return code is not None and not is_library(type(module)) and "training" in code.co_names
+    """Whether the forward of a user's module reads `training`, or a method that it calls does."""
+    cls = type(module)
+    if is_library(cls):
+        return False
+    names, seen = ["forward"], {"forward"}
+    while names:
+        code = getattr(getattr(cls, names.pop(), None), "__code__", None)
+        read = () if code is None else code.co_names
+        if "training" in read:
+            return True
+        # What torch's own Module has (`train`) is no method of the user's.
+        fresh = [name for name in read if name not in seen and not hasattr(nn.Module, name)]
+        seen.update(fresh)
+        names += fresh
+    return False
 
 
 def drop_of(module: nn.Module, rank: int) -> Drop | None:

@@ -85,9 +85,7 @@ def _made(capture: Capture, kept: frozenset[fx.Node] = frozenset()) -> Counter[M
     return Counter((n.meta["source"].path, op_name(_function(n))) for n in _calls(capture) if n in used)
 
 
-def _notes(
-    model: nn.Module, evaluated: Capture, trained: Capture, kept: frozenset[fx.Node]
-) -> Iterator[str]:
+def _notes(model: nn.Module, evaluated: Capture, trained: Capture, kept: frozenset[fx.Node]) -> Iterator[str]:
     """What is computed in training alone: the ops, by the modules in which they stand."""
     before, modules = _made(evaluated), dict(model.named_modules())
     # What torch's own layers do in training, their rules know.

@@ -1,7 +1,7 @@
 """What a net drops in training without a module of its own, put into the graph of the evaluated net.
 
-`drop_connect(x, p, self.training)` and the like leave nothing in inference. In the trained run they are seen by
-what they do to ones, and where they stand by what reads them.
+`drop_connect(x, p, self.training)` and the like leave nothing in inference. In the trained run they are seen
+by what they do to ones, and where they stand by what reads them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from torch import fx
 
-from codegen.ir import Arg, Graph, Node, Ref, check
+from codegen.ir import Arg, Frame, Graph, Node, Ref, Source, check
 from tracer.alignment import Alignment, Dropped, aligned
 from tracer.canonical import call_arguments
 from tracer.captured import Capture
@@ -31,18 +31,33 @@ class Kept:
 
 
 def with_drops(graph: Graph, evaluated: Capture, trained: Capture) -> Kept:
-    """The graph with each drop whose place is certain: all that reads it in training is known in inference."""
+    """The graph with each drop whose place is certain: all that reads it in training, inference has too."""
     found = aligned(evaluated, trained)
     used = set(used_nodes(trained))
     stood_for: set[fx.Node] = set()
     for kept in found.kept:
         stood_for.update(kept.region.ops)
-    for dropped in found.dropped:
+    # Where the two return what they have in common in another order, their ops may be turned round too.
+    pairs = zip(evaluated.outputs, trained.outputs, strict=False)
+    is_sure = all(found.values.get(theirs, own) is own for own, theirs in pairs)
+    for dropped in found.dropped if is_sure else ():
         changed = _with_drop(graph, dropped, found, used, trained)
         if changed is not None:
             graph = changed
             stood_for.update(dropped.region.ops)
-    return Kept(check(graph), frozenset(stood_for))
+    return Kept(check(graph), frozenset(_with_own(stood_for, used)))
+
+
+def _with_own(nodes: set[fx.Node], used: set[fx.Node]) -> set[fx.Node]:
+    """Some nodes, and those that none but these read: constants of which masks are made."""
+    found, stack = set(nodes), list(nodes)
+    while stack:
+        for node in stack.pop().all_input_nodes:
+            alone = all(user in found for user in node.users if user in used)
+            if node not in found and not node.meta["traced"] and alone:
+                found.add(node)
+                stack.append(node)
+    return found
 
 
 def _with_drop(
@@ -80,10 +95,47 @@ def _with_drop(
         ("p", dropped.drop.p),
         ("axes", dropped.drop.axes),
     )
-    place = with_statement(dropped.node.meta["source"])
+    place = _source(graph, dropped.node.meta["source"])
     nodes = [changed.get(n.name, n) for n in graph.nodes]
     nodes.insert(_place(graph, dropped, found, source, changed), Node(own.name, NAME, args, (kind,), place))
-    return replace(graph, nodes=tuple(nodes), outputs=outputs)
+    calls = _given_to(dropped.node, used)
+    moved = [n if n.name == own.name else _called_with(n, calls, source, own) for n in nodes]
+    return replace(graph, nodes=tuple(moved), outputs=outputs)
+
+
+def _source(graph: Graph, trained: Source) -> Source:
+    """The place of what is dropped, in the calls of the evaluated run.
+
+    The function that drops is one op, and no function of the generated code.
+    """
+    known = {(f.path, f.call): f for node in graph.nodes for f in node.source.frames}
+    frames = (known.get((f.path, f.call), replace(f, arguments=())) for f in trained.frames)
+    return with_statement(replace(trained, frames=tuple(f for f in frames if not f.is_function)))
+
+
+def _given_to(dropped: fx.Node, used: set[fx.Node]) -> frozenset[tuple[str, int, str]]:
+    """(path, call, argument) of the calls that are given what is dropped."""
+    frames = {f for n in used if "source" in n.meta for f in n.meta["source"].frames}
+    given = ((f.path, f.call, k, name) for f in frames for k, name, _ in f.arguments)
+    return frozenset((path, call, k) for path, call, k, name in given if name == dropped.name)
+
+
+def _called_with(node: Node, calls: frozenset[tuple[str, int, str]], source: Ref, own: Ref) -> Node:
+    """A node within calls that are given what is dropped."""
+
+    def renamed(frame: Frame) -> Frame:
+        arguments = tuple(
+            (
+                (k, own.name, own.index)
+                if (frame.path, frame.call, k) in calls and Ref(name, index) == source
+                else (k, name, index)
+            )
+            for k, name, index in frame.arguments
+        )
+        return frame if arguments == frame.arguments else replace(frame, arguments=arguments)
+
+    frames = tuple(map(renamed, node.source.frames))
+    return node if frames == node.source.frames else replace(node, source=replace(node.source, frames=frames))
 
 
 def _ref_name(graph: Graph, dropped: Dropped) -> str:
@@ -116,9 +168,7 @@ def _value(dropped: Dropped, found: Alignment) -> Ref | None:
     return Ref(*output_of(value))
 
 
-def _place(
-    graph: Graph, dropped: Dropped, found: Alignment, source: Ref, readers: Mapping[str, Node]
-) -> int:
+def _place(graph: Graph, dropped: Dropped, found: Alignment, source: Ref, readers: Mapping[str, Node]) -> int:
     """Where the drop stands: before what the trained run calls next."""
     places = {n.name: i for i, n in enumerate(graph.nodes)}
     first = min([places[name] for name in readers] or [len(graph.nodes)])

@@ -26,7 +26,7 @@ Run = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Region:
-    """The ops between a value of a run and what is made of it: `ops` in their order, the last is the result."""
+    """The ops between a value of a run and what is made of it, in their order: the last gives the result."""
 
     source: fx.Node
     ops: tuple[fx.Node, ...]

@@ -37,6 +37,15 @@ SINGLE = 1e-3
 
 
 @dataclass(frozen=True)
+class _Net:
+    """A net, what it became, and the paths of the modules in which a function drops parts."""
+
+    model: nn.Module
+    program: Program
+    dropping: frozenset[str]
+
+
+@dataclass(frozen=True)
 class TrainingAgreement:
     """The largest relative difference of each gradient and statistic by MXNet's name, and the losses.
 
@@ -84,14 +93,20 @@ class TrainingAgreement:
 
 
 def training_agreement(
-    model: nn.Module, program: Program, symbol: mx.sym.Symbol, inputs: Mapping[str, torch.Tensor]
+    model: nn.Module,
+    program: Program,
+    symbol: mx.sym.Symbol,
+    inputs: Mapping[str, torch.Tensor],
+    dropping: frozenset[str] = frozenset(),
 ) -> TrainingAgreement:
     """Both trained from the same weights on the same inputs, without dropout.
 
-    In float64, and in float32 where MXNet has an op in that alone.
+    In float64, and in float32 where MXNet has an op in that alone. `dropping` are the paths of the modules in
+    which a function drops parts, and which do nothing else in training that the symbol lacks.
     """
-    found = _agreement(model, program, symbol, inputs, torch.float64)
-    if found.why and (single := _agreement(model, program, symbol, inputs, torch.float32)).losses:
+    net = _Net(model, program, dropping)
+    found = _agreement(net, symbol, inputs, torch.float64)
+    if found.why and (single := _agreement(net, symbol, inputs, torch.float32)).losses:
         return single
     # oneDNN takes part in float32 alone.
     return found if found.why else replace(found, why=_fault_in_single(model, program, symbol, inputs))
@@ -112,18 +127,15 @@ def _fault_in_single(
 
 
 def _agreement(
-    model: nn.Module,
-    program: Program,
-    symbol: mx.sym.Symbol,
-    inputs: Mapping[str, torch.Tensor],
-    dtype: torch.dtype,
+    net: _Net, symbol: mx.sym.Symbol, inputs: Mapping[str, torch.Tensor], dtype: torch.dtype
 ) -> TrainingAgreement:
+    model, program = net.model, net.program
     arg_params, aux_params = parameters(program, full_state(model))
     trained = [v.name for v in program.variables if v.kind == "arg" and v.trained and v.keys]
     computed = tuple(v.name for v in program.variables if v.name in trained and v.derived)
     given = {k: v.to(dtype) if v.is_floating_point() else v for k, v in inputs.items()}
     try:
-        theirs = list(_torch_steps(model, program, given, dtype))
+        theirs = list(_torch_steps(net, given, dtype))
     except Exception as error:  # noqa: BLE001 - the user's net may not run in float64
         return TrainingAgreement({}, {}, (), why=f"torch cannot train the net: {_first_line(error)}")
     try:
@@ -135,7 +147,7 @@ def _agreement(
     found = _compared(ours, theirs, trained, computed, dtype)
     if not found.apart:
         return found
-    moved = [list(_torch_steps(model, program, given, dtype, seed)) for seed in range(1, 1 + MOVED)]
+    moved = [list(_torch_steps(net, given, dtype, seed)) for seed in range(1, 1 + MOVED)]
     rounded = [_compared(run, theirs, trained, computed, dtype).differences for run in moved]
     return replace(found, rounding={k: max(run[k] for run in rounded) for k in found.differences})
 
@@ -171,16 +183,16 @@ def _compared(
 
 
 def _torch_steps(
-    model: nn.Module, program: Program, inputs: Mapping[str, torch.Tensor], dtype: torch.dtype, moved: int = 0
+    net: _Net, inputs: Mapping[str, torch.Tensor], dtype: torch.dtype, moved: int = 0
 ) -> Iterator[Step]:
     """torch's own steps; gradients and statistics as MXNet has them.
 
     `moved` is a seed by which the last bits of the weights, as float32, are changed.
     """
     own = module_copy(
-        model, parameter=lambda _name, t: nn.Parameter(t.detach().clone(), requires_grad=t.requires_grad)
+        net.model, parameter=lambda _name, t: nn.Parameter(t.detach().clone(), requires_grad=t.requires_grad)
     ).to(dtype)
-    _without_drops(own.train())
+    _without_drops(own.train(), net.dropping)
     weights = [p for p in own.parameters() if p.requires_grad]
     if moved:
         _move_last_bits(weights, moved)
@@ -200,8 +212,8 @@ def _torch_steps(
             as_states = {k: statistics.biased(k, t) for k, t in state.items() if statistics.is_known(k)}
             yield Step(
                 float(loss.detach()),
-                _arrays(program, as_gradients, "arg"),
-                _arrays(program, as_states, "aux"),
+                _arrays(net.program, as_gradients, "arg"),
+                _arrays(net.program, as_states, "aux"),
             )
             with torch.no_grad():
                 for weight in weights:
@@ -232,13 +244,27 @@ def _stored(variable: Variable, state: Mapping[str, torch.Tensor]) -> Array:
     return by_heads(stored, variable.heads) if variable.heads else stored
 
 
-def _without_drops(model: nn.Module) -> None:
-    """Modules that drop parts of their input give it as it is, and recurrent ones drop nothing."""
+def _without_drops(model: nn.Module, dropping: frozenset[str]) -> None:
+    """Modules that drop parts of their input give it as it is, and recurrent ones drop nothing.
+
+    Those at `dropping` and above, which say that they train to functions that drop, say that they do not.
+    """
+    own = dict(model.named_modules())
+    for path in dropping:
+        for above in _paths_above(path):
+            if above in own and asks_for_mode(own[above]):
+                own[above].training = False  # its modules train as before
     for module in model.modules():
         if isinstance(module, nn.RNNBase | nn.MultiheadAttention):
             module.dropout = 0.0
         elif asks_for_mode(module) and any(drop_of(module, rank) is not None for rank in (2, 3, 4)):
             module.eval()
+
+
+def _paths_above(path: str) -> Iterator[str]:
+    """A path, and those of the modules that hold what stands there."""
+    parts = path.split(".")
+    yield from (".".join(parts[:count]) for count in range(len(parts), -1, -1))
 
 
 class _Statistics:

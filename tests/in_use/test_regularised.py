@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import mxnet as mx
 import numpy as np
 import pytest
@@ -57,12 +60,140 @@ class Decides(nn.Module):
         return x * 2 if self.training and torch.rand(()) < 0.5 else x
 
 
+def drop_path(
+    x: torch.Tensor, drop_prob: float = 0.0, training: bool = False, scale_by_keep: bool = True
+) -> torch.Tensor:
+    """The function of many collections of nets."""
+    if drop_prob == 0.0 or not training:
+        return x
+    keep_prob = 1 - drop_prob
+    mask = x.new_empty((x.shape[0], *(1,) * (x.ndim - 1))).bernoulli_(keep_prob)
+    if keep_prob > 0.0 and scale_by_keep:
+        mask.div_(keep_prob)
+    return x * mask
+
+
+def drop_connect(inputs: torch.Tensor, p: float, training: bool) -> torch.Tensor:
+    """That of EfficientNets."""
+    if not training:
+        return inputs
+    keep_prob = 1 - p
+    random_tensor = keep_prob
+    random_tensor += torch.rand([inputs.shape[0], 1, 1], dtype=inputs.dtype)
+    return inputs / keep_prob * torch.floor(random_tensor)
+
+
+class Calls(nn.Module):
+    """A function that drops, between a layer and its shortcut."""
+
+    def __init__(self, p: float, function: Callable[..., torch.Tensor] = drop_path) -> None:
+        super().__init__()
+        self.fc, self.p, self.function = nn.Linear(4, 4), p, function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.function(F.relu(self.fc(x)), self.p, training=self.training)
+
+
+class InLine(nn.Module):
+    """Lines that drop, in forward itself."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x * 2
+        if self.training:
+            keep = 0.75
+            y = y.div(keep) * torch.floor(keep + torch.rand(y.shape[0], 1, 1, dtype=y.dtype))
+        return x + y
+
+
+class InMethod(nn.Module):
+    """A method that reads the mode, which forward calls."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.dropped(x * 2)
+
+    def dropped(self, x: torch.Tensor) -> torch.Tensor:
+        return drop_path(x, 0.25, self.training)
+
+
+class HandedOn(nn.Module):
+    """A module that is told the mode by another."""
+
+    class Inner(nn.Module):
+        def forward(self, x: torch.Tensor, training: bool) -> torch.Tensor:
+            return x + drop_path(x * 2, 0.25, training)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = HandedOn.Inner()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(x, self.training)
+
+
+class Dropout(nn.Module):
+    """torch's own dropout, in training alone."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x * 2
+        if self.training:
+            y = F.dropout(y, 0.25)
+        return x + y
+
+
+class OneOfTwo(nn.Module):
+    """One value, which some read as it is and others with parts of it gone."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        y = x * 2
+        dropped = drop_path(y, 0.25, self.training)
+        return torch.relu(y), torch.relu(dropped), dropped - y, y - dropped, dropped
+
+
+class OneMask(nn.Module):
+    """One mask for two values."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        y = x * 2
+        if self.training:
+            mask = (torch.rand(x.shape[0], 1) < 0.75).float() / 0.75
+            x, y = x * mask, y * mask
+        return torch.relu(x), torch.relu(y)
+
+
+class Otherwise(nn.Module):
+    """Training goes on from what was dropped in another way than inference."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.relu(x)
+        return drop_path(y, 0.25, True) * 3 + x if self.training else y + x
+
+
+class Twice(nn.Module):
+    """Two ops that are alike but for what is dropped; training may return them the other way round."""
+
+    def __init__(self, turned: bool) -> None:
+        super().__init__()
+        self.turned = turned
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        y = x * 2
+        found = tuple(torch.relu(v) for v in (y, drop_path(y, 0.25, self.training)))
+        return found[::-1] if self.training and self.turned else found
+
+
 def in_training(conversion: tracer.Conversion, *shape: int) -> np.ndarray:
     """What the symbol gives for ones in training."""
     mx.random.seed(1)
     executor = conversion.symbol.simple_bind(mx.cpu(), grad_req="write", **{conversion.inputs[0].name: shape})
     executor.copy_params_from(conversion.arg_params, conversion.aux_params)
     return executor.forward(is_train=True, **{conversion.inputs[0].name: mx.nd.ones(shape)})[0].asnumpy()
+
+
+def in_inference(conversion: tracer.Conversion, *shape: int) -> np.ndarray:
+    """What the symbol gives for ones in inference."""
+    executor = conversion.symbol.simple_bind(mx.cpu(), grad_req="null", **{conversion.inputs[0].name: shape})
+    executor.copy_params_from(conversion.arg_params, conversion.aux_params)
+    return executor.forward(is_train=False, **{conversion.inputs[0].name: mx.nd.ones(shape)})[0].asnumpy()
 
 
 @pytest.mark.parametrize("shared", [(1, 2, 3), (2, 3), (), (0, 1, 2, 3)])
@@ -90,6 +221,92 @@ def test_a_module_that_drops_otherwise() -> None:
     assert notes == (
         "left out, since it is computed in training alone: float, ge, mul, rand of the net itself (Drops)",
     )
+
+
+@pytest.mark.parametrize("net", [Calls(0.25), Calls(0.25, drop_connect), InLine(), InMethod(), HandedOn()])
+def test_a_function_that_drops(net: nn.Module) -> None:
+    """Without a module of its own: the mask is one along the axes, and the shortcut is whole."""
+    conversion = tracer.convert(net, (torch.rand(2, 3, 4),))
+    assert [n.kwargs["p"] for n in conversion.graph.nodes if n.op == "drop_path"] == [0.25]
+    assert conversion.notes == ()
+    assert conversion.verify().ok
+    found = in_training(conversion, 400, 3, 4) - 1
+    whole = in_inference(conversion, 400, 3, 4) - 1
+    kept = (found != 0).any((1, 2))
+    np.testing.assert_allclose(found[kept], whole[kept] / 0.75, rtol=1e-5)
+    assert not found[~kept].any()
+    assert abs(kept.mean() - 0.75) < 0.1
+
+
+def test_torchs_dropout_in_training_alone() -> None:
+    conversion = tracer.convert(Dropout(), (torch.rand(2, 3, 4),))
+    assert conversion.notes == ()
+    assert "p=0.25" in conversion.code
+    assert abs((in_training(conversion, 40, 30, 4) > 1).mean() - 0.75) < 0.1
+
+
+@pytest.mark.parametrize("p", [0.0, 0.0125, 0.5, 0.9])
+def test_how_much_a_function_drops(p: float) -> None:
+    conversion = tracer.convert(nn.Sequential(Calls(p), Calls(p, drop_connect)), (torch.rand(2, 3, 4),))
+    assert [n.kwargs["p"] for n in conversion.graph.nodes if n.op == "drop_path"] == ([p, p] if p else [])
+    assert conversion.notes == ()
+
+
+def test_a_value_of_which_one_reader_is_dropped() -> None:
+    conversion = tracer.convert(OneOfTwo(), (torch.rand(2, 4),))
+    assert conversion.notes == ()
+    assert conversion.verify().ok
+    given = {"x": mx.nd.ones((400, 4))}
+    executor = conversion.symbol.simple_bind(mx.cpu(), grad_req="write", x=(400, 4))
+    plain, dropped, less, more, last = (o.asnumpy() for o in executor.forward(is_train=True, **given))
+    assert (plain == 2).all()
+    np.testing.assert_allclose(less, dropped - 2, rtol=1e-5)
+    np.testing.assert_allclose(more, 2 - dropped, rtol=1e-5)
+    np.testing.assert_array_equal(last, dropped)
+    assert 0 < (dropped == 0).mean() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("net", "said"),
+    [
+        (OneMask(), "div, float, lt, mul, rand of the net itself (OneMask)"),
+        (Otherwise(), "bernoulli, div, mul, zeros of the net itself (Otherwise)"),
+        (Twice(True), "bernoulli, div, mul, zeros of the net itself (Twice)"),
+        (
+            Calls(0.25, functools.partial(drop_path, scale_by_keep=False)),
+            "bernoulli, mul, zeros of the net itself (Calls)",
+        ),
+    ],
+)
+def test_where_it_is_not_certain_what_is_dropped(net: nn.Module, said: str) -> None:
+    """MXNet's Dropout draws for itself, and takes the place of a value: the rest is told."""
+    conversion = tracer.convert(net, (torch.rand(2, 4),))
+    assert "drop_path" not in {n.op for n in conversion.graph.nodes}
+    assert conversion.notes == (f"left out, since it is computed in training alone: {said}",)
+
+
+def test_two_ops_that_are_alike() -> None:
+    conversion = tracer.convert(Twice(False), (torch.rand(2, 4),))
+    assert conversion.notes == ()
+    executor = conversion.symbol.simple_bind(mx.cpu(), grad_req="write", x=(400, 4))
+    first, second = (o.asnumpy() for o in executor.forward(is_train=True, x=mx.nd.ones((400, 4))))
+    assert (first == 2).all()
+    assert 0 < (second == 0).mean() < 0.5
+
+
+def test_training_without_what_functions_drop() -> None:
+    """--verify training: BatchNorm trains on both sides where nothing is dropped."""
+    net = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), Calls(0.25), Calls(0.5, drop_path))
+    conversion = tracer.convert(net, (torch.rand(4, 4),))
+    agreement = conversion.verify_training()
+    assert agreement.ok, agreement.apart
+    assert agreement.statistics
+
+
+def test_training_with_what_the_symbol_lacks() -> None:
+    """Beside what is dropped, noise: torch trains with it, and the two differ."""
+    conversion = tracer.convert(nn.Sequential(Calls(0.25), Noise()), (torch.rand(4, 4),))
+    assert not conversion.verify_training().ok
 
 
 def test_torchs_random_state_is_left_as_it_was() -> None:
