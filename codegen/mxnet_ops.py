@@ -218,7 +218,7 @@ OPS: dict[str, OpSpec] = {
     ),
     "tile": op_spec(tiled, reps=REQUIRED),
     "repeat": op_spec(repeated, repeats=REQUIRED, axis=None),
-    "flip": op_spec(same, axis=REQUIRED),
+    "flip": op_spec(same, overwrites=True, axis=REQUIRED),
     "diag": op_spec(unknown, k=0, axis1=0, axis2=1),
     # Indexing
     "take": op_spec(taken, "mode", is_new=True, places=(1,), axis=0, mode="clip"),
@@ -232,10 +232,10 @@ OPS: dict[str, OpSpec] = {
     "argsort": op_spec(same, "dtype", axis=-1, is_ascend=True, dtype="float32"),
     "argmax": op_spec(reduced, **_AXIS),
     "argmin": op_spec(reduced, **_AXIS),
-    "cumsum": op_spec(same, axis=None, dtype=None),
+    "cumsum": op_spec(same, overwrites=True, axis=None, dtype=None),
     # Reductions
     "sum": op_spec(reduced, **_AXIS),
-    "mean": op_spec(reduced, dtypes="floats_only", **_AXIS),
+    "mean": op_spec(reduced, dtypes="floats_only", overwrites=True, **_AXIS),
     "prod": op_spec(reduced, **_AXIS),
     "max": op_spec(reduced, **_AXIS),
     "min": op_spec(reduced, **_AXIS),
@@ -244,10 +244,22 @@ OPS: dict[str, OpSpec] = {
     "dot": op_spec(dotted, dtypes="alike floats_only", transpose_a=False, transpose_b=False),
     "batch_dot": op_spec(multiplied, dtypes="alike floats_only", transpose_a=False, transpose_b=False),
     "linalg.trsm": op_spec(
-        unknown, "lower rightside", transpose=False, rightside=False, lower=True, alpha=1.0
+        unknown,
+        "lower rightside",
+        overwrites=True,
+        transpose=False,
+        rightside=False,
+        lower=True,
+        alpha=1.0,
     ),
     "linalg.gemm2": op_spec(
-        multiplied, dtypes="alike floats_only", transpose_a=False, transpose_b=False, alpha=1.0, axis=-2
+        multiplied,
+        dtypes="alike floats_only",
+        overwrites=True,
+        transpose_a=False,
+        transpose_b=False,
+        alpha=1.0,
+        axis=-2,
     ),
     "contrib.interleaved_matmul_selfatt_qk": op_spec(attention_scores, dtypes="no_float64", heads=REQUIRED),
     "contrib.interleaved_matmul_selfatt_valatt": op_spec(attended, dtypes="alike no_float64", heads=REQUIRED),
@@ -260,7 +272,7 @@ OPS: dict[str, OpSpec] = {
     "ones_like": op_spec(same, shape_alone=(0,)),
     # Elementwise
     "cast": op_spec(same, dtype=REQUIRED),
-    "clip": op_spec(same, onednn="joins joins_linear", a_min=REQUIRED, a_max=REQUIRED),
+    "clip": op_spec(same, onednn="joins joins_linear", overwrites=True, a_min=REQUIRED, a_max=REQUIRED),
     "add_n": op_spec(same, dtypes="alike"),
     "smooth_l1": op_spec(same, dtypes="floats_only", scalar=REQUIRED),
     # Without attributes
@@ -276,9 +288,10 @@ OPS: dict[str, OpSpec] = {
         same,
         "sigmoid tanh softsign rsqrt cbrt rcbrt reciprocal expm1 log log2 log10 log1p sin cos "
         "tan arcsin arccos arctan sinh cosh arcsinh arccosh arctanh erf erfinv gamma gammaln "
-        "degrees radians contrib.div_sqrt_dim linalg.inverse linalg.potrf",
+        "degrees radians contrib.div_sqrt_dim linalg.potrf",
         dtypes="floats_only",
     ),
+    **plain_ops(same, "linalg.inverse", dtypes="floats_only", overwrites=True),
     **plain_ops(
         broadcast,
         "broadcast_sub broadcast_power broadcast_mod "
@@ -292,10 +305,10 @@ OPS: dict[str, OpSpec] = {
     **plain_ops(rank_of, "shape_array", result_dtype="int64"),
     **plain_ops(
         unknown,
-        "linalg.det linalg.gelqf linalg.slogdet linalg.syevd khatri_rao linalg.extractdiag "
-        "linalg.makediag",
+        "linalg.det linalg.slogdet linalg.syevd khatri_rao linalg.extractdiag linalg.makediag",
         dtypes="floats_only",
     ),
+    **plain_ops(unknown, "linalg.gelqf", dtypes="floats_only", overwrites=True),
 }
 
 

@@ -30,7 +30,8 @@ class OpSpec:
     are places along an axis, of any dtype, and `shape_alone` of those of which it reads the shape alone; one
     that `must_write` cannot be bound where that is all that is read of it. One that `commutes` gives the same
     bits whichever of its two inputs comes first. One that `reshapes` gives the values of its first input in
-    another shape.
+    another shape. The gradient of one that `overwrites` takes the place of what MXNet has summed so far
+    (codegen.passes.sums).
     """
 
     attrs: dict[str, Any]
@@ -51,6 +52,7 @@ class OpSpec:
     shape_alone: tuple[int, ...] = ()
     must_write: bool = False
     reshapes: bool = False
+    overwrites: bool = False
 
     def makes_input(self, slot: str, shape: Shape) -> bool:
         """Whether MXNet makes an input of this shape by itself; not where it guesses another shape."""
@@ -87,6 +89,7 @@ def op_spec(
     shape_alone: tuple[int, ...] = (),
     must_write: bool = False,
     reshapes: bool = False,
+    overwrites: bool = False,
     **attrs: Any,
 ) -> OpSpec:
     facts = (frozenset(always.split()), shape, tuple(automatic.split()), frozenset(auxiliary.split()))
@@ -106,6 +109,7 @@ def op_spec(
         shape_alone,
         must_write,
         reshapes,
+        overwrites,
     )
 
 

@@ -12,6 +12,7 @@ from codegen.passes.fusion import guarded
 from codegen.passes.gradients import with_right_gradients
 from codegen.passes.input_order import in_order
 from codegen.passes.interleave import interleaved
+from codegen.passes.sums import with_right_sums
 from codegen.problems import ConversionError, RequestError
 from codegen.program import Program
 from tracer.capture import run
@@ -55,7 +56,7 @@ def _program(graph: Graph, model: nn.Module, asked: Asked) -> Program:
     keys = tuple(model.state_dict())
     program = in_order(lower(graph, asked.name, keys, trainable=asked.trainable))
     program = guarded(interleaved(program) if asked.optimize else program)
-    return with_right_gradients(program) if asked.trainable else program
+    return with_right_sums(with_right_gradients(program)) if asked.trainable else program
 
 
 def with_image_sizes(
