@@ -40,7 +40,7 @@ OF_TWO = (
 )
 OF_ONE = (
     "softmax log_softmax sigmoid tanh exp log sqrt square abs relu erf identity Flatten L2Normalization "
-    "LayerNorm linalg.inverse linalg.gelqf linalg.det"
+    "LayerNorm linalg.inverse linalg.gelqf"
 )
 
 
@@ -109,8 +109,8 @@ class Read(nn.Module):
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...] | torch.Tensor:
         y = torch.tanh(self.fc(x)) + 2 * torch.eye(3)
-        found = sum(torch.sin(y * x * k) + torch.sin(y + k) for k in range(1, 1 + self.products // 2))
-        found = found + torch.sin(self.op(y) + y - x)
+        # Of two products that are alike MXNet makes one.
+        found = torch.sin(self.op(y)) + sum(torch.sin(y * (x + k)) for k in range(self.products))
         return found if self.products == MANY - 1 else (found, y)
 
 
