@@ -28,18 +28,20 @@ def with_right_sums(program: Program) -> Program:
     """The program with copies of what many calls read, for those whose gradients MXNet cannot add to others.
 
     torch: sums the gradients of all that reads a value.
-    MXNet: where eight or more read it, sums them in place: each op adds its own to what is there. linalg.gemm2,
-        mean, clip, flip, cumsum and others of linear algebra write over it, and the sum is wrong.
+    MXNet: where eight or more read it, sums them in place: each op adds its own to what is there.
+        linalg.gemm2, mean, clip, flip, cumsum and others of linear algebra write over it: the sum is wrong.
     We write: with --trainable, a copy that these read; a chain of copies where these are many.
     Source: MXNET_EXEC_INPLACE_GRAD_SUM_CAP, https://github.com/apache/mxnet/pull/3470; measured
         (tests/in_use/test_sums.py).
 
-    >>> def powers(x):
-    ...     x, found = x.tanh(), 0
-    ...     for k in range(7):
-    ...         found = (found + k) * x
-    ...     return found + x.flip(1)
-    >>> trainable(powers, (2, 3))
+    >>> def joined(x):
+    ...     y = x.tanh()
+    ...     return torch.cat([*[y] * 7, y.flip(1)])
+    >>> trainable(joined, (2, 3))
+    x = mx.sym.Activation(x, act_type="tanh", name="tanh")
+    copy = mx.sym.Reshape(x, shape=(-2,), name="tanh_copy")
+    flip = mx.sym.flip(copy, axis=(1,), name="flip")
+    return mx.sym.Concat(x, x, x, x, x, x, x, flip, dim=0, name="cat")
     """
     groups = list(_groups(program))
     if not groups:

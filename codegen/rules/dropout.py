@@ -41,8 +41,8 @@ def channel_dropout(b: Builder, input: Value, p: float = 0.5, training: bool = T
 def drop_path(b: Builder, input: Value, p: float, axes: tuple[int, ...]) -> Value:
     """Dropout of whole samples: DropPath, StochasticDepth.
 
-    torch: has no such layer; modules of users that give their input as it is in inference, and in training
-        all of a sample or nothing, are told by what they do to ones.
+    torch: has no such layer; modules and functions of users that give their input as it is in inference, and
+        in training all of a sample or nothing, are told by what they do to ones.
     MXNet: Dropout repeats itself along `axes`.
     We write: axes. It is the identity in inference, and works again when the net is trained further.
     Source: Huang et al., Deep Networks with Stochastic Depth; mx.sym.Dropout, measured.
@@ -53,6 +53,16 @@ def drop_path(b: Builder, input: Value, p: float, axes: tuple[int, ...]) -> Valu
     ...         return x / 0.75 * kept if self.training else x
     >>> converted(DropPath(), (2, 3, 4))
     return mx.sym.Dropout(x, p=0.25, axes=(1, 2), name="droppath_drop_path")
+    >>> class Block(nn.Module):
+    ...     def forward(self, x):
+    ...         y = torch.relu(x)
+    ...         if self.training:
+    ...             y = y / 0.75 * torch.floor(0.75 + torch.rand(x.shape[0], 1, 1))
+    ...         return x + y
+    >>> converted(Block(), (2, 3, 4))
+    y = mx.sym.Activation(x, act_type="relu", name="block_relu")
+    y = mx.sym.Dropout(y, p=0.25, axes=(1, 2), name="block_drop_path")
+    return mx.sym.elemwise_add(x, y, name="block_add")
     """
     return b.op("Dropout", input, p=p, axes=axes)
 

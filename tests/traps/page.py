@@ -54,7 +54,12 @@ FAMILIES = {
     ),
     "Fusion": ("codegen/passes/fusion.py", "codegen/passes/layouts.py"),
     "Inputs": ("codegen/passes/input_order.py",),
-    "Training": ("codegen/passes/training.py", "codegen/passes/gradients.py", f"{RULES}/dropout.py"),
+    "Training": (
+        "codegen/passes/training.py",
+        "codegen/passes/gradients.py",
+        "codegen/passes/sums.py",
+        f"{RULES}/dropout.py",
+    ),
     "Running and comparing": (
         "codegen/mxnet_import.py",
         "codegen/proof/run.py",
