@@ -180,11 +180,16 @@ def recorded_values(
     return recorder.values
 
 
-def capture_in_training(model: nn.Module, inputs: Mapping[str, Any], fakes: SharedFakes) -> Capture:
-    """One run in training mode, on fake tensors. Raises what the net raises there, and ConversionError."""
+def capture_in_training(
+    model: nn.Module, inputs: Mapping[str, Any], fakes: SharedFakes, chance: bool
+) -> Capture:
+    """One run in training mode, on fake tensors. Where the net asks a random number, the answer is `chance`.
+
+    Raises what the net raises there, and ConversionError.
+    """
     with traced_settings():
         try:
-            return _capture_with(fakes, model, inputs, (), None, training=True, trusted=True)
+            return _capture_with(fakes, model, inputs, (), None, training=True, trusted=True, chance=chance)
         except Refusal as refusal:
             raise ConversionError((refusal.problem,)) from None
 
@@ -197,8 +202,11 @@ def _capture_with(
     earlier: Earlier | None,
     training: bool = False,
     trusted: bool = False,
+    chance: bool | None = None,
 ) -> Capture:
-    recorder = Recorder(_copied(model, fakes).train(training), fakes, earlier=earlier, trusted=trusted)
+    recorder = Recorder(
+        _copied(model, fakes).train(training), fakes, earlier=earlier, trusted=trusted, chance=chance
+    )
     own = _own_copies(inputs)
     if fakes is not None:
         own = {k: fakes.from_tensor(v) if _has_elements(v) else v for k, v in own.items()}

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import fx
 
+from codegen.ir import Source
 from tracer.batch_symbol import Question
 from tracer.parted import Parts
 
@@ -20,8 +21,8 @@ class Capture:
     `graph` holds placeholders, `get_attr` nodes and calls. `outputs` are the tensors that `forward` returned,
     flattened, and `output_names` what it called them, if anything; `left_out` names what else it returned.
     `answers` are the calls that gave no tensor (`size`), with what they gave; `questions` what was asked of
-    the batch size, in a run that follows it; `changed` what it changed of its module. The `meta` of each node
-    has
+    the batch size, in a run that follows it; `changed` what it changed of its module; `decided` where random
+    numbers said what it runs. The `meta` of each node has
 
     - `types`: (shape, dtype) of each output, and `strides` and `offsets` of each;
     - `source`: where in the user's code it stands;
@@ -38,6 +39,7 @@ class Capture:
     answers: tuple[tuple[str, Any], ...] = ()
     questions: tuple[Question, ...] = ()
     output_names: tuple[str, ...] = ()
+    decided: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,15 @@ def asks(model: nn.Module) -> bool:
     return any(map(asks_for_mode, model.modules()))
 
 
+def most_alike(evaluated: Capture, trained: Callable[[bool], Capture]) -> Capture:
+    """The run in training whose random numbers decide as inference does: for what inference computes."""
+    found = trained(False)
+    if not found.decided or not _made(evaluated) - _made(found):
+        return found
+    other = trained(True)
+    return found if _made(evaluated) - _made(other) else other
+
+
 def with_training(graph: Graph, model: nn.Module, evaluated: Capture, trained: Capture) -> Graph:
     """The graph of an evaluated net, with what the same net does in training as far as it can be kept."""
     dropped = _dropped(evaluated, trained)
@@ -87,6 +96,8 @@ def _made(capture: Capture, kept: frozenset[fx.Node] = frozenset()) -> Counter[M
 
 def _notes(model: nn.Module, evaluated: Capture, trained: Capture, kept: frozenset[fx.Node]) -> Iterator[str]:
     """What is computed in training alone: the ops, by the modules in which they stand."""
+    for place in dict.fromkeys(f"{s.path or 'the net itself'}, {s.file}:{s.line}" for s in trained.decided):
+        yield f"left out, since a random number decides on it in training alone: what runs or not at {place}"
     before, modules = _made(evaluated), dict(model.named_modules())
     # What torch's own layers do in training, their rules know.
     written = {path for path, op in before if op == DROPS or is_library(type(modules.get(path)))}

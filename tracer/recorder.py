@@ -28,6 +28,7 @@ from tracer.batch_symbol import Questions, in_symbols
 from tracer.calls import Call, call_of, is_copy, made_anew, mask_of, tensors_in
 from tracer.canonical import CASTS
 from tracer.captured import Capture, Earlier
+from tracer.chances import Chances
 from tracer.changes import changes, state_of
 from tracer.dropped import recorded_drop
 from tracer.frames import Frames, is_library
@@ -65,6 +66,7 @@ class Recorder(TorchFunctionMode):
 
     `fake` is the mode of the net's parameters and inputs where these are FakeTensors. With `earlier`,
     sizes that follow the batch are BatchSizes to the net. `trusted`: FakeTensors lie in memory as they say.
+    `chance` is what random numbers answer to the net where it asks them.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Recorder(TorchFunctionMode):
         keep_values: bool = False,
         earlier: Earlier | None = None,
         trusted: bool = False,
+        chance: bool | None = None,
     ) -> None:
         super().__init__()
         self._model = model
@@ -86,6 +89,7 @@ class Recorder(TorchFunctionMode):
         self._questions = Questions(self._frames.source)
         self._answers: list[tuple[str, Any]] = []
         self._lengths = Lengths()
+        self._chances = Chances(chance, self._frames.source)
         self._within_follower = False
 
     @property
@@ -172,6 +176,7 @@ class Recorder(TorchFunctionMode):
             answers=tuple(self._answers),
             questions=tuple(self._questions.asked),
             output_names=() if taps or not has_names(result) else tuple(name for name, _ in tensors),
+            decided=tuple(self._chances.decided),
         )
 
     # Each call ---------------------------------------------------------------------------------
@@ -195,6 +200,9 @@ class Recorder(TorchFunctionMode):
         ):
             call = made_anew(call)
         if call.name in DATA_DEPENDENT and any(self._nodes.is_traced(t) for t in call.tensors()):
+            answer = self._chances.answered(call.name, self._nodes.node_of(call.tensors()[0]))
+            if answer is not None:
+                return answer
             raise self._data_dependent(call.name, None)
         decomposition = decomposition_of(call)
         if decomposition is not None:

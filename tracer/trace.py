@@ -15,7 +15,7 @@ from codegen.problems import ConversionError, RequestError
 from tracer.capture import SharedFakes, called, capture, capture_in_training
 from tracer.captured import Capture, Earlier
 from tracer.free_batch import free_or_frozen, frozen
-from tracer.in_training import asks, unknown, with_training
+from tracer.in_training import asks, most_alike, unknown, with_training
 from tracer.inputs import InputSpec, make_inputs
 from tracer.limits import check_sizes
 from tracer.settings import traced_settings
@@ -60,7 +60,8 @@ def _with_training(
     try:
         # A batch of two: BatchNorm has no statistics of one value.
         size = None if batch_of(specs) is None else 2 * graph.batch
-        trained = capture_in_training(model, make_inputs(specs, size, 0), fakes)
+        inputs = make_inputs(specs, size, 0)
+        trained = most_alike(first, lambda chance: capture_in_training(model, inputs, fakes, chance))
     except Exception as error:  # noqa: BLE001 - the net is converted as it is in inference
         return replace(graph, in_training=(unknown(error),))
     return with_training(graph, model, first, trained)

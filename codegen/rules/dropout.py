@@ -60,9 +60,9 @@ def drop_path(b: Builder, input: Value, p: float, axes: tuple[int, ...]) -> Valu
     ...             y = y / 0.75 * torch.floor(0.75 + torch.rand(x.shape[0], 1, 1))
     ...         return x + y
     >>> converted(Block(), (2, 3, 4))
-    y = mx.sym.Activation(x, act_type="relu", name="block_relu")
-    y = mx.sym.Dropout(y, p=0.25, axes=(1, 2), name="block_drop_path")
-    return mx.sym.elemwise_add(x, y, name="block_add")
+    block = mx.sym.Activation(x, act_type="relu", name="block_relu")
+    block = mx.sym.Dropout(block, p=0.25, axes=(1, 2), name="block_drop_path")
+    return mx.sym.elemwise_add(x, block, name="block_add")
     """
     return b.op("Dropout", input, p=p, axes=axes)
 

@@ -54,10 +54,27 @@ class Attends(nn.Module):
 
 
 class Decides(nn.Module):
-    """Looks at a random number in training."""
+    """Looks at its input in training."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * 2 if self.training and torch.rand(()) < 0.5 else x
+        return x * 2 if self.training and x.sum() < 0.5 else x
+
+
+class LayerDrop(nn.Module):
+    """Layers that are skipped at random, as a whole; asked for by what skips or by what keeps them."""
+
+    def __init__(self, by_keeping: bool) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([Calls(0.25), Calls(0.5)])
+        self.by_keeping = by_keeping
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            if self.by_keeping:
+                x = layer(x) if not self.training or torch.rand([]) > 0.1 else x
+            elif not (self.training and torch.rand([]) < 0.1):
+                x = layer(x)
+        return x
 
 
 def drop_path(
@@ -349,6 +366,18 @@ def test_what_cannot_be_seen_is_told() -> None:
         "what the net does in training alone is left out, since it could not be looked at: "
     )
     assert "bool()" in note
+
+
+@pytest.mark.parametrize("by_keeping", [False, True])
+def test_what_is_skipped_at_random_is_told(by_keeping: bool) -> None:
+    """What is dropped in the layers is kept."""
+    conversion = tracer.convert(LayerDrop(by_keeping), (torch.ones(2, 4),))
+    (note,) = conversion.notes
+    assert note.startswith(
+        "left out, since a random number decides on it in training alone: what runs or not"
+    )
+    assert "the net itself" in note
+    assert [n.kwargs["p"] for n in conversion.graph.nodes if n.op == "drop_path"] == [0.25, 0.5]
 
 
 def test_torchs_own_layers_need_no_note() -> None:
