@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -96,7 +97,8 @@ def _made(capture: Capture, kept: frozenset[fx.Node] = frozenset()) -> Counter[M
 
 def _notes(model: nn.Module, evaluated: Capture, trained: Capture, kept: frozenset[fx.Node]) -> Iterator[str]:
     """What is computed in training alone: the ops, by the modules in which they stand."""
-    for place in dict.fromkeys(f"{s.path or 'the net itself'}, {s.file}:{s.line}" for s in trained.decided):
+    asked = (f"{s.path or 'the net itself'}, {os.path.basename(s.file)}:{s.line}" for s in trained.decided)
+    for place in dict.fromkeys(asked):
         yield f"left out, since a random number decides on it in training alone: what runs or not at {place}"
     before, modules = _made(evaluated), dict(model.named_modules())
     # What torch's own layers do in training, their rules know.
