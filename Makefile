@@ -56,7 +56,18 @@ in-use-zoo: $(ONNX)/.installed
 	OMP_NUM_THREADS=1 $(ONNX)/bin/python -m pytest -q tests/in_use/test_onnx.py
 	OMP_NUM_THREADS=1 $(ONNX)/bin/python -m tests.in_use --processes $(WORKERS)
 
-bench: $(STAMP)
+# The way through ONNX, which costs are compared with: mxnet's importer knows the files of old versions alone.
+ROUTE := .venv-onnx-route
+
+$(ROUTE)/.installed:
+	$(firstword $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python3) python3.10) -m venv $(ROUTE)
+	$(ROUTE)/bin/python -m pip install --quiet torch==1.13.1 numpy==1.23.5 pytorchcv==0.0.67 requests graphviz==0.8.4
+	$(ROUTE)/bin/python -m pip install --quiet --no-deps mxnet==1.9.1 onnx==1.12.0 protobuf==3.20.3
+	touch $@
+
+# Writes docs/performance.md, but for attention, which docs/in-use.md tells of.
+bench: $(STAMP) $(ROUTE)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.cost --onnx $(ROUTE)/bin/python --write
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/depth.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/attention.py
 
