@@ -62,7 +62,9 @@ ROUTE := .venv-onnx-route
 $(ROUTE)/.installed:
 	$(firstword $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python3) python3.10) -m venv $(ROUTE)
 	$(ROUTE)/bin/python -m pip install --quiet torch==1.13.1 numpy==1.23.5 pytorchcv==0.0.67 requests graphviz==0.8.4
-	$(ROUTE)/bin/python -m pip install --quiet --no-deps mxnet==1.9.1 onnx==1.12.0 protobuf==3.20.3
+	$(ROUTE)/bin/python -m pip install --quiet --no-deps mxnet==1.9.1 onnx==1.12.0 protobuf==3.20.3 \
+	    onnxsim==0.4.33 onnxruntime==1.16.3 flatbuffers coloredlogs humanfriendly packaging sympy mpmath rich \
+	    markdown-it-py mdurl pygments
 	touch $@
 
 # Writes docs/performance.md, but for attention, which docs/in-use.md tells of.

@@ -27,13 +27,28 @@ def by_fx2mx(net, folder):
 
 
 def through_onnx(net, folder):
+    import onnx
+    import onnxsim
     from mxnet.contrib import onnx as importer
 
     file = str(folder / "net.onnx")
     image = torch.zeros(1, 3, 224, 224)
     torch.onnx.export(net, image, file, opset_version=9, keep_initializers_as_inputs=True)
+    onnx.save(with_weights_as_inputs(onnxsim.simplify(file)[0]), file)
     symbol, arg_params, aux_params = importer.import_model(file)
     mx.model.save_checkpoint(str(folder / "net"), 0, symbol, arg_params, aux_params)
+
+
+def with_weights_as_inputs(model):
+    """The file as mxnet's importer wants it: each weight is an input too, which onnxsim takes out."""
+    from onnx import helper
+
+    known = {value.name for value in model.graph.input}
+    for weight in model.graph.initializer:
+        if weight.name not in known:
+            value = helper.make_tensor_value_info(weight.name, weight.data_type, list(weight.dims))
+            model.graph.input.append(value)
+    return model
 
 
 def seconds(route, net):
