@@ -199,8 +199,8 @@ def page(onnx: str | None, gigabytes: float) -> Iterator[str]:
     if onnx:
         yield (
             "## Beside the way through ONNX\n\n`torch.onnx.export` (torch 1.13.1, opset 9) and onnxsim, then "
-            "MXNet's own importer, which gives a symbol and no code; both from a net in memory to files on disk, "
-            f"without imports, without comparison, the least of three runs.\n\n{routes(onnx)}"
+            "MXNet's own importer, which gives a symbol and no code; both from a net in memory to files on "
+            f"disk, without imports, without comparison, the least of three runs.\n\n{routes(onnx)}"
         )
 
 
