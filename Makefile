@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: example zoo conformance traps fuzz in-use in-use-zoo bench golden test fast matrix torchvision lint clean
+.PHONY: example zoo conformance traps fuzz in-use in-use-zoo bench golden test fast matrix torchvision lint docs clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -127,6 +127,11 @@ torchvision: $(VISION)/.installed
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The site: build/site/index.html. `make docs` fails at a link that leads nowhere.
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "the site is in build/site; open build/site/index.html"
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
