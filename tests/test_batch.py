@@ -286,3 +286,18 @@ def test_a_question_is_noted_once(n: BatchSize, questions: Questions) -> None:
     assert n > 3
     assert n > 3
     assert questions.asked == [Question("N > 3", Source(file="model.py", line=7), 4)]
+
+
+@pytest.mark.parametrize(
+    ("forward", "said"),
+    [
+        (lambda x: x.relu() if x.shape[0] > 3 else x.tanh(), "forward asks N > 3 of the batch size N, test_batch.py:"),
+        (lambda x: x.cumprod(0), "cumprod() along the batch axis, test_batch.py:"),
+    ],
+)
+def test_the_docstring_names_no_folder_of_this_machine(forward: Forward, said: str) -> None:
+    """The same net gives the same bytes wherever it lies."""
+    conversion = tracer.convert(Net(forward), (torch.rand(2, 3, 8, 8),))
+    assert not conversion.graph.runs_at_others
+    assert f"Batch size 2 alone: {said}" in re.sub(r"\s+", " ", conversion.code)
+    assert __file__ not in conversion.code

@@ -35,7 +35,9 @@ FAR = 31
 def free_or_frozen(first: Capture, batch: int, at: At) -> Graph:
     """The graph of a net that was captured at a batch size, and is captured `at` others."""
     graph = _filled(_followed(first, batch, at))
-    return graph if graph.runs_at_others else frozen(first, batch, graph.frozen_because)
+    if graph.runs_at_others:
+        return graph
+    return replace(frozen(first, batch, graph.frozen_because), frozen_at=graph.frozen_at)
 
 
 def _followed(first: Capture, batch: int, at: At) -> Graph:

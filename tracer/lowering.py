@@ -47,7 +47,7 @@ def lowered(model: nn.Module, specs: tuple[InputSpec, ...], asked: Asked) -> tup
             raise
         problem = error.problems[0]
         with stage("tracing"):
-            frozen = trace(model, specs, asked.taps, f"{problem.what}, at {problem.where}")
+            frozen = trace(model, specs, asked.taps, problem.what, problem.where)
         with stage("lowering and naming"):
             return frozen, _program(frozen, model, asked)
 
@@ -63,15 +63,20 @@ def with_image_sizes(
     model: nn.Module, specs: tuple[InputSpec, ...], asked: Asked, graph: Graph, program: Program
 ) -> tuple[Graph, Program, ImageSizes | None]:
     """The net with sizes that follow its images, and what it is at another size of theirs."""
-    why = "" if graph.runs_at_others else graph.frozen_because
+
+    def traced(tried: tuple[InputSpec, ...]) -> Graph:
+        if graph.runs_at_others:
+            return trace(model, tried, asked.taps)
+        return replace(trace(model, tried, asked.taps, graph.frozen_because), frozen_at=graph.frozen_at)
+
     with stage("the look at another image size"):
-        graph, program, sizes = at_another_size(
+        other, program, sizes = at_another_size(
             graph,
             program,
             specs,
-            lambda tried: trace(model, tried, asked.taps, why),
+            traced,
             lambda made: _program(made, model, asked),
             lambda tried: run(model, make_inputs(tried, None, 0), asked.taps),
         )
     free = sizes is not None and sizes.are_free
-    return graph, replace(program, size_doc=size_doc(sizes, specs), free_sizes=free), sizes
+    return other, replace(program, size_doc=size_doc(sizes, specs), free_sizes=free), sizes

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from codegen.ir import Graph
+from codegen.ir import Graph, Source
 from codegen.problems import ConversionError, RequestError
 from tracer.capture import SharedFakes, called, capture, capture_in_training
 from tracer.captured import Capture, Earlier
@@ -36,18 +36,25 @@ def check_taps(model: nn.Module, taps: Sequence[str]) -> None:
 
 
 def trace(
-    model: nn.Module, specs: tuple[InputSpec, ...], taps: Sequence[str] = (), frozen_because: str = ""
+    model: nn.Module,
+    specs: tuple[InputSpec, ...],
+    taps: Sequence[str] = (),
+    frozen_because: str = "",
+    source: Source | None = None,
 ) -> Graph:
     """The IR of a net, at any batch size, or at those that it says.
 
     It is recorded at the batch size of `specs`, and at a larger one, where sizes that follow the batch
-    are symbols. With `frozen_because` the batch size is kept as it is, for that reason.
+    are symbols. With `frozen_because` the batch size is kept as it is, for that reason, which stands at `source`.
     """
     batch = batch_of(specs)
     _initialise(model, specs)
     fakes = SharedFakes()
     first = capture(model, make_inputs(specs, None, 0), taps, fakes)
-    graph = _at_batches(model, specs, taps, frozen_because, batch, first, fakes)
+    if batch is not None and frozen_because:
+        graph = frozen(first, batch, frozen_because, source)
+    else:
+        graph = _at_batches(model, specs, taps, batch, first, fakes)
     return graph if taps else _with_training(graph, model, specs, first, fakes)
 
 
@@ -71,7 +78,6 @@ def _at_batches(
     model: nn.Module,
     specs: tuple[InputSpec, ...],
     taps: Sequence[str],
-    frozen_because: str,
     batch: int | None,
     first: Capture,
     fakes: SharedFakes,
@@ -79,8 +85,6 @@ def _at_batches(
     """The graph of a net that was captured at its own batch size."""
     if batch is None:
         return replace(frozen(first, 1, "no input has a batch axis"), frozen_at="")
-    if frozen_because:
-        return frozen(first, batch, frozen_because)
 
     def at(size: int, earlier: Earlier | None = None) -> Capture:
         check_sizes(specs, size / batch)
