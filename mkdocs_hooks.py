@@ -1,4 +1,4 @@
-"""What `make docs` does to a page: links out of docs/ lead somewhere in a checkout and nowhere on the site."""
+"""What `make docs` does to a page: links out of docs/ lead to files of a checkout, and nowhere on the site."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LINK = re.compile(r"\[([^\]\n]+)\]\((\.\./[^)\s#]+)(#[^)\s]*)?\)")
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """The page's text, whose links to files of the checkout are plain words. One that leads nowhere is a warning."""
+    """The text, whose links to files of the checkout are plain words; one that leads nowhere is a warning."""
     folder = posixpath.dirname(f"docs/{page.file.src_uri}")
 
     def plain(link: re.Match[str]) -> str:

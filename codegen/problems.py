@@ -16,7 +16,14 @@ _HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 @dataclass(frozen=True)
 class Problem:
-    """One refusal. `code` is stable and greppable, `where` names module path, file and line."""
+    """One refusal.
+
+    Attributes:
+        code: a word that stays the same and may be searched for: `no-rule`, `data-dependent`.
+        what: what cannot be converted.
+        where: module path, file and line in the user's code.
+        hint: the way out, where there is one.
+    """
 
     code: str
     what: str
@@ -35,7 +42,8 @@ class UserModelError(RequestError):
 class ConversionError(Exception):
     """The net cannot be converted exactly (exit status 1).
 
-    `problems` lists every refusal, in the order of the net's execution.
+    Attributes:
+        problems: every refusal, in the order of the net's execution.
     """
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:

@@ -6,6 +6,7 @@ its own folder, and is spared the seconds of the imports.
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
 import re
@@ -34,7 +35,9 @@ class Session:
 
     def __post_init__(self) -> None:
         if not (self.folder / "examples").exists():
-            shutil.copytree(ROOT / "examples", self.folder / "examples", ignore=shutil.ignore_patterns("*_mxnet*"))
+            shutil.copytree(
+                ROOT / "examples", self.folder / "examples", ignore=shutil.ignore_patterns("*_mxnet*")
+            )
 
     def block(self, kind: str, text: str) -> str:
         """A block as it should read: code is kept as a file, commands get their output."""
@@ -92,9 +95,8 @@ def _child(words: list[str], folder: Path, said: Path) -> None:
     file = os.open(said, os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
     for number in (1, 2):
         os.dup2(file, number)
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)
-    sys.stdin = open(os.devnull)
+    sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding="utf-8")
+    sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding="utf-8", line_buffering=True)
     sys.dont_write_bytecode = True
     os.chdir(folder)
     if words[0] == "python" and words[1].endswith(".py"):

@@ -54,7 +54,19 @@ MOST_NAMES = 8
 
 @dataclass(frozen=True)
 class Conversion:
-    """A converted net: IR, target program and generated code; on demand symbol, weights and proof."""
+    """A converted net: IR, target program and generated code; on demand symbol, weights and proof.
+
+    Attributes:
+        model: the module that was converted, with its own values.
+        inputs: name, shape and dtype of each input, in the order of `forward`.
+        graph: the IR, torch's calls with shapes, dtypes and places; `graph.text()` prints it.
+        program: MXNet's calls in order; `program.text()` prints it.
+        code: the text of `model_mxnet.py`.
+        taps: paths of the modules whose outputs are returned instead of the net's.
+        notes: what a user should know of the run, a sentence each.
+        folded: whether the code has functions and loops; else it is one flat function.
+        larger: the inputs at the other height and width at which the code is the same; empty where it is not.
+    """
 
     model: nn.Module
     inputs: tuple[InputSpec, ...]
@@ -69,7 +81,11 @@ class Conversion:
     @functools.cached_property
     @stage("making the symbol")
     def symbol(self) -> mx.sym.Symbol:
-        """What the generated code returns, so that what was reviewed is what ships."""
+        """The symbol that the generated code returns, so that what was reviewed is what ships.
+
+        Raises:
+            RequestError: there is no mxnet.
+        """
         return load_symbol(self.code, identifier(self.program.name))
 
     @functools.cached_property
@@ -80,18 +96,25 @@ class Conversion:
 
     @functools.cached_property
     def arg_params(self) -> dict[str, mx.nd.NDArray]:
-        """Name -> NDArray of the parameters: copies, which may be bound and trained."""
+        """The parameters by MXNet's name: copies, which may be bound and trained.
+
+        Each has the shape that the contrast table shows and torch's dtype; half precision becomes float32.
+
+        Raises:
+            ConversionError: a whole number is beyond what its dtype in MXNet holds.
+            RequestError: there is no mxnet.
+        """
         return {k: v.copy() for k, v in self._shared_weights[0].items()}
 
     @functools.cached_property
     def aux_params(self) -> dict[str, mx.nd.NDArray]:
-        """Name -> NDArray of the auxiliary states (BatchNorm's moving statistics): copies."""
+        """The auxiliary states (BatchNorm's moving statistics, (C,) float32) by MXNet's name: copies."""
         return {k: v.copy() for k, v in self._shared_weights[1].items()}
 
     @property
     @stage("writing the contrast table")
     def contrast(self) -> str:
-        """The text of layer_contrast.txt."""
+        """The text of layer_contrast.txt: MXNet name, shape, torch key and shape in a line, between tabs."""
         return contrast(self.program, full_state(self.model), tuple(self.model.state_dict()))
 
     @stage("the comparison with torch")
@@ -100,10 +123,18 @@ class Conversion:
     ) -> Agreement:
         """Run torch and MXNet on seeded inputs at two batch sizes, and compare.
 
-        A comparison that fails raises nothing; a defect of fx2mx within it raises ConversionError.
+        Args:
+            tolerance: the largest max|mxnet - torch| / max|torch| of an output that counts as equal.
+            fresh: compare a copy with random parameters and statistics as well: fresh ones hide errors.
+            layers: compare every op too, on the last copy.
+            seed: of the inputs and of the random parameters.
 
-        With `fresh` a copy with random parameters and statistics is compared as well, since fresh
-        ones hide errors. With `layers` every op is compared too, on the last copy.
+        Returns:
+            What was compared and how far it is apart. Outputs that differ raise nothing: see `ok`.
+
+        Raises:
+            ConversionError: a defect of fx2mx within the comparison.
+            RequestError: there is no mxnet.
         """
         all_sides = [Sides("its own parameters", self.model, self._shared_weights)]
         if fresh:
@@ -122,8 +153,13 @@ class Conversion:
     def verify_training(self, seed: int = 1) -> TrainingAgreement:
         """Train both from the same weights: gradients, moving statistics, the losses of five steps of SGD.
 
-        In float64 and without dropout, at twice the batch size where the net allows it. Raises nothing where
-        they differ, or cannot be trained.
+        In float64 and without dropout, at twice the batch size where the net allows it.
+
+        Args:
+            seed: of the inputs.
+
+        Returns:
+            What was compared. Nothing is raised where they differ, or cannot be trained: see `ok` and `why`.
         """
         batch = 2 * self.graph.batch if self.graph.runs_at_others else self.graph.batch
         drops = {n.source.path for n in self.graph.nodes if n.op == "drop_path"}
@@ -140,7 +176,13 @@ class Conversion:
         return found if found.losses else trained_on(PLAIN)
 
     def files(self, path: Path, weights: bool = True) -> dict[Path, Any]:
-        """What `save` writes, by path; without weights and without mxnet, the code alone."""
+        """What `save` writes, by path: texts, and for the `.params` file names with NDArrays.
+
+        Args:
+            path: the generated file; the others are named after it.
+            weights: whether `.params` and the contrast table are among them. Without weights and without
+                mxnet it is the code alone.
+        """
         paths = Paths(path)
         files: dict[Path, Any] = {paths.code: self.code}
         if weights or has_mxnet():
@@ -154,7 +196,15 @@ class Conversion:
 
     @stage("writing the files")
     def save(self, path: str | Path, *, weights: bool = True) -> None:
-        """Write the code, the symbol, the weights and the contrast table, all named after `path`."""
+        """Write the code, the symbol, the weights and the contrast table: all files, or none.
+
+        Args:
+            path: the generated file, `model_mxnet.py`; the others are named after it.
+            weights: without, the code and the symbol alone.
+
+        Raises:
+            RequestError: a file cannot be written, or there is no mxnet.
+        """
         write_all(self.files(Path(path), weights))
 
 
@@ -178,28 +228,34 @@ def convert(
 ) -> Conversion:
     """Convert a module to MXNet.
 
-    `inputs` are example tensors, one for each argument of `forward`, axis 0 the batch; None finds them, in
-    `search_seconds`, and tells `say` what is tried. Each tensor of a list, tuple or dict is an input by
-    itself, called after its place: `xs_0`, `batch_image`.
-    `templates` is a folder whose templates take the place of fx2mx's own (docs/templates.md). With
-    `frozen_batch` the batch size of `inputs` is kept. `optimize` allows forms that change the layout of
-    weights, for speed; `trainable` asks for forms that train as torch does where the usual ones do not. With
-    `free_sizes` a net is refused whose code is right at one height and width of its images alone.
-    The module is left as it was; it is converted in eval mode. Without `proved` mxnet is not imported, and
-    the folded code is not held against the flat one.
+    The module is left as it was; it is converted in eval mode.
 
-    Raises ConversionError with every refusal, RequestError where the request itself is wrong.
+    Args:
+        model: the net. `DataParallel` and its like around it are taken off.
+        inputs: example tensors, one for each argument of `forward`, axis 0 the batch: float16, float32,
+            float64, bfloat16, int8 to int64, uint8 or bool. Each tensor of a list, tuple or dict is an
+            input by itself, called after its place: `xs_0`, `batch_image`. None finds them.
+        name: of the function that is generated; the class's name where it is left out.
+        taps: paths of modules whose outputs are returned instead of the net's: `layer1.0.conv2`.
+        softmax: append `mx.sym.SoftmaxOutput(name="softmax")` to an output of shape (N, classes).
+        origin: what the head of the code says it was made from, and by which command.
+        proved: hold the code against a flat one; without, mxnet is not imported.
+        templates: a folder whose templates take the place of fx2mx's own (docs/templates.md).
+        frozen_batch: keep the batch size of `inputs`, whatever the net allows.
+        optimize: allow forms that change the layout of weights, for speed.
+        trainable: write forms that train as torch does where the usual ones do not.
+        free_sizes: refuse a net whose code is right at one height and width of its images alone.
+        search_seconds: how long inputs are looked for.
+        say: is told which inputs are tried.
+
+    Raises:
+        ConversionError: the net cannot be converted exactly; it has every refusal.
+        RequestError: the request is wrong: inputs that do not fit, no such tap, no output.
+        UserModelError: `forward` itself raises with these inputs.
     """
     if not isinstance(model, nn.Module):
         raise RequestError(f"convert() takes an nn.Module, not {type(model).__name__}")
-    model = unwrapped(model)
-    if inputs is None:
-        with stage("the search for inputs"):
-            specs, note = find_inputs(model, functools.partial(runs, model), search_seconds, say)
-        notes: tuple[str, ...] = (note,)
-    else:
-        model, inputs = unpacked(model, inputs)
-        specs, notes = inputs_from_tensors(model, inputs), ()
+    model, specs, notes = _with_inputs(unwrapped(model), inputs, search_seconds, say)
     return convert_specs(
         model,
         specs,
@@ -215,6 +271,21 @@ def convert(
         trainable=trainable,
         free_sizes=free_sizes,
     )
+
+
+def _with_inputs(
+    model: nn.Module,
+    inputs: tuple[Any, ...] | None,
+    seconds: float,
+    say: Callable[[str], None] | None,
+) -> tuple[nn.Module, tuple[InputSpec, ...], tuple[str, ...]]:
+    """A net that takes tensors alone, its inputs, which are found where none are given, and what is said of it."""
+    if inputs is None:
+        with stage("the search for inputs"):
+            specs, note = find_inputs(model, functools.partial(runs, model), seconds, say)
+        return model, specs, (note,)
+    model, inputs = unpacked(model, inputs)
+    return model, inputs_from_tensors(model, inputs), ()
 
 
 @stage("the conversion")

@@ -38,7 +38,16 @@ _MODULES: dict[str, RuleEntry] = {}
 def rule(name: str, *, module: bool = False, ignores: tuple[str, ...] = ()) -> Callable[[_F], _F]:
     """Mark a function as the rule of an op called `name`, or of the modules of the class `name`.
 
-    `ignores` names arguments that change nothing in inference. ValueError where the op has a rule.
+    Args:
+        name: of the op: of a function under `tracer.op`, of an op of torch that has no rule, or of a class.
+        module: whether it is a class, each module of which becomes one op.
+        ignores: arguments that change nothing in inference; any other that the rule does not take is refused.
+
+    Returns:
+        What marks the function. Its first argument is the `Builder`, the others are the op's by name.
+
+    Raises:
+        ValueError: the op has a rule.
     """
 
     def mark(function: _F) -> _F:

@@ -49,9 +49,14 @@ class _Net:
 class TrainingAgreement:
     """The largest relative difference of each gradient and statistic by MXNet's name, and the losses.
 
-    `computed` are parameters that torch computes from others (weight_norm): their gradients are not compared.
-    `losses` are pairs, MXNet's and torch's, one for each step of SGD. `why` tells why there are none.
-    `rounding` is how far the last bits of torch's own weights take each of what was apart.
+    Attributes:
+        gradients: the difference of each parameter's gradient.
+        statistics: the difference of each moving statistic after a step.
+        losses: pairs, MXNet's and torch's, one for each step of SGD.
+        computed: parameters that torch computes from others (weight_norm): these gradients are not compared.
+        tolerance: the largest difference that counts as equal.
+        why: why there are no losses.
+        rounding: how far the last bits of torch's own weights take each of what was apart.
     """
 
     gradients: Mapping[str, float]
@@ -64,6 +69,7 @@ class TrainingAgreement:
 
     @property
     def ok(self) -> bool:
+        """Whether both were trained, and nothing differs by more than rounding."""
         return not self.why and not self.apart and len(self.losses) == STEPS
 
     @property

@@ -76,7 +76,14 @@ def _defined_in(module: ModuleType) -> Iterator[tuple[str, Decomposition]]:
 
 
 def op(function: _F) -> _F:
-    """Mark a function as one op of the function's name: fx2mx does not look inside."""
+    """Mark a function of a net as one op of the function's name: fx2mx does not look inside.
+
+    Args:
+        function: takes tensors and plain values, and returns a tensor. In a run of torch nothing changes.
+
+    Returns:
+        The function, to be called as before. Its rule is given by `tracer.rule`.
+    """
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

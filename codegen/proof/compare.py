@@ -33,10 +33,17 @@ CANNOT_RUN = "MXNet cannot run the symbol"
 class OutputAgreement:
     """One output of one comparison: relative difference, and what was compared.
 
-    `double` marks a net whose float32 rounding is itself near 1e-4 or above (torch's float32 result is that
-    far from torch's float64 one): both frameworks were then compared in float64. `compared` counts the values
-    that are finite; `is_empty` has none at all. `why` says what an infinite difference is, or why the
-    comparison cannot tell. `size` is the height and width of its images, where these are not the net's own.
+    Attributes:
+        name: MXNet's name of the output.
+        difference: max|mxnet - torch| / max|torch|.
+        batch: the batch size of the inputs.
+        parameters: which parameters were compared, in words.
+        double: the net's float32 rounding is itself near 1e-4 or above (torch's float32 result is that far
+            from torch's float64 one): both frameworks were then compared in float64.
+        compared: how many values are finite.
+        is_empty: the output has no elements at all.
+        why: what an infinite difference is, or why the comparison cannot tell.
+        size: the height and width of its images, where these are not the net's own.
     """
 
     name: str
@@ -56,7 +63,13 @@ class OutputAgreement:
 
 @dataclass(frozen=True)
 class LayerAgreement:
-    """One op: its MXNet name, its place in the user's code and its relative difference."""
+    """One op of the comparison.
+
+    Attributes:
+        name: its MXNet name.
+        source: its place in the user's code: module path, file and line.
+        difference: max|mxnet - torch| / max|torch| of its results.
+    """
 
     name: str
     source: Source
@@ -65,7 +78,13 @@ class LayerAgreement:
 
 @dataclass(frozen=True)
 class Agreement:
-    """The result of a comparison. `layers` stand in the order of execution."""
+    """The result of a comparison.
+
+    Attributes:
+        outputs: each output at each batch size, with each set of parameters.
+        layers: each op, in the order of execution; empty where they were not asked for.
+        tolerance: the largest difference that counts as equal.
+    """
 
     outputs: tuple[OutputAgreement, ...]
     layers: tuple[LayerAgreement, ...]

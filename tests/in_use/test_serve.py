@@ -29,7 +29,7 @@ import torch
 from starlette.testclient import TestClient
 
 from tests.command import fx2mx
-from tests.session import BLOCK, Session
+from tests.session import BLOCK, ROOT, Session
 
 EXAMPLE = ROOT / "examples" / "serve"
 README = EXAMPLE / "README.md"
