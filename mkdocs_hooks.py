@@ -1,4 +1,4 @@
-"""What `make docs` does to a page: links out of docs/ lead to files of a checkout, and nowhere on the site."""
+"""What `make docs` does to a page: links out of docs/ are for a checkout, and words on the site."""
 
 from __future__ import annotations
 

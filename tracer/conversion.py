@@ -98,11 +98,10 @@ class Conversion:
     def arg_params(self) -> dict[str, mx.nd.NDArray]:
         """The parameters by MXNet's name: copies, which may be bound and trained.
 
-        Each has the shape that the contrast table shows and torch's dtype; half precision becomes float32.
+        Each has the shape that the contrast table shows, and the dtype of its Variable.
 
         Raises:
-            ConversionError: a whole number is beyond what its dtype in MXNet holds.
-            RequestError: there is no mxnet.
+            RequestError: a whole number is beyond what that dtype holds, or there is no mxnet.
         """
         return {k: v.copy() for k, v in self._shared_weights[0].items()}
 
@@ -245,13 +244,11 @@ def convert(
         optimize: allow forms that change the layout of weights, for speed.
         trainable: write forms that train as torch does where the usual ones do not.
         free_sizes: refuse a net whose code is right at one height and width of its images alone.
-        search_seconds: how long inputs are looked for.
-        say: is told which inputs are tried.
+        search_seconds: how long inputs are looked for, of which `say` is told.
 
     Raises:
         ConversionError: the net cannot be converted exactly; it has every refusal.
-        RequestError: the request is wrong: inputs that do not fit, no such tap, no output.
-        UserModelError: `forward` itself raises with these inputs.
+        RequestError: inputs that do not fit, no such tap, no output; UserModelError: `forward` itself raises.
     """
     if not isinstance(model, nn.Module):
         raise RequestError(f"convert() takes an nn.Module, not {type(model).__name__}")
@@ -279,7 +276,7 @@ def _with_inputs(
     seconds: float,
     say: Callable[[str], None] | None,
 ) -> tuple[nn.Module, tuple[InputSpec, ...], tuple[str, ...]]:
-    """A net that takes tensors alone, its inputs, which are found where none are given, and what is said of it."""
+    """A net that takes tensors alone, its inputs (found where none are given), and what is said of them."""
     if inputs is None:
         with stage("the search for inputs"):
             specs, note = find_inputs(model, functools.partial(runs, model), seconds, say)
