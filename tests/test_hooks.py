@@ -1,4 +1,4 @@
-"""The README's CI step and pre-commit hook, exactly as they stand there, in a scratch git repository without mxnet."""
+"""The CI step of the README, and of docs/guides/ci.md with its pre-commit hook, exactly as they stand there, in a scratch git repository without mxnet."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ import yaml
 from tests.command import fx2mx, snapshot
 
 ROOT = Path(__file__).parent.parent
+PAGES = ("README.md", "docs/guides/ci.md")
+YAML = re.compile(r"^```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 COMMAND = ("model.py:XXNet", "--out", "model_mxnet.py", "--no-weights")
 
 
 def block(start: str) -> str:
-    """The README's block of YAML that starts with a comment."""
-    blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    found = [text for text in blocks if text.startswith(f"# {start}")]
-    assert len(found) == 1, f"the README has {len(found)} blocks '# {start}'"
-    return found[0]
+    """The pages' block of YAML that starts with a comment; the README's is the guide's."""
+    blocks = [text for page in PAGES for text in YAML.findall((ROOT / page).read_text(encoding="utf-8"))]
+    found = {text for text in blocks if text.startswith(f"# {start}")}
+    assert len(found) == 1, f"the pages have {len(found)} different blocks '# {start}'"
+    return found.pop()
 
 
 def step() -> dict[str, Any]:
