@@ -17,7 +17,7 @@ from tests.session import BLOCK, ROOT, Session
 
 README = ROOT / "README.md"
 LONGEST = 250
-QUOTED = re.compile(r'^```py title="([^"]*)"\n.*?^```$', re.DOTALL | re.MULTILINE)
+QUOTED = re.compile(r'^```py title="([^",]*)"\n.*?^```$', re.DOTALL | re.MULTILINE)
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
 
