@@ -63,6 +63,16 @@ def test_every_page_is_in_the_navigation(site: Path) -> None:
     assert {page for page in pages if f'href="{page}"' not in index} - {"index.html"} == set()
 
 
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_the_links_of_what_is_beside_the_site(site: Path, page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\((?!http)([^)#]+)#?([^)]*)\)", text):
+        assert (ROOT / target).exists(), target
+        if anchor:
+            built = site / Path(target).relative_to("docs").with_suffix(".html")
+            assert f'id="{anchor}"' in built.read_text(encoding="utf-8"), f"{target}#{anchor}"
+
+
 def test_nothing_is_fetched(site: Path) -> None:
     """Neither fonts nor scripts nor pictures of another machine."""
     for page in site.rglob("*.html"):
