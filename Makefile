@@ -130,7 +130,7 @@ lint: $(STAMP)
 
 # The site: build/site/index.html. `make docs` fails at a link that leads nowhere.
 docs: $(STAMP)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "the site is in build/site; open build/site/index.html"
 
 clean:

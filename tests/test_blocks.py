@@ -109,5 +109,5 @@ def test_each_block_is_checked(page: Path) -> None:
     ],
 )
 def test_a_block_that_nothing_checks(kind: str, text: str, told: str) -> None:
-    with pytest.raises(Exception, match=re.escape(told)):  # noqa: PT011 - of four libraries
+    with pytest.raises(Exception, match=re.escape(told)):  # of four libraries
         check("docs/index.md", kind, text)
