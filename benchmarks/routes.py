@@ -23,7 +23,7 @@ RUNS = 3
 def by_fx2mx(net, folder):
     import tracer
 
-    tracer.convert(net, (torch.zeros(1, 3, 224, 224),), "Net").save(folder / "net_mxnet.py")
+    tracer.convert(net, (image_of(net),), "Net").save(folder / "net_mxnet.py")
 
 
 def through_onnx(net, folder):
@@ -32,11 +32,15 @@ def through_onnx(net, folder):
     from mxnet.contrib import onnx as importer
 
     file = str(folder / "net.onnx")
-    image = torch.zeros(1, 3, 224, 224)
-    torch.onnx.export(net, image, file, opset_version=9, keep_initializers_as_inputs=True)
+    torch.onnx.export(net, image_of(net), file, opset_version=9, keep_initializers_as_inputs=True)
     onnx.save(with_weights_as_inputs(onnxsim.simplify(file)[0]), file)
     symbol, arg_params, aux_params = importer.import_model(file)
     mx.model.save_checkpoint(str(folder / "net"), 0, symbol, arg_params, aux_params)
+
+
+def image_of(net):
+    """An image of the size that pytorchcv says a net is for."""
+    return torch.zeros(1, 3, *getattr(net, "in_size", (224, 224)))
 
 
 def with_weights_as_inputs(model):

@@ -12,7 +12,7 @@ from torch import nn
 import tracer
 from tests.in_use.__main__ import Progress
 from tests.in_use.uses import Unfit, apart, from_scratch, subject, summarised
-from tests.in_use.zoo import FAILS, TRAINED, Used, collections, run_net, uses_of
+from tests.in_use.zoo import FAILS, TRAINED, UNKNOWN, Used, collections, run_net, uses_of
 from tests.zoo.pool import read_page, write_page
 from tests.zoo.table import nets
 
@@ -48,6 +48,17 @@ def test_the_page_lists_the_table():
 
 def test_the_summary_counts_the_rows():
     assert Progress.page.read_text(encoding="utf-8").startswith(Progress.text(read_page(Progress)))
+
+
+def test_the_page_of_uses_has_the_share_of_onnx():
+    rows = read_page(Progress).values()
+    good = sum(row.onnx not in {FAILS, UNKNOWN} for row in rows)
+    known = sum(row.onnx != UNKNOWN for row in rows)
+    text = Progress.page.with_name("in-use.md").read_text(encoding="utf-8")
+    assert (
+        f"| {good} of {len(rows)} nets of the zoo and goldens ({good / len(rows):.0%}); {good} of the {known} all of whose"
+        in text
+    )
 
 
 def test_a_page_read_again_counts_the_same(tmp_path: Path):
