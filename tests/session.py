@@ -67,10 +67,12 @@ class Session:
         if words[0] == "make":  # in this environment, instead of one of its own
             words[1:1] = ["-s", "-o", ".venv/.installed", f"BIN={Path(sys.executable).parent}"]
             folder = ROOT
+        # A command that ran in this process leaves PYTORCH_JIT behind, which a user's shell does not have.
+        given = {name: value for name, value in os.environ.items() if name != "PYTORCH_JIT"}
         done = subprocess.run(
             words,
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+            env=given | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

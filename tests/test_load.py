@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import random
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -370,3 +372,24 @@ def test_a_failed_import_leaves_no_traces(folder: Path) -> None:
         k: v for k, v in before.items() if k.startswith("codegen")
     }
     assert sys.argv is argv
+
+
+def test_a_stored_script_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the command runs, with PYTORCH_JIT=0, torch.jit.load itself fails, with words of its own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(
+        "import torch\nfrom torch import nn\n\n\nclass Net(nn.Module):\n    def forward(self, x):\n        return x.relu()\n\n\n"
+        "def stored():\n    return torch.jit.load('net.pt')\n"
+    )
+    shell = {name: value for name, value in os.environ.items() if name != "PYTORCH_JIT"} | {
+        "PYTHONPATH": str(Path(tracer.__file__).parent.parent)
+    }
+    save = "import net, torch; torch.jit.script(net.Net()).save('net.pt')"
+    subprocess.run([sys.executable, "-c", save], env=shell, check=True)
+    command = [sys.executable, "-m", "tracer.gen", "net.py:stored", "--out", "m_mxnet.py", "--input", "1,4"]
+    done = subprocess.run(command, env=shell, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "error: stored loads a net of torch.jit, whose code is not Python: build the net by its class, and give the "
+        "state_dict() of this one as --weights"
+    )

@@ -346,6 +346,12 @@ def _build(found: Any, name: str, module: str, shown: str, kwargs: Mapping[str, 
     try:
         model = found(**kwargs)
     except (Exception, SystemExit) as error:
+        # torch.jit.load under PYTORCH_JIT=0, without which no function of torch.jit.script can be traced.
+        if "RecursiveScriptModule" in str(error):
+            raise RequestError(
+                f"{name} loads a net of torch.jit, whose code is not Python: build the net by its class, and "
+                "give the state_dict() of this one as --weights"
+            ) from None
         raise user_error(error, f"{name} raised when it was built") from error
     if not isinstance(model, nn.Module):
         raise RequestError(f"{name}() returned {_a(type(model).__name__)}: it must return one nn.Module")
