@@ -37,6 +37,10 @@ def scatter_reduce(
 def scatter_by_products_or_into_some_rows(
     input: Tensor, dim: int, index: Tensor, src: Any = None, value: Any = None, reduce: str | None = None
 ) -> Tensor:
+    if input.dim() == 0:
+        given = src.reshape(1) if isinstance(src, Tensor) else src
+        row, place = input.reshape(1), index.reshape(1)
+        return scatter_by_products_or_into_some_rows(row, 0, place, given, value, reduce).reshape(())
     area, out = _area(input, dim, index), input.clone()
     if not isinstance(src, Tensor) and reduce is None:
         out[area] = input[area].scatter(dim, index, value if src is None else src)

@@ -113,6 +113,16 @@ fn("histogram", lambda x: tuple(torch.histogram(x.sum(0), 4)), (2, 9))
 fn("digamma", lambda x: torch.digamma(x * 3), (2, 9))
 fn("polygamma", lambda x: torch.polygamma(2, x * 3), (2, 9))
 fn(
+    "scatter of a scalar, times a number",
+    lambda x: x.sum().scatter(0, torch.tensor(0), 2.5, reduce="multiply"),
+    (2, 3),
+)
+fn(
+    "scatter of a scalar, times a scalar",
+    lambda x: x.sum().scatter(0, torch.tensor(0), x.max(), reduce="multiply"),
+    (2, 3),
+)
+fn(
     "scatter to a product",
     lambda x: x.scatter(1, torch.tensor([[0, 1]] * 2), 3.0, reduce="multiply"),
     (2, 5),
