@@ -17,11 +17,10 @@ from torch.fx.node import map_arg
 
 from tracer.canonical import op_name
 from tracer.captured import Capture
-from tracer.dropped import Drop
+from tracer.dropped import DROP_PATH, Drop
 from tracer.random_parts import Region, drop_of_region, region_of
 from tracer.to_ir import used_nodes
 
-OWN_DROPS = "drop_path"
 # The numbers of these are the same in training.
 ARITHMETIC = frozenset(["add", "sub", "mul", "div", "pow"])
 Key: TypeAlias = tuple[Any, ...]
@@ -107,7 +106,7 @@ class _Aligner:
             inputs = tuple(n if n.meta["traced"] else None for n in _inputs(node))
             self._by_line.setdefault(_key(node, inputs, True), []).append(node)
             self._by_path.setdefault(_key(node, inputs, False), []).append(node)
-            if _op(node) == OWN_DROPS:
+            if _op(node) == DROP_PATH:
                 self._own[(node.all_input_nodes[0], _path(node))] = node
 
     def _found(self, node: fx.Node) -> fx.Node | None:

@@ -30,6 +30,7 @@ from codegen.write.render import render
 from codegen.write.templates import Templates, templates_of
 from codegen.written import File, Origin
 from tracer.copies import full_state
+from tracer.dropped import DROP_PATH
 from tracer.image_sizes import check_free
 from tracer.input_search import SECONDS, find_inputs
 from tracer.inputs import PLAIN, InputSpec, inputs_from_tensors, make_inputs
@@ -161,7 +162,7 @@ class Conversion:
             What was compared. Nothing is raised where they differ, or cannot be trained: see `ok` and `why`.
         """
         batch = 2 * self.graph.batch if self.graph.runs_at_others else self.graph.batch
-        drops = {n.source.path for n in self.graph.nodes if n.op == "drop_path"}
+        drops = {n.source.path for n in self.graph.nodes if n.op == DROP_PATH}
         # Where the symbol lacks what training does, torch does it, and the two differ.
         dropping = frozenset(() if self.graph.in_training else drops)
 

@@ -19,6 +19,8 @@ from tracer.frames import is_library
 from tracer.nodes import Nodes
 from tracer.writes import Writes
 
+# The op of the IR that stands for what is dropped.
+DROP_PATH = "drop_path"
 ROWS = 256
 RUNS = 64
 
@@ -86,7 +88,7 @@ def recorded_drop(
         drop = drop_of(module, output.dim())
         if drop is None:
             return None
-        call = Call(drop_path, (output, drop.p, drop.axes), {}, "drop_path", False)
+        call = Call(drop_path, (output, drop.p, drop.axes), {}, DROP_PATH, False)
         node = nodes.add_call(drop_path, (nodes.node_of(output), drop.p, drop.axes), {})
         own: torch.Tensor = torch.ops.aten.alias(output)
         nodes.tie(node, [own])

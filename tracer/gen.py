@@ -194,8 +194,8 @@ def _tolerance(_context: click.Context, _option: click.Parameter, tolerance: flo
     "--trainable",
     is_flag=True,
     help="Write forms that train as torch does under Module, where the usual ones do not: PReLU, the row of "
-    "an Embedding's padding_idx, unpooling from windows that overlap, and in float32 LRN and Concats that "
-    "oneDNN cannot train.",
+    "an Embedding's padding_idx, unpooling from windows that overlap, and in float32 LRN, Concats and "
+    "BatchNorms of one or three spatial axes that oneDNN cannot train.",
 )
 @click.option("--softmax", is_flag=True, help='Append mx.sym.SoftmaxOutput(name="softmax").')
 @click.option(

@@ -14,13 +14,12 @@ from codegen.ir import Graph
 from codegen.problems import ConversionError
 from tracer.canonical import call_arguments, op_name
 from tracer.captured import Capture
-from tracer.dropped import asks_for_mode
+from tracer.dropped import DROP_PATH, asks_for_mode
 from tracer.frames import is_library
 from tracer.kept_drops import with_drops
 from tracer.to_ir import used_nodes
 
 ATTENTION = "scaled_dot_product_attention"
-DROPS = "drop_path"
 MOST = 3
 Made = tuple[str, str]
 """The path of a module, and an op that was called in it."""
@@ -102,7 +101,7 @@ def _notes(model: nn.Module, evaluated: Capture, trained: Capture, kept: frozens
         yield f"left out, since a random number decides on it in training alone: what runs or not at {place}"
     before, modules = _made(evaluated), dict(model.named_modules())
     # What torch's own layers do in training, their rules know.
-    written = {path for path, op in before if op == DROPS or is_library(type(modules.get(path)))}
+    written = {path for path, op in before if op == DROP_PATH or is_library(type(modules.get(path)))}
     ops: dict[str, list[str]] = {}
     for path, op in sorted((_made(trained, kept) - before).keys()):
         if path not in written:

@@ -16,10 +16,9 @@ from codegen.ir import Arg, Frame, Graph, Node, Ref, Source, check
 from tracer.alignment import Alignment, Dropped, aligned
 from tracer.canonical import call_arguments
 from tracer.captured import Capture
+from tracer.dropped import DROP_PATH
 from tracer.frames import output_of
 from tracer.to_ir import used_nodes, with_statement
-
-NAME = "drop_path"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def _with_drop(
     """The graph with one drop more; None where it is not certain where it stands."""
     if _is_shared(dropped, used):
         return None
-    own = Ref(f"{_ref_name(graph, dropped)}")
+    own = Ref(_ref_name(graph, dropped))
     source = _value(dropped, found)
     if source is None or source.name not in graph.by_name:
         return None
@@ -97,7 +96,9 @@ def _with_drop(
     )
     place = _source(graph, dropped.node.meta["source"])
     nodes = [changed.get(n.name, n) for n in graph.nodes]
-    nodes.insert(_place(graph, dropped, found, source, changed), Node(own.name, NAME, args, (kind,), place))
+    nodes.insert(
+        _place(graph, dropped, found, source, changed), Node(own.name, DROP_PATH, args, (kind,), place)
+    )
     calls = _given_to(dropped.node, used)
     moved = [n if n.name == own.name else _called_with(n, calls, source, own) for n in nodes]
     return replace(graph, nodes=tuple(moved), outputs=outputs)
@@ -141,7 +142,7 @@ def _called_with(node: Node, calls: frozenset[tuple[str, int, str]], source: Ref
 def _ref_name(graph: Graph, dropped: Dropped) -> str:
     """A name of its own: as a call of the op at this place has."""
     path = dropped.node.meta["source"].path
-    name = start = f"{path}.{NAME}".lstrip(".").replace(".", "_")
+    name = start = f"{path}.{DROP_PATH}".lstrip(".").replace(".", "_")
     count = 0
     while name in graph.by_name:
         count += 1

@@ -45,8 +45,8 @@ def trace(
     """The IR of a net, at any batch size, or at those that it says.
 
     It is recorded at the batch size of `specs`, and at a larger one, where sizes that follow the batch
-    are symbols. With `frozen_because` the batch size is kept as it is, for that
-    reason, which stands at `source`.
+    are symbols. With `frozen_because` the batch size is kept as it is, for that reason, which stands at
+    `source`.
     """
     batch = batch_of(specs)
     _initialise(model, specs)

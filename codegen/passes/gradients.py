@@ -8,13 +8,14 @@ from codegen.program import Call, Out, Program
 
 OF_CONCAT = Copy("a copy: oneDNN of MXNet 1.9.1 cannot give the gradient of this Concat", *WHOLE)
 OF_LRN = Copy("a copy: oneDNN of MXNet 1.9.1 would give a wrong gradient of LRN", *WHOLE)
+OF_NORM = Copy("a copy: oneDNN of MXNet 1.9.1 cannot give the gradient of a BatchNorm of this", *WHOLE)
 # The most channels that oneDNN keeps side by side.
 BLOCK = 16
 
 
 def with_right_gradients(program: Program) -> Program:
     """The program with copies after the calls whose gradients oneDNN would get wrong."""
-    return with_copies(program, _concats(program) | _lrns(program))
+    return with_copies(program, _norms(program) | _concats(program) | _lrns(program))
 
 
 def _concats(program: Program) -> dict[int, Copy]:
@@ -79,3 +80,25 @@ def _lrns(program: Program) -> dict[int, Copy]:
     )
     """
     return {index: OF_LRN for index, call in enumerate(program.calls) if call.op == "LRN"}
+
+
+def _norms(program: Program) -> dict[int, Copy]:
+    """What a BatchNorm of one or of three spatial axes reads.
+
+    torch: trains a convolution, and the BatchNorm of what it gives.
+    MXNet: oneDNN lays out in blocks of channels what a convolution gives. A BatchNorm of such a value has no
+        gradient in float32 but for images: training fails, "Check failed: !is_view".
+    We write: with --trainable, all of an axis by slice_axis before it, which is laid out as usual.
+    Source: mx.sym.BatchNorm, measured (tests/in_use/test_parity.py).
+
+    >>> trainable(nn.Sequential(nn.Conv1d(6, 4, 3), nn.BatchNorm1d(4)), (1, 6, 8))
+    x = mx.sym.Convolution(x, kernel=(3,), num_filter=4, no_bias=False, name="sequential_0")
+    copy = mx.sym.slice_axis(x, axis=0, begin=0, end=None, name="sequential_0_copy")
+    return mx.sym.BatchNorm(copy, eps=1e-5, momentum=0.9, fix_gamma=False, name="sequential_1")
+    """
+    read = (
+        call.inputs[0][1]
+        for call in program.calls
+        if call.op == "BatchNorm" and len(call.shapes[0] or ()) in {3, 5}
+    )
+    return {o.call: OF_NORM for o in read if isinstance(o, Out) and program.calls[o.call].outputs == 1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import mxnet as mx
 import numpy as np
@@ -306,6 +307,24 @@ def test_a_max_pool_of_an_lrn() -> None:
     assert usual.verify_training().gradients["0_weight"] > 0.01
     assert own.verify().ok
     assert own.verify_training().ok
+
+
+@pytest.mark.parametrize("between", [[], [nn.ReLU()], [nn.Dropout(0.0)]])
+@pytest.mark.parametrize(
+    ("conv", "norm", "axes"),
+    [(nn.Conv1d, nn.BatchNorm1d, 1), (nn.Conv3d, nn.BatchNorm3d, 3), (nn.ConvTranspose3d, nn.BatchNorm3d, 3)],
+)
+def test_a_batch_norm_of_a_convolution_of_no_image(
+    conv: Any, norm: Any, axes: int, between: list[nn.Module]
+) -> None:
+    net = nn.Sequential(conv(3, 8, 3), *between, norm(8), nn.Flatten(2))
+    inputs = (torch.randn(2, 3, *[6] * axes, generator=torch.Generator().manual_seed(0)),)
+    own = tracer.convert(net, inputs, "Net", trainable=True)
+    assert own.verify().ok
+    assert own.verify_training().ok
+    if conv is nn.Conv1d:
+        usual = tracer.convert(net, inputs, "Net").verify_training()
+        assert usual.why.startswith("MXNet cannot train the symbol in float32: ")
 
 
 class Halves(nn.Module):
