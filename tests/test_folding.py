@@ -349,3 +349,28 @@ def test_a_bare_sequential_of_blocks_is_a_loop():
     conversion = convert(nn.Sequential(*[Block() for _ in range(5)]), (torch.randn(2, 4),), "Net")
     assert "    for i in range(5):\n        x = block(x, name=str(i))\n" in conversion.code
     assert conversion.verify().ok
+
+
+def test_what_changes_in_few_places_is_a_loop_as_far_as_it_does():
+    """Blocks after them, in which more changes, are no reason to write each of them out."""
+
+    class Block(nn.Module):
+        def __init__(self, width, kernel, stride, slope):
+            super().__init__()
+            self.conv, self.act = nn.Conv1d(4, 4, kernel, stride, dilation=width), nn.LeakyReLU(slope)
+
+        def forward(self, x):
+            return self.act(self.conv(x))
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            same = [Block(1, 3, 1, slope) for slope in (0.1, 0.2, 0.3)]
+            self.blocks = nn.Sequential(*same, Block(2, 2, 2, 0.4), Block(1, 5, 3, 0.5))
+
+        def forward(self, x):
+            return self.blocks(x)
+
+    conversion = convert(Net(), (torch.randn(2, 4, 64),), "Net")
+    assert "    for i, slope in enumerate((0.1, 0.2, 0.3)):\n" in conversion.code
+    assert conversion.verify().ok

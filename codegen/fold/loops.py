@@ -12,6 +12,9 @@ from codegen.program import Operand
 
 # A loop that appends to a list takes three statements.
 SHORTEST_LISTING = 3
+# A loop whose arguments change has a table of them.
+SHORTEST_VARYING = 3
+MOST_VARYING = 2
 
 
 def with_loops(items: Sequence[Item], users: Mapping[Operand, Sequence[int]]) -> list[Item]:
@@ -90,14 +93,17 @@ def _even(calls: list[CallItem]) -> list[CallItem]:
     same = 1
     while same < len(calls) and not _varying(calls[: same + 1])[0]:
         same += 1
-    if same > 1 or len(calls) < 3:
+    if same > 1:
         return calls[:same]
-    if not _varying(calls[1:])[0]:
-        return calls[:1]
-    varying = _varying(calls)[0]
-    if len(varying) > 2 or any(_holds_argument(v) for _, values in varying for v in values):
-        return calls[:1]
-    return calls
+    few = 1
+    while few < len(calls) and _is_few(_varying(calls[: few + 1])[0]):
+        few += 1
+    # Where all but the first are equal, these are the loop.
+    return calls[:few] if few >= SHORTEST_VARYING and _varying(calls[1:few])[0] else calls[:1]
+
+
+def _is_few(varying: Sequence[tuple[str, tuple[Any, ...]]]) -> bool:
+    return len(varying) <= MOST_VARYING and not any(_holds_argument(v) for _, vs in varying for v in vs)
 
 
 def _holds_argument(value: Any) -> bool:
