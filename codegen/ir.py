@@ -102,8 +102,8 @@ class Frame:
     `call` counts the calls of the same module (0 for the first), `library` is True for torch.nn's own
     classes, `file` is the name of the file that defines the class. `arguments` are the tensors that the call
     is given: (the argument of forward, the node's name, its output). `target` is the local variable to which
-    the caller assigns what the call returns, `line` where it does. `is_function` marks a
-    function of the user's that forward calls: `cls` is then its name.
+    the caller assigns what the call returns, `line` where it does, `turns` are those of the caller's loops
+    around it. `is_function` marks a function of the user's that forward calls: `cls` is then its name.
     """
 
     path: str
@@ -115,6 +115,7 @@ class Frame:
     target: str = ""
     line: int = 0
     is_function: bool = False
+    turns: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ class Source:
 
     `target` is the local variable that the user's statement assigns, `targets` are those of `q, k, v =
     ...`, `text` its code. `local` is the variable in a function that forward calls, where `target` is
-    forward's.
+    forward's. `turns` count those of the loops around the call in the innermost function of the user's, outer
+    loops first.
     """
 
     path: str = ""
@@ -134,6 +136,7 @@ class Source:
     text: str = ""
     targets: tuple[str, ...] = ()
     local: str = ""
+    turns: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.file else "(no source)"

@@ -15,6 +15,7 @@ from torch import fx, nn
 
 from codegen.ir import Frame, Source
 from tracer.statements import statement_at
+from tracer.turns import Turns
 from tracer.user_code import file_of, forward_line, user_line
 from tracer.user_functions import UserFunctions
 from tracer.vision import is_layer
@@ -37,7 +38,8 @@ class Frames:
         # By path: the id of a module that forward makes is used again when it is gone.
         self._calls: Counter[str] = Counter()
         self._paths = {id(m): path for path, m in model.named_modules()}
-        self._functions = UserFunctions(end, self._traced_arguments)
+        self._turns = Turns(end)
+        self._functions = UserFunctions(end, self._traced_arguments, self._turns)
 
     @property
     def path(self) -> str:
@@ -59,8 +61,9 @@ class Frames:
         self._functions.calls_module(caller)
         file, line = user_line(caller, self._end) if self._frames else ("", 0)
         target = statement_at(file, line).target
+        turns = self._turns.calling(caller, path)
         frame = Frame(path, cls.__name__, call, is_library(cls), file_of(module), target=target, line=line)
-        self._frames.append(frame)
+        self._frames.append(replace(frame, turns=turns))
         self._modules.append(module)
 
     def note_arguments(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -76,13 +79,14 @@ class Frames:
         self._modules.pop()
         return self._frames.pop()
 
-    def source(self) -> Source:
-        """Where the call stands that runs now."""
+    def source(self, op: str = "") -> Source:
+        """Where the call stands that runs now; `op` is what it calls, where that is recorded."""
         caller = sys._getframe(1)
         file, line = user_line(caller, self._end)
+        turns = self._turns.at(caller, op)
         frames = (*self._frames, *self._functions.running(caller, self.path))
         target = statement_at(*forward_line(caller, self._end)).target
-        return Source(self.path, file, line, frames, target)
+        return Source(self.path, file, line, frames, target, turns=turns)
 
     def callers(self) -> frozenset[tuple[str, int]]:
         """(path, call) of the user's functions that call modules: known when the run is over."""

@@ -124,7 +124,7 @@ class Nodes:
         """A call, whose arguments hold nodes for tensors; `follows_batch` tells that their sizes do."""
         name, path = op_name(func), self._frames.path
         node = self.graph.create_node("call_function", func, args, kwargs, f"{path}.{name}" if path else name)
-        node.meta["source"] = self._frames.source()
+        node.meta["source"] = self._frames.source(name)
         node.meta["follows_batch"] = follows_batch or any(map(follows, node.all_input_nodes))
         return node
 

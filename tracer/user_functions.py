@@ -14,11 +14,10 @@ from typing import Any, TypeAlias
 
 from codegen.ir import Frame, Source
 from tracer.statements import statement_at
+from tracer.turns import MODULE_CALLS, Turns
 from tracer.user_code import is_user_file
 
 Arguments: TypeAlias = tuple[tuple[str, str, int], ...]
-# What torch calls between a module and its forward.
-MODULE_CALLS = frozenset(["_call_impl", "_wrapped_call_impl"])
 
 
 def without_functions(source: Source, gone: Collection[tuple[str, int]]) -> Source:
@@ -33,12 +32,15 @@ class UserFunctions:
     """Knows the running functions again from one op to the next.
 
     `end` is the code of the function that runs the net. `given` tells which tensors arguments hold: the
-    argument's name, and the node and output that made each.
+    argument's name, and the node and output that made each. `turns` counts the turns of loops.
     """
 
-    def __init__(self, end: CodeType, given: Callable[[Mapping[str, Any]], Arguments]) -> None:
+    def __init__(
+        self, end: CodeType, given: Callable[[Mapping[str, Any]], Arguments], turns: Turns
+    ) -> None:
         self._end = end
         self._given = given
+        self._turns = turns
         self._known: dict[int, Frame] = {}
         self._callers: set[int] = set()
         # Python's frames by their ids, which are not given again while these live.
@@ -95,7 +97,7 @@ class UserFunctions:
         arguments = self._given({n: function.f_locals[n] for n in names if n in function.f_locals})
         file = os.path.basename(code.co_filename)
         made = Frame(own, code.co_name, call, file=file, arguments=arguments, target=target, line=line)
-        return replace(made, is_function=True)
+        return replace(made, is_function=True, turns=self._turns.around(function.f_back))
 
 
 def _is_forward(frame: FrameType) -> bool:

@@ -10,12 +10,13 @@ else tells two ops apart.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection
 
 from codegen.draft import OfAll, OfInput, OfKey, OfModule, OfRule, Wish
 from codegen.identifiers import flat
 from codegen.ir import SAYS_NOTHING, Graph, Node
-from codegen.naming.scopes import class_of, numbered, placed, places_of, repeated_ops
+from codegen.naming.scopes import class_of, numbered, placed, places_of, repeated_ops, turn_words
 from codegen.program import Place
 
 # The last words of torch's keys that give way to MXNet's suffix.
@@ -29,6 +30,8 @@ class Namer:
         self.places = places_of(graph)
         self._graph = graph
         self._repeated = repeated_ops(graph)
+        self._turned = self._turns_of_nodes()
+        self._numbers: dict[tuple[object, ...], dict[str, int]] = {}
         self._taken: set[str] = set()
 
     def unique(self, name: str, steps: Collection[str] = ()) -> str:
@@ -46,6 +49,38 @@ class Namer:
         `owner` is the module whose weights the call takes, `hint` what a step on the way to the node's result
         is.
         """
+        words, op = self._words(node, owner, hint)
+        turns, number = self._turned.get(node.name, ""), self._number_in_turn(node)
+        if op:
+            op = numbered(op, number)
+        elif number > 1:
+            words = [*words[:-1], numbered(words[-1], number)]
+        # A name begins with no number.
+        told = [*words[:1], turns, *words[1:], op] if words and node.source.path else [*words, op, turns]
+        return "_".join(word for word in told if word)
+
+    def _number_in_turn(self, node: Node) -> int:
+        """Which of those that are called alike in one turn of a loop a node is, from 1."""
+        if node.name not in self._turned:
+            return 1
+        key = (self._kind(node), self._turned[node.name])
+        numbers = self._numbers.setdefault(key, {})
+        return numbers.setdefault(node.name, len(numbers) + 1)
+
+    def _kind(self, node: Node) -> tuple[object, ...]:
+        """What nodes of one call of a module that are called alike have in common."""
+        return (tuple((f.path, f.call) for f in node.source.frames), *map(str, self._words(node, None, "")))
+
+    def _turns_of_nodes(self) -> dict[str, str]:
+        """The turn of each node of a loop that is called alike in several."""
+        alike: dict[tuple[object, ...], dict[str, tuple[int, ...]]] = {}
+        for node in self._graph.nodes:
+            if node.source.turns:
+                alike.setdefault(self._kind(node), {})[node.name] = node.source.turns
+        return {name: words for turns in alike.values() for name, words in turn_words(turns).items()}
+
+    def _words(self, node: Node, owner: str | None, hint: str) -> tuple[list[str], str]:
+        """The words of a call's name, and what it does."""
         place = self.places[node.name]
         scope = place.frames[-1] if place.frames else None
         path = owner if owner is not None else place.path
@@ -54,9 +89,8 @@ class Namer:
         start = scope.prefix if scope is not None and in_function else placed(path, place.frames)
         words = [start] if start else []
         if hint or not own_name or not path:
-            words += self._telling(node, place)
-            words.append(hint or node.op.rpartition("::")[2])
-        return "_".join(words)
+            return [*words, *self._telling(node, place)], hint or node.op.rpartition("::")[2]
+        return words, ""
 
     def _telling(self, node: Node, place: Place) -> list[str]:
         """What tells an op from its like in a module: what feeds it, or the author's variable."""
@@ -81,9 +115,13 @@ class Namer:
             if maker is None or not maker.source.frames:
                 return ""
             frame = maker.source.frames[-1]
+            in_turn = _turns_below(node, maker) == node.source.turns
+            if node.source.turns and not in_turn:
+                return ""
             if frame.library and frame.path.startswith(base):
                 return frame.path[len(base) :]
-            if node.source.target not in SAYS_NOTHING or maker.source.path != node.source.path:
+            passes = node.source.target in SAYS_NOTHING and maker.source.path == node.source.path
+            if not passes or not in_turn:
                 return ""
         return ""
 
@@ -119,5 +157,17 @@ class Namer:
 
     def _of_node(self, node: Node) -> str:
         if node.source.target:
-            return flat(f"{node.source.path}.{node.source.target}".lstrip("."))
+            turns = self._turned.get(node.name, "")
+            words = (
+                (node.source.path, turns, node.source.target)
+                if node.source.path
+                else (node.source.target, turns)
+            )
+            return flat(".".join(word for word in words if word))
         return re.sub(r"_\d+$", "", node.name)
+
+
+def _turns_below(node: Node, maker: Node) -> tuple[int, ...]:
+    """The turns, of the function that a node stands in, in which another node was made."""
+    frames = maker.source.frames[len(node.source.frames) :]
+    return frames[0].turns if frames else maker.source.turns

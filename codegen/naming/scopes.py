@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields
+from typing import TypeVar
 
 from codegen.identifiers import flat
 from codegen.ir import LEAVES, SAYS_NOTHING, Frame, Graph, Node, Source
@@ -14,9 +15,11 @@ from codegen.program import NamedFrame, Place
 def places_of(graph: Graph) -> Mapping[str, Place]:
     """Where each node stands, with the start of the names in each call around it.
 
-    The calls of a module are counted in each call of the module around. One that has weights of its own has
-    no number: the weights are called after their ops, so that MXNet makes them by itself.
+    The calls of a module are counted in each call of the module around; those in a loop by its turns. One
+    that has weights of its own has no number: the weights are called after their ops, so that MXNet makes
+    them by itself.
     """
+    turned = _turned_calls(graph)
     with_weights = _calls_with_weights(graph)
     called_again = _functions_called_again(graph)
     last = {(f.path, f.call): node.name for node in graph.nodes for f in node.source.frames}
@@ -37,6 +40,8 @@ def places_of(graph: Graph) -> Mapping[str, Place]:
                 ):
                     told = "_".join(p for p in (scopes[-1].prefix, frame.target) if p)
                     stem = stem if told in modules else told
+                if stem and key in turned:
+                    stem = f"{stem}_{turned[key]}"
                 counts[stem] += 1
                 prefixes[key] = stem if not stem or key in with_weights else numbered(stem, counts[stem])
             scopes.append(named_frame(frame, prefixes[key]))
@@ -98,6 +103,31 @@ def _calls_with_weights(graph: Graph) -> frozenset[tuple[str, int]]:
             readers.setdefault(ref.name, []).append(node)
     alone = [readers[n.name][0] for n in graph.nodes if n.op == "param" and len(readers.get(n.name, ())) == 1]
     return frozenset((frame.path, frame.call) for node in alone for frame in node.source.frames)
+
+
+def _turned_calls(graph: Graph) -> dict[tuple[str, int], str]:
+    """The turns of the calls of modules and functions that a loop of their caller's makes again and again."""
+    calls: dict[tuple[object, ...], dict[tuple[str, int], tuple[int, ...]]] = {}
+    for node in graph.nodes:
+        for depth, frame in enumerate(node.source.frames):
+            around = tuple((f.path, f.call) for f in node.source.frames[:depth])
+            calls.setdefault((around, frame.path), {})[frame.path, frame.call] = frame.turns
+    return {key: text for made in calls.values() for key, text in turn_words(made).items()}
+
+
+T = TypeVar("T", bound=Hashable)
+
+
+def turn_words(turns: Mapping[T, tuple[int, ...]]) -> dict[T, str]:
+    """The turns of things that are called alike, as words; only of loops whose turns they differ in."""
+    deepest = max(map(len, turns.values()), default=0)
+    inside = [own for own in turns.values() if len(own) == deepest]
+    telling = [place for place in range(deepest) if len({own[place] for own in inside}) > 1]
+    return {
+        key: "_".join(str(own[place]) for place in telling)
+        for key, own in turns.items()
+        if telling and len(own) == deepest
+    }
 
 
 def repeated_ops(graph: Graph) -> frozenset[tuple[str, str]]:
