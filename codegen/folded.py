@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -22,15 +23,30 @@ class Many:
     items: tuple[Operand, ...]
 
 
-Given: TypeAlias = "Operand | Many"
+@dataclass(frozen=True)
+class Among:
+    """In each turn of a loop another of these values, all made before it; `column` is what it is called there."""
+
+    items: tuple[Operand, ...]
+    column: str
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What the turn before has made in the place of `made`; in the first turn, what the loop begins with."""
+
+    made: Operand
+
+
+Given: TypeAlias = "Operand | Among | Carried | Many"
 
 
 def each(given: Iterable[Given | None]) -> Iterator[Operand]:
-    """The values in what is given, those of lists one by one."""
+    """The values in what is given, those of lists one by one, and none that a loop hands on."""
     for operand in given:
-        if isinstance(operand, Many):
+        if isinstance(operand, Many | Among):
             yield from operand.items
-        elif operand is not None:
+        elif operand is not None and not isinstance(operand, Carried):
             yield operand
 
 
@@ -48,13 +64,41 @@ class Argument:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """What differs from turn to turn of a loop: its counter, with a number `added`, or one of its columns."""
+
+    name: str
+    added: int = 0
+
+    def __str__(self) -> str:
+        sign = "+" if self.added > 0 else "-"
+        return f"{self.name} {sign} {abs(self.added)}" if self.added else self.name
+
+
+class Counted(str):
+    """A name in a loop as an f-string has it: `conv{i}`, `conv{i + 1}`."""
+
+
+def without_turns(name: str, part: str) -> str:
+    """A part of a name without the counters of loops."""
+    return re.sub(r"_?\{[^}]*\}", "", part) if isinstance(name, Counted) else part
+
+
+@dataclass(frozen=True)
 class OpItem:
-    """One call of an MXNet op. `attrs` may hold Arguments."""
+    """One call of an MXNet op. `attrs` may hold Arguments, and `reads` stand in the place of its inputs."""
 
     call: Call
     index: int
     attrs: tuple[tuple[str, Any], ...]
     automatic: frozenset[str]
+    reads: tuple[tuple[str | None, Given], ...] | None = None
+
+    @property
+    def inputs(self) -> tuple[tuple[str | None, Given], ...]:
+        """What it is given: (keyword or None, value), without what MXNet makes by itself."""
+        given: Sequence[tuple[str | None, Given]] = self.call.inputs if self.reads is None else self.reads
+        return tuple((slot, own) for slot, own in given if slot not in self.automatic)
 
 
 @dataclass(frozen=True)
@@ -88,7 +132,8 @@ class LoopItem:
 
     `carried` are the places of the inputs that the outputs of the call before take; `varying` are the
     arguments that change, with their values, `args` all of them, as the first call that has them gives them.
-    `listed` is the place of a list that each output is appended to for the next call.
+    `listed` is the place of a list that each output is appended to for the next call, `counter` what counts
+    the turns.
     """
 
     calls: tuple[CallItem, ...]
@@ -99,6 +144,7 @@ class LoopItem:
     varying: tuple[tuple[str, tuple[Any, ...]], ...]
     args: tuple[tuple[str, Any], ...]
     listed: int | None = None
+    counter: str = "i"
 
     @property
     def outputs(self) -> tuple[Operand, ...]:
@@ -120,7 +166,54 @@ class GuardItem:
     merges: tuple[tuple[Operand, Operand], ...]
 
 
-Item: TypeAlias = "OpItem | VariableItem | CallItem | LoopItem | GuardItem"
+@dataclass(frozen=True)
+class Collected:
+    """What each turn of a loop appends to a list: `each` in the first turn, in all turns `items`.
+
+    Of one that is `inner`, a loop inside does so. Where what the first turn is given stands in the list before
+    all others, that is where it `begins`.
+    """
+
+    each: Operand
+    items: tuple[Operand, ...]
+    inner: bool = False
+    begins: Operand | None = None
+
+    @property
+    def all_items(self) -> tuple[Operand, ...]:
+        """What the list holds in the end."""
+        return self.items if self.begins is None else (self.begins, *self.items)
+
+
+@dataclass(frozen=True)
+class RepeatItem:
+    """A loop of the author's: the same statements `count` times, `counter` from `start`.
+
+    `items` are those of the first turn, with Turns, Among and Carried where the turns differ, and names as
+    f-strings have them (`conv{i}`). `columns` are what a turn takes beside the counter. `carried` are (what
+    the first turn is given, what each makes for the next), `finals` (what the first turn makes, what the
+    last does) of all that is read after the loop and in no list. `covers` are the first and the last of the
+    program's calls that it stands for.
+    """
+
+    counter: str
+    start: int
+    count: int
+    columns: tuple[tuple[str, tuple[Any, ...]], ...]
+    items: tuple[Item, ...]
+    carried: tuple[tuple[Given, Operand], ...]
+    collected: tuple[Collected, ...]
+    finals: tuple[tuple[Operand, Operand], ...]
+    covers: tuple[int, int]
+
+    @property
+    def outputs(self) -> tuple[Operand, ...]:
+        """What is read after it."""
+        lists = (operand for own in self.collected for operand in own.items)
+        return (*dict.fromkeys([*(last for _, last in self.finals), *lists]),)
+
+
+Item: TypeAlias = "OpItem | VariableItem | CallItem | LoopItem | GuardItem | RepeatItem"
 
 
 @dataclass(frozen=True)
@@ -154,6 +247,16 @@ class Module:
     items: tuple[Item, ...]
 
 
+def counters_of(items: Iterable[Item]) -> frozenset[str]:
+    """The counters and columns of all loops among items."""
+    return frozenset(
+        name
+        for item in items
+        if isinstance(item, RepeatItem)
+        for name in (item.counter, *(column for column, _ in item.columns), *counters_of(item.items))
+    )
+
+
 def text(module: Module) -> str:
     """The folded program as text, one line a statement."""
     lines: list[str] = []
@@ -169,7 +272,7 @@ def _lines(items: Iterable[Item], depth: int) -> Iterator[str]:
     indent = "    " * depth
     for item in items:
         if isinstance(item, OpItem):
-            reads = [_operand_text(o) for slot, o in item.call.inputs if slot not in item.automatic]
+            reads = [_given_text(o) for _, o in item.inputs]
             attrs = [f"{name}={value}" for name, value in item.attrs]
             yield f"{indent}%{item.index} = {item.call.op}({', '.join([*reads, *attrs])})  # {item.call.name}"
         elif isinstance(item, VariableItem):
@@ -178,6 +281,9 @@ def _lines(items: Iterable[Item], depth: int) -> Iterator[str]:
             yield indent + _call_text(item)
         elif isinstance(item, LoopItem):
             yield f"{indent}for {len(item.calls)} calls from {item.start}: {_call_text(item.calls[0])}"
+        elif isinstance(item, RepeatItem):
+            yield f"{indent}for {item.counter} from {item.start}, {item.count} turns:"
+            yield from _lines(item.items, depth + 1)
         else:
             yield f"{indent}if {item.flag}:"
             yield from _lines(item.items, depth + 1)
@@ -191,8 +297,11 @@ def _call_text(item: CallItem) -> str:
 
 
 def _given_text(given: Given) -> str:
-    if isinstance(given, Many):
-        return f"[{', '.join(map(_operand_text, given.items))}]"
+    if isinstance(given, Many | Among):
+        listed = f"[{', '.join(map(_operand_text, given.items))}]"
+        return listed if isinstance(given, Many) else f"one of {listed}"
+    if isinstance(given, Carried):
+        return f"{_operand_text(given.made)} of the turn before"
     return _operand_text(given)
 
 
@@ -235,9 +344,7 @@ def _check_items(
     """Check statements in order; `known` are the values so far, to which those that they make are added."""
     for item in items:
         if isinstance(item, OpItem):
-            _check_read(
-                (o for slot, o in item.call.inputs if slot not in item.automatic), known, item.call.name
-            )
+            _check_read(each(given for _, given in item.inputs), known, item.call.name)
             _check_arguments(item.attrs, within, item.call.name)
             _make((Out(item.index, i) for i in range(item.call.outputs)), known, item.call.name)
         elif isinstance(item, VariableItem):
@@ -250,11 +357,26 @@ def _check_items(
         elif isinstance(item, LoopItem):
             _check_loop(item, known, defined)
             known |= set(item.outputs)
+        elif isinstance(item, RepeatItem):
+            _check_repeat(item, known, defined, within)
         else:
             flags = () if within is None else [name for name, _ in within.arguments]
             demand(item.flag in flags, f"{item.flag} is no argument of the function")
             _check_read((instead for _, instead in item.merges), known, item.flag)
             _check_items(item.items, known, defined, within)
+
+
+def _check_repeat(
+    item: RepeatItem, known: set[Operand], defined: Mapping[str, Function], within: Function | None
+) -> None:
+    demand(item.count > 1, "a loop of one turn")
+    demand(all(len(values) == item.count for _, values in item.columns), "a loop lacks rows")
+    _check_read(each(given for given, _ in item.carried), known, "a loop")
+    inside = set(known)
+    _check_items(item.items, inside, defined, within)
+    made = [made for _, made in item.carried] + [first for first, _ in item.finals]
+    _check_read([*made, *(own.each for own in item.collected)], inside, "a loop")
+    known |= set(item.outputs)
 
 
 def _make(operands: Iterable[Operand], known: set[Operand], maker: str) -> None:

@@ -11,16 +11,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from codegen.folded import Turn
+
 # Expressions -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Read:
-    """A variable: `x`; one item of the list that it holds: `features[2]`; or each of them: `*features`."""
+    """A variable: `x`; one item of the list that it holds: `features[2]`; or each of them: `*features`.
+
+    In a loop the item may be its counter's.
+    """
 
     kind: ClassVar[str] = "read"
     variable: str
-    item: int | None = None
+    item: int | Turn | None = None
     spread: bool = False
 
     def __str__(self) -> str:
@@ -53,18 +58,17 @@ class Value:
 
 @dataclass(frozen=True)
 class Name:
-    """What a symbol is called: `before`, the number of the loop's turn where it is `counted`, then `after`.
+    """What a symbol is called: words, and between them the counters of loops.
 
     In a function that is given a name, a `relative` one begins with that.
     """
 
-    before: str
-    after: str = ""
+    parts: tuple[str | Turn, ...] = ()
     relative: bool = False
-    counted: bool = False
 
     def __str__(self) -> str:
-        return f"{'{name}' * self.relative}{self.before}{'{i}' * self.counted}{self.after}"
+        told = [f"{{{part}}}" if isinstance(part, Turn) else part for part in self.parts]
+        return f"{'{name}' * self.relative}{''.join(told)}"
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,7 @@ class Append:
 
 @dataclass(frozen=True)
 class Loop:
-    """`count` turns, numbered from `start` by `i`; each gives its one of the `rows` to the `targets`."""
+    """`count` turns, numbered from `start` by `counter`; each gives its one of the `rows` to the `targets`."""
 
     kind: ClassVar[str] = "loop"
     start: int
@@ -180,10 +184,11 @@ class Loop:
     targets: tuple[str, ...]
     rows: tuple[Value, ...]
     body: tuple[Statement, ...]
+    counter: str = "i"
 
     def __str__(self) -> str:
         each = f", ({', '.join(self.targets)}) of {_joined(*self.rows)}" if self.rows else ""
-        return f"for i from {self.start}, {self.count} turns{each}"
+        return f"for {self.counter} from {self.start}, {self.count} turns{each}"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from torch import nn
 
 from codegen.ir import Graph
 from codegen.lower.graph import lower
+from codegen.passes.cuts import with_cuts_alike
 from codegen.passes.fusion import guarded
 from codegen.passes.gradients import with_right_gradients
 from codegen.passes.input_order import in_order
@@ -54,7 +55,7 @@ def lowered(model: nn.Module, specs: tuple[InputSpec, ...], asked: Asked) -> tup
 
 def _program(graph: Graph, model: nn.Module, asked: Asked) -> Program:
     keys = tuple(model.state_dict())
-    program = in_order(lower(graph, asked.name, keys, trainable=asked.trainable))
+    program = with_cuts_alike(in_order(lower(graph, asked.name, keys, trainable=asked.trainable)))
     program = guarded(interleaved(program) if asked.optimize else program)
     return with_right_sums(with_right_gradients(program)) if asked.trainable else program
 

@@ -9,7 +9,7 @@ from codegen.fold.blocks import Block, is_sequence
 from codegen.fold.entries import Entry, Interface, Use
 from codegen.fold.families import Family
 from codegen.folded import Given, Many, each
-from codegen.program import Operand
+from codegen.program import Leaf, Operand, Out
 
 MAX_FLAGS = 2
 # The statements from which a function may have parts under flags.
@@ -109,7 +109,7 @@ class _Match:
 
     def _merge(self, base: Given, instead: Given | None) -> bool:
         """Note what stands in the place of a value that the block lacks: one thing, made before it."""
-        if instead is None or isinstance(base, Many) or isinstance(instead, Many):
+        if not isinstance(base, Out | Leaf) or not isinstance(instead, Out | Leaf):
             return False
         if self._made.get(instead, -1) > self._lacking[base]:
             return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -172,8 +172,9 @@ def slots(together: Sequence[Item | None]) -> Iterator[tuple[str, tuple[Any, ...
         ops = [item if isinstance(item, OpItem) else None for item in together]
         target = first.call.source.target
         hint = first.call.stem.rsplit("_", 1)[-1] if target in SAYS_NOTHING else target
-        for name in _attr_names([i.call for i in ops if i]):
-            yield name, tuple(MISSING if i is None else _attr(i.call, name) for i in ops), hint
+        calls = [i.call for i in ops if i]
+        for name in attr_names(calls, [name for call in calls for name, _ in call.attrs]):
+            yield name, tuple(MISSING if i is None else attr_of(i.call, name) for i in ops), hint
     elif isinstance(first, VariableItem):
         values = tuple(i.shape if isinstance(i, VariableItem) else MISSING for i in together)
         yield "shape", values, first.variable.name.rsplit("_", 1)[-1]
@@ -184,14 +185,14 @@ def slots(together: Sequence[Item | None]) -> Iterator[tuple[str, tuple[Any, ...
             yield name, given, hint
 
 
-def _attr_names(calls: Sequence[Call]) -> list[str]:
-    """The attributes that any of the calls writes, in the table's order."""
-    written = {name for call in calls for name, _ in call.attrs}
+def attr_names(calls: Sequence[Call], written: Collection[str]) -> list[str]:
+    """The attributes that are written, in the table's order."""
     table = OPS[calls[0].op].attrs if calls[0].op in OPS else dict(calls[0].attrs)
     return [name for name in (*table, "attr") if name in written]
 
 
-def _attr(call: Call, name: str) -> Any:
+def attr_of(call: Call, name: str) -> Any:
+    """An attribute of a call as it is written, or MXNet's default."""
     written = dict(call.attrs)
     if name in written:
         return written[name]

@@ -13,6 +13,7 @@ from codegen.fold.entries import Entry, forward_arguments
 from codegen.fold.families import Family, flags, stretches
 from codegen.fold.function_names import FunctionName, held_classes
 from codegen.fold.loops import with_loops
+from codegen.fold.turns import Body, with_turns
 from codegen.folded import LIST, CallItem, Function, Given, GuardItem, Item, Many, OpItem, VariableItem
 from codegen.identifiers import identifier
 from codegen.program import Leaf, Variable
@@ -33,8 +34,12 @@ def body_of(
     structure: Structure, listed: Sequence[Entry], called: Mapping[Block, Called]
 ) -> tuple[Item, ...]:
     """Statements as they stand, with literal values, and loops; `called` are the blocks that are calls."""
-    items = [_item(structure, entry, called) for entry in listed]
-    return tuple(with_loops(items, structure.users) if called else items)
+    return tuple(_with_loops(structure, structure.root, flat_body(structure, listed, called)))
+
+
+def flat_body(structure: Structure, listed: Sequence[Entry], called: Mapping[Block, Called]) -> list[Item]:
+    """Statements as they stand, without loops."""
+    return [_item(structure, entry, called) for entry in listed]
 
 
 def function_of(
@@ -71,6 +76,12 @@ def function_of(
         for number, use in enumerate(family.uses)
     }
     return function, calls
+
+
+def _with_loops(structure: Structure, block: Block, items: Sequence[Item]) -> list[Item]:
+    """Statements of a block's function, those that come again and again in loops."""
+    body = Body(structure.program, structure.users, block.frame)
+    return with_turns(body, with_loops(items, structure.users))
 
 
 def _item(structure: Structure, entry: Entry, called: Mapping[Block, Called]) -> Item:
@@ -123,13 +134,13 @@ def _with_parts(
         if not stretch.lacking:
             always += own
             continue
-        result += with_loops(always, structure.users)
+        result += _with_loops(structure, family.block, always)
         always = []
         made = [o for e in family.base.entries[stretch.start : stretch.end] if e for o in e.makes]
         inner = tuple(with_loops(own, structure.users))
         merged = tuple((o, merges[o]) for o in made if o in merges)
         result.append(GuardItem(named[stretch.lacking], inner, merged))
-    return result + with_loops(always, structure.users)
+    return result + _with_loops(structure, family.block, always)
 
 
 def _input_names(

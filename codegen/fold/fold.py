@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from codegen.fold.align import aligned, extended
 from codegen.fold.blocks import Block, Structure, structure_of
-from codegen.fold.bodies import Called, body_of, function_of
+from codegen.fold.bodies import Called, body_of, flat_body, function_of
 from codegen.fold.entries import Entry, Interface, Use, entries, interfaces
 from codegen.fold.families import Family, deserves_name, is_class_of_few_arguments, parts
 from codegen.fold.function_names import names_of, plain
@@ -42,7 +42,7 @@ def fold(program: Program, main: str, reserved: Sequence[str] = ()) -> Module:
 def unfolded(program: Program) -> Module:
     """The program as one flat body."""
     structure = structure_of(program)
-    return Module((), body_of(structure, entries(structure, structure.root), {}))
+    return Module((), tuple(flat_body(structure, entries(structure, structure.root), {})))
 
 
 def _chosen(structure: Structure, seen: Mapping[Block, Interface]) -> tuple[list[Family], dict[Block, Use]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from codegen.folded import CallItem
@@ -40,6 +40,11 @@ def with_captions(items: Iterable[Captioned]) -> list[Statement]:
             made.append(Comment(tuple(lines)))
         made += item.statements
     return made
+
+
+def without_blank(statements: Sequence[Statement]) -> tuple[Statement, ...]:
+    """Statements that begin with no empty line."""
+    return tuple(statements[1:] if isinstance(statements[0], Blank) else statements)
 
 
 def section_of(scope: Scope, call: Call) -> str:

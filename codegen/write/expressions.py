@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from codegen.folded import MISSING, CallItem, OpItem, VariableItem
+from codegen.folded import MISSING, CallItem, Counted, OpItem, Turn, VariableItem
 from codegen.program import Call as ProgramCall
 from codegen.write.literals import literal, value_of
 from codegen.write.scope import Scope
@@ -22,7 +22,22 @@ def is_operator(call: ProgramCall) -> bool:
 
 def relative_name(scope: Scope, name: str) -> Name:
     """A symbol's name: written out in the net's own function, in others what follows theirs."""
-    return Name(name[len(scope.prefix) :], relative=bool(scope.prefix))
+    below = name[len(scope.prefix) :]
+    return Name(parts_of(Counted(below) if isinstance(name, Counted) else below), bool(scope.prefix))
+
+
+def parts_of(name: str) -> tuple[str | Turn, ...]:
+    """A name, or the end of one, as its words and the counters between them."""
+    if not isinstance(name, Counted):
+        return (name,) * bool(name)
+    made: list[str | Turn] = []
+    for part in re.split(r"(\{[^}]*\})", name):
+        counter = re.fullmatch(r"\{(\w+)(?: ([+-]) (\d+))?\}", part)
+        if counter is not None:
+            made.append(Turn(counter[1], int(f"{counter[2]}{counter[3]}") if counter[2] else 0))
+        elif part:
+            made.append(part)
+    return tuple(made)
 
 
 def op_or_operator(scope: Scope, variables: Variables, item: OpItem) -> Op | Operator:
@@ -31,10 +46,10 @@ def op_or_operator(scope: Scope, variables: Variables, item: OpItem) -> Op | Ope
     name = relative_name(scope, call.name)
     if is_operator(call):
         return _operator(variables, item, name)
-    slots = [(slot, operand) for slot, operand in call.inputs if slot and slot not in item.automatic]
+    slots = [(slot, operand) for slot, operand in item.inputs if slot]
     return Op(
         call.op,
-        variables.reads([operand for slot, operand in call.inputs if not slot]),
+        variables.reads([operand for slot, operand in item.inputs if not slot]),
         tuple((slot, variables.read(operand)) for slot, operand in slots),
         tuple((key, value_of(value)) for key, value in item.attrs),
         name,
@@ -44,7 +59,7 @@ def op_or_operator(scope: Scope, variables: Variables, item: OpItem) -> Op | Ope
 def _operator(variables: Variables, item: OpItem, name: Name) -> Operator:
     """`x * c`, `c - x` or `maximum(x, c)`, of the operand and the number."""
     form = item.call.op
-    ((_, operand),) = item.call.inputs
+    ((_, operand),) = item.inputs
     number = value_of(dict(item.attrs)["c"])
     is_power = "**" in form and (not number.text.isdecimal() or form.startswith("c"))
     if " " in number.text or (is_power and not re.fullmatch(r"[\w.]+", number.text)):

@@ -14,7 +14,8 @@ from codegen.write.legal import check
 from codegen.write.literals import annotation
 from codegen.write.liveness import last_uses, variables_in
 from codegen.write.scope import Scope, scope_of
-from codegen.write.statements import body, without_blank
+from codegen.write.captions import without_blank
+from codegen.write.statements import body
 from codegen.write.variables import Variables
 from codegen.write.wishes import assignments
 from codegen.written import (
@@ -123,7 +124,8 @@ def _function(program: Program, function: folded.Function, functions: frozenset[
 
 
 def _variables(scope: Scope, functions: frozenset[str]) -> Variables:
-    return Variables(functions, last_uses(scope.items, scope.outputs), assignments(scope))
+    taken = functions | folded.counters_of(scope.items)
+    return Variables(taken, last_uses(scope.items, scope.outputs), assignments(scope))
 
 
 def _returning(statements: Sequence[Statement], values: tuple[Expression, ...]) -> tuple[Statement, ...]:

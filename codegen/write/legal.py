@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 
+from codegen.folded import Turn
 from codegen.defects import Defect, demand, of_kind
 from codegen.written import (
     Append,
@@ -78,7 +79,7 @@ def _check_block(body: Sequence[Statement], known: _Known) -> None:
 def _check_loop(loop: Loop, known: _Known) -> None:
     demand(len(loop.rows) == (loop.count if loop.targets else 0), f"a loop of {known.function} lacks rows")
     _check_read(known, *loop.rows)
-    own = {"i", *loop.targets} - known.variables
+    own = {loop.counter, *loop.targets} - known.variables
     known.variables |= own
     _check_block(loop.body, known)
     known.variables -= own
@@ -104,11 +105,12 @@ def _check_read(known: _Known, *values: Expression) -> None:
 def _reads(part: object) -> Iterator[str]:
     """The variables that a part of an expression reads, `name` and `i` of symbols' names among them."""
     if isinstance(part, Read):
-        yield part.variable
+        yield from [part.variable, *([part.item.name] if isinstance(part.item, Turn) else [])]
     elif isinstance(part, Value):
         yield from part.reads
     elif isinstance(part, Name):
-        yield from ["name"] * part.relative + ["i"] * part.counted
+        yield from ["name"] * part.relative
+        yield from (own.name for own in part.parts if isinstance(own, Turn))
     elif isinstance(part, tuple):
         for inner in part:
             yield from _reads(inner)

@@ -6,15 +6,14 @@ import math
 import re
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from codegen.defects import Defect
-from codegen.folded import MISSING, Argument
+from codegen.folded import MISSING, Argument, Turn
 from codegen.ir import Dim
 from codegen.program import Setting
-from codegen.written import Name, Value
+from codegen.written import Name, Read, Value
 
 # Tuples of so many numbers have a type for each: strides, kernels.
 SHORT_TUPLE = 3
@@ -46,13 +45,6 @@ def _type_text(value: Any) -> str:
     return "dict[str, str]" if isinstance(value, Setting) else type(value).__name__
 
 
-@dataclass(frozen=True)
-class Raw:
-    """A variable that a loop gives values, in the place of one."""
-
-    name: str
-
-
 def python_text(value: Any) -> str:
     """A name or a value in Python, for templates."""
     return name_text(value) if isinstance(value, Name) else literal(value)
@@ -69,16 +61,18 @@ def names_text(names: Sequence[str]) -> str:
 
 def name_text(name: Name) -> str:
     """A symbol's name as Python makes it: `"conv1"`, `f"{name}_conv1"`, `name`, `f"{name}_{i}"`."""
-    if not name.relative and not name.counted:
-        return _in_pieces(name.before, repr)
-    if name == Name("", relative=True):
+    turns = [part for part in name.parts if isinstance(part, Turn)]
+    words = "".join(part for part in name.parts if isinstance(part, str))
+    if not name.relative and not turns:
+        return _in_pieces(words, repr)
+    if name.relative and not name.parts:
         return "name"
-    if name == Name("", counted=True):
-        return "str(i)"
-    if re.fullmatch(r"[\w.]*", name.before + name.after, flags=re.ASCII):
+    if not name.relative and name.parts == tuple(turns) and len(turns) == 1:
+        return f"str({turns[0]})"
+    if re.fullmatch(r"[\w.]*", words, flags=re.ASCII):
         return _in_pieces(str(name), _f_string)
-    parts = ["name"] * name.relative + [repr(name.before)]
-    return " + ".join([*parts, *(["str(i)", repr(name.after)] if name.counted else [])])
+    parts = [f"str({part})" if isinstance(part, Turn) else repr(part) for part in name.parts]
+    return " + ".join([*["name"] * name.relative, *parts])
 
 
 def _f_string(text: str) -> str:
@@ -95,15 +89,24 @@ def _in_pieces(text: str, spelled: Callable[[str], str]) -> str:
 
 def value_of(value: Any) -> Value:
     """A value as it is written, which may be an argument, a multiple of one, or a tuple that holds some."""
-    if isinstance(value, Raw):
-        return Value(value.name, (value.name,))
+    if isinstance(value, Turn):
+        return Value(str(value), (value.name,))
+    if isinstance(value, Read):
+        return Value(str(value), (value.variable,))
     if isinstance(value, Argument):
         text = value.name if value.factor == 1 else f"{value.factor} * {value.name}"
         return Value(text if value.divisor == 1 else f"{text} // {value.divisor}", (value.name,))
-    if isinstance(value, tuple) and any(isinstance(v, Argument) for v in value):
+    if isinstance(value, tuple) and _is_computed(value):
         inner = [value_of(v) for v in value]
         return Value(_tuple([v.text for v in inner]), tuple(name for v in inner for name in v.reads))
     return Value(literal(value))
+
+
+def _is_computed(value: Any) -> bool:
+    """Whether a value is, or holds, what a variable gives."""
+    return isinstance(value, Argument | Turn | Read) or (
+        isinstance(value, tuple) and any(map(_is_computed, value))
+    )
 
 
 def literal(value: Any) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from codegen.defects import Defect, of_kind
-from codegen.folded import LIST, LoopItem, Many
+from codegen.folded import LIST, LoopItem, Many, Turn
 from codegen.write.captions import Captioned, section_around
-from codegen.write.expressions import function_call, relative_name
-from codegen.write.literals import Raw, value_of
+from codegen.write.expressions import function_call, parts_of, relative_name
+from codegen.write.literals import value_of
 from codegen.write.scope import Scope
 from codegen.write.variables import Variables
 from codegen.written import Append, Assign, Call, ListOf, Loop, Name, Read, Statement, Value
@@ -63,15 +63,14 @@ def _appending(
 
 def _call(scope: Scope, item: LoopItem, given: tuple[Read | ListOf | Value, ...]) -> Call:
     varying = {name for name, _ in item.varying}
-    arguments = tuple((k, Raw(k) if k in varying else v) for k, v in item.args)
-    name = relative_name(scope, item.prefix)
-    return function_call(
-        item.calls[0], given, arguments, Name(name.before, item.suffix, name.relative, counted=True)
-    )
+    arguments = tuple((k, Turn(k) if k in varying else v) for k, v in item.args)
+    before, after = relative_name(scope, item.prefix), parts_of(item.suffix)
+    name = Name((*before.parts, Turn(item.counter), *after), before.relative)
+    return function_call(item.calls[0], given, arguments, name)
 
 
 def _loop(item: LoopItem, body: Statement) -> Loop:
     names = tuple(name for name, _ in item.varying)
     rows = zip(*(values for _, values in item.varying), strict=True)
     values = tuple(value_of(row[0] if len(names) == 1 else tuple(row)) for row in rows)
-    return Loop(item.start, len(item.calls), names, values, (body,))
+    return Loop(item.start, len(item.calls), names, values, (body,), item.counter)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from codegen.folded import Item
 from codegen.program import NamedFrame, Operand, Program
-from codegen.write.liveness import inlined_calls
+from codegen.write.liveness import calls_among, inlined_calls
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Scope:
     """A function's items and results, the module that it stands for, and what its symbols' names begin with.
 
     `sizes` counts the ops of torch that stand in it for themselves, by the path of each module that they are
-    in; `lines` counts its ops by the author's line. In a net that `is_flat` no module has modules of its own.
+    in; `lines` counts its ops by the author's line; `listed` are the calls of which loops read one result
+    after the other. In a net that `is_flat` no module has modules of its own.
     """
 
     program: Program
@@ -27,6 +28,7 @@ class Scope:
     sizes: Mapping[str, int]
     lines: Mapping[str, int]
     is_flat: bool
+    listed: frozenset[int] = frozenset()
 
 
 def scope_of(
@@ -47,5 +49,6 @@ def scope_of(
         prefix=prefix,
         sizes=Counter(path for path, _ in nodes),
         lines=Counter(call.source.text for call in calls if call.source.text),
+        listed=frozenset(calls_among(items)),
         is_flat=all(f.library or f.is_function for call in program.calls for f in call.source.frames[1:]),
     )

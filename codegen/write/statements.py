@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from codegen.folded import GENERAL, CallItem, GuardItem, Item, LoopItem, Many, OpItem, VariableItem
+from codegen.folded import (
+    GENERAL,
+    CallItem,
+    GuardItem,
+    Item,
+    LoopItem,
+    Many,
+    OpItem,
+    RepeatItem,
+    VariableItem,
+    without_turns,
+)
 from codegen.identifiers import identifier
 from codegen.ir import SAYS_NOTHING
 from codegen.mxnet_ops import spec_of
 from codegen.program import Leaf, Operand, Out
-from codegen.write.captions import Captioned, section_around, section_of, with_captions
+from codegen.write.captions import Captioned, section_around, section_of, with_captions, without_blank
 from codegen.write.expressions import function_call, op_or_operator, relative_name, variable
 from codegen.write.liveness import item_length, item_makes, item_reads, numbered_items, op_after
 from codegen.write.loops import loop
 from codegen.write.scope import Scope
+from codegen.write.turns import repeat
 from codegen.write.variables import Variables
 from codegen.write.wishes import (
     LONG_NAME,
@@ -39,27 +51,37 @@ def body(scope: Scope, variables: Variables) -> list[Statement]:
     return _block(scope, variables, scope.items, 0)
 
 
-def without_blank(statements: Sequence[Statement]) -> tuple[Statement, ...]:
-    """Statements that begin with no empty line."""
-    return tuple(statements[1:] if isinstance(statements[0], Blank) else statements)
-
-
 def _block(scope: Scope, variables: Variables, items: Sequence[Item], index: int) -> list[Statement]:
     """The statements of some items, of which the first has number `index`."""
     made: list[Captioned] = []
     for place, item in enumerate(items):
-        if isinstance(item, OpItem):
-            made.append(_op(scope, variables, index, item))
-        elif isinstance(item, VariableItem):
-            made.append(_variable(scope, variables, index, item, op_after(items, place)))
-        elif isinstance(item, CallItem):
-            made.append(_call(scope, variables, index, item))
-        elif isinstance(item, LoopItem):
-            made.append(loop(scope, variables, index, item))
-        else:
-            made.append(_guard(scope, variables, index, item))
+        made.append(_item(scope, variables, item, index, op_after(items, place)))
         index += item_length(item)
     return with_captions(made)
+
+
+def _item(scope: Scope, variables: Variables, item: Item, index: int, reader: OpItem | None) -> Captioned:
+    """The statements of one item; `reader` is what a Variable stands with."""
+    if isinstance(item, OpItem):
+        return _op(scope, variables, index, item)
+    if isinstance(item, VariableItem):
+        return _variable(scope, variables, index, item, reader)
+    if isinstance(item, CallItem):
+        return _call(scope, variables, index, item)
+    if isinstance(item, LoopItem):
+        return loop(scope, variables, index, item)
+    if isinstance(item, RepeatItem):
+        return _repeat(scope, variables, index, item)
+    return _guard(scope, variables, index, item)
+
+
+def _repeat(scope: Scope, variables: Variables, index: int, item: RepeatItem) -> Captioned:
+    def write(inner: Item, number: int) -> Captioned:
+        place = next(n for n, own in enumerate(item.items) if own is inner)
+        return _item(scope, variables, inner, number, op_after(item.items, place))
+
+    above, own = repeat(scope, variables, index, item, write)
+    return Captioned((own,), None, above=tuple(above))
 
 
 def _variable(
@@ -67,7 +89,7 @@ def _variable(
 ) -> Captioned:
     """A Variable, which stands with the op that reads it."""
     own = item.variable
-    tail = own.name[len(scope.prefix) :].strip("_")
+    tail = without_turns(own.name, own.name[len(scope.prefix) :]).strip("_")
     wish = tail if len(tail) < LONG_NAME else tail.rsplit("_", 1)[-1]
     wish = "x" if own.kind == "input" and wish in GENERAL else wish
     target = variables.assign(index, Leaf(own.name), [wish])
@@ -81,10 +103,10 @@ def _op(scope: Scope, variables: Variables, index: int, item: OpItem) -> Caption
     call = item.call
     if call.outputs == 1:
         targets = [variables.assign(index, Out(item.index), wishes, made_up)]
-    elif call.outputs <= MOST_UNPACKED:
+    elif call.outputs <= MOST_UNPACKED and item.index not in scope.listed:
         targets = list(_unpacked(scope, variables, index, item))
     else:
-        targets = [variables.assign(index, Out(item.index, -1), ["parts"])]
+        targets = [variables.assign(index, Out(item.index, -1), [own_target(scope, call), "parts"])]
     return Captioned((Assign(tuple(targets), value),), section_of(scope, call), call.comment)
 
 
@@ -93,7 +115,7 @@ def _wishes(scope: Scope, variables: Variables, index: int, item: OpItem) -> tup
     call, program = item.call, scope.program
     tail = layer_or_last_word(scope, call)
     takes_over = not spec_of(call.op).is_new or len(call.inputs) == 1
-    dying = variables.dying(index, list(call.operands())) if takes_over else ""
+    dying = variables.dying(index, [given for _, given in item.inputs]) if takes_over else ""
     made_up = [inlined_module(scope, call), tail]
     wishes = [authors_variable(scope, own_target(scope, call), item.index, None), dying, *made_up]
     if spec_of(call.op).is_identity and is_on_the_way(program, item.index):

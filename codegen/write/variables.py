@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from codegen.defects import of_kind
-from codegen.folded import Given, Many
+from codegen.folded import Among, Given, Many, Turn
 from codegen.identifiers import identifier
 from codegen.ir import SAYS_NOTHING
 from codegen.program import Operand, Out
@@ -25,29 +25,35 @@ class Variables:
     def __init__(
         self,
         functions: frozenset[str],
-        last_use: Mapping[Operand, int],
+        last_use: Mapping[Given, int],
         assigned: Mapping[str, Sequence[int]],
     ) -> None:
         self._functions = functions
         self._last_use = last_use
         # The author's variables, with the items that end the assignments to them.
         self._assigned = assigned
-        self._holder: dict[Operand, str] = {}
+        self._holder: dict[Given, str] = {}
+        # How a loop reads what stands among others.
+        self._among: dict[Among, Read] = {}
         self._until: dict[str, int] = {}
         self._first = ""
         # Variables that are called as the author calls none.
         self._made_up: set[str] = set()
         # What a part under a flag makes, with the variable of what stands in its place without the part.
-        self._merged: dict[Operand, str] = {}
+        self._merged: dict[Given, str] = {}
         # Variables that a part gives another value: free from the last op that reads them until that one.
         self._replaced: dict[str, tuple[int, int]] = {}
         # What the variables that hold lists hold.
         self._lists: dict[str, tuple[Operand, ...]] = {}
+        # The lists that loops append to, by what the first turn appends.
+        self._collected: dict[Operand, str] = {}
 
     # What is read ------------------------------------------------------------------------------------
 
-    def read(self, operand: Operand) -> Read:
+    def read(self, operand: Given) -> Read:
         """The variable that holds a value, or the item of one that does."""
+        if isinstance(operand, Among):
+            return self._among[operand]
         if operand in self._holder:
             return Read(self._holder[operand])
         for name, items in self._lists.items():
@@ -56,7 +62,7 @@ class Variables:
         operand = of_kind(operand, Out, f"{operand} is read before it is made")
         return Read(self._holder[Out(operand.call, -1)], operand.index)
 
-    def reads(self, operands: Sequence[Operand]) -> tuple[Read, ...]:
+    def reads(self, operands: Sequence[Given]) -> tuple[Read, ...]:
         """Values one after the other; those of a list, all together, as `*features`."""
         made: list[Read] = []
         place = 0
@@ -80,11 +86,11 @@ class Variables:
         held = [name for name, items in self._lists.items() if items == given.items]
         return Read(held[0]) if held else ListOf(self.reads(given.items))
 
-    def holder(self, operand: Operand) -> str:
+    def holder(self, operand: Given) -> str:
         """The variable that holds a value by itself, if one does."""
         return self._holder.get(operand, "")
 
-    def last_use(self, operand: Operand, index: int) -> int:
+    def last_use(self, operand: Given, index: int) -> int:
         """The item that reads a value last: itself, item `index`, where none does."""
         if isinstance(operand, Out) and operand.index == -1:
             outs = [o for o in self._last_use if isinstance(o, Out) and o.call == operand.call]
@@ -95,7 +101,7 @@ class Variables:
         """Whether any item reads a value, or the function returns it."""
         return operand in self._last_use
 
-    def dying(self, index: int, operands: Sequence[Operand]) -> str:
+    def dying(self, index: int, operands: Sequence[Given]) -> str:
         """The variable of an operand that nothing reads later: `x` in `x = f(x)`, and in `x = add(conv, x)`.
 
         Other than the first operand, only one whose name says nothing: `sin` holds no `mul(cat, sin)`.
@@ -122,7 +128,7 @@ class Variables:
         self._first = self._first or held
         return held
 
-    def assign(self, index: int, operand: Operand, wishes: Sequence[str], made_up: Sequence[str] = ()) -> str:
+    def assign(self, index: int, operand: Given, wishes: Sequence[str], made_up: Sequence[str] = ()) -> str:
         """The variable that item `index` assigns a value to: the first of the wishes that is free there.
 
         Of the wishes, those `made_up` are none of the author's.
@@ -132,7 +138,7 @@ class Variables:
             self._made_up.add(target)
         return target
 
-    def keep(self, operand: Operand, holder: str, index: int) -> None:
+    def keep(self, operand: Given, holder: str, index: int) -> None:
         """Tell that item `index` assigns a value to a variable of its own choice."""
         self._holder[operand] = holder
         self._until[holder] = self.last_use(operand, index)
@@ -145,8 +151,49 @@ class Variables:
             if fresh and self.is_free(candidate, index):
                 break
         self._lists[candidate] = items
-        self._until[candidate] = max(self.last_use(o, index) for o in items)
+        lasts = (self.last_use(o, index) for o in items)
+        self._until[candidate] = max(self._last_use.get(Many(items), index), *lasts)
         return candidate
+
+    def among(self, given: Among, counter: str, start: int) -> bool:
+        """Read one of several values in each turn: as an item of the list that holds them, if one does."""
+        first = self._place_in_list(given.items[0])
+        places = [self._place_in_list(operand) for operand in given.items]
+        is_list = first is not None and places == [(first[0], first[1] + n) for n in range(len(places))]
+        if first is not None and is_list:
+            self._among[given] = Read(first[0], Turn(counter, first[1] - start))
+        else:
+            self._among[given] = Read(given.column)
+        return is_list
+
+    def _place_in_list(self, operand: Operand) -> tuple[str, int] | None:
+        """The list that holds a value, and where."""
+        if operand in self._holder:
+            return None
+        for name, items in self._lists.items():
+            if operand in items:
+                return name, items.index(operand)
+        if isinstance(operand, Out) and Out(operand.call, -1) in self._holder:
+            return self._holder[Out(operand.call, -1)], operand.index
+        return None
+
+    def collect(self, first: Operand, name: str) -> None:
+        """Tell that a list is made which a loop appends to, in its first turn `first`."""
+        self._collected[first] = name
+
+    def is_collected(self, first: Operand) -> str:
+        """The list that a loop appends a value to in its first turn, if one does."""
+        return self._collected.get(first, "")
+
+    def forget(self, operands: Iterable[Operand]) -> None:
+        """Tell that the variables that hold some values hold others from now on."""
+        for operand in operands:
+            self._holder.pop(operand, None)
+
+    def take_part(self, replaced: dict[str, tuple[int, int]] | None = None) -> dict[str, tuple[int, int]]:
+        """Begin a part inside of another, or go back to that: what the part gives other values."""
+        before, self._replaced = self._replaced, {} if replaced is None else replaced
+        return before
 
     def merge(self, operand: Operand, holder: str, index: int, end: int, free: tuple[int, int]) -> None:
         """Tell that a part, items `index` to `end`, gives a variable another value.
@@ -161,7 +208,7 @@ class Variables:
         """Tell that the part is over."""
         self._replaced = {}
 
-    def _target(self, index: int, operand: Operand, wishes: Sequence[str]) -> str:
+    def _target(self, index: int, operand: Given, wishes: Sequence[str]) -> str:
         merged = self._merged.get(operand)
         if merged is not None:
             self.keep(operand, merged, index)
@@ -179,7 +226,7 @@ class Variables:
                 return self._hold(operand, wish, index)
         return self._hold(operand, named[-1], index)
 
-    def _hold(self, operand: Operand, name: str, index: int) -> str:
+    def _hold(self, operand: Given, name: str, index: int) -> str:
         """A free variable for a value: the name itself, or that with a number."""
         base = identifier(name)
         candidate, number = base, 1
@@ -189,7 +236,7 @@ class Variables:
         self.keep(operand, candidate, index)
         return candidate
 
-    def _comes_again(self, name: str, operand: Operand, index: int) -> bool:
+    def _comes_again(self, name: str, operand: Given, index: int) -> bool:
         """Whether the author's `x` holds something else while a value is needed: a skip connection's, say."""
         life = self.last_use(operand, index)
         return name in SAYS_NOTHING and any(index < later < life for later in self._assigned.get(name, ()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from codegen.folded import CallItem, GuardItem, Item, OpItem
+from codegen.folded import CallItem, GuardItem, Item, OpItem, RepeatItem, without_turns
 from codegen.identifiers import flat
 from codegen.ir import SAYS_NOTHING
 from codegen.program import Call, NamedFrame, Operand, Out, Program
@@ -34,6 +34,8 @@ def _statements(scope: Scope, items: Sequence[Item], index: int) -> Iterator[tup
             yield _statement(scope, scope.program.calls[item.span[1]]), index
         elif isinstance(item, GuardItem):
             yield from _statements(scope, item.items, index)
+        elif isinstance(item, RepeatItem):
+            yield from _statements(scope, item.items, index + 1)
         index += item_length(item)
 
 
@@ -105,9 +107,10 @@ def layer_or_last_word(scope: Scope, call: Call) -> str:
     """The name of a layer of torch's; else the last word of the op's name below the function's own."""
     frame = next((f for f in reversed(call.source.frames) if not f.op), None)
     layer = frame.path.rpartition(".")[2] if frame is not None and frame.library else ""
-    if layer and not layer[0].isdigit() and call.stem.endswith(flat(layer)) and len(layer) < LONG_NAME:
+    stem = without_turns(call.name, call.stem)
+    if layer and not layer[0].isdigit() and stem.endswith(flat(layer)) and len(layer) < LONG_NAME:
         return layer
-    last = call.stem[len(scope.prefix) :].rsplit("_", 1)[-1]
+    last = stem[len(scope.prefix) :].rsplit("_", 1)[-1]
     return "x" if not last or last.isdigit() else last
 
 
@@ -123,14 +126,16 @@ def inlined_module(scope: Scope, call: Call) -> str:
 def step(scope: Scope, call: Call) -> str:
     """What a step inside a layer or an op of torch is called: its name below theirs."""
     frame = next((f for f in reversed(call.source.frames) if f.library), None)
-    below = call.stem[len(frame.prefix) :].strip("_") if frame is not None else ""
+    stem = without_turns(call.name, call.stem[len(frame.prefix) :] if frame is not None else "")
+    below = stem.strip("_")
     fits = 0 < len(below) < LONG_NAME and not below[0].isdigit()
     return below if fits else layer_or_last_word(scope, call)
 
 
 def last_word(path: str) -> str:
     """The last word of a module's path that is no number."""
-    return next((p for p in reversed(path.split("_")) if not p.isdigit()), "x")
+    words = without_turns(path, path).split("_")
+    return next((p for p in reversed(words) if not p.isdigit()), "x")
 
 
 def variable_inside(program: Program, operand: Operand) -> str:
