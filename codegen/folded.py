@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from codegen.defects import Defect, demand, present
-from codegen.program import Call, Leaf, NamedFrame, Operand, Out, Variable
+from codegen.program import Call, Leaf, NamedFrame, Operand, Variable
 
 # Arguments of forward that say no more than x.
 GENERAL = frozenset(["input", "self", "inputs"])
@@ -25,7 +24,7 @@ class Many:
 
 @dataclass(frozen=True)
 class Among:
-    """In each turn of a loop another of these values, all made before it; `column` is what it is called there."""
+    """In each turn of a loop another of these values, made before it; `column` is what it is called there."""
 
     items: tuple[Operand, ...]
     column: str
@@ -61,18 +60,6 @@ class Argument:
     name: str
     factor: int = 1
     divisor: int = 1
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What differs from turn to turn of a loop: its counter, with a number `added`, or one of its columns."""
-
-    name: str
-    added: int = 0
-
-    def __str__(self) -> str:
-        sign = "+" if self.added > 0 else "-"
-        return f"{self.name} {sign} {abs(self.added)}" if self.added else self.name
 
 
 class Counted(str):
@@ -170,8 +157,8 @@ class GuardItem:
 class Collected:
     """What each turn of a loop appends to a list: `each` in the first turn, in all turns `items`.
 
-    Of one that is `inner`, a loop inside does so. Where what the first turn is given stands in the list before
-    all others, that is where it `begins`.
+    Of one that is `inner`, a loop inside does so. `begins` is what the first turn is given, where that stands
+    in the list before all others.
     """
 
     each: Operand
@@ -264,7 +251,7 @@ def text(module: Module) -> str:
         given = [*map(_given_text, function.inputs), *(name for name, _ in function.arguments)]
         lines.append(f"def {function.name}({', '.join(given)}):")
         lines += _lines(function.items, 1)
-        lines.append(f"    return {', '.join(map(_operand_text, function.outputs))}")
+        lines.append(f"    return {', '.join(map(operand_text, function.outputs))}")
     return "\n".join([*lines, *_lines(module.items, 0)]) + "\n"
 
 
@@ -292,136 +279,21 @@ def _lines(items: Iterable[Item], depth: int) -> Iterator[str]:
 def _call_text(item: CallItem) -> str:
     given = ["None" if g is None else _given_text(g) for g in item.inputs]
     args = [f"{name}={'-' if value is MISSING else value}" for name, value in item.args]
-    made = ", ".join(map(_operand_text, item.outputs))
+    made = ", ".join(map(operand_text, item.outputs))
     return f"{made} = {item.function}({', '.join([*given, *args])})  # {item.path}"
 
 
 def _given_text(given: Given) -> str:
     if isinstance(given, Many | Among):
-        listed = f"[{', '.join(map(_operand_text, given.items))}]"
+        listed = f"[{', '.join(map(operand_text, given.items))}]"
         return listed if isinstance(given, Many) else f"one of {listed}"
     if isinstance(given, Carried):
-        return f"{_operand_text(given.made)} of the turn before"
-    return _operand_text(given)
+        return f"{operand_text(given.made)} of the turn before"
+    return operand_text(given)
 
 
-def _operand_text(operand: Operand) -> str:
+def operand_text(operand: Operand) -> str:
+    """A value in short: the Variable, or the number of the call."""
     if isinstance(operand, Leaf):
         return operand.name
     return f"%{operand.call}" + (f".{operand.index}" if operand.index else "")
-
-
-def check(module: Module, outputs: Iterable[Operand]) -> Module:
-    """Raise Defect unless the folded program is legal; return it. `outputs` are the net's.
-
-    Legal: functions are defined before they are called, each under a name of its own; a body reads what it is
-    given or has made; a call gives its function as many inputs as it takes, None only where that is optional,
-    and all of its arguments; a loop hands on what the call before gave; a flag is an argument.
-    """
-    defined: dict[str, Function] = {}
-    for function in module.functions:
-        demand(function.name not in defined, f"{function.name} is defined twice")
-        names = [*function.input_names, *(name for name, _ in function.arguments)]
-        demand(len(function.input_names) == len(function.inputs), f"{function.name} names other inputs")
-        demand(len(set(names)) == len(names), f"{function.name} takes two things under one name")
-        known = set(each(function.inputs))
-        _check_items(function.items, known, defined, function)
-        for operand in function.outputs:
-            demand(
-                operand in known, f"{function.name} returns {_operand_text(operand)}, which it does not make"
-            )
-        defined[function.name] = function
-    known = set()
-    _check_items(module.items, known, defined, None)
-    for operand in outputs:
-        demand(operand in known, f"the net returns {_operand_text(operand)}, which nothing makes")
-    return module
-
-
-def _check_items(
-    items: Iterable[Item], known: set[Operand], defined: Mapping[str, Function], within: Function | None
-) -> None:
-    """Check statements in order; `known` are the values so far, to which those that they make are added."""
-    for item in items:
-        if isinstance(item, OpItem):
-            _check_read(each(given for _, given in item.inputs), known, item.call.name)
-            _check_arguments(item.attrs, within, item.call.name)
-            _make((Out(item.index, i) for i in range(item.call.outputs)), known, item.call.name)
-        elif isinstance(item, VariableItem):
-            _check_arguments((("shape", item.shape),), within, item.variable.name)
-            _make((Leaf(item.variable.name),), known, item.variable.name)
-        elif isinstance(item, CallItem):
-            _check_call(item, known, defined)
-            _check_arguments(item.args, within, item.path)
-            _make(item.outputs, known, item.path)
-        elif isinstance(item, LoopItem):
-            _check_loop(item, known, defined)
-            known |= set(item.outputs)
-        elif isinstance(item, RepeatItem):
-            _check_repeat(item, known, defined, within)
-        else:
-            flags = () if within is None else [name for name, _ in within.arguments]
-            demand(item.flag in flags, f"{item.flag} is no argument of the function")
-            _check_read((instead for _, instead in item.merges), known, item.flag)
-            _check_items(item.items, known, defined, within)
-
-
-def _check_repeat(
-    item: RepeatItem, known: set[Operand], defined: Mapping[str, Function], within: Function | None
-) -> None:
-    demand(item.count > 1, "a loop of one turn")
-    demand(all(len(values) == item.count for _, values in item.columns), "a loop lacks rows")
-    _check_read(each(given for given, _ in item.carried), known, "a loop")
-    inside = set(known)
-    _check_items(item.items, inside, defined, within)
-    made = [made for _, made in item.carried] + [first for first, _ in item.finals]
-    _check_read([*made, *(own.each for own in item.collected)], inside, "a loop")
-    known |= set(item.outputs)
-
-
-def _make(operands: Iterable[Operand], known: set[Operand], maker: str) -> None:
-    for operand in operands:
-        demand(operand not in known, f"{maker} makes {_operand_text(operand)}, which is made already")
-        known.add(operand)
-
-
-def _check_arguments(values: Iterable[tuple[str, Any]], within: Function | None, user: str) -> None:
-    """The Arguments among values are arguments of the function around."""
-    known = set() if within is None else {name for name, _ in within.arguments}
-    for slot, value in values:
-        for part in value if isinstance(value, tuple) else (value,):
-            is_known = not isinstance(part, Argument) or part.name in known
-            demand(is_known, f"{slot} of {user} is no argument of the function")
-
-
-def _check_read(operands: Iterable[Operand], known: Collection[Operand], user: str) -> None:
-    for operand in operands:
-        demand(operand in known, f"{user} reads {_operand_text(operand)} before it is made")
-
-
-def _check_call(item: CallItem, known: Collection[Operand], defined: Mapping[str, Function]) -> None:
-    demand(item.function in defined, f"{item.function} is called before it is defined")
-    function = defined[item.function]
-    demand(len(item.inputs) == len(function.inputs), f"{item.path} gives {len(item.inputs)} inputs")
-    for place, (given, taken) in enumerate(zip(item.inputs, function.inputs, strict=True)):
-        if given is None and place not in function.optional:
-            raise Defect(f"{item.path} lacks input {place}")
-        is_list = isinstance(given, Many)
-        if given is not None and is_list != isinstance(taken, Many):
-            raise Defect(f"{item.path} takes another kind of input")
-    demand(len(item.outputs) == len(function.outputs), f"{item.path} gives {len(item.outputs)} outputs")
-    names = [name for name, _ in item.args]
-    demand(names == [name for name, _ in function.arguments], f"{item.path} has other arguments: {names}")
-    _check_read(each(item.inputs), known, item.path)
-
-
-def _check_loop(item: LoopItem, known: Collection[Operand], defined: Mapping[str, Function]) -> None:
-    demand(len({call.function for call in item.calls}) == 1, "a loop calls several functions")
-    demand(len(item.calls) > 1, "a loop of one call")
-    made = set(known)
-    for before, call in zip((None, *item.calls), item.calls, strict=False):
-        _check_call(call, made, defined)
-        for place, number in item.carried if before is not None else ():
-            before = present(before)
-            demand(call.inputs[place] == before.outputs[number], f"{call.path} is given another value")
-        made |= set(call.outputs)

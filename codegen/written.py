@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
-from codegen.folded import Turn
+from codegen.turn import Turn
 
 # Expressions -----------------------------------------------------------------------------------------
 
@@ -176,7 +176,7 @@ class Append:
 
 @dataclass(frozen=True)
 class Loop:
-    """`count` turns, numbered from `start` by `counter`; each gives its one of the `rows` to the `targets`."""
+    """`count` turns, from `start` by `counter`; each gives its one of the `rows` to the `targets`."""
 
     kind: ClassVar[str] = "loop"
     start: int

@@ -9,6 +9,7 @@ import pytest
 
 from codegen import draft, folded, ir, program
 from codegen.builder.builder import Builder
+from codegen.fold import legal
 from codegen.fold.fold import fold, unfolded
 from codegen.folded import Argument, CallItem, Function, GuardItem, LoopItem, Module
 from codegen.identifiers import identifier
@@ -36,7 +37,7 @@ def test_every_stage_of_a_golden(graphs: dict[str, Graph], golden: str) -> None:
     outputs = [output.operand for output in lowered.outputs]
     assert f"{lowered.calls[0].name} = {lowered.calls[0].op}(" in lowered.text()
     for module in (unfolded(lowered), fold(lowered, identifier("Net"))):
-        folded.check(module, outputs)
+        legal.check(module, outputs)
         assert folded.text(module).count("\ndef ") + folded.text(module).startswith("def ") == len(
             module.functions
         )
@@ -158,11 +159,11 @@ BROKEN_MODULES: dict[str, Callable[[Module], Module]] = {
 @pytest.mark.parametrize("what", BROKEN_MODULES)
 def test_a_broken_module(resnet: Program, what: str) -> None:
     outputs = [output.operand for output in resnet.outputs]
-    module = folded.check(fold(resnet, "Net"), outputs)
+    module = legal.check(fold(resnet, "Net"), outputs)
     with pytest.raises(AssertionError):
-        folded.check(BROKEN_MODULES[what](module), outputs)
+        legal.check(BROKEN_MODULES[what](module), outputs)
 
 
 def test_an_output_that_nothing_makes(resnet: Program) -> None:
     with pytest.raises(AssertionError):
-        folded.check(fold(resnet, "Net"), [Out(len(resnet.calls))])
+        legal.check(fold(resnet, "Net"), [Out(len(resnet.calls))])

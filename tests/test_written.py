@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from codegen.turn import Turn
 from codegen.write.legal import check
 from codegen.write.literals import names_text
 from codegen.written import (
@@ -37,7 +38,7 @@ from codegen.written import (
 
 def conv(*reads: Read, name: str = "_conv", relative: bool = True) -> Op:
     filters = Value("num_filter", ("num_filter",)) if relative else Value("8")
-    return Op("Convolution", reads, (), (("num_filter", filters),), Name(name, relative=relative))
+    return Op("Convolution", reads, (), (("num_filter", filters),), Name((name,), relative=relative))
 
 
 BLOCK = Function(
@@ -48,13 +49,13 @@ BLOCK = Function(
     results=1,
     doc=("Block of model.py.",),
     body=(
-        Assign(("x",), Op("Concat", (Read("features", spread=True),), (), (), Name("_cat", relative=True))),
+        Assign(("x",), Op("Concat", (Read("features", spread=True),), (), (), Name(("_cat",), relative=True))),
         Assign(("x",), conv(Read("x"), Read("features", 0))),
         Guard(
             "with_tail",
             (
-                Assign(("y",), Operator("*", Read("x"), Value("0.5"), Name("_mul", relative=True))),
-                Assign(("x",), Op("tanh", (Read("y"),), (), (), Name("_tanh", relative=True))),
+                Assign(("y",), Operator("*", Read("x"), Value("0.5"), Name(("_mul",), relative=True))),
+                Assign(("x",), Op("tanh", (Read("y"),), (), (), Name(("_tanh",), relative=True))),
             ),
         ),
         Return((Read("x"),)),
@@ -68,7 +69,7 @@ NET = Function(
     results=1,
     doc=("Net of model.py.",),
     body=(
-        Assign(("x",), Variable(Name("x"))),
+        Assign(("x",), Variable(Name(("x",)))),
         Blank(),
         Comment(("blocks: a list",)),
         Assign(("features",), ListOf((Read("x"),))),
@@ -84,7 +85,7 @@ NET = Function(
                         "block",
                         (Read("features"),),
                         (("num_filter", Value("n", ("n",))),),
-                        Name("b", counted=True),
+                        Name(("b", Turn("i"))),
                     ),
                 ),
             ),
@@ -144,7 +145,7 @@ def put(place: int, *statements: Statement) -> Callable[[list[Statement]], None]
 GUARD, LOOP = BLOCK.body[2], NET.body[4]
 assert isinstance(GUARD, Guard)
 assert isinstance(LOOP, Loop)
-OWN = Name("_y", relative=True)
+OWN = Name(("_y",), relative=True)
 
 BROKEN = {
     "a variable that nothing assigns": (
@@ -192,11 +193,11 @@ BROKEN = {
         "block returns 2 values",
     ),
     "the loop's number after the loop": (
-        net(put(5, Return((Op("tanh", (Read("x"),), (), (), Name("t", counted=True)),)))),
+        net(put(5, Return((Op("tanh", (Read("x"),), (), (), Name(("t", Turn("i")))),)))),
         "Net reads i before it is assigned",
     ),
     "a name that the net's own function is not given": (
-        net(put(0, Assign(("x",), Variable(Name("", relative=True))))),
+        net(put(0, Assign(("x",), Variable(Name((), relative=True))))),
         "Net reads name before it is assigned",
     ),
     "a loop that lacks a row": (

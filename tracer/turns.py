@@ -18,7 +18,7 @@ INLINE = frozenset(["<listcomp>", "<genexpr>", "<setcomp>", "<dictcomp>"])
 
 @dataclass(frozen=True)
 class _Loop:
-    """A loop of a function: its first and last instruction, and the variables that each turn gives a value."""
+    """A loop of a function: its first and last instruction, and the variables that a turn gives values."""
 
     first: int
     last: int
@@ -146,8 +146,8 @@ def _loops(code: CodeType) -> tuple[_Loop, ...]:
         is_jump = instruction.opcode in dis.hasjrel or instruction.opcode in dis.hasjabs
         if is_jump and isinstance(instruction.argval, int) and instruction.argval < instruction.offset:
             ends[instruction.argval] = max(instruction.offset, ends.get(instruction.argval, 0))
-    targets = {i.offset: _targets(instructions[place:]) for place, i in enumerate(instructions) if i.offset in ends}
-    found = (_Loop(first, last, targets[first]) for first, last in ends.items())
+    places = {instruction.offset: place for place, instruction in enumerate(instructions)}
+    found = (_Loop(first, last, _targets(instructions[places[first] :])) for first, last in ends.items())
     return tuple(sorted(found, key=lambda loop: (loop.first, -loop.last)))
 
 

@@ -25,15 +25,13 @@ def aligned(base: Use, block: Block, entries: Sequence[Entry], interface: Interf
     for entry, own in zip(base.entries, places, strict=True):
         if own is not None and entry is not None and not match.entry(entry, own):
             return None
-    if len(interface.outputs) != len(base.outputs):
+    outputs = match.outputs(base.outputs, interface.outputs)
+    if outputs is None:
         return None
-    if not all(map(match.operand, base.outputs, interface.outputs)):
-        return None
-    own_values = {theirs: own for own, theirs in match.to_base.items()}
-    inputs = tuple(None if given is None else own_values.get(given) for given in base.inputs)
+    inputs = tuple(None if given is None else match.from_base.get(given) for given in base.inputs)
     if {given for given in inputs if given is not None} != set(interface.inputs):
         return None
-    return Use(block, base.block, tuple(places), inputs, interface.outputs, tuple(match.merges.items()))
+    return Use(block, base.block, tuple(places), inputs, outputs, tuple(match.merges.items()))
 
 
 def _placed(base: Use, entries: Sequence[Entry]) -> list[Entry | None] | None:
@@ -59,16 +57,17 @@ def _may_lack(places: Sequence[Entry | None], block: Block) -> bool:
 class _Match:
     """Follows the dataflow of two blocks side by side: which value of one is which of the other.
 
-    `to_base` maps a block's values to the base's; `merges` are those that stand in the place of what the
-    block does not make.
+    `from_base` maps the base's values to the block's, which may give one thing for several inputs; `to_base`
+    maps what the block makes to the base's. `merges` are the values that stand in the place of what the block
+    does not make.
     """
 
     def __init__(self, base: Use, places: Sequence[Entry | None], inputs: Sequence[Given]) -> None:
+        self.from_base: dict[Given, Given] = {}
         self.to_base: dict[Given, Given] = {}
         self.merges: dict[Operand, Operand] = {}
         self._inputs = set(inputs)
         self._base_inputs = {given for given in base.inputs if given is not None}
-        self._taken: set[Given] = set()
         # The places of the entries that make the base's values, and of those that the block lacks.
         self._made: dict[Given, int] = {}
         self._lacking: dict[Given, int] = {}
@@ -86,7 +85,19 @@ class _Match:
         if len(base.makes) != len(own.makes):
             return False
         self.to_base.update(zip(own.makes, base.makes, strict=True))
+        self.from_base.update(zip(base.makes, own.makes, strict=True))
         return True
+
+    def outputs(self, base: Sequence[Operand], own: Sequence[Operand]) -> tuple[Operand, ...] | None:
+        """The block's values for what the base gives, where all that is read of the block is among them.
+
+        What nothing reads is given all the same. None where the block gives something else.
+        """
+        if len(own) == len(base):
+            return tuple(own) if all(map(self.operand, base, own)) else None
+        given = [self.from_base.get(operand) for operand in base if operand not in self._lacking]
+        found = tuple(operand for operand in given if isinstance(operand, Out | Leaf))
+        return found if len(found) == len(base) and own and set(own) <= set(found) else None
 
     def _read(self, base: Given | None, own: Given | None) -> bool:
         """Match two inputs of calls; the block may lack one that the base has."""
@@ -100,12 +111,16 @@ class _Match:
             return False
         if isinstance(base, Many) and isinstance(own, Many) and own not in self._inputs:
             return len(base.items) == len(own.items) and all(map(self.operand, base.items, own.items))
-        known = self.to_base.get(own)
         if base in self._lacking:
-            return self._merge(base, known)
-        if known is not None:
-            return known == base
+            return self._merge(base, self._base_of(own))
+        if base in self.from_base:
+            return self.from_base[base] == own
         return self._input(base, own)
+
+    def _base_of(self, own: Given) -> Given | None:
+        """The base's value that one of the block's stands for: of several inputs, the first."""
+        given = (base for base, known in self.from_base.items() if known == own)
+        return self.to_base.get(own, next(given, None))
 
     def _merge(self, base: Given, instead: Given | None) -> bool:
         """Note what stands in the place of a value that the block lacks: one thing, made before it."""
@@ -116,11 +131,10 @@ class _Match:
         return self.merges.setdefault(base, instead) == instead
 
     def _input(self, base: Given, own: Given) -> bool:
-        """Match an input of the block with one of the base that no other has taken."""
-        if own not in self._inputs or base not in self._base_inputs or base in self._taken:
+        """Match an input of the block with one of the base."""
+        if own not in self._inputs or base not in self._base_inputs:
             return False
-        self.to_base[own] = base
-        self._taken.add(base)
+        self.from_base[base] = own
         return True
 
 

@@ -1,27 +1,25 @@
-"""Turns of a loop held against each other: what is the same in all, and what stands in the place of the rest."""
+"""Turns of a loop held against each other: what all do, and what stands in the place of the rest."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from codegen.fold.arguments import attr_names, attr_of
+from codegen.fold.columns import MOST_COLUMNS, Columns, NoLoop
+from codegen.fold.items import makes, reads, spans, with_reads
 from codegen.folded import (
-    MISSING,
     Among,
     CallItem,
     Carried,
     Collected,
-    Counted,
     Given,
     Item,
     LoopItem,
     Many,
     OpItem,
     RepeatItem,
-    Turn,
     VariableItem,
     counters_of,
 )
@@ -29,18 +27,6 @@ from codegen.program import Leaf, Operand, Out
 
 # The counters of loops, outer ones first.
 COUNTERS = ("i", "j", "k", "m")
-# The columns of a loop's table at most.
-MOST_COLUMNS = 3
-# Of fewer turns it is chance that numbers go up by one.
-FEWEST_COUNTED = 3
-# What the numbers of attributes are called that have no word of their own, by how the op is written.
-COLUMN_NAMES = {"x * c": "scale", "x / c": "divisor", "x + c": "shift", "x - c": "shift", "shape": "size"}
-# Attributes of which a turn has its own as a whole: kernel=(3, 3).
-WHOLE = frozenset(["kernel", "stride", "pad", "dilate", "adj", "axes"])
-
-
-class NoLoop(Exception):
-    """Raised where turns are not alike."""
 
 
 def shape_of(items: Sequence[Item]) -> tuple[Any, ...]:
@@ -91,8 +77,7 @@ class _Alike:
         self._own: list[list[Operand]] = []
         # The values that are carried: by the place of what is made, what the first turn is given instead.
         self._carried: dict[int, Given] = {}
-        self._columns: dict[str, tuple[Any, ...]] = {}
-        self._taken = {counter, *counters_of(turns[0])}
+        self._columns = Columns(counter, start, counters_of(turns[0]))
         # What all turns make, as it is read, before it is known what they make next.
         self._made_before = [dict(self._all_made(turn)) for turn in turns]
 
@@ -108,14 +93,14 @@ class _Alike:
             collected += found
             finals += last
         self._check_carried(items)
-        if len(self._columns) > MOST_COLUMNS:
+        if len(self._columns.columns) > MOST_COLUMNS:
             raise NoLoop
         carried = tuple((given, self._written[place]) for place, given in self._carried.items())
         return RepeatItem(
             self._counter,
             self._start,
             len(self._turns),
-            tuple(self._columns.items()),
+            tuple(self._columns.columns.items()),
             tuple(items),
             carried,
             tuple(self._begun(own, carried, items) for own in collected),
@@ -176,7 +161,7 @@ class _Alike:
             raise NoLoop
         if all(operand == together[0] for operand in together):
             return together[0]
-        return Among(tuple(together), self._column("feature", tuple(together)))
+        return Among(tuple(together), self._columns.column("feature", tuple(together)))
 
     def _carry(self, place: int, begin: Operand) -> Carried:
         if any(begin in made for made in self._made_before) or self._carried.get(place, begin) != begin:
@@ -187,7 +172,7 @@ class _Alike:
     def _check_carried(self, items: list[Item]) -> None:
         """Put what is carried by its name, now that it is known; what is read too late is none."""
         for number, item in enumerate(items):
-            items[number] = _mapped(item, self._carried_as)
+            items[number] = with_reads(item, self._carried_as)
         for place in self._carried:
             made = self._written[place]
             maker = next(n for n, item in enumerate(items) if made in makes(item))
@@ -264,16 +249,16 @@ class _Alike:
             [own.call for own in together], [name for own in together for name, _ in own.attrs]
         )
         attrs = tuple(
-            (name, self._value(name, [_attr(own, name) for own in together], first)) for name in names
+            (name, self._columns.value(name, [_attr(own, name) for own in together], first)) for name in names
         )
         outs = [[Out(own.index, i) for i in range(own.call.outputs)] for own in together]
-        call = replace(first.call, name=self._name([own.call.name for own in together]))
+        call = replace(first.call, name=self._columns.name([own.call.name for own in together]))
         self._made(outs, outs[0])
         return OpItem(call, first.index, attrs, first.automatic, reads)  # type: ignore[arg-type]
 
     def _variable(self, together: Sequence[VariableItem]) -> VariableItem:
-        name = self._name([own.variable.name for own in together])
-        shape = self._value("shape", [own.shape for own in together], None)
+        name = self._columns.name([own.variable.name for own in together])
+        shape = self._columns.value("shape", [own.shape for own in together], None)
         self._made([[Leaf(own.variable.name)] for own in together], [Leaf(name)])
         return VariableItem(replace(together[0].variable, name=name), shape)
 
@@ -281,10 +266,10 @@ class _Alike:
         first = together[0]
         inputs = tuple(self._read(own) for own in zip(*(own.inputs for own in together), strict=True))
         args = tuple(
-            (name, self._value(name, [own.args[number][1] for own in together], None))
+            (name, self._columns.value(name, [own.args[number][1] for own in together], None))
             for number, (name, _) in enumerate(first.args)
         )
-        path = self._name([own.path for own in together])
+        path = self._columns.name([own.path for own in together])
         self._made([own.outputs for own in together], first.outputs)
         return replace(first, inputs=inputs, args=args, path=path)
 
@@ -295,11 +280,11 @@ class _Alike:
         inputs = zip(*(own.calls[0].inputs for own in together), strict=True)
         call = replace(first.calls[0], inputs=tuple(map(self._read, inputs)))
         args = tuple(
-            (name, self._value(name, [own.args[number][1] for own in together], None))
+            (name, self._columns.value(name, [own.args[number][1] for own in together], None))
             for number, (name, _) in enumerate(first.args)
         )
-        prefix = self._name([own.prefix for own in together])
-        suffix = self._name([own.suffix for own in together])
+        prefix = self._columns.name([own.prefix for own in together])
+        suffix = self._columns.name([own.suffix for own in together])
         self._made([own.outputs for own in together], first.outputs)
         inner = COUNTERS.index(self._counter) + 1
         counter = max(first.counter, COUNTERS[inner], key=COUNTERS.index)
@@ -332,57 +317,6 @@ class _Alike:
     def _inside(self, operand: Operand) -> Operand:
         return self._written[self._places[0][operand]]
 
-    # What differs ------------------------------------------------------------------------------------
-
-    def _name(self, together: Sequence[str]) -> str:
-        """The names of one thing in each turn as an f-string, with the counter where a number goes up."""
-        split = [re.split(r"(\{[^}]*\}|\d+)", name) for name in together]
-        if len({len(own) for own in split}) > 1:
-            raise NoLoop
-        return Counted("".join(self._part(parts) for parts in zip(*split, strict=True)))
-
-    def _part(self, parts: Sequence[str]) -> str:
-        if all(part == parts[0] for part in parts):
-            return parts[0]
-        if not all(re.fullmatch(r"0|[1-9]\d*", part) for part in parts):
-            raise NoLoop
-        added = int(parts[0]) - self._start
-        if [int(part) - self._start - added for part in parts] != list(range(len(parts))):
-            raise NoLoop
-        return f"{{{Turn(self._counter, added)}}}"
-
-    def _value(self, name: str, values: Sequence[Any], op: OpItem | None) -> Any:
-        known = [value for value in values if value is not MISSING] or [MISSING]
-        if all(type(value) is type(known[0]) and value == known[0] for value in known):
-            return known[0]
-        values = [known[0] if value is MISSING else value for value in values]
-        lengths = {len(value) if isinstance(value, tuple) else -1 for value in values}
-        if name not in WHOLE and len(lengths) == 1 and -1 not in lengths:
-            return tuple(self._value(name, own, op) for own in zip(*values, strict=True))
-        if any(_holds_turn(value) for value in values):
-            raise NoLoop
-        return self._counted(values) or Turn(self._column(_column_name(name, op), tuple(values)))
-
-    def _counted(self, values: Sequence[Any]) -> Turn | None:
-        """The counter, plus a number, that gives these values."""
-        if len(values) < FEWEST_COUNTED or not all(type(value) is int for value in values):
-            return None
-        added = values[0] - self._start
-        counted = all(value == self._start + added + n for n, value in enumerate(values))
-        return Turn(self._counter, added) if counted else None
-
-    def _column(self, name: str, values: tuple[Any, ...]) -> str:
-        """The column that gives these values, a new one if there is none."""
-        for column, own in self._columns.items():
-            if own == values and [type(v) for v in own] == [type(v) for v in values]:
-                return column
-        number, column = 1, name
-        while column in self._columns or column in self._taken:
-            number += 1
-            column = f"{name}{number}"
-        self._columns[column] = values
-        return column
-
 
 def _both_plain(one: Given | None, other: Given | None) -> bool:
     return isinstance(one, Out | Leaf) and isinstance(other, Out | Leaf)
@@ -391,71 +325,3 @@ def _both_plain(one: Given | None, other: Given | None) -> bool:
 def _attr(item: OpItem, name: str) -> Any:
     """An attribute as the item has it, or MXNet's default."""
     return dict(item.attrs)[name] if name in dict(item.attrs) else attr_of(item.call, name)
-
-
-def _column_name(name: str, op: OpItem | None) -> str:
-    if name == "c" and op is not None:
-        return COLUMN_NAMES.get(op.call.op, "number")
-    return COLUMN_NAMES.get(name, name)
-
-
-def _holds_turn(value: Any) -> bool:
-    return isinstance(value, Turn) or (isinstance(value, tuple) and any(map(_holds_turn, value)))
-
-
-# What items are made of -------------------------------------------------------------------------------
-
-
-def makes(item: Item) -> Iterator[Operand]:
-    """What an item makes, with all that stands inside a loop."""
-    if isinstance(item, OpItem):
-        yield from (Out(item.index, i) for i in range(item.call.outputs))
-    elif isinstance(item, VariableItem):
-        yield Leaf(item.variable.name)
-    elif isinstance(item, CallItem | LoopItem):
-        yield from item.outputs
-    elif isinstance(item, RepeatItem):
-        for inner in item.items:
-            yield from makes(inner)
-        yield from item.outputs
-
-
-def reads(item: Item) -> Iterator[Given | None]:
-    """What an item is given, as it is written."""
-    if isinstance(item, OpItem):
-        yield from (given for _, given in item.inputs)
-    elif isinstance(item, CallItem):
-        yield from item.inputs
-    elif isinstance(item, LoopItem):
-        yield from item.calls[0].inputs
-    elif isinstance(item, RepeatItem):
-        yield from (given for given, _ in item.carried)
-        for inner in item.items:
-            yield from reads(inner)
-
-
-def spans(item: Item) -> Iterator[int]:
-    """The first and the last of the program's calls that an item stands for."""
-    if isinstance(item, OpItem):
-        yield item.index
-    elif isinstance(item, CallItem):
-        yield from item.span
-    elif isinstance(item, LoopItem):
-        yield from (n for call in item.calls for n in call.span)
-    elif isinstance(item, RepeatItem):
-        yield from item.covers
-
-
-def _mapped(item: Item, change: Any) -> Item:
-    """An item that is given other values."""
-    if isinstance(item, OpItem):
-        return replace(item, reads=tuple((slot, change(given)) for slot, given in item.inputs))
-    if isinstance(item, CallItem):
-        return replace(item, inputs=tuple(map(change, item.inputs)))
-    if isinstance(item, LoopItem):
-        first = replace(item.calls[0], inputs=tuple(map(change, item.calls[0].inputs)))
-        return replace(item, calls=(first, *item.calls[1:]))
-    if isinstance(item, RepeatItem):
-        carried = tuple((change(given), made) for given, made in item.carried)
-        return replace(item, items=tuple(_mapped(i, change) for i in item.items), carried=carried)
-    return item

@@ -77,9 +77,14 @@ def _families(
 def _grouped(
     listed: Sequence[tuple[Block, Sequence[Entry]]], seen: Mapping[Block, Interface]
 ) -> list[Family]:
-    """Blocks of one class as families: each has one with all parts as its base."""
+    """Blocks of one class as families: each has one with all parts as its base, and all that is given."""
     families: list[Family] = []
-    for block, own in sorted(listed, key=lambda pair: -len(pair[1])):
+
+    def size(pair: tuple[Block, Sequence[Entry]]) -> tuple[int, int, int]:
+        interface = seen[pair[0]]
+        return -len(pair[1]), -len(interface.inputs), -len(interface.outputs)
+
+    for block, own in sorted(listed, key=size):
         for place, family in enumerate(families):
             use = aligned(family.base, block, own, seen[block])
             longer = extended(family, use) if use is not None else None

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import TypeAlias
 
-from codegen.fold.alike import COUNTERS, NoLoop, repeated, shape_of
+from codegen.fold.alike import COUNTERS, repeated, shape_of
+from codegen.fold.columns import NoLoop
+from codegen.fold.items import makes
 from codegen.folded import CallItem, Item, LoopItem, OpItem, RepeatItem, VariableItem
-from codegen.program import Leaf, NamedFrame, Operand, Out, Program
+from codegen.program import Leaf, NamedFrame, Operand, Program
 
 # A loop takes a line of its own, and is read twice.
 LEAST_SAVED = 2
@@ -103,17 +105,10 @@ def _length(item: Item) -> int:
     if isinstance(item, RepeatItem):
         appended = {own.each for own in item.collected if not own.inner}
         lists = len(item.collected) + sum(
-            not (isinstance(i, OpItem | CallItem) and appended & {*_outs(i)}) for i in item.items
+            not (isinstance(i, OpItem | CallItem) and appended & {*makes(i)}) for i in item.items
         )
         return 1 + _statements(item.items) + min(lists, 2 * len(item.collected))
     return 1
-
-
-def _outs(item: OpItem | CallItem) -> Iterator[Operand]:
-    if isinstance(item, CallItem):
-        yield from item.outputs
-    else:
-        yield from (Out(item.index, i) for i in range(item.call.outputs))
 
 
 def _names(items: Sequence[Item]) -> Iterator[str]:
@@ -137,7 +132,7 @@ def _is_shared(body: Body, item: Item) -> bool:
 
 
 def _addresses(body: Body, items: Sequence[Item]) -> Iterator[Address]:
-    for place, item in enumerate(items):
+    for place in range(len(items)):
         # A Variable stands with what reads it.
         reader = next((i for i in items[place:] if not isinstance(i, VariableItem)), None)
         yield _address(body, reader) if reader is not None else ()

@@ -10,7 +10,6 @@ else tells two ops apart.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection
 
 from codegen.draft import OfAll, OfInput, OfKey, OfModule, OfRule, Wish

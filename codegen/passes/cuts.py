@@ -1,4 +1,4 @@
-"""Cuts of one line in the turns of a loop, written in one way: what is left out of one is a number in others."""
+"""Cuts in the turns of a loop, written in one way: what is left out of one is a number in others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def with_cuts_alike(program: Program) -> Program:
     """Where a cut begins and ends, in a loop where other turns give numbers.
 
     torch: `x[:, dy : dy + h]` gives all numbers, whatever they are.
-    MXNet: slice takes None for the whole of an axis, which is what a cut from 0, or to the last, is written as.
+    MXNet: slice takes None for the whole of an axis: what a cut from 0, or to the last, is written as.
     We write: 0, or the size, where other turns of the author's loop have numbers at the same place: the turns
         differ in numbers alone then, and are a loop again. The result is the same to the bit.
     Source: MXNet's slice.

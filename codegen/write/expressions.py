@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from codegen.folded import MISSING, CallItem, Counted, OpItem, Turn, VariableItem
+from codegen.folded import MISSING, CallItem, Counted, OpItem, VariableItem
 from codegen.program import Call as ProgramCall
+from codegen.turn import Turn
 from codegen.write.literals import literal, value_of
 from codegen.write.scope import Scope
 from codegen.write.variables import Variables

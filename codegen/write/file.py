@@ -8,13 +8,13 @@ from codegen import folded
 from codegen.identifiers import identifier
 from codegen.ir import Dim
 from codegen.program import FROZEN, NamedFrame, Program
+from codegen.write.captions import without_blank
 from codegen.write.docs import function_doc, in_docstring, net_doc, safe_words, wrapped_command
 from codegen.write.expressions import is_operator
 from codegen.write.legal import check
 from codegen.write.literals import annotation
 from codegen.write.liveness import last_uses, variables_in
 from codegen.write.scope import Scope, scope_of
-from codegen.write.captions import without_blank
 from codegen.write.statements import body
 from codegen.write.variables import Variables
 from codegen.write.wishes import assignments

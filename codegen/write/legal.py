@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 
-from codegen.folded import Turn
 from codegen.defects import Defect, demand, of_kind
+from codegen.turn import Turn
 from codegen.written import (
     Append,
     Assign,

@@ -10,9 +10,10 @@ from fractions import Fraction
 from typing import Any
 
 from codegen.defects import Defect
-from codegen.folded import MISSING, Argument, Turn
+from codegen.folded import MISSING, Argument
 from codegen.ir import Dim
 from codegen.program import Setting
+from codegen.turn import Turn
 from codegen.written import Name, Read, Value
 
 # Tuples of so many numbers have a type for each: strides, kernels.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from codegen.defects import Defect, of_kind
-from codegen.folded import LIST, LoopItem, Many, Turn
+from codegen.folded import LIST, LoopItem, Many
+from codegen.turn import Turn
 from codegen.write.captions import Captioned, section_around
 from codegen.write.expressions import function_call, parts_of, relative_name
 from codegen.write.literals import value_of

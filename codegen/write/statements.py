@@ -40,7 +40,7 @@ from codegen.write.wishes import (
     step,
     variable_inside,
 )
-from codegen.written import Assign, Blank, Guard, Statement
+from codegen.written import Assign, Guard, Statement
 
 # An op of more results gives them as one list.
 MOST_UNPACKED = 6
@@ -80,8 +80,7 @@ def _repeat(scope: Scope, variables: Variables, index: int, item: RepeatItem) ->
         place = next(n for n, own in enumerate(item.items) if own is inner)
         return _item(scope, variables, inner, number, op_after(item.items, place))
 
-    above, own = repeat(scope, variables, index, item, write)
-    return Captioned((own,), None, above=tuple(above))
+    return repeat(scope, variables, index, item, write)
 
 
 def _variable(

@@ -13,7 +13,6 @@ from codegen.folded import (
     CallItem,
     Carried,
     Collected,
-    Given,
     Item,
     OpItem,
     RepeatItem,
@@ -24,17 +23,15 @@ from codegen.write.literals import value_of
 from codegen.write.liveness import body_reads, item_length, item_makes, numbered_items
 from codegen.write.scope import Scope
 from codegen.write.variables import Variables
-from codegen.write.wishes import authors_variable, own_target, variable_inside
+from codegen.write.wishes import authors_variable, last_word, own_target, variable_inside
 from codegen.written import Append, Assign, ListOf, Loop, Statement, Value
 
 # Writes one item, which has a number.
 Write: TypeAlias = Callable[[Item, int], Captioned]
 
 
-def repeat(
-    scope: Scope, variables: Variables, index: int, item: RepeatItem, write: Write
-) -> tuple[list[Statement], Loop]:
-    """(what stands above a loop, the loop); the item has number `index`, and `write` writes those inside."""
+def repeat(scope: Scope, variables: Variables, index: int, item: RepeatItem, write: Write) -> Captioned:
+    """A loop, with what stands above it; its item has number `index`, and `write` writes those inside."""
     above = list(_lists(scope, variables, index, item))
     around = variables.take_part()
     targets, begun = _carried(scope, variables, index, item)
@@ -43,14 +40,24 @@ def repeat(
         _appending(variables, item, inner, number, write(inner, number))
         for number, inner in numbered_items(item, index + 1)
     ]
-    body = [*without_blank(with_captions(made)), *_handed_on(variables, item, targets)]
+    section, made = _one_section(made)
+    body = [*without_blank(with_captions(made)), *_handed_on(variables, targets)]
     variables.take_part(around)
     holders = [(last, variables.holder(first)) for first, last in item.finals]
     variables.forget(operand for inner in item.items for operand in item_makes(inner))
     variables.forget(own.begins for own in item.collected if own.begins is not None)
     for last, holder in holders:
         variables.keep(last, holder, index + item_length(item) - 1)
-    return [*above, *begun], Loop(item.start, item.count, names, rows, tuple(body), item.counter)
+    own = Loop(item.start, item.count, names, rows, tuple(body), item.counter)
+    return Captioned((*above, *begun, own), section)
+
+
+def _one_section(made: Sequence[Captioned]) -> tuple[str | None, list[Captioned]]:
+    """(the section that a whole loop is a part of, its statements): None where they are of several."""
+    sections = {own.section for own in made} - {None}
+    if len(sections) != 1:
+        return None, list(made)
+    return sections.pop(), [replace(own, section=None) for own in made]
 
 
 def _lists(scope: Scope, variables: Variables, index: int, item: RepeatItem) -> Iterator[Statement]:
@@ -77,7 +84,7 @@ def _list_name(scope: Scope, item: RepeatItem, own: Collected) -> str:
 def _appending(
     variables: Variables, item: RepeatItem, inner: Item, number: int, made: Captioned
 ) -> Captioned:
-    """A statement, with those that append what it makes to lists: itself, where nothing else is read of it."""
+    """A statement, with those that append what it makes to lists; itself, where nothing else reads that."""
     for own in item.collected:
         if own.inner or own.each not in item_makes(inner):
             continue
@@ -121,14 +128,21 @@ def _wish(scope: Scope, maker: Item, made: Operand) -> str:
     if isinstance(maker, OpItem):
         return authors_variable(scope, own_target(scope, maker.call), maker.index, None)
     if isinstance(maker, CallItem):
-        inside = variable_inside(scope.program, made) if len(maker.outputs) > 1 else ""
-        return inside or authors_variable(scope, maker.target, maker.span[1], maker.frame)
+        if len(maker.outputs) > 1:
+            return variable_inside(scope.program, made) or _word_inside(scope, maker, made)
+        return authors_variable(scope, maker.target, maker.span[1], maker.frame)
     return ""
 
 
-def _handed_on(
-    variables: Variables, item: RepeatItem, targets: Sequence[tuple[Operand, str]]
-) -> Iterator[Statement]:
+def _word_inside(scope: Scope, maker: CallItem, made: Operand) -> str:
+    """What a module calls one of its results: `state`; itself, where it has no name for it."""
+    call = scope.program.calls[made.call] if isinstance(made, Out) else None
+    name = call.name if call is not None else ""
+    below = name[len(maker.frame.prefix) :].strip("_")
+    return last_word(below) if below else last_word(maker.path)
+
+
+def _handed_on(variables: Variables, targets: Sequence[tuple[Operand, str]]) -> Iterator[Statement]:
     """What the next turn is given, where another variable holds it."""
     for made, target in targets:
         if variables.holder(made) != target:

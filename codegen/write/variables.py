@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from codegen.defects import of_kind
-from codegen.folded import Among, Given, Many, Turn
+from codegen.folded import Among, Given, Many
 from codegen.identifiers import identifier
 from codegen.ir import SAYS_NOTHING
 from codegen.program import Operand, Out
+from codegen.turn import Turn
 from codegen.written import ListOf, Read, Value
 
 # What a list of values is called where the net calls a tensor features.
