@@ -120,7 +120,7 @@ class LoopItem:
     `carried` are the places of the inputs that the outputs of the call before take; `varying` are the
     arguments that change, with their values, `args` all of them, as the first call that has them gives them.
     `listed` is the place of a list that each output is appended to for the next call, `counter` what counts
-    the turns.
+    the turns, `stop` the argument that says where it stops, where uses of the function differ in that.
     """
 
     calls: tuple[CallItem, ...]
@@ -132,6 +132,7 @@ class LoopItem:
     args: tuple[tuple[str, Any], ...]
     listed: int | None = None
     counter: str = "i"
+    stop: Any = None
 
     @property
     def outputs(self) -> tuple[Operand, ...]:

@@ -176,11 +176,11 @@ class Append:
 
 @dataclass(frozen=True)
 class Loop:
-    """`count` turns, from `start` by `counter`; each gives its one of the `rows` to the `targets`."""
+    """Turns from `start` to before `stop` by `counter`; each gives its one of the `rows` to the `targets`."""
 
     kind: ClassVar[str] = "loop"
     start: int
-    count: int
+    stop: Value
     targets: tuple[str, ...]
     rows: tuple[Value, ...]
     body: tuple[Statement, ...]
@@ -188,7 +188,7 @@ class Loop:
 
     def __str__(self) -> str:
         each = f", ({', '.join(self.targets)}) of {_joined(*self.rows)}" if self.rows else ""
-        return f"for {self.counter} from {self.start}, {self.count} turns{each}"
+        return f"for {self.counter} from {self.start} to before {self.stop}{each}"
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ NET = Function(
         Assign(("features",), ListOf((Read("x"),))),
         Loop(
             start=1,
-            count=2,
+            stop=Value("3"),
             targets=("n",),
             rows=(Value("4"), Value("8")),
             body=(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from codegen.defects import Defect, of_kind
-from codegen.folded import MISSING, Argument, CallItem, Item, OpItem, VariableItem
+from codegen.folded import MISSING, Argument, CallItem, Item, LoopItem, OpItem, VariableItem
 from codegen.ir import SAYS_NOTHING
 from codegen.mxnet_ops import OPS
 from codegen.op_spec import ONES, REQUIRED, ZEROS
@@ -178,6 +178,12 @@ def slots(together: Sequence[Item | None]) -> Iterator[tuple[str, tuple[Any, ...
     elif isinstance(first, VariableItem):
         values = tuple(i.shape if isinstance(i, VariableItem) else MISSING for i in together)
         yield "shape", values, first.variable.name.rsplit("_", 1)[-1]
+    elif isinstance(first, LoopItem):
+        hint = first.prefix.strip("_").rsplit("_", 1)[-1]
+        runs = [item if isinstance(item, LoopItem) else None for item in together]
+        for number, (name, _) in enumerate(first.args):
+            yield name, tuple(MISSING if run is None else run.args[number][1] for run in runs), hint
+        yield "depth", tuple(MISSING if run is None else run.stop for run in runs), hint
     elif isinstance(first, CallItem):
         hint = first.path.rsplit("_", 1)[-1]
         for number, (name, _) in enumerate(first.args):
@@ -211,5 +217,7 @@ def filled(item: Item, row: Sequence[tuple[str, Any]]) -> Item:
         return OpItem(item.call, item.index, tuple(row), item.automatic)
     if isinstance(item, VariableItem):
         return VariableItem(item.variable, row[0][1])
+    if isinstance(item, LoopItem):
+        return replace(item, args=tuple(row[:-1]), stop=row[-1][1])
     item = of_kind(item, CallItem)
     return replace(item, args=tuple(row))

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from codegen.defects import Defect
+from codegen.defects import Defect, of_kind, present
 from codegen.fold.arguments import Arguments, Literal, filled, slots
 from codegen.fold.blocks import Block, Structure, is_sequence
-from codegen.fold.entries import Entry, forward_arguments
+from codegen.fold.entries import Entry, Run, forward_arguments
 from codegen.fold.families import Family, flags, stretches
 from codegen.fold.function_names import FunctionName, held_classes
-from codegen.fold.loops import with_loops
+from codegen.fold.loops import link, with_loops
 from codegen.fold.turns import Body, with_turns
-from codegen.folded import LIST, CallItem, Function, Given, GuardItem, Item, Many, OpItem, VariableItem
+from codegen.folded import (
+    LIST,
+    CallItem,
+    Function,
+    Given,
+    GuardItem,
+    Item,
+    LoopItem,
+    Many,
+    OpItem,
+    VariableItem,
+)
 from codegen.identifiers import identifier
 from codegen.program import Leaf, Variable
 
@@ -51,11 +63,14 @@ def function_of(
     table = Arguments(
         [(flag, tuple(i not in lacking for i in range(len(family.uses)))) for lacking, flag in named.items()]
     )
-    rows = [_row(structure, family, place, table, called) for place in range(len(base.entries))]
+    rows = [_rows(structure, family, place, table, called) for place in range(len(base.entries))]
     chosen, arguments = table.settled()
     items = [
-        filled(item, [(slot, chosen[p] if isinstance(p, int) else p.value) for slot, p in row])
-        for item, row in rows
+        [
+            filled(item, [(slot, chosen[p] if isinstance(p, int) else p.value) for slot, p in row])
+            for item, row in own
+        ]
+        for own in rows
     ]
     inputs = tuple(given for given in base.inputs if given is not None)
     function = Function(
@@ -92,6 +107,7 @@ def _item(structure: Structure, entry: Entry, called: Mapping[Block, Called]) ->
     if isinstance(source, int):
         call = structure.program.calls[source]
         return OpItem(call, source, call.attrs, structure.automatic[source])
+    source = of_kind(source, Block)
     span = (min(source.calls()), max(source.calls()))
     last = structure.program.calls[span[1]]
     return CallItem(
@@ -106,31 +122,53 @@ def _item(structure: Structure, entry: Entry, called: Mapping[Block, Called]) ->
     )
 
 
-def _row(
+def _rows(
     structure: Structure, family: Family, place: int, table: Arguments, called: Mapping[Block, Called]
-) -> tuple[Item, list[tuple[str, Literal | int]]]:
-    """An item of the base, and for each of its values a literal, or its number in the table."""
-    together = [
-        None if (own := use.entries[place]) is None else _item(structure, own, called) for use in family.uses
+) -> list[tuple[Item, list[tuple[str, Literal | int]]]]:
+    """The items of an entry of the base: of a run that all uses have as long, one for each block in it."""
+    listed = [use.entries[place] for use in family.uses]
+    if len({len(own.calls()) for own in listed if own is not None}) > 1:
+        return [_row(table, [None if own is None else _run(structure, own, called) for own in listed])]
+    inner = [None if own is None else own.calls() for own in listed]
+    number = max(len(own) for own in inner if own is not None)
+    return [
+        _row(table, [None if own is None else _item(structure, own[n], called) for own in inner])
+        for n in range(number)
     ]
+
+
+def _run(structure: Structure, entry: Entry, called: Mapping[Block, Called]) -> LoopItem:
+    """The loop of a run, whose number of turns is an argument."""
+    run = of_kind(entry.source, Run)
+    calls = tuple(of_kind(_item(structure, own, called), CallItem) for own in run.calls)
+    links = [link(one, other) for one, other in pairwise(calls)]
+    prefix = calls[0].path.removesuffix(str(run.start))
+    stop = run.start + len(calls)
+    return LoopItem(
+        calls, present(links[0]) if links else (), prefix, run.start, "", (), calls[0].args, stop=stop
+    )
+
+
+def _row(table: Arguments, together: Sequence[Item | None]) -> tuple[Item, list[tuple[str, Literal | int]]]:
+    """An item of the base, and for each of its values a literal, or its number in the table."""
     first = together[0]
     if first is None:
         raise Defect("the base lacks a part")
-    handed_on = isinstance(first, CallItem)
+    handed_on = isinstance(first, CallItem | LoopItem)
     return first, [
         (slot, table.place(slot, values, hint, handed_on)) for slot, values, hint in slots(together)
     ]
 
 
 def _with_parts(
-    structure: Structure, family: Family, items: Sequence[Item], named: Mapping[frozenset[int], str]
+    structure: Structure, family: Family, items: Sequence[Sequence[Item]], named: Mapping[frozenset[int], str]
 ) -> list[Item]:
     """The items of a body, with the parts that some uses do not have under their flags."""
     merges = dict(merge for use in family.uses for merge in use.merges)
     result: list[Item] = []
     always: list[Item] = []
     for stretch in stretches(family):
-        own = items[stretch.start : stretch.end]
+        own = [item for listed in items[stretch.start : stretch.end] for item in listed]
         if not stretch.lacking:
             always += own
             continue

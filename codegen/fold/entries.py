@@ -28,16 +28,32 @@ class Interface:
 
 
 @dataclass(frozen=True)
+class Run:
+    """Calls that do the same, each fed by the one before: how many may differ from use to use."""
+
+    calls: tuple[Entry, ...]
+    start: int
+
+
+@dataclass(frozen=True)
 class Entry:
     """One statement of a block, in a form that can be compared with another block's.
 
-    `label` is what must be equal. `source` is the op's number, the Variable or the inner block.
+    `label` is what must be equal. `source` is the op's number, the Variable, or the inner block or blocks.
     """
 
     label: tuple[Any, ...]
     reads: Reads
     makes: tuple[Operand, ...]
-    source: int | Variable | Block
+    source: int | Variable | Block | Run
+
+    def calls(self) -> tuple[Entry, ...]:
+        """The calls of a run; of any other statement itself."""
+        return self.source.calls if isinstance(self.source, Run) else (self,)
+
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks that it calls."""
+        return tuple(own.source for own in self.calls() if isinstance(own.source, Block))
 
 
 @dataclass(frozen=True)

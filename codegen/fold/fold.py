@@ -16,6 +16,7 @@ from codegen.fold.bodies import Called, body_of, flat_body, function_of
 from codegen.fold.entries import Entry, Interface, Use, entries, interfaces
 from codegen.fold.families import Family, deserves_name, is_class_of_few_arguments, parts
 from codegen.fold.function_names import names_of, plain
+from codegen.fold.runs import with_runs
 from codegen.folded import Function, Module
 from codegen.program import Program
 
@@ -68,10 +69,26 @@ def _families(
         for block in levels[level]:
             by_class.setdefault(plain(block.frame.cls), []).append(block)
         for blocks in by_class.values():
-            families = _grouped([(b, entries(structure, b, seen[b].join, uses)) for b in blocks], seen)
+            families = _fewest(
+                structure, [(b, entries(structure, b, seen[b].join, uses)) for b in blocks], seen, uses
+            )
             uses |= {use.block: use for family in families for use in family.uses}
             found += families
     return found, uses
+
+
+def _fewest(
+    structure: Structure,
+    listed: Sequence[tuple[Block, Sequence[Entry]]],
+    seen: Mapping[Block, Interface],
+    uses: Mapping[Block, Use],
+) -> list[Family]:
+    """Blocks of one class as families; where that makes fewer, of any number of inner blocks in a row."""
+    plainly = _grouped(listed, seen)
+    if len(plainly) < 2:
+        return plainly
+    in_runs = _grouped([(block, with_runs(structure, own, uses)) for block, own in listed], seen)
+    return in_runs if len(in_runs) < len(plainly) else plainly
 
 
 def _grouped(
@@ -80,9 +97,9 @@ def _grouped(
     """Blocks of one class as families: each has one with all parts as its base, and all that is given."""
     families: list[Family] = []
 
-    def size(pair: tuple[Block, Sequence[Entry]]) -> tuple[int, int, int]:
-        interface = seen[pair[0]]
-        return -len(pair[1]), -len(interface.inputs), -len(interface.outputs)
+    def size(pair: tuple[Block, Sequence[Entry]]) -> tuple[int, ...]:
+        interface, inner = seen[pair[0]], sum(len(entry.blocks()) for entry in pair[1])
+        return -len(pair[1]), -inner, -len(interface.inputs), -len(interface.outputs)
 
     for block, own in sorted(listed, key=size):
         for place, family in enumerate(families):
@@ -160,9 +177,8 @@ def _sites(
     bodies = [entries(structure, structure.root, uses=uses), *(f.base.entries for f in families)]
     for body in bodies:
         for entry in body:
-            if entry is not None and isinstance(entry.source, Block):
-                use = uses[entry.source]
-                sites[use.base].append(sum(own is not None for own in use.entries))
+            for block in entry.blocks() if entry is not None else ():
+                sites[uses[block].base].append(sum(own is not None for own in uses[block].entries))
     return sites
 
 

@@ -45,12 +45,12 @@ def _run(items: Sequence[Item], start: int, users: Mapping[Operand, Sequence[int
                 break
             if item.path != f"{prefix}{number + len(calls)}{suffix}":
                 break
-            link = _link(calls[-1], item)
-            if link is None or (carried is not None and link != carried):
+            found = link(calls[-1], item)
+            if found is None or (carried is not None and found != carried):
                 break
             if not _only_feeds(calls[-1], item, users):
                 break
-            carried = link
+            carried = found
             calls.append(item)
         calls = _even(calls)
         if len(calls) > 1 and carried is not None and (best is None or len(calls) > len(best.calls)):
@@ -134,17 +134,17 @@ def _numbers(path: str) -> Iterator[tuple[str, int, str]]:
         yield path[: match.start()], int(match.group()), path[match.end() :]
 
 
-def _link(before: CallItem, after: CallItem) -> tuple[tuple[int, int], ...] | None:
+def link(before: CallItem, after: CallItem) -> tuple[tuple[int, int], ...] | None:
     """Which inputs of `after` are outputs of `before`; None unless all others are the same."""
     if len(before.inputs) != len(after.inputs):
         return None
-    link = []
+    found = []
     for place, (old, new) in enumerate(zip(before.inputs, after.inputs, strict=True)):
         if new in before.outputs:
-            link.append((place, before.outputs.index(new)))
+            found.append((place, before.outputs.index(new)))
         elif old != new:
             return None
-    return tuple(link) if len(link) == len(before.outputs) else None
+    return tuple(found) if len(found) == len(before.outputs) else None
 
 
 def _only_feeds(before: CallItem, after: CallItem, users: Mapping[Operand, Sequence[int]]) -> bool:

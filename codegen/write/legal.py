@@ -77,8 +77,9 @@ def _check_block(body: Sequence[Statement], known: _Known) -> None:
 
 
 def _check_loop(loop: Loop, known: _Known) -> None:
-    demand(len(loop.rows) == (loop.count if loop.targets else 0), f"a loop of {known.function} lacks rows")
-    _check_read(known, *loop.rows)
+    turns = str(loop.start + len(loop.rows)) if loop.targets else loop.stop.text
+    demand(loop.stop.text == turns, f"a loop of {known.function} lacks rows")
+    _check_read(known, *loop.rows, loop.stop)
     own = {loop.counter, *loop.targets} - known.variables
     known.variables |= own
     _check_block(loop.body, known)

@@ -74,4 +74,5 @@ def _loop(item: LoopItem, body: Statement) -> Loop:
     names = tuple(name for name, _ in item.varying)
     rows = zip(*(values for _, values in item.varying), strict=True)
     values = tuple(value_of(row[0] if len(names) == 1 else tuple(row)) for row in rows)
-    return Loop(item.start, len(item.calls), names, values, (body,), item.counter)
+    stop = value_of(item.start + len(item.calls) if item.stop is None else item.stop)
+    return Loop(item.start, stop, names, values, (body,), item.counter)

@@ -48,7 +48,8 @@ def repeat(scope: Scope, variables: Variables, index: int, item: RepeatItem, wri
     variables.forget(own.begins for own in item.collected if own.begins is not None)
     for last, holder in holders:
         variables.keep(last, holder, index + item_length(item) - 1)
-    own = Loop(item.start, item.count, names, rows, tuple(body), item.counter)
+    stop = value_of(item.start + item.count)
+    own = Loop(item.start, stop, names, rows, tuple(body), item.counter)
     return Captioned((*above, *begun, own), section)
 
 
