@@ -110,7 +110,7 @@ def test_text() -> None:
         "\n"
         "    # blocks: a list\n"
         "    features = [x]\n"
-        "    for i from 1, 2 turns, (n) of 4, 8\n"
+        "    for i from 1 to before 3, (n) of 4, 8\n"
         "        features << block(features, num_filter=n) : b{i}\n"
         "    return group(features[1], features[2])\n"
     )
@@ -201,7 +201,7 @@ BROKEN = {
         "Net reads name before it is assigned",
     ),
     "a loop that lacks a row": (
-        net(put(4, replace(LOOP, count=3))),
+        net(put(4, replace(LOOP, stop=Value("4")))),
         "a loop of Net lacks rows",
     ),
     "a list that nothing makes": (

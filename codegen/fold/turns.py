@@ -162,6 +162,8 @@ def _turns_below(
     keys = [_key(frame) for frame in frames]
     own = keys.index(_key(body.frame)) if _key(body.frame) in keys else 0
     below = [frame for frame in frames[own:] if not frame.op]
+    if not below:
+        return  # inside of one op there are no loops of the author's
     for outer, inner in pairwise(below):
         yield from (((_key(outer), place), turn) for place, turn in enumerate(inner.turns))
     yield from (((_key(below[-1]), place), turn) for place, turn in enumerate(turns))

@@ -15,7 +15,7 @@ from collections.abc import Collection
 from codegen.draft import OfAll, OfInput, OfKey, OfModule, OfRule, Wish
 from codegen.identifiers import flat
 from codegen.ir import SAYS_NOTHING, Graph, Node
-from codegen.naming.scopes import class_of, numbered, placed, places_of, repeated_ops, turn_words
+from codegen.naming.scopes import Turned, class_of, numbered, placed, places_of, repeated_ops, turn_words
 from codegen.program import Place
 
 # The last words of torch's keys that give way to MXNet's suffix.
@@ -72,11 +72,13 @@ class Namer:
 
     def _turns_of_nodes(self) -> dict[str, str]:
         """The turn of each node of a loop that is called alike in several."""
-        alike: dict[tuple[object, ...], dict[str, tuple[int, ...]]] = {}
+        found: list[Turned[str]] = []
         for node in self._graph.nodes:
             if node.source.turns:
-                alike.setdefault(self._kind(node), {})[node.name] = node.source.turns
-        return {name: words for turns in alike.values() for name, words in turn_words(turns).items()}
+                scope = self.places[node.name].frames[-1] if node.source.frames else None
+                kind = (class_of(scope), node.op, node.source.line)
+                found.append(Turned(node.name, self._kind(node), kind, node.source.turns))
+        return turn_words(found)
 
     def _words(self, node: Node, owner: str | None, hint: str) -> tuple[list[str], str]:
         """The words of a call's name, and what it does."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import fields
-from typing import TypeVar
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Generic, TypeVar
 
 from codegen.identifiers import flat
 from codegen.ir import LEAVES, SAYS_NOTHING, Frame, Graph, Node, Source
@@ -40,7 +40,7 @@ def places_of(graph: Graph) -> Mapping[str, Place]:
                 ):
                     told = "_".join(p for p in (scopes[-1].prefix, frame.target) if p)
                     stem = stem if told in modules else told
-                if stem and key in turned:
+                if stem and key in turned and key not in with_weights:
                     stem = f"{stem}_{turned[key]}"
                 counts[stem] += 1
                 prefixes[key] = stem if not stem or key in with_weights else numbered(stem, counts[stem])
@@ -107,26 +107,51 @@ def _calls_with_weights(graph: Graph) -> frozenset[tuple[str, int]]:
 
 def _turned_calls(graph: Graph) -> dict[tuple[str, int], str]:
     """The turns of the calls of modules and functions that a loop of their caller's makes again and again."""
-    calls: dict[tuple[object, ...], dict[tuple[str, int], tuple[int, ...]]] = {}
+    found: list[Turned[tuple[str, int]]] = []
     for node in graph.nodes:
-        for depth, frame in enumerate(node.source.frames):
-            around = tuple((f.path, f.call) for f in node.source.frames[:depth])
-            calls.setdefault((around, frame.path), {})[frame.path, frame.call] = frame.turns
-    return {key: text for made in calls.values() for key, text in turn_words(made).items()}
+        frames = node.source.frames
+        for depth, frame in enumerate(frames):
+            caller = frames[depth - 1] if depth else None
+            below = frame.path[len(caller.path) :] if caller is not None else frame.path
+            around = tuple((f.path, f.call) for f in frames[:depth])
+            kind = (class_of(caller), below)
+            found.append(Turned((frame.path, frame.call), (around, frame.path), kind, frame.turns))
+    return turn_words(found)
 
 
-T = TypeVar("T", bound=Hashable)
+K = TypeVar("K", bound=Hashable)
 
 
-def turn_words(turns: Mapping[T, tuple[int, ...]]) -> dict[T, str]:
-    """The turns of things that are called alike, as words; only of loops whose turns they differ in."""
-    deepest = max(map(len, turns.values()), default=0)
-    inside = [own for own in turns.values() if len(own) == deepest]
-    telling = [place for place in range(deepest) if len({own[place] for own in inside}) > 1]
+@dataclass(frozen=True)
+class Turned(Generic[K]):
+    """Something in a turn of a loop: its key, what is called as it is, and what is where its class is."""
+
+    key: K
+    alike: Hashable
+    kind: Hashable
+    turns: tuple[int, ...]
+
+
+def turn_words(things: Iterable[Turned[K]]) -> dict[K, str]:
+    """The turns of what is called alike in several, as words: only of loops whose turns tell them apart.
+
+    They are told wherever they are in one module of the class: all of its modules have the same names.
+    """
+    together: dict[Hashable, list[Turned[K]]] = {}
+    for thing in things:
+        together.setdefault(thing.alike, []).append(thing)
+    telling: dict[Hashable, set[int]] = {}
+    for alike in together.values():
+        deepest = max(len(own.turns) for own in alike)
+        for place in range(deepest):
+            if len({own.turns[place] for own in alike if len(own.turns) == deepest}) > 1:
+                for own in alike:
+                    telling.setdefault((own.kind, deepest), set()).add(place)
     return {
-        key: "_".join(str(own[place]) for place in telling)
-        for key, own in turns.items()
-        if telling and len(own) == deepest
+        own.key: "_".join(str(own.turns[place]) for place in sorted(telling[own.kind, len(own.turns)]))
+        for alike in together.values()
+        for own in alike
+        if (own.kind, len(own.turns)) in telling
     }
 
 
