@@ -88,7 +88,8 @@ def _fewest(
     if len(plainly) < 2:
         return plainly
     in_runs = _grouped([(block, with_runs(structure, own, uses)) for block, own in listed], seen)
-    return in_runs if len(in_runs) < len(plainly) else plainly
+    flags = [sum(len(parts(family)) for family in families) for families in (plainly, in_runs)]
+    return in_runs if len(in_runs) < len(plainly) and flags[1] <= flags[0] else plainly
 
 
 def _grouped(
@@ -104,6 +105,8 @@ def _grouped(
     for block, own in sorted(listed, key=size):
         for place, family in enumerate(families):
             use = aligned(family.base, block, own, seen[block])
+            if use is not None and len(seen[block].outputs) < len(use.outputs) and len(family.uses) < 2:
+                continue  # results for one use alone are none of a function's
             longer = extended(family, use) if use is not None else None
             if longer is not None:
                 families[place] = longer
