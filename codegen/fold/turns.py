@@ -133,7 +133,11 @@ def _is_shared(body: Body, item: Item) -> bool:
 
 def _addresses(body: Body, items: Sequence[Item]) -> Iterator[Address]:
     for place in range(len(items)):
-        # A Variable stands with what reads it.
+        own = items[place]
+        if isinstance(own, VariableItem) and own.variable.kind == "input":
+            yield ()
+            continue
+        # Any other Variable stands with what reads it.
         reader = next((i for i in items[place:] if not isinstance(i, VariableItem)), None)
         yield _address(body, reader) if reader is not None else ()
 

@@ -1,0 +1,280 @@
+"""The author's loops are loops in the generated code: over scales, shifts, time, groups and depths."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from tests.test_size import op_calls
+from tests.zoo.run import statements
+from tracer.conversion import Conversion, convert
+
+
+def converted(model: nn.Module, *shapes: tuple[int, ...]) -> Conversion:
+    """A net that folds, and agrees with torch at several batch sizes."""
+    torch.manual_seed(0)
+    conversion = convert(model.eval(), tuple(torch.randn(shape) for shape in shapes))
+    assert conversion.folded, conversion.notes
+    assert conversion.verify().ok
+    return conversion
+
+
+class Shifts(nn.Module):
+    """All shifts of one map against another: two loops."""
+
+    def __init__(self, reach: int = 3) -> None:
+        super().__init__()
+        self.reach = reach
+
+    def forward(self, left, right):
+        h, w = left.shape[-2:]
+        padded, costs = F.pad(right, [self.reach] * 4), []
+        for dy in range(2 * self.reach + 1):
+            for dx in range(2 * self.reach + 1):
+                costs.append((left * padded[:, :, dy : dy + h, dx : dx + w]).mean(1, keepdim=True))
+        return F.leaky_relu(torch.cat(costs, 1), 0.1)
+
+
+class Scales(nn.Module):
+    """Groups of channels, each with the sum of the one before (Res2Net)."""
+
+    def __init__(self, width: int = 16, scales: int = 6) -> None:
+        super().__init__()
+        convs = (nn.Conv2d(width, width, 3, padding=1, bias=False) for _ in range(scales - 1))
+        self.convs, self.width = nn.ModuleList(convs), width
+        self.bns = nn.ModuleList(nn.BatchNorm2d(width) for _ in range(scales - 1))
+
+    def forward(self, x):
+        groups, outputs = torch.split(x, self.width, 1), []
+        for i, (conv, bn) in enumerate(zip(self.convs, self.bns, strict=True)):
+            y = groups[i] if i == 0 else y + groups[i]  # noqa: F821
+            y = torch.relu(bn(conv(y)))
+            outputs.append(y)
+        return torch.cat([*outputs, groups[-1]], 1)
+
+
+class Steps(nn.Module):
+    """A loop over time that feeds each step's result to the next, with one set of weights."""
+
+    def __init__(self, steps: int = 12, width: int = 24) -> None:
+        super().__init__()
+        self.cell, self.steps = nn.LSTMCell(4 + width, width), steps
+        self.query, self.out = nn.Linear(width, width), nn.Linear(width, 4)
+
+    def forward(self, memory):
+        h = c = memory.mean(1)
+        y, ys = self.out(h), []
+        for _ in range(self.steps):
+            score = torch.softmax((self.query(h).unsqueeze(1) * memory).sum(-1), 1)
+            context = (score.unsqueeze(-1) * memory).sum(1)
+            h, c = self.cell(torch.cat([y, context], 1), (h, c))
+            y = self.out(h)
+            ys.append(y)
+        return torch.stack(ys, 1)
+
+
+class Heads(nn.Module):
+    """The same steps for each scale, with a constant of its own size."""
+
+    def __init__(self, widths: tuple[int, ...] = (8, 16, 24)) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Conv2d(width, 10, 1) for width in widths)
+        self.register_buffer("sizes", torch.rand(len(widths), 1, 2) + 1)
+
+    def forward(self, a, b, c):
+        boxes = []
+        for i, (head, x) in enumerate(zip(self.heads, (a, b, c), strict=True)):
+            x = head(x)
+            n, _, h, w = x.shape
+            x = x.view(n, 2, 5, h, w).permute(0, 1, 3, 4, 2).sigmoid()
+            ys, xs = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+            xy = (x[..., :2] * 2 - 0.5 + torch.stack((xs, ys), -1).float()) * (64 / h)
+            wh = (x[..., 2:4] * 2) ** 2 * self.sizes[i].view(1, 1, 1, 1, 2)
+            boxes.append(torch.cat([xy, wh, x[..., 4:]], -1).reshape(n, -1, 5))
+        return torch.cat(boxes, 1)
+
+
+class Inner(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(width, width, 1), nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x):
+        return x + torch.relu(self.two(torch.relu(self.one(x))))
+
+
+class Stage(nn.Module):
+    def __init__(self, i: int, o: int, depth: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(i, o, 3, 2, 1)
+        self.blocks = nn.Sequential(*(Inner(o) for _ in range(depth)))
+        self.leave = nn.BatchNorm2d(o)
+
+    def forward(self, x):
+        return torch.relu(self.leave(self.blocks(torch.relu(self.enter(x)))))
+
+
+def test_two_loops_around_one_cut():
+    conversion = converted(Shifts(), (1, 8, 12, 16), (1, 8, 12, 16))
+    assert statements(conversion.code) <= 15
+    assert "for i in range(7):\n        for j in range(7):" in conversion.code
+    assert "begin=(None, None, i, j)" in conversion.code
+    assert 'name=f"mean_{i}_{j}"' in conversion.code
+    assert "Concat(*costs, dim=1" in conversion.code
+
+
+def test_groups_from_a_split():
+    conversion = converted(Scales(), (1, 96, 16, 16))
+    assert statements(conversion.code) <= 17
+    assert "parts[i]" in conversion.code
+    assert "y_add_{i}" in conversion.code
+
+
+def test_time_hands_its_state_on():
+    conversion = converted(Steps(), (1, 9, 24))
+    assert statements(conversion.code) <= 47
+    assert "for i in range(12):" in conversion.code
+    assert conversion.code.count("lstm_cell(") == 2
+
+
+def test_steps_for_each_scale_have_a_table():
+    conversion = converted(Heads(), (1, 8, 16, 16), (1, 16, 8, 8), (1, 24, 4, 4))
+    assert conversion.code.count("mx.sym.Convolution(") == 1
+    assert "for i, (feature, size, scale, length) in enumerate(" in conversion.code
+    assert conversion.program.variable("grid_1").shape == (1, 1, 8, 8, 2)
+
+
+def test_how_many_is_an_argument():
+    net = nn.Sequential(Stage(3, 8, 1), Stage(8, 8, 2), Stage(8, 16, 4), Stage(16, 16, 3))
+    code = converted(net, (1, 3, 64, 64)).code
+    assert code.count("def stage(") == 1
+    assert "for i in range(depth):" in code
+
+
+class Looks(nn.Module):
+    """What a loop has made is read one by one, and all together, after it."""
+
+    def forward(self, x):
+        found = [x]
+        for scale in range(2, 6):
+            x = torch.tanh(x * scale)
+            found.append(torch.exp(x) + x)
+        return found[0] + found[3] * torch.stack(found[1:], 0).sum(0), x
+
+
+def test_what_a_loop_has_made_is_read_by_its_place():
+    conversion = converted(Looks(), (2, 5))
+    assert "for i in range(4):" in conversion.code
+    assert "* (i + 2)" in conversion.code
+    assert "mx.sym.elemwise_mul(found[2], sum_" in conversion.code
+
+
+class Swapped(nn.Module):
+    """Each turn is given what the one before gave, the other way round."""
+
+    def forward(self, a, b):
+        for _ in range(5):
+            a, b = torch.tanh(b * 3), torch.exp(a - b)
+        return a, b
+
+
+class ReadLate(nn.Module):
+    """A turn reads what it was given after it has made what it hands on."""
+
+    def forward(self, x):
+        total = x
+        for _ in range(4):
+            y = torch.tanh(x * 2)
+            total = total + torch.exp(x) * y
+            x = y
+        return total
+
+
+class Uneven(nn.Module):
+    """No loop: the turns do different things."""
+
+    def forward(self, x):
+        for i in range(6):
+            x = torch.tanh(x) if i % 2 else torch.exp(x) - 1
+        return x
+
+
+class Comprehension(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(6, 3) for _ in range(4))
+
+    def forward(self, x):
+        return torch.cat([torch.softmax(head(x) * 2, -1) for head in self.heads], -1)
+
+
+@pytest.mark.parametrize(
+    "net", [Swapped(), ReadLate(), Uneven(), Comprehension()], ids=lambda net: type(net).__name__
+)
+def test_loops_that_hand_on_in_other_ways(net: nn.Module) -> None:
+    shapes = [(2, 6)] * (2 if isinstance(net, Swapped) else 1)
+    conversion = converted(net, *shapes)
+    compile(conversion.code, "model_mxnet.py", "exec")
+
+
+def test_no_statement_has_more_than_two_ops():
+    import ast
+
+    for net, shapes in ((Shifts(), [(1, 8, 12, 16)] * 2), (Steps(), [(1, 9, 24)])):
+        code = converted(net, *shapes).code
+        assert max(map(op_calls, ast.walk(ast.parse(code)))) <= 2
+
+
+# Which turn runs ----------------------------------------------------------------------------------------
+
+
+def turns(model: nn.Module, op: str) -> list[tuple[int, ...]]:
+    conversion = convert(model.eval(), torch.ones(2, 6))
+    return [node.source.turns for node in conversion.graph.nodes if node.op == op]
+
+
+class Nested(nn.Module):
+    def forward(self, x):
+        for _outer in range(2):
+            for _inner in range(3):
+                x = torch.tanh(x)
+        for _again in range(2):
+            x = torch.tanh(x)
+        return torch.tanh(x)
+
+
+class While(nn.Module):
+    def forward(self, x):
+        n = 0
+        while n < 3:
+            x = torch.tanh(x)
+            n += 1
+        return x
+
+
+def _twice(x):
+    return torch.tanh(torch.tanh(x))
+
+
+class Called(nn.Module):
+    """One call takes several ops: that is no loop."""
+
+    def forward(self, x):
+        for _ in range(2):
+            x = _twice(x)
+        return sum([torch.tanh(x + i) for i in range(2)])
+
+
+def test_turns_of_nested_loops():
+    inner = [(outer, inner) for outer in range(2) for inner in range(3)]
+    assert turns(Nested(), "tanh") == [*inner, (0,), (1,), ()]
+
+
+def test_turns_without_a_target():
+    assert turns(While(), "tanh") == [(0,), (1,), (2,)]
+
+
+def test_turns_of_functions_and_comprehensions():
+    assert turns(Called(), "tanh") == [(), (), (), (), (0,), (1,)]
