@@ -90,7 +90,8 @@ class Heads(nn.Module):
             n, _, h, w = x.shape
             x = x.view(n, 2, 5, h, w).permute(0, 1, 3, 4, 2).sigmoid()
             ys, xs = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
-            xy = (x[..., :2] * 2 - 0.5 + torch.stack((xs, ys), -1).float()) * (64 / h)
+            grid = torch.stack((xs, ys), -1).float()
+            xy = (x[..., :2] * 2 - 0.5 + grid) * (64 / h)
             wh = (x[..., 2:4] * 2) ** 2 * self.sizes[i].view(1, 1, 1, 1, 2)
             boxes.append(torch.cat([xy, wh, x[..., 4:]], -1).reshape(n, -1, 5))
         return torch.cat(boxes, 1)
