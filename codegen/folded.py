@@ -97,10 +97,23 @@ class VariableItem:
 
 
 @dataclass(frozen=True)
+class Params:
+    """The Variables that a body reads from a container, by name: what several calls of a module share.
+
+    Their names begin with `prefix`, which a function that is `given` the container is given as well.
+    """
+
+    names: frozenset[str]
+    prefix: str
+    given: bool
+
+
+@dataclass(frozen=True)
 class CallItem:
     """One call of a Function. `args` may hold Arguments; `path` is the module's, with `_`.
 
-    An input is None where the function reads it only in parts that this use does not have.
+    An input is None where the function reads it only in parts that this use does not have. `shared` is what
+    the names of the Variables begin with that the function reads from a container.
     """
 
     function: str
@@ -111,6 +124,7 @@ class CallItem:
     path: str
     target: str
     span: tuple[int, int]
+    shared: str = ""
 
 
 @dataclass(frozen=True)
@@ -225,6 +239,7 @@ class Function:
     prefix: str
     trait: str = ""
     held: tuple[str, ...] = ()
+    params: Params | None = None
 
 
 @dataclass(frozen=True)
@@ -233,6 +248,7 @@ class Module:
 
     functions: tuple[Function, ...]
     items: tuple[Item, ...]
+    params: Params | None = None
 
 
 def counters_of(items: Iterable[Item]) -> frozenset[str]:

@@ -60,15 +60,17 @@ class Value:
 class Name:
     """What a symbol is called: words, and between them the counters of loops.
 
-    In a function that is given a name, a `relative` one begins with that.
+    In a function that is given a name, a `relative` one begins with that; what the function is given is
+    called `base`.
     """
 
     parts: tuple[str | Turn, ...] = ()
     relative: bool = False
+    base: str = "name"
 
     def __str__(self) -> str:
         told = [f"{{{part}}}" if isinstance(part, Turn) else part for part in self.parts]
-        return f"{'{name}' * self.relative}{''.join(told)}"
+        return f"{f'{{{self.base}}}' * self.relative}{''.join(told)}"
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Op:
     kind: ClassVar[str] = "op"
     op: str
     inputs: tuple[Read, ...]
-    slots: tuple[tuple[str, Read], ...]
+    slots: tuple[tuple[str, Read | Value], ...]
     attributes: tuple[tuple[str, Value], ...]
     name: Name
 
@@ -122,16 +124,31 @@ class Variable:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of one of the file's own functions."""
+    """A call of one of the file's own functions.
+
+    `shared` is what the names of the Variables begin with that the function reads from a container.
+    """
 
     kind: ClassVar[str] = "call"
     function: str
     inputs: tuple[Read | ListOf | Value, ...]
     arguments: tuple[tuple[str, Value], ...]
     name: Name
+    shared: Name | None = None
 
     def __str__(self) -> str:
-        return f"{self.function}({_joined(*self.inputs, *self.arguments)}) : {self.name}"
+        given = [*self.inputs, *([] if self.shared is None else [f"params of {self.shared}"])]
+        return f"{self.function}({_joined(*given, *self.arguments)}) : {self.name}"
+
+
+@dataclass(frozen=True)
+class Container:
+    """A new container of Variables, which makes each when it is first asked for it."""
+
+    kind: ClassVar[str] = "container"
+
+    def __str__(self) -> str:
+        return "container()"
 
 
 @dataclass(frozen=True)
@@ -145,7 +162,7 @@ class Group:
         return f"group({_joined(*self.reads)})"
 
 
-Expression: TypeAlias = "Read | ListOf | Value | Op | Operator | Variable | Call | Group"
+Expression: TypeAlias = "Read | ListOf | Value | Op | Operator | Variable | Call | Container | Group"
 
 # Statements ------------------------------------------------------------------------------------------
 
@@ -261,7 +278,8 @@ class Function:
     """One function: what it takes, how many symbols it returns, its docstring's paragraphs, its body.
 
     The net's own takes nothing and names its symbols in full; others take the `name` that theirs begin with.
-    Nothing that is made in a `frozen` one is trained.
+    Nothing that is made in a `frozen` one is trained. One that `shares` takes a container of Variables, and
+    what the names begin with that it asks that for: `params` and `path`.
     """
 
     name: str
@@ -272,11 +290,12 @@ class Function:
     doc: tuple[str, ...]
     body: tuple[Statement, ...]
     frozen: bool = False
+    shares: bool = False
 
     def takes(self) -> list[str]:
         """The names of all that it takes."""
         inputs, arguments = [i.name for i in self.inputs], [a.name for a in self.arguments]
-        return [*inputs, *arguments, *["name"] * self.takes_name]
+        return [*inputs, *["params", "path"] * self.shares, *arguments, *["name"] * self.takes_name]
 
 
 @dataclass(frozen=True)

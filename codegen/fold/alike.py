@@ -14,6 +14,7 @@ from codegen.folded import (
     CallItem,
     Carried,
     Collected,
+    Counted,
     Given,
     Item,
     LoopItem,
@@ -51,10 +52,17 @@ def _shape(item: Item) -> tuple[Any, ...]:
 
 
 def repeated(
-    turns: Sequence[Sequence[Item]], start: int, counter: str, users: Mapping[Operand, Sequence[int]]
+    turns: Sequence[Sequence[Item]],
+    start: int,
+    counter: str,
+    users: Mapping[Operand, Sequence[int]],
+    params: frozenset[str] = frozenset(),
 ) -> RepeatItem:
-    """The loop that does what the turns do, its counter from `start`. NoLoop where there is none."""
-    return _Alike(turns, start, counter, users).loop()
+    """The loop that does what the turns do, its counter from `start`. NoLoop where there is none.
+
+    `params` are the Variables that are read from a container.
+    """
+    return _Alike(turns, start, counter, users, params).loop()
 
 
 class _Alike:
@@ -66,7 +74,9 @@ class _Alike:
         start: int,
         counter: str,
         users: Mapping[Operand, Sequence[int]],
+        params: frozenset[str],
     ) -> None:
+        self._params = params
         self._turns = turns
         self._start = start
         self._counter = counter
@@ -161,7 +171,13 @@ class _Alike:
             raise NoLoop
         if all(operand == together[0] for operand in together):
             return together[0]
+        if all(isinstance(operand, Leaf) and self._is_param(operand.name) for operand in together):
+            return Leaf(self._columns.name([own.name for own in together if isinstance(own, Leaf)]))
         return Among(tuple(together), self._columns.column("feature", tuple(together)))
+
+    def _is_param(self, name: str) -> bool:
+        """Whether a Variable is read from a container, by a name that may have counters."""
+        return isinstance(name, Counted) or name in self._params
 
     def _carry(self, place: int, begin: Operand) -> Carried:
         if any(begin in made for made in self._made_before) or self._carried.get(place, begin) != begin:
@@ -270,15 +286,17 @@ class _Alike:
             for number, (name, _) in enumerate(first.args)
         )
         path = self._columns.name([own.path for own in together])
+        shared = self._columns.name([own.shared for own in together]) if first.shared else ""
         self._made([own.outputs for own in together], first.outputs)
-        return replace(first, inputs=inputs, args=args, path=path)
+        return replace(first, inputs=inputs, args=args, path=path, shared=shared)
 
     def _loop(self, together: Sequence[LoopItem]) -> LoopItem:
         first = together[0]
         if first.listed is not None:
             raise NoLoop
         inputs = zip(*(own.calls[0].inputs for own in together), strict=True)
-        call = replace(first.calls[0], inputs=tuple(map(self._read, inputs)))
+        shared = first.calls[0].shared and self._columns.name([own.calls[0].shared for own in together])
+        call = replace(first.calls[0], inputs=tuple(map(self._read, inputs)), shared=shared)
         args = tuple(
             (name, self._columns.value(name, [own.args[number][1] for own in together], None))
             for number, (name, _) in enumerate(first.args)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,6 +14,7 @@ from codegen.fold.entries import Entry, Run, forward_arguments
 from codegen.fold.families import Family, flags, stretches
 from codegen.fold.function_names import FunctionName, held_classes
 from codegen.fold.loops import link, with_loops
+from codegen.fold.shared import FEWEST, is_shareable, path_of
 from codegen.fold.turns import Body, with_turns
 from codegen.folded import (
     LIST,
@@ -25,6 +26,7 @@ from codegen.folded import (
     LoopItem,
     Many,
     OpItem,
+    Params,
     VariableItem,
 )
 from codegen.identifiers import identifier
@@ -36,17 +38,53 @@ SUFFIXES = frozenset(["weight", "bias", "gamma", "beta", "moving", "mean", "var"
 
 @dataclass(frozen=True)
 class Called:
-    """How the call of a block is written: the function, and the arguments that this use gives it."""
+    """How the call of a block is written: the function, and the arguments that this use gives it.
+
+    The inputs at `places` are read from a container, where their names begin with `shared`.
+    """
 
     function: str
     arguments: tuple[tuple[str, Any], ...]
+    shared: str = ""
+    places: frozenset[int] = frozenset()
 
 
 def body_of(
     structure: Structure, listed: Sequence[Entry], called: Mapping[Block, Called]
 ) -> tuple[Item, ...]:
     """Statements as they stand, with literal values, and loops; `called` are the blocks that are calls."""
-    return tuple(_with_loops(structure, structure.root, flat_body(structure, listed, called)))
+    params = main_params(structure, listed, called)
+    items = _without(flat_body(structure, listed, called), params)
+    return tuple(_with_loops(structure, structure.root, items, params))
+
+
+def main_params(
+    structure: Structure, listed: Sequence[Entry], called: Mapping[Block, Called]
+) -> Params | None:
+    """What the net's own function reads from a container: all that functions do, and all that is shared."""
+    needed = {leaf.name for entry in listed for leaf in _shared_leaves(entry, called)}
+    shared = {
+        name
+        for name, variable in structure.variables.items()
+        if is_shareable(variable)
+        and structure.owners.get(name) is structure.root
+        and len(structure.users.get(Leaf(name), ())) > 1
+    }
+    return Params(frozenset(needed | shared), "", False) if needed or len(shared) >= FEWEST else None
+
+
+def _shared_leaves(entry: Entry, called: Mapping[Block, Called]) -> Iterator[Leaf]:
+    """The Variables that a statement's calls read from a container."""
+    for call in entry.calls():
+        if isinstance(call.source, Block):
+            for place in called[call.source].places:
+                yield of_kind(call.reads[place][1], Leaf)
+
+
+def _without(items: Sequence[Item], params: Params | None) -> list[Item]:
+    """Items without the Variables that a container makes."""
+    names = params.names if params is not None else frozenset()
+    return [i for i in items if not (isinstance(i, VariableItem) and i.variable.name in names)]
 
 
 def flat_body(structure: Structure, listed: Sequence[Entry], called: Mapping[Block, Called]) -> list[Item]:
@@ -55,9 +93,13 @@ def flat_body(structure: Structure, listed: Sequence[Entry], called: Mapping[Blo
 
 
 def function_of(
-    structure: Structure, family: Family, name: FunctionName, called: Mapping[Block, Called]
+    structure: Structure,
+    family: Family,
+    name: FunctionName,
+    called: Mapping[Block, Called],
+    places: frozenset[int],
 ) -> tuple[Function, dict[Block, Called]]:
-    """The function of a family, and how each of its uses calls it."""
+    """The function of a family, and how its uses call it; it reads inputs at `places` from a container."""
     base, block = family.base, family.block
     named = flags(family, structure.program)
     table = Arguments(
@@ -72,30 +114,51 @@ def function_of(
         ]
         for own in rows
     ]
-    inputs = tuple(given for given in base.inputs if given is not None)
+    params = _params_of(family, called, places)
+    numbers = [n for n in range(len(base.inputs)) if n not in places]
+    inputs = tuple(given for n in numbers if (given := base.inputs[n]) is not None)
     function = Function(
         name.name,
         block.frame,
         inputs,
         _input_names(structure, block, inputs, {argument for argument, _ in arguments}),
-        frozenset(i for i in range(len(inputs)) if any(use.inputs[i] is None for use in family.uses)),
+        frozenset(i for i, n in enumerate(numbers) if any(use.inputs[n] is None for use in family.uses)),
         tuple(arguments),
-        tuple(_with_parts(structure, family, items, named)),
+        tuple(_with_parts(structure, family, [_without(own, params) for own in items], named, params)),
         base.outputs,
         block.prefix,
         name.trait,
         tuple(held_classes(block, structure.program)) if is_sequence(block.frame) else (),
+        params,
     )
     calls = {
-        use.block: Called(name.name, tuple((argument, values[number]) for argument, values in arguments))
+        use.block: Called(
+            name.name,
+            tuple((argument, values[number]) for argument, values in arguments),
+            path_of(use.block) if places else "",
+            places,
+        )
         for number, use in enumerate(family.uses)
     }
     return function, calls
 
 
-def _with_loops(structure: Structure, block: Block, items: Sequence[Item]) -> list[Item]:
+def _params_of(family: Family, called: Mapping[Block, Called], places: frozenset[int]) -> Params | None:
+    """What a function reads from a container that it is given; or from its own, for calls that need one."""
+    if places:
+        given = frozenset(of_kind(family.base.inputs[place], Leaf).name for place in places)
+        return Params(given, path_of(family.block), True)
+    entries = [entry for entry in family.base.entries if entry is not None]
+    made = frozenset(leaf.name for entry in entries for leaf in _shared_leaves(entry, called))
+    return Params(made, family.block.prefix, False) if made else None
+
+
+def _with_loops(
+    structure: Structure, block: Block, items: Sequence[Item], params: Params | None
+) -> list[Item]:
     """Statements of a block's function, those that come again and again in loops."""
-    body = Body(structure.program, structure.users, block.frame)
+    names = params.names if params is not None else frozenset()
+    body = Body(structure.program, structure.users, block.frame, names)
     return with_turns(body, with_loops(items, structure.users))
 
 
@@ -113,12 +176,13 @@ def _item(structure: Structure, entry: Entry, called: Mapping[Block, Called]) ->
     return CallItem(
         called[source].function,
         source.frame,
-        tuple(given for _, given in entry.reads),
+        tuple(given for n, (_, given) in enumerate(entry.reads) if n not in called[source].places),
         entry.makes,
         called[source].arguments,
         source.prefix,
         last.source.target if source.frame.op else source.frame.target,
         span,
+        called[source].shared,
     )
 
 
@@ -161,7 +225,11 @@ def _row(table: Arguments, together: Sequence[Item | None]) -> tuple[Item, list[
 
 
 def _with_parts(
-    structure: Structure, family: Family, items: Sequence[Sequence[Item]], named: Mapping[frozenset[int], str]
+    structure: Structure,
+    family: Family,
+    items: Sequence[Sequence[Item]],
+    named: Mapping[frozenset[int], str],
+    params: Params | None,
 ) -> list[Item]:
     """The items of a body, with the parts that some uses do not have under their flags."""
     merges = dict(merge for use in family.uses for merge in use.merges)
@@ -172,13 +240,13 @@ def _with_parts(
         if not stretch.lacking:
             always += own
             continue
-        result += _with_loops(structure, family.block, always)
+        result += _with_loops(structure, family.block, always, params)
         always = []
         made = [o for e in family.base.entries[stretch.start : stretch.end] if e for o in e.makes]
         inner = tuple(with_loops(own, structure.users))
         merged = tuple((o, merges[o]) for o in made if o in merges)
         result.append(GuardItem(named[stretch.lacking], inner, merged))
-    return result + _with_loops(structure, family.block, always)
+    return result + _with_loops(structure, family.block, always, params)
 
 
 def _input_names(

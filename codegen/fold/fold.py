@@ -12,11 +12,12 @@ from collections.abc import Collection, Mapping, Sequence
 
 from codegen.fold.align import aligned, extended
 from codegen.fold.blocks import Block, Structure, structure_of
-from codegen.fold.bodies import Called, body_of, flat_body, function_of
+from codegen.fold.bodies import Called, body_of, flat_body, function_of, main_params
 from codegen.fold.entries import Entry, Interface, Use, entries, interfaces
 from codegen.fold.families import Family, deserves_name, is_class_of_few_arguments, parts
 from codegen.fold.function_names import names_of, plain
 from codegen.fold.runs import with_runs
+from codegen.fold.shared import sharing
 from codegen.folded import Function, Module
 from codegen.program import Program
 
@@ -31,13 +32,16 @@ def fold(program: Program, main: str, reserved: Sequence[str] = ()) -> Module:
     families, uses = _chosen(structure, seen)
     names = names_of(families, program, {main, *reserved})
     called: dict[Block, Called] = {}
+    shared = sharing(structure, families, uses)
     functions: list[Function] = []
     for family, name in zip(families, names, strict=True):
-        function, calls = function_of(structure, family, name, called)
+        places = shared.places.get(family.block, frozenset())
+        function, calls = function_of(structure, family, name, called, places)
         functions.append(function)
         called |= calls
-    body = body_of(structure, entries(structure, structure.root, uses=uses), called)
-    return Module(tuple(functions), body)
+    listed = entries(structure, structure.root, uses=uses)
+    body = body_of(structure, listed, called)
+    return Module(tuple(functions), body, main_params(structure, listed, called))
 
 
 def unfolded(program: Program) -> Module:

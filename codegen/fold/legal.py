@@ -15,6 +15,7 @@ from codegen.folded import (
     Many,
     Module,
     OpItem,
+    Params,
     RepeatItem,
     VariableItem,
     each,
@@ -36,18 +37,22 @@ def check(module: Module, outputs: Iterable[Operand]) -> Module:
         names = [*function.input_names, *(name for name, _ in function.arguments)]
         demand(len(function.input_names) == len(function.inputs), f"{function.name} names other inputs")
         demand(len(set(names)) == len(names), f"{function.name} takes two things under one name")
-        known = set(each(function.inputs))
+        known = set(each(function.inputs)) | _from_container(function.params)
         _check_items(function.items, known, defined, function)
         for operand in function.outputs:
             demand(
                 operand in known, f"{function.name} returns {operand_text(operand)}, which it does not make"
             )
         defined[function.name] = function
-    known = set()
+    known = _from_container(module.params)
     _check_items(module.items, known, defined, None)
     for operand in outputs:
         demand(operand in known, f"the net returns {operand_text(operand)}, which nothing makes")
     return module
+
+
+def _from_container(params: Params | None) -> set[Operand]:
+    return set() if params is None else {Leaf(name) for name in params.names}
 
 
 def _check_items(

@@ -48,7 +48,7 @@ def _run(items: Sequence[Item], start: int, users: Mapping[Operand, Sequence[int
             found = link(calls[-1], item)
             if found is None or (carried is not None and found != carried):
                 break
-            if not _only_feeds(calls[-1], item, users):
+            if not _only_feeds(calls[-1], item, users) or not _shares_alike(first, item, number, len(calls)):
                 break
             carried = found
             calls.append(item)
@@ -145,6 +145,15 @@ def link(before: CallItem, after: CallItem) -> tuple[tuple[int, int], ...] | Non
         elif old != new:
             return None
     return tuple(found) if len(found) == len(before.outputs) else None
+
+
+def _shares_alike(first: CallItem, item: CallItem, number: int, turns: int) -> bool:
+    """Whether the Variables that a call shares are called as those of the first, but for the number."""
+    suffix = first.path[len(first.path.rstrip("0123456789")) :]
+    start = first.shared.removesuffix(str(number)) if suffix == str(number) else None
+    if not first.shared:
+        return not item.shared
+    return start is not None and first.shared != start and item.shared == f"{start}{number + turns}"
 
 
 def _only_feeds(before: CallItem, after: CallItem, users: Mapping[Operand, Sequence[int]]) -> bool:

@@ -52,7 +52,7 @@ def _goes_on(structure: Structure, before: Entry, after: Entry, uses: Mapping[Bl
         return False
     made = before.makes[0]
     handed = [read == made for _, read in after.reads]
-    alike = all(
+    alike = len(before.reads) == len(after.reads) and all(
         is_made or own == old
         for is_made, (_, own), (_, old) in zip(handed, after.reads, before.reads, strict=True)
     )

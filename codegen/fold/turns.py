@@ -29,11 +29,15 @@ Address: TypeAlias = tuple[tuple[tuple[tuple[str, int], int], int], ...]
 
 @dataclass(frozen=True)
 class Body:
-    """What is known of the function whose statements are folded: who reads its values, and its own frame."""
+    """What is known of the function whose statements are folded: who reads its values, and its own frame.
+
+    `params` are the Variables that it reads from a container.
+    """
 
     program: Program
     users: Mapping[Operand, Sequence[int]]
     frame: NamedFrame
+    params: frozenset[str] = frozenset()
 
 
 def with_turns(body: Body, items: Sequence[Item]) -> list[Item]:
@@ -86,7 +90,9 @@ def _longest(
         end += 1
     for stop in range(end, place + 1, -1):
         try:
-            found = repeated([items for _, items in turns[place:stop]], start, counter, body.users)
+            found = repeated(
+                [items for _, items in turns[place:stop]], start, counter, body.users, body.params
+            )
         except NoLoop:
             continue
         saved = _statements([i for _, items in turns[place:stop] for i in items]) - _statements([found])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from codegen.automatic import could_be_automatic, users_of
-from codegen.program import FROZEN, Call, Initializer, Leaf, Program, Variable
+from codegen.mxnet_ops import spec_of
+from codegen.program import FROZEN, Call, Initializer, Leaf, Operand, Program, Variable
 
 # The ends of names that mx.init.Initializer knows.
 KNOWN_ENDS = ("weight", "bias", "gamma", "beta", "min", "max")
@@ -100,18 +101,33 @@ def _with_initializers(program: Program) -> Program:
     return mx.sym.Group([gru0, gru1])
     """
     users, variables = users_of(program), {v.name: v for v in program.variables}
-    inferred = {
-        operand.name
-        for call in program.calls
-        for slot, operand in call.inputs
-        if slot in could_be_automatic(call, users, variables) and isinstance(operand, Leaf)
-    }
+    inferred = {name for name in variables if _is_inferred(program, Leaf(name), users, variables)}
     return replace(
         program,
         variables=tuple(
             replace(v, init=_initializer(v), inferred=v.name in inferred) for v in program.variables
         ),
     )
+
+
+def _is_inferred(
+    program: Program,
+    leaf: Leaf,
+    users: Mapping[Operand, Sequence[int]],
+    variables: Mapping[str, Variable],
+) -> bool:
+    """Whether all that reads a Variable would make one like it by itself, but for the name."""
+    own = variables[leaf.name]
+    reads = [
+        (call, slot)
+        for number in users.get(leaf, ())
+        if number < len(program.calls)
+        for call in [program.calls[number]]
+        for slot, operand in call.inputs
+        if operand == leaf
+    ]
+    slots = [slot is not None and spec_of(call.op).makes_input(slot, own.shape) for call, slot in reads]
+    return own.dtype == "float32" and own.kind in ("arg", "aux") and bool(slots) and all(slots)
 
 
 def _initializer(variable: Variable) -> Initializer | None:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from codegen.folded import MISSING, CallItem, Counted, OpItem, VariableItem
+from codegen.folded import MISSING, CallItem, Counted, Given, OpItem, Params, VariableItem
 from codegen.program import Call as ProgramCall
+from codegen.program import Initializer, Leaf
 from codegen.turn import Turn
-from codegen.write.literals import literal, value_of
+from codegen.write.literals import literal, name_text, value_of
 from codegen.write.scope import Scope
 from codegen.write.variables import Variables
 from codegen.written import Call, ListOf, Name, Op, Operator, Read, Value, Variable
@@ -25,6 +26,32 @@ def relative_name(scope: Scope, name: str) -> Name:
     """A symbol's name: written out in the net's own function, in others what follows theirs."""
     below = name[len(scope.prefix) :]
     return Name(parts_of(Counted(below) if isinstance(name, Counted) else below), bool(scope.prefix))
+
+
+def name_below(name: str, params: Params) -> Name:
+    """The name of a Variable in a container, or the start of some: below what the function is given."""
+    below = name[len(params.prefix) :]
+    parts = parts_of(Counted(below) if isinstance(name, Counted) else below)
+    base = "path" if params.given else "name"
+    return Name(parts, bool(params.prefix) or params.given, base)
+
+
+def from_container(scope: Scope, name: str) -> Value | None:
+    """A Variable that the function reads from a container; None for any other."""
+    params = scope.params
+    if params is None or not (isinstance(name, Counted) or name in params.names):
+        return None
+    own = name_below(name, params)
+    first = next((v for v in scope.program.variables if v.name == name), None)
+    init = "" if first is None or first.init is None else f", init=mx.init.{initializer(first.init)}"
+    turns = tuple(part.name for part in own.parts if isinstance(part, Turn))
+    reads = ("params", *turns, *([own.base] if own.relative else []))
+    return Value(f"params.get({name_text(own)}{init})", reads)
+
+
+def initializer(init: Initializer) -> str:
+    """A class of mx.init's with what it takes: `Normal(0.02)`."""
+    return f"{init[0]}({', '.join(map(literal, init[1:]))})"
 
 
 def parts_of(name: str) -> tuple[str | Turn, ...]:
@@ -47,14 +74,19 @@ def op_or_operator(scope: Scope, variables: Variables, item: OpItem) -> Op | Ope
     name = relative_name(scope, call.name)
     if is_operator(call):
         return _operator(variables, item, name)
-    slots = [(slot, operand) for slot, operand in item.inputs if slot]
+    slots = [(slot, given) for slot, given in item.inputs if slot]
     return Op(
         call.op,
-        variables.reads([operand for slot, operand in item.inputs if not slot]),
-        tuple((slot, variables.read(operand)) for slot, operand in slots),
+        variables.reads([given for slot, given in item.inputs if not slot]),
+        tuple((slot, _given(scope, variables, given)) for slot, given in slots),
         tuple((key, value_of(value)) for key, value in item.attrs),
         name,
     )
+
+
+def _given(scope: Scope, variables: Variables, given: Given) -> Read | Value:
+    own = from_container(scope, given.name) if isinstance(given, Leaf) else None
+    return variables.read(given) if own is None else own
 
 
 def _operator(variables: Variables, item: OpItem, name: Name) -> Operator:
@@ -76,7 +108,7 @@ def variable(scope: Scope, item: VariableItem) -> Variable:
     own = item.variable
     name = relative_name(scope, own.name)
     if own.kind != "input":
-        init = "" if own.init is None else f"{own.init[0]}({', '.join(map(literal, own.init[1:]))})"
+        init = "" if own.init is None else initializer(own.init)
         if own.inferred and own.trained:
             return Variable(name, init=init)
         return Variable(name, value_of(item.shape), own.dtype, own.trained, init)
@@ -89,7 +121,13 @@ def function_call(
     inputs: Sequence[Read | ListOf | Value],
     arguments: Sequence[tuple[str, Any]],
     name: Name,
+    shared: Name | None = None,
 ) -> Call:
     """A call of one of the file's functions, without arguments that this use does not have."""
     given = tuple((key, value_of(value)) for key, value in arguments if value is not MISSING)
-    return Call(item.function, tuple(inputs), given, name)
+    return Call(item.function, tuple(inputs), given, name, shared)
+
+
+def shared_start(scope: Scope, shared: str) -> Name | None:
+    """What the names begin with that a called function reads from the container; None where it reads none."""
+    return name_below(shared, scope.params) if shared and scope.params is not None else None

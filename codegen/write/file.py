@@ -85,7 +85,8 @@ def _main(
 ) -> Function:
     """The net's own function, which makes its inputs and returns one symbol."""
     outputs = tuple(o.operand for o in program.outputs)
-    scope = scope_of(program, module.items, outputs, NamedFrame("", program.name))
+    frame = NamedFrame("", program.name)
+    scope = scope_of(program, module.items, outputs, frame, params=module.params)
     variables = _variables(scope, functions)
     statements = body(scope, variables)
     reads = tuple(map(variables.read, outputs))
@@ -102,7 +103,9 @@ def _main(
 
 
 def _function(program: Program, function: folded.Function, functions: frozenset[str]) -> Function:
-    scope = scope_of(program, function.items, function.outputs, function.frame, function.prefix)
+    scope = scope_of(
+        program, function.items, function.outputs, function.frame, function.prefix, function.params
+    )
     variables = _variables(scope, functions)
     inputs = tuple(
         Input(variables.enter(given, name), isinstance(given, folded.Many), place in function.optional)
@@ -120,11 +123,13 @@ def _function(program: Program, function: folded.Function, functions: frozenset[
         results=len(function.outputs),
         doc=(function_doc(function.frame, function.trait, function.held),),
         body=_returning(statements, tuple(map(variables.read, function.outputs))),
+        shares=function.params is not None and function.params.given,
     )
 
 
 def _variables(scope: Scope, functions: frozenset[str]) -> Variables:
     taken = functions | folded.counters_of(scope.items)
+    taken |= {"params", "path"} if scope.params is not None else set()
     return Variables(taken, last_uses(scope.items, scope.outputs), assignments(scope))
 
 

@@ -99,6 +99,8 @@ def _check_read(known: _Known, *values: Expression) -> None:
     for value in values:
         for name in _reads(value):
             demand(name in known.variables, f"{known.function} reads {name} before it is assigned")
+        if isinstance(value, Call) and value.shared is not None:
+            demand("params" in known.variables, f"{known.function} hands on no container")
         if isinstance(value, Call):
             demand(value.function in known.functions, f"{known.function} calls {value.function} too early")
 
@@ -110,7 +112,7 @@ def _reads(part: object) -> Iterator[str]:
     elif isinstance(part, Value):
         yield from part.reads
     elif isinstance(part, Name):
-        yield from ["name"] * part.relative
+        yield from [part.base] * part.relative
         yield from (own.name for own in part.parts if isinstance(own, Turn))
     elif isinstance(part, tuple):
         for inner in part:

@@ -67,13 +67,13 @@ def name_text(name: Name) -> str:
     if not name.relative and not turns:
         return _in_pieces(words, repr)
     if name.relative and not name.parts:
-        return "name"
+        return name.base
     if not name.relative and name.parts == tuple(turns) and len(turns) == 1:
         return f"str({turns[0]})"
     if re.fullmatch(r"[\w.]*", words, flags=re.ASCII):
         return _in_pieces(str(name), _f_string)
     parts = [f"str({part})" if isinstance(part, Turn) else repr(part) for part in name.parts]
-    return " + ".join([*["name"] * name.relative, *parts])
+    return " + ".join([*[name.base] * name.relative, *parts])
 
 
 def _f_string(text: str) -> str:

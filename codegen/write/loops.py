@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from codegen.defects import Defect, of_kind
-from codegen.folded import LIST, LoopItem, Many
+from codegen.folded import LIST, Counted, LoopItem, Many
 from codegen.turn import Turn
 from codegen.write.captions import Captioned, section_around
-from codegen.write.expressions import function_call, parts_of, relative_name
+from codegen.write.expressions import function_call, parts_of, relative_name, shared_start
 from codegen.write.literals import value_of
 from codegen.write.scope import Scope
 from codegen.write.variables import Variables
@@ -67,7 +67,15 @@ def _call(scope: Scope, item: LoopItem, given: tuple[Read | ListOf | Value, ...]
     arguments = tuple((k, Turn(k) if k in varying else v) for k, v in item.args)
     before, after = relative_name(scope, item.prefix), parts_of(item.suffix)
     name = Name((*before.parts, Turn(item.counter), *after), before.relative)
-    return function_call(item.calls[0], given, arguments, name)
+    first = item.calls[0]
+    return function_call(first, given, arguments, name, shared_start(scope, _counted(item, first.shared)))
+
+
+def _counted(item: LoopItem, shared: str) -> str:
+    """What the names of shared Variables begin with, by turns: a call's own ends with its number."""
+    if not shared:
+        return ""
+    return Counted(f"{shared.removesuffix(str(item.start))}{{{item.counter}}}")
 
 
 def _loop(item: LoopItem, body: Statement) -> Loop:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from codegen.folded import Item
+from codegen.folded import Item, Params
 from codegen.program import NamedFrame, Operand, Program
 from codegen.write.liveness import calls_among, inlined_calls
 
@@ -29,6 +29,7 @@ class Scope:
     lines: Mapping[str, int]
     is_flat: bool
     listed: frozenset[int] = frozenset()
+    params: Params | None = None
 
 
 def scope_of(
@@ -37,6 +38,7 @@ def scope_of(
     outputs: tuple[Operand, ...],
     frame: NamedFrame,
     prefix: str = "",
+    params: Params | None = None,
 ) -> Scope:
     """The scope of a function's items; the net's own function has no prefix."""
     calls = list(inlined_calls(program, items))
@@ -50,5 +52,6 @@ def scope_of(
         sizes=Counter(path for path, _ in nodes),
         lines=Counter(call.source.text for call in calls if call.source.text),
         listed=frozenset(calls_among(items)),
+        params=params,
         is_flat=all(f.library or f.is_function for call in program.calls for f in call.source.frames[1:]),
     )

@@ -21,7 +21,13 @@ from codegen.ir import SAYS_NOTHING
 from codegen.mxnet_ops import spec_of
 from codegen.program import Leaf, Operand, Out
 from codegen.write.captions import Captioned, section_around, section_of, with_captions, without_blank
-from codegen.write.expressions import function_call, op_or_operator, relative_name, variable
+from codegen.write.expressions import (
+    function_call,
+    op_or_operator,
+    relative_name,
+    shared_start,
+    variable,
+)
 from codegen.write.liveness import item_length, item_makes, item_reads, numbered_items, op_after
 from codegen.write.loops import loop
 from codegen.write.scope import Scope
@@ -40,7 +46,7 @@ from codegen.write.wishes import (
     step,
     variable_inside,
 )
-from codegen.written import Assign, Guard, Statement
+from codegen.written import Assign, Container, Guard, Statement
 
 # An op of more results gives them as one list.
 MOST_UNPACKED = 6
@@ -48,7 +54,10 @@ MOST_UNPACKED = 6
 
 def body(scope: Scope, variables: Variables) -> list[Statement]:
     """All statements of a function but its return."""
-    return _block(scope, variables, scope.items, 0)
+    own = _block(scope, variables, scope.items, 0)
+    if scope.params is None or scope.params.given:
+        return own
+    return [Assign(("params",), Container()), *own]
 
 
 def _block(scope: Scope, variables: Variables, items: Sequence[Item], index: int) -> list[Statement]:
@@ -139,7 +148,8 @@ def _unpacked(scope: Scope, variables: Variables, index: int, item: OpItem) -> I
 
 def _call(scope: Scope, variables: Variables, index: int, item: CallItem) -> Captioned:
     given = [variables.given(o) for o in item.inputs]
-    value = function_call(item, given, item.args, relative_name(scope, item.path))
+    shared = shared_start(scope, item.shared)
+    value = function_call(item, given, item.args, relative_name(scope, item.path), shared)
     targets = _call_targets(scope, variables, index, item)
     return Captioned((Assign(targets, value),), section_around(scope, item))
 
