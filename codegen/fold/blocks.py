@@ -119,12 +119,15 @@ def _badly_named(program: Program) -> set[tuple[str, int]]:
 
 
 def _stages(program: Program) -> set[tuple[str, int]]:
-    """The Sequentials of the author's modules: what repeats stands inside them."""
+    """The Sequentials of the author's modules: what repeats stands inside them, if they are called once."""
+    frames = {f for call in program.calls for f in call.source.frames}
+    again = {frame.path for frame in frames if frame.call}
     return {
         (frame.path, frame.call)
         for call in program.calls
         for depth, frame in enumerate(call.source.frames)
-        if is_sequence(frame) and not all(inner.library for inner in call.source.frames[depth:])
+        if is_sequence(frame) and frame.path not in again
+        if not all(inner.library for inner in call.source.frames[depth:])
     }
 
 
