@@ -75,11 +75,14 @@ class Name:
 
 @dataclass(frozen=True)
 class Op:
-    """A call of an MXNet op: operands by position, others by keyword (`slots`), attributes, and a name."""
+    """A call of an MXNet op: operands by position, others by keyword (`slots`), attributes, and a name.
+
+    An operand may be the call of another op.
+    """
 
     kind: ClassVar[str] = "op"
     op: str
-    inputs: tuple[Read, ...]
+    inputs: tuple[Read | Op, ...]
     slots: tuple[tuple[str, Read | Value], ...]
     attributes: tuple[tuple[str, Value], ...]
     name: Name
@@ -94,8 +97,8 @@ class Operator:
 
     kind: ClassVar[str] = "operator"
     operator: str
-    left: Read | Value
-    right: Read | Value
+    left: Read | Value | Op
+    right: Read | Value | Op
     name: Name
 
     def __str__(self) -> str:

@@ -77,7 +77,7 @@ def op_or_operator(scope: Scope, variables: Variables, item: OpItem) -> Op | Ope
     slots = [(slot, given) for slot, given in item.inputs if slot]
     return Op(
         call.op,
-        variables.reads([given for slot, given in item.inputs if not slot]),
+        variables.operands([given for slot, given in item.inputs if not slot]),
         tuple((slot, _given(scope, variables, given)) for slot, given in slots),
         tuple((key, value_of(value)) for key, value in item.attrs),
         name,
@@ -97,7 +97,7 @@ def _operator(variables: Variables, item: OpItem, name: Name) -> Operator:
     is_power = "**" in form and (not number.text.isdecimal() or form.startswith("c"))
     if " " in number.text or (is_power and not re.fullmatch(r"[\w.]+", number.text)):
         number = replace(number, text=f"({number.text})")
-    sides: dict[str, Read | Value] = {"x": variables.read(operand), "c": number}
+    sides: dict[str, Read | Value | Op] = {"x": variables.operand(operand), "c": number}
     function = re.fullmatch(r"(\w+)\((\w), (\w)\)", form)
     left, sign, right = function.group(2, 1, 3) if function else form.split(" ")
     return Operator(sign, sides[left], sides[right], name)

@@ -28,6 +28,7 @@ from codegen.write.expressions import (
     shared_start,
     variable,
 )
+from codegen.write.inside import written_inside
 from codegen.write.liveness import item_length, item_makes, item_reads, numbered_items, op_after
 from codegen.write.loops import loop
 from codegen.write.scope import Scope
@@ -64,7 +65,8 @@ def _block(scope: Scope, variables: Variables, items: Sequence[Item], index: int
     """The statements of some items, of which the first has number `index`."""
     made: list[Captioned] = []
     for place, item in enumerate(items):
-        made.append(_item(scope, variables, item, index, op_after(items, place)))
+        if not written_inside(scope, variables, items, place, index):
+            made.append(_item(scope, variables, item, index, op_after(items, place)))
         index += item_length(item)
     return with_captions(made)
 
@@ -85,8 +87,10 @@ def _item(scope: Scope, variables: Variables, item: Item, index: int, reader: Op
 
 
 def _repeat(scope: Scope, variables: Variables, index: int, item: RepeatItem) -> Captioned:
-    def write(inner: Item, number: int) -> Captioned:
+    def write(inner: Item, number: int) -> Captioned | None:
         place = next(n for n, own in enumerate(item.items) if own is inner)
+        if written_inside(scope, variables, item.items, place, number):
+            return None
         return _item(scope, variables, inner, number, op_after(item.items, place))
 
     return repeat(scope, variables, index, item, write)
@@ -123,7 +127,9 @@ def _wishes(scope: Scope, variables: Variables, index: int, item: OpItem) -> tup
     call, program = item.call, scope.program
     tail = layer_or_last_word(scope, call)
     takes_over = not spec_of(call.op).is_new or len(call.inputs) == 1
-    dying = variables.dying(index, [given for _, given in item.inputs]) if takes_over else ""
+    given = [own for _, read in item.inputs for own in variables.read_in(read)]
+    since = index - any(variables.is_inside(own) for _, own in item.inputs)
+    dying = variables.dying(index, given, since) if takes_over else ""
     made_up = [inlined_module(scope, call), tail]
     wishes = [authors_variable(scope, own_target(scope, call), item.index, None), dying, *made_up]
     if spec_of(call.op).is_identity and is_on_the_way(program, item.index):

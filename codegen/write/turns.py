@@ -26,8 +26,8 @@ from codegen.write.variables import Variables
 from codegen.write.wishes import authors_variable, last_word, own_target, variable_inside
 from codegen.written import Append, Assign, ListOf, Loop, Statement, Value
 
-# Writes one item, which has a number.
-Write: TypeAlias = Callable[[Item, int], Captioned]
+# Writes one item, which has a number; None where it stands inside of the next one's statement.
+Write: TypeAlias = Callable[[Item, int], Captioned | None]
 
 
 def repeat(scope: Scope, variables: Variables, index: int, item: RepeatItem, write: Write) -> Captioned:
@@ -37,8 +37,9 @@ def repeat(scope: Scope, variables: Variables, index: int, item: RepeatItem, wri
     targets, begun = _carried(scope, variables, index, item)
     names, rows = _columns(variables, item)
     made = [
-        _appending(variables, item, inner, number, write(inner, number))
+        _appending(variables, item, inner, number, own)
         for number, inner in numbered_items(item, index + 1)
+        if (own := write(inner, number)) is not None
     ]
     section, made = _one_section(made)
     body = [*without_blank(with_captions(made)), *_handed_on(variables, targets)]
@@ -49,8 +50,8 @@ def repeat(scope: Scope, variables: Variables, index: int, item: RepeatItem, wri
     for last, holder in holders:
         variables.keep(last, holder, index + item_length(item) - 1)
     stop = value_of(item.start + item.count)
-    own = Loop(item.start, stop, names, rows, tuple(body), item.counter)
-    return Captioned((*above, *begun, own), section)
+    loop = Loop(item.start, stop, names, rows, tuple(body), item.counter)
+    return Captioned((*above, *begun, loop), section)
 
 
 def _one_section(made: Sequence[Captioned]) -> tuple[str | None, list[Captioned]]:

@@ -11,7 +11,7 @@ from codegen.identifiers import identifier
 from codegen.ir import SAYS_NOTHING
 from codegen.program import Operand, Out
 from codegen.turn import Turn
-from codegen.written import ListOf, Read, Value
+from codegen.written import ListOf, Op, Read, Value
 
 # What a list of values is called where the net calls a tensor features.
 LIST_AGAIN = "outputs"
@@ -46,10 +46,28 @@ class Variables:
         self._replaced: dict[str, tuple[int, int]] = {}
         # What the variables that hold lists hold.
         self._lists: dict[str, tuple[Operand, ...]] = {}
+        # What is written inside of the one statement that reads it.
+        self._inside: dict[Given, tuple[Op, list[Given]]] = {}
         # The lists that loops append to, by what the first turn appends.
         self._collected: dict[Operand, str] = {}
 
     # What is read ------------------------------------------------------------------------------------
+
+    def operand(self, given: Given) -> Read | Op:
+        """What a statement reads: a variable, or the op itself that makes the value."""
+        return self._inside[given][0] if given in self._inside else self.read(given)
+
+    def write_inside(self, operand: Operand, value: Op, given: list[Given]) -> None:
+        """Tell that a value is written inside of the statement that reads it; it is made of what is given."""
+        self._inside[operand] = (value, given)
+
+    def is_inside(self, given: Given) -> bool:
+        """Whether a value is written inside of the statement that reads it."""
+        return given in self._inside
+
+    def read_in(self, given: Given) -> list[Given]:
+        """What a statement reads for one of its values: that itself, or what it is made of inside."""
+        return self._inside[given][1] if given in self._inside else [given]
 
     def read(self, operand: Given) -> Read:
         """The variable that holds a value, or the item of one that does."""
@@ -62,6 +80,10 @@ class Variables:
                 return Read(name, items.index(operand))
         operand = of_kind(operand, Out, f"{operand} is read before it is made")
         return Read(self._holder[Out(operand.call, -1)], operand.index)
+
+    def operands(self, given: Sequence[Given]) -> tuple[Read | Op, ...]:
+        """Values one after the other, as a statement reads them."""
+        return tuple(map(self.operand, given)) if any(map(self.is_inside, given)) else self.reads(given)
 
     def reads(self, operands: Sequence[Given]) -> tuple[Read, ...]:
         """Values one after the other; those of a list, all together, as `*features`."""
@@ -102,15 +124,22 @@ class Variables:
         """Whether any item reads a value, or the function returns it."""
         return operand in self._last_use
 
-    def dying(self, index: int, operands: Sequence[Given]) -> str:
+    def dying(self, index: int, operands: Sequence[Given], since: int | None = None) -> str:
         """The variable of an operand that nothing reads later: `x` in `x = f(x)`, and in `x = add(conv, x)`.
+
+        The statement begins with item `since`, where an op stands inside of it.
 
         Other than the first operand, only one whose name says nothing: `sin` holds no `mul(cat, sin)`.
         """
         for place, operand in enumerate(operands):
             holder = self.holder(operand)
             fits = place == 0 or holder in SAYS_NOTHING or holder == self._first
-            if self._last_use.get(operand) == index and fits and holder not in {"", *self._made_up}:
+            last = self._last_use.get(operand, -2)
+            if (
+                (index if since is None else since) <= last <= index
+                and fits
+                and holder not in {"", *self._made_up}
+            ):
                 return holder
         return ""
 
