@@ -14,7 +14,7 @@ DATA_SHAPES = {
 FIXED_PARAMS: list[str] = []
 
 
-def _dense_layer(features: list[mx.sym.Symbol], name: str) -> mx.sym.Symbol:
+def dense_layer(features: list[mx.sym.Symbol], name: str) -> mx.sym.Symbol:
     """_DenseLayer of model.py."""
     concated_features = mx.sym.Concat(*features, dim=1, name=f"{name}_cat")
     bottleneck_output = mx.sym.BatchNorm(
@@ -33,7 +33,7 @@ def _dense_layer(features: list[mx.sym.Symbol], name: str) -> mx.sym.Symbol:
     )
 
 
-def _transition(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
+def transition(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     """_Transition of model.py."""
     features = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_norm")
     features = mx.sym.Activation(features, act_type="relu", name=f"{name}_relu")
@@ -51,11 +51,11 @@ def _transition(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     )
 
 
-def _dense_block(init_features: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
+def dense_block(init_features: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     """_DenseBlock of model.py."""
     features = [init_features]
     for i in range(1, 7):
-        features.append(_dense_layer(features, name=f"{name}_denselayer{i}"))
+        features.append(dense_layer(features, name=f"{name}_denselayer{i}"))
     return mx.sym.Concat(*features, dim=1, name=f"{name}_cat")
 
 
@@ -91,16 +91,16 @@ def DenseNet() -> mx.sym.Symbol:
     )
     outputs = [features]
     for i in range(1, 4):
-        outputs.append(_dense_layer(outputs, name=f"features_denseblock1_denselayer{i}"))
+        outputs.append(dense_layer(outputs, name=f"features_denseblock1_denselayer{i}"))
     features = mx.sym.Concat(*outputs, dim=1, name="features_denseblock1_cat")
-    features = _transition(features, num_filter=20, name="features_transition1")
-    features = _dense_block(features, name="features_denseblock2")
-    features = _transition(features, num_filter=34, name="features_transition2")
-    features = _dense_block(features, name="features_denseblock3")
-    features = _transition(features, num_filter=41, name="features_transition3")
+    features = transition(features, num_filter=20, name="features_transition1")
+    features = dense_block(features, name="features_denseblock2")
+    features = transition(features, num_filter=34, name="features_transition2")
+    features = dense_block(features, name="features_denseblock3")
+    features = transition(features, num_filter=41, name="features_transition3")
     outputs = [features]
     for i in range(1, 5):
-        outputs.append(_dense_layer(outputs, name=f"features_denseblock4_denselayer{i}"))
+        outputs.append(dense_layer(outputs, name=f"features_denseblock4_denselayer{i}"))
     features = mx.sym.Concat(*outputs, dim=1, name="features_denseblock4_cat")
     features = mx.sym.BatchNorm(
         features, eps=1e-5, momentum=0.9, fix_gamma=False, name="features_norm5"

@@ -14,7 +14,7 @@ DATA_SHAPES = {
 FIXED_PARAMS: list[str] = []
 
 
-def conv_bn_re_lu(
+def conv_bn_relu(
     x: mx.sym.Symbol,
     kernel: tuple[int, int],
     stride: tuple[int, int],
@@ -47,7 +47,7 @@ def inverted_residual(
     name: str,
 ) -> mx.sym.Symbol:
     """InvertedResidual of model.py."""
-    conv = conv_bn_re_lu(
+    conv = conv_bn_relu(
         x,
         kernel=(1, 1),
         stride=(1, 1),
@@ -56,7 +56,7 @@ def inverted_residual(
         num_group=1,
         name=f"{name}_conv_0",
     )
-    conv = conv_bn_re_lu(
+    conv = conv_bn_relu(
         conv,
         kernel=(3, 3),
         stride=stride,
@@ -82,12 +82,12 @@ def MobileNetV2() -> mx.sym.Symbol:
     H and W may change: the code is the same at 97x129.
     """
     x = mx.sym.Variable("x")
-    x = conv_bn_re_lu(
+    x = conv_bn_relu(
         x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=32, num_group=1, name="features_0"
     )
 
     # features.1: InvertedResidual
-    x = conv_bn_re_lu(
+    x = conv_bn_relu(
         x,
         kernel=(3, 3),
         stride=(1, 1),
@@ -136,7 +136,7 @@ def MobileNetV2() -> mx.sym.Symbol:
     x = inverted_residual(
         x, num_filter=960, stride=(1, 1), num_filter2=320, with_add=False, name="features_17"
     )
-    x = conv_bn_re_lu(
+    x = conv_bn_relu(
         x,
         kernel=(1, 1),
         stride=(1, 1),

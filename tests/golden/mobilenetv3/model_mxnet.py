@@ -94,7 +94,7 @@ def block_hswish(
 def block(
     x: mx.sym.Symbol, num_filter: int, conv3_num_filter: int, with_se: bool, name: str
 ) -> mx.sym.Symbol:
-    """Block of model.py."""
+    """Block of model.py, without hswish."""
     out = mx.sym.Convolution(
         x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_conv1"
     )

@@ -73,7 +73,7 @@ def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> m
 
 
 def inverted_residual(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
-    """InvertedResidual of model.py."""
+    """InvertedResidual of model.py, without branch1."""
     x1, x2 = mx.sym.split(x, num_outputs=2, name=f"{name}_chunk")
     out = branch2(x2, num_filter=num_filter, stride=(1, 1), name=f"{name}_branch2")
     out = mx.sym.Concat(x1, out, dim=1, name=f"{name}_cat")

@@ -1,0 +1,143 @@
+"""Words and numbers of the generated code: names that say what they name, numbers that explain themselves."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from codegen.fold.function_names import snake
+from tracer.conversion import convert
+
+
+def converted(model: nn.Module, *shape: int) -> str:
+    """The code of a net that folds and agrees with torch."""
+    torch.manual_seed(0)
+    conversion = convert(model.eval(), torch.randn(*shape))
+    assert conversion.folded, conversion.notes
+    assert conversion.verify().ok
+    return conversion.code
+
+
+# Functions -------------------------------------------------------------------------------------------
+
+CLASSES = """
+BasicBlock basic_block, ViTLayer vit_layer, ConvBN conv_bn, ConvBnReLU conv_bn_relu, ConvBNPReLU conv_bn_prelu
+ConvNeXt convnext, ConvNextLayer convnext_layer, ResNeXtBottleneck resnext_bottleneck, RegNetUnit regnet_unit
+UNet unet, SENetUnit senet_unit, TextNetwork text_network, NetBlock net_block, SEBlock se_block
+MBConvBlock mbconv_block, DWConv dwconv, BasicConv2d basic_conv2d, MobileNetV3_Small mobilenet_v3_small
+SiLUActivation silu_activation, SwiGLU swiglu, GELU gelu, ReLU6 relu6, HSwish h_swish, YOLOv5 yolov5
+_Transition transition, InceptionAUnit inception_a_unit, DeiTLayer deit_layer, GPT2Block gpt2_block, C2f c2f
+"""
+
+
+@pytest.mark.parametrize("pair", CLASSES.replace("\n", ",").strip(",").split(","))
+def test_a_class_as_a_function(pair: str) -> None:
+    cls, name = pair.split()
+    assert snake(cls) == name
+
+
+class Unit(nn.Module):
+    """A block with an activation of the caller's choice, and with squeeze and excitation after another."""
+
+    def __init__(self, hard):
+        super().__init__()
+        self.conv1, self.act = nn.Conv2d(8, 8, 1), nn.Hardswish() if hard else nn.Tanh()
+        self.conv2, self.se = nn.Conv2d(8, 8, 1), Squeezed() if hard else nn.Identity()
+
+    def forward(self, x):
+        return x + self.se(self.conv2(self.act(self.conv1(x))))
+
+
+class Squeezed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.relu, self.fc2 = nn.Conv2d(8, 4, 1), nn.ReLU(), nn.Conv2d(4, 8, 1)
+
+    def forward(self, x):
+        w = self.fc2(self.relu(self.fc1(x.mean((2, 3), keepdim=True))))
+        return x * torch.sigmoid(w)
+
+
+def test_a_function_tells_what_is_special() -> None:
+    code = converted(nn.Sequential(*(Unit(hard) for hard in (True, True, False, False))), 2, 8, 5, 5)
+    # ReLU is the shorter word, of a layer further inside.
+    assert "def unit_squeezed(" in code
+    assert '"""Unit of test_words.py, with Squeezed."""' in code
+
+
+class Trained(nn.Module):
+    def __init__(self, cls):
+        super().__init__()
+        self.conv, self.bn, self.act = nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8), cls() if cls else None
+
+    def forward(self, x):
+        x = self.bn(self.conv(x))
+        return x if self.act is None else self.act(x)
+
+
+def test_the_plainest_tells_what_it_lacks() -> None:
+    units = [Trained(cls) for cls in (nn.Tanh, None, nn.Tanh, None)]
+    code = converted(nn.Sequential(*units), 2, 8, 5, 5)
+    assert '"""Trained of test_words.py, without Tanh."""' in code
+
+
+class Resampled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.downsample = nn.Sequential(
+            nn.AvgPool2d(2), nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.LeakyReLU(0.1)
+        )
+
+
+class Ends(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.ends = nn.ModuleList(Resampled() for _ in range(3))
+
+    def forward(self, x):
+        for end in self.ends:
+            x = end.downsample(x)
+        return x
+
+
+def test_a_sequential_is_called_after_its_attribute() -> None:
+    code = converted(Ends(), 2, 3, 32, 32)
+    assert "def downsample(x: mx.sym.Symbol, name: str)" in code
+    assert '"""A Sequential of AvgPool2d, Conv2d, BatchNorm2d, LeakyReLU."""' in code
+
+
+class Concurrent(nn.Module):
+    def __init__(self, width, kernel):
+        super().__init__()
+        self.left, self.right = nn.Conv2d(width, 8, 1), nn.Conv2d(width, 8, kernel, padding=kernel // 2)
+        self.deep = kernel == 3
+
+    def forward(self, x):
+        right = torch.tanh(self.right(x)) if self.deep else self.right(x)
+        return torch.cat([self.left(x), right], 1)
+
+
+class WideUnit(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = Concurrent(16, 3), Concurrent(16, 3)
+
+    def forward(self, x):
+        return self.second(self.first(x))
+
+
+class NarrowUnit(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = Concurrent(16, 1), Concurrent(16, 1)
+
+    def forward(self, x):
+        return self.second(self.first(x))
+
+
+def test_one_class_inside_two() -> None:
+    units = [WideUnit(), WideUnit(), NarrowUnit(), NarrowUnit(), nn.Tanh(), WideUnit(), NarrowUnit()]
+    code = converted(nn.Sequential(*units), 2, 16, 9, 9)
+    assert "def wide_unit_concurrent(" in code
+    assert '"""Concurrent of test_words.py, in WideUnit."""' in code
