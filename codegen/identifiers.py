@@ -10,6 +10,7 @@ import re
 RESERVED = frozenset(
     {
         "mx",
+        "math",
         "named",
         "constant",
         "name",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from codegen.fold.function_names import snake
+from codegen.write.literals import literal
 from tracer.conversion import convert
 
 
@@ -141,3 +145,49 @@ def test_one_class_inside_two() -> None:
     code = converted(nn.Sequential(*units), 2, 16, 9, 9)
     assert "def wide_unit_concurrent(" in code
     assert '"""Concurrent of test_words.py, in WideUnit."""' in code
+
+
+# Numbers ---------------------------------------------------------------------------------------------
+
+NUMBERS = """
+1 / 6; 11 / 48; 1 / 255; 24**-0.5; 1 / 24**0.5; 1 / 12**0.5; 24**0.5; 24**-0.25; 2**0.5
+0.1 / 7; 0.1 * 3 / 7; 0.1 / 11 * 3; 0.3 * 7 / 11; math.pi; 2 * math.pi; math.pi / 3; (2 / math.pi) ** 0.5
+math.log(100); -(24**-0.5); -(1 / 6); -(2 * math.pi)
+"""
+
+
+@pytest.mark.parametrize("text", [t.strip() for t in NUMBERS.replace("\n", ";").split(";") if t.strip()])
+def test_a_number_as_it_was_computed(text: str) -> None:
+    assert literal(eval(text)) == text
+
+
+@pytest.mark.parametrize("number", [0.125, 1e-5, 0.7853, 3.1415926, 0.20412414523193, 1e-12])
+def test_a_number_that_is_no_other(number: float) -> None:
+    assert float(literal(number)) == number
+
+
+class Scaled(nn.Module):
+    def forward(self, x):
+        x = torch.clamp(x / math.sqrt(24), max=math.log(100)) * math.sqrt(2 / math.pi)
+        return torch.sin(x * (1 / math.sqrt(24))) + torch.cos(2 * math.pi * x)
+
+
+def test_numbers_of_a_net() -> None:
+    code = converted(Scaled(), 2, 24)
+    assert "import math\n\nimport mxnet as mx\n" in code
+    for part in ("x / 24**0.5,", "minimum(x, math.log(100))", "* (1 / 24**0.5)", "* (2 * math.pi)"):
+        assert part in code
+    assert "* ((2 / math.pi) ** 0.5)" in code or "* (2 / math.pi) ** 0.5" in code
+
+
+def test_no_import_for_nothing() -> None:
+    assert "import math" not in converted(Trained(nn.Tanh), 2, 8, 5, 5)
+
+
+def test_a_rate_that_float32_has_held() -> None:
+    rates = torch.linspace(0, 0.1, 8)[1:4].tolist()
+    layers = [layer for rate in rates for layer in (nn.Dropout(rate), nn.Linear(4, 4))]
+    code = converted(nn.Sequential(*layers, nn.Dropout(torch.tensor(0.2).item())), 2, 4)
+    for rate in ("0.1 / 7", "0.2 / 7", "0.1 * 3 / 7", "p=0.2,"):
+        assert rate in code
+    assert [float(np.float32(eval(r))) for r in ("0.1 / 7", "0.2 / 7", "0.1 * 3 / 7")] == rates

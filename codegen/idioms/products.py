@@ -98,11 +98,7 @@ def _of_shared(b: Builder, left: Value, right: Value, hint: str, transpose_b: bo
     ... )
     q = mx.sym.Reshape(q, shape=(0, 2, -1, 0), name="scaled_dot_product_attention_scores_rows")
     q = mx.sym.linalg.gemm2(
-        q,
-        k,
-        transpose_b=True,
-        alpha=0.7071067811865475,
-        name="scaled_dot_product_attention_scores_product",
+        q, k, transpose_b=True, alpha=1 / 2**0.5, name="scaled_dot_product_attention_scores_product"
     )
     q = mx.sym.Reshape(q, shape=(0, 4, -1, 0), name="scaled_dot_product_attention_scores")
     q = mx.sym.softmax(q, name="scaled_dot_product_attention_weights")
