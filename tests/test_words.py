@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from codegen.fold.function_names import snake
 from codegen.write.literals import literal
@@ -191,3 +192,40 @@ def test_a_rate_that_float32_has_held() -> None:
     for rate in ("0.1 / 7", "0.2 / 7", "0.1 * 3 / 7", "p=0.2,"):
         assert rate in code
     assert [float(np.float32(eval(r))) for r in ("0.1 / 7", "0.2 / 7", "0.1 * 3 / 7")] == rates
+
+
+# Attributes ------------------------------------------------------------------------------------------
+
+
+class Defaults(nn.Module):
+    """Layers of which torch and MXNet have the same defaults, or are given MXNet's."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, eps=1e-3)
+        self.pool, self.average = nn.MaxPool2d(3, 1), nn.AvgPool2d(3, 1, padding=1)
+        self.norm, self.fc = nn.LayerNorm(6), nn.Linear(6, 2)
+
+    def forward(self, x):
+        x = self.average(self.pool(F.leaky_relu(self.bn(self.conv(x)), 0.25)))
+        return self.fc(self.norm(torch.cat([x, torch.exp(x)], 1)))
+
+
+def test_defaults_of_both_are_left_out() -> None:
+    code = converted(Defaults(), 2, 3, 10, 10)
+    for line in (
+        'mx.sym.Convolution(x, kernel=(3, 3), num_filter=4, name="conv")',
+        'mx.sym.BatchNorm(x, fix_gamma=False, name="bn")',
+        'mx.sym.LeakyReLU(x, name="leaky_relu")',
+        'mx.sym.Pooling(x, kernel=(3, 3), pool_type="max", name="pool")',
+        'mx.sym.Pooling(x, kernel=(3, 3), pool_type="avg", pad=(1, 1), name="average")',
+        'mx.sym.LayerNorm(cat, name="norm")',
+        'mx.sym.FullyConnected(norm, num_hidden=2, flatten=False, name="fc")',
+    ):
+        assert line in code
+
+
+def test_layers_with_a_bias_and_without_are_one_function() -> None:
+    """An attribute that one use writes and another leaves at its default is an argument."""
+    units = [nn.Sequential(nn.Conv2d(4, 4, 3, bias=b), nn.BatchNorm2d(4), nn.Tanh()) for b in (0, 1, 0, 1)]
+    assert "no_bias: bool" in converted(nn.Sequential(*units), 2, 4, 16, 16)

@@ -116,7 +116,7 @@ def rrelu(
     Source: torch.nn.RReLU; mx.sym.LeakyReLU.
 
     >>> converted(nn.RReLU(), (1, 4))
-    return mx.sym.LeakyReLU(x, act_type="leaky", slope=11 / 48, name="rrelu")
+    return mx.sym.LeakyReLU(x, slope=11 / 48, name="rrelu")
     """
     _refuse_training(b, upper - lower, training)
     b.note("RReLU is converted to its inference form: a LeakyReLU with the mean slope")

@@ -56,7 +56,7 @@ def bert_self_output(
 ) -> mx.sym.Symbol:
     """BertSelfOutput of model.py."""
     hidden_states = mx.sym.FullyConnected(
-        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_dense"
+        hidden_states, num_hidden=96, flatten=False, name=f"{name}_dense"
     )
     hidden_states = mx.sym.Dropout(hidden_states, p=0.1, name=f"{name}_dropout")
     hidden_states = mx.sym.elemwise_add(hidden_states, input_tensor, name=f"{name}_add")
@@ -68,15 +68,15 @@ def bert_self_attention(
 ) -> mx.sym.Symbol:
     """BertSelfAttention of model.py."""
     query_layer = mx.sym.FullyConnected(
-        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_query"
+        hidden_states, num_hidden=96, flatten=False, name=f"{name}_query"
     )
     query_layer = transpose_for_scores(query_layer, name=f"{name}_query_layer")
     key_layer = mx.sym.FullyConnected(
-        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_key"
+        hidden_states, num_hidden=96, flatten=False, name=f"{name}_key"
     )
     key_layer = transpose_for_scores(key_layer, name=f"{name}_key_layer")
     value_layer = mx.sym.FullyConnected(
-        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_value"
+        hidden_states, num_hidden=96, flatten=False, name=f"{name}_value"
     )
     value_layer = transpose_for_scores(value_layer, name=f"{name}_value_layer")
     attention_scores = mx.sym.linalg.gemm2(
@@ -102,11 +102,7 @@ def bert_layer(
 
     # intermediate: BertIntermediate
     hidden_states = mx.sym.FullyConnected(
-        attention_output,
-        num_hidden=192,
-        no_bias=False,
-        flatten=False,
-        name=f"{name}_intermediate_dense",
+        attention_output, num_hidden=192, flatten=False, name=f"{name}_intermediate_dense"
     )
     intermediate_output = mx.sym.LeakyReLU(
         hidden_states, act_type="gelu", name=f"{name}_intermediate_intermediate_act_fn"
@@ -159,11 +155,9 @@ def BertForSequenceClassification() -> mx.sym.Symbol:
     )
     first_token_tensor = mx.sym.squeeze(first_token_tensor, axis=1, name="pooler_getitem")
     first_token_tensor = mx.sym.FullyConnected(
-        first_token_tensor, num_hidden=96, no_bias=False, flatten=False, name="pooler_dense"
+        first_token_tensor, num_hidden=96, flatten=False, name="pooler_dense"
     )
     pooled_output = mx.sym.Activation(first_token_tensor, act_type="tanh", name="pooler_activation")
 
     pooled_output = mx.sym.Dropout(pooled_output, p=0.1, name="dropout")
-    return mx.sym.FullyConnected(
-        pooled_output, num_hidden=3, no_bias=False, flatten=False, name="classifier"
-    )
+    return mx.sym.FullyConnected(pooled_output, num_hidden=3, flatten=False, name="classifier")

@@ -76,8 +76,6 @@ def iresnet18() -> mx.sym.Symbol:
     x = mx.sym.BatchNorm(x, eps=2e-5, momentum=0.1, fix_gamma=False, name="bn2")
     x = mx.sym.Dropout(x, p=0.4, axes=(2, 3), name="dropout")
     x = mx.sym.Reshape(x, shape=(0, -1), name="view")
-    x = mx.sym.FullyConnected(x, num_hidden=512, no_bias=False, flatten=False, name="fc")
+    x = mx.sym.FullyConnected(x, num_hidden=512, flatten=False, name="fc")
     # affine=False: gamma is one and beta is zero
-    return mx.sym.BatchNorm(
-        x, eps=2e-5, momentum=0.1, fix_gamma=True, attr=FROZEN, name="bottleneck"
-    )
+    return mx.sym.BatchNorm(x, eps=2e-5, momentum=0.1, attr=FROZEN, name="bottleneck")

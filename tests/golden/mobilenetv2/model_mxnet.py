@@ -34,7 +34,7 @@ def conv_bn_relu(
         no_bias=True,
         name=f"{name}_0",
     )
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_1")
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name=f"{name}_1")
     return mx.sym.clip(x, a_min=0.0, a_max=6.0, name=f"{name}_2")
 
 
@@ -68,7 +68,7 @@ def inverted_residual(
     x2 = mx.sym.Convolution(
         conv, kernel=(1, 1), num_filter=num_filter2, no_bias=True, name=f"{name}_conv_2"
     )
-    x2 = mx.sym.BatchNorm(x2, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_conv_3")
+    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_conv_3")
     if with_add:
         x2 = mx.sym.elemwise_add(x, x2, name=f"{name}_add")
     return x2
@@ -97,7 +97,7 @@ def MobileNetV2() -> mx.sym.Symbol:
         name="features_1_conv_0",
     )
     x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=16, no_bias=True, name="features_1_conv_1")
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="features_1_conv_2")
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name="features_1_conv_2")
 
     x = inverted_residual(
         x, num_filter=96, stride=(2, 2), num_filter2=24, with_add=False, name="features_2"
@@ -150,6 +150,4 @@ def MobileNetV2() -> mx.sym.Symbol:
     )
     x = mx.sym.Reshape(x, shape=(0, -1), name="reshape")
     x = mx.sym.Dropout(x, p=0.2, name="classifier_0")
-    return mx.sym.FullyConnected(
-        x, num_hidden=1000, no_bias=False, flatten=False, name="classifier_1"
-    )
+    return mx.sym.FullyConnected(x, num_hidden=1000, flatten=False, name="classifier_1")

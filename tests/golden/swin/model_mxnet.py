@@ -55,7 +55,7 @@ def roll(x: mx.sym.Symbol, begin: int, name: str) -> mx.sym.Symbol:
     """torch's roll, for which MXNet needs several ops."""
     tail1 = mx.sym.slice_axis(x, axis=1, begin=begin, end=None, name=f"{name}_tail1")
     head1 = mx.sym.slice_axis(x, axis=1, begin=0, end=begin, name=f"{name}_head1")
-    roll1 = mx.sym.Concat(tail1, head1, dim=1, name=f"{name}_roll1")
+    roll1 = mx.sym.Concat(tail1, head1, name=f"{name}_roll1")
     tail2 = mx.sym.slice_axis(roll1, axis=2, begin=begin, end=None, name=f"{name}_tail2")
     head2 = mx.sym.slice_axis(roll1, axis=2, begin=0, end=begin, name=f"{name}_head2")
     return mx.sym.Concat(tail2, head2, dim=2, name=f"{name}_roll2")
@@ -100,7 +100,7 @@ def patch_merging(
     )
     x = mx.sym.Concat(x0, x1, x2, x3, dim=3, name=f"{name}_cat")
     x = mx.sym.Reshape(x, shape=view2_shape, name=f"{name}_x_view2")
-    x = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm")
+    x = mx.sym.LayerNorm(x, name=f"{name}_norm")
     return mx.sym.FullyConnected(
         x, num_hidden=num_hidden, no_bias=True, flatten=False, name=f"{name}_reduction"
     )
@@ -123,7 +123,7 @@ def swin_transformer_block(
     mask_shape: tuple[int, ...] | None = None,
 ) -> mx.sym.Symbol:
     """SwinTransformerBlock of model.py."""
-    norm1 = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm1")
+    norm1 = mx.sym.LayerNorm(x, name=f"{name}_norm1")
     view = mx.sym.Reshape(norm1, shape=shape, name=f"{name}_norm1_view")
     shifted_x = view
     if with_roll:
@@ -141,7 +141,7 @@ def swin_transformer_block(
 
     # attn: WindowAttention
     qkv = mx.sym.FullyConnected(
-        x_windows, num_hidden=3 * num_hidden, no_bias=False, flatten=False, name=f"{name}_attn_qkv"
+        x_windows, num_hidden=3 * num_hidden, flatten=False, name=f"{name}_attn_qkv"
     )
     qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name=f"{name}_attn_qkv_reshape")
     qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name=f"{name}_attn_qkv_permute")
@@ -158,7 +158,7 @@ def swin_transformer_block(
     )
     index = constant(f"{name}_attn_relative_position_index", shape=index_shape)
     relative_position_bias = mx.sym.take(
-        table, index, mode="clip", name=f"{name}_attn_relative_position_bias_getitem"
+        table, index, name=f"{name}_attn_relative_position_bias_getitem"
     )
     relative_position_bias = mx.sym.Reshape(
         relative_position_bias,
@@ -188,7 +188,7 @@ def swin_transformer_block(
     attn = mx.sym.transpose(attn, axes=(0, 2, 1, 3), name=f"{name}_attn_attn_drop_transpose")
     attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name=f"{name}_attn_attn_drop_reshape")
     attn = mx.sym.FullyConnected(
-        attn, num_hidden=num_hidden, no_bias=False, flatten=False, name=f"{name}_attn_proj"
+        attn, num_hidden=num_hidden, flatten=False, name=f"{name}_attn_proj"
     )
 
     attn_windows = mx.sym.Reshape(
@@ -207,16 +207,14 @@ def swin_transformer_block(
         shifted_x, shape=x_windows_shape2, name=f"{name}_attn_proj_drop_view2"
     )
     x = mx.sym.elemwise_add(x, shifted_x, name=f"{name}_x_add")
-    norm2 = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm2")
+    norm2 = mx.sym.LayerNorm(x, name=f"{name}_norm2")
 
     # mlp: Mlp
     mlp = mx.sym.FullyConnected(
-        norm2, num_hidden=4 * num_hidden, no_bias=False, flatten=False, name=f"{name}_mlp_fc1"
+        norm2, num_hidden=4 * num_hidden, flatten=False, name=f"{name}_mlp_fc1"
     )
     mlp = mx.sym.LeakyReLU(mlp, act_type="gelu", name=f"{name}_mlp_act")
-    mlp = mx.sym.FullyConnected(
-        mlp, num_hidden=num_hidden, no_bias=False, flatten=False, name=f"{name}_mlp_fc2"
-    )
+    mlp = mx.sym.FullyConnected(mlp, num_hidden=num_hidden, flatten=False, name=f"{name}_mlp_fc2")
 
     return mx.sym.elemwise_add(x, mlp, name=f"{name}_x_add2")
 
@@ -231,12 +229,10 @@ def SwinTransformer() -> mx.sym.Symbol:
     x = mx.sym.Variable("x")
 
     # patch_embed: PatchEmbed
-    x = mx.sym.Convolution(
-        x, kernel=(4, 4), stride=(4, 4), num_filter=24, no_bias=False, name="patch_embed_proj"
-    )
+    x = mx.sym.Convolution(x, kernel=(4, 4), stride=(4, 4), num_filter=24, name="patch_embed_proj")
     x = mx.sym.Reshape(x, shape=(0, 0, -1), name="patch_embed_flatten")
     x = mx.sym.transpose(x, axes=(0, 2, 1), name="patch_embed_transpose")
-    x = mx.sym.LayerNorm(x, eps=1e-5, name="patch_embed_norm")
+    x = mx.sym.LayerNorm(x, name="patch_embed_norm")
 
     x = swin_transformer_block(
         x,
@@ -337,8 +333,8 @@ def SwinTransformer() -> mx.sym.Symbol:
             with_roll=False,
             name=f"layers_3_blocks_{i}",
         )
-    x = mx.sym.LayerNorm(x, eps=1e-5, name="norm")
+    x = mx.sym.LayerNorm(x, name="norm")
     x = mx.sym.transpose(x, axes=(0, 2, 1), name="transpose")
     x = mx.sym.Pooling(x, kernel=(1,), pool_type="avg", global_pool=True, name="avgpool")
     x = mx.sym.Flatten(x, name="flatten")
-    return mx.sym.FullyConnected(x, num_hidden=100, no_bias=False, flatten=False, name="head")
+    return mx.sym.FullyConnected(x, num_hidden=100, flatten=False, name="head")
