@@ -35,6 +35,12 @@ def flat(path: str) -> str:
     return "".join(c if c.isprintable() else "_" for c in path.replace(".", "_"))
 
 
+def readable(text: str) -> str:
+    """A Python identifier close to `text`, for what a reader meets: it begins with a letter."""
+    told = re.sub(r"\W", "_", text, flags=re.ASCII).lstrip("_")
+    return identifier(told if told and not told[0].isdigit() else f"x{told}")
+
+
 def identifier(text: str) -> str:
     """A Python identifier close to `text`."""
     name = re.sub(r"\W", "_", text, flags=re.ASCII)

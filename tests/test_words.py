@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -229,3 +230,27 @@ def test_layers_with_a_bias_and_without_are_one_function() -> None:
     """An attribute that one use writes and another leaves at its default is an argument."""
     units = [nn.Sequential(nn.Conv2d(4, 4, 3, bias=b), nn.BatchNorm2d(4), nn.Tanh()) for b in (0, 1, 0, 1)]
     assert "no_bias: bool" in converted(nn.Sequential(*units), 2, 4, 16, 16)
+
+
+# Variables -------------------------------------------------------------------------------------------
+
+
+class _Private(nn.Module):
+    """Attributes and variables as efficientnet_pytorch has them."""
+
+    def __init__(self):
+        super().__init__()
+        self._expand_conv, self._depth_conv = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 3, padding=1)
+        self._0 = nn.Conv2d(4, 4, 1)
+
+    def forward(self, inputs):
+        _skip = self._expand_conv(inputs)
+        return self._0(_skip) + self._depth_conv(torch.tanh(_skip))
+
+
+def test_no_name_begins_with_an_underscore() -> None:
+    code = converted(nn.Sequential(*(_Private() for _ in range(3))), 2, 4, 8, 8)
+    assert "def private(" in code
+    assert "skip = mx.sym.Convolution(" in code
+    assert 'name=f"{name}__expand_conv"' in code  # as the key of the weights says
+    assert not re.search(r"(?m)^ +_\w|[(, ]_\w+[,)]", code)

@@ -14,7 +14,7 @@ from codegen.fold.families import Family, flags, stretches
 from codegen.fold.function_names import FunctionName, held_classes
 from codegen.fold.loops import with_loops
 from codegen.folded import LIST, CallItem, Function, Given, GuardItem, Item, Many, OpItem, VariableItem
-from codegen.identifiers import identifier
+from codegen.identifiers import readable
 from codegen.program import Leaf, Variable
 
 # The last words of Variables' names.
@@ -146,7 +146,7 @@ def _input_names(
         elif given in known:
             base = known[given]
         elif place and isinstance(given, Leaf):
-            base = identifier(_last_words(given.name))
+            base = readable(_last_words(given.name))
         name, number = base, 1
         while name in names or name in taken:
             number += 1

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from codegen.fold.blocks import Block, Structure
 from codegen.folded import GENERAL, Given, Many, each
-from codegen.identifiers import identifier
+from codegen.identifiers import readable
 from codegen.mxnet_ops import spec_of
 from codegen.program import Leaf, NamedFrame, Operand, Out, Variable
 
@@ -104,7 +104,7 @@ def forward_arguments(structure: Structure, frame: NamedFrame) -> dict[Operand, 
     found: dict[Operand, str] = {}
     for name, node, index in frame.arguments:
         operand = structure.values.get((node, index), Leaf(node))
-        found.setdefault(operand, "x" if name in GENERAL else identifier(name))
+        found.setdefault(operand, "x" if name in GENERAL else readable(name))
     return found
 
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from codegen.fold.blocks import Block, is_sequence
 from codegen.fold.families import Family
-from codegen.identifiers import identifier
+from codegen.identifiers import readable
 from codegen.program import Program
 
 # The classes that the name of a Sequential's function lists at most, and how they are called there.
@@ -64,7 +64,7 @@ def names_of(families: Sequence[Family], program: Program, reserved: Collection[
     for family in sorted(families, key=lambda f: min(min(use.block.calls()) for use in f.uses)):
         others = [f for f in families if f is not family and stems[f] == stems[family]]
         own = _told_apart(family, stems[family], others, program)
-        base = identifier(own.name)
+        base = readable(own.name)
         name, number = base, 2
         while name in taken:
             name, number = f"{base}_{number}", number + 1

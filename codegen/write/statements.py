@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from codegen.folded import GENERAL, CallItem, GuardItem, Item, LoopItem, Many, OpItem, VariableItem
-from codegen.identifiers import identifier
+from codegen.identifiers import readable
 from codegen.ir import SAYS_NOTHING
 from codegen.mxnet_ops import spec_of
 from codegen.program import Leaf, Operand, Out
@@ -158,7 +158,7 @@ def _merged(
     read = variables.read(instead)
     end = index + item_length(part)
     dies = variables.last_use(instead, -1) < end and variables.holder(instead) != ""
-    author = identifier(merged_variable(scope, part, operand) or str(read))
+    author = readable(merged_variable(scope, part, operand) or str(read))
     is_renamed = author != str(read) and variables.is_free(author, index - 1)
     made_at = next((p for p, i in numbered_items(part, index) if operand in item_makes(i)), -1)
     if not dies or _is_read_after(part, operand, instead) or is_renamed:
