@@ -254,3 +254,21 @@ def test_no_name_begins_with_an_underscore() -> None:
     assert "skip = mx.sym.Convolution(" in code
     assert 'name=f"{name}__expand_conv"' in code  # as the key of the weights says
     assert not re.search(r"(?m)^ +_\w|[(, ]_\w+[,)]", code)
+
+
+class Normalised(nn.Module):
+    """Tensors that are neither parameters nor buffers, alone and in lists."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean, self.grids = torch.rand(3, 1, 1), [torch.rand(5, 5), torch.rand(5, 5)]
+
+    def forward(self, x):
+        y = (x - self.mean) * self.grids[0]
+        return torch.tanh(y) + self.grids[1][None] * 2
+
+
+def test_a_constant_is_called_after_its_attribute() -> None:
+    code = converted(Normalised(), 2, 3, 5, 5)
+    for name in ("mean", "grids_0", "grids_1"):
+        assert f'{name} = constant("{name}"' in code
