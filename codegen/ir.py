@@ -102,8 +102,8 @@ class Frame:
     `call` counts the calls of the same module (0 for the first), `library` is True for torch.nn's own
     classes, `file` is the name of the file that defines the class. `arguments` are the tensors that the call
     is given: (the argument of forward, the node's name, its output). `target` is the local variable to which
-    the caller assigns what the call returns, `line` where it does. `is_function` marks a
-    function of the user's that forward calls: `cls` is then its name.
+    the caller assigns what the call returns, `line` where it does, `comment` what is said above it.
+    `is_function` marks a function of the user's that forward calls: `cls` is then its name.
     """
 
     path: str
@@ -115,6 +115,7 @@ class Frame:
     target: str = ""
     line: int = 0
     is_function: bool = False
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ class Source:
     """Where in the user's code a node comes from; survives every stage.
 
     `target` is the local variable that the user's statement assigns, `targets` are those of `q, k, v =
-    ...`, `text` its code. `local` is the variable in a function that forward calls, where `target` is
-    forward's.
+    ...`, `text` its code, `comment` what its author says above it. `local` is the variable in a function
+    that forward calls, where `target` is forward's.
     """
 
     path: str = ""
@@ -134,6 +135,7 @@ class Source:
     text: str = ""
     targets: tuple[str, ...] = ()
     local: str = ""
+    comment: str = ""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.file else "(no source)"

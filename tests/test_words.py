@@ -272,3 +272,61 @@ def test_a_constant_is_called_after_its_attribute() -> None:
     code = converted(Normalised(), 2, 3, 5, 5)
     for name in ("mean", "grids_0", "grids_1"):
         assert f'{name} = constant("{name}"' in code
+
+
+# The author's words ----------------------------------------------------------------------------------
+
+
+class Commented(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.qkv, self.proj, self.shift = nn.Linear(12, 36), nn.Linear(12, 12), 1
+
+    def forward(self, x):
+        # TODO: faster
+        qkv = self.qkv(x)
+        # one head for each of the three
+        # (as in the paper). Nothing else is said here that would be of interest to anyone who reads it.
+        qkv = qkv.reshape(x.shape[0], -1, 3, 4, 3).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv[0], qkv[1], qkv[2]
+        # attn = self.drop(attn)
+        attn = (q @ k.transpose(-2, -1)).softmax(-1)
+
+        # cyclic shift
+        if self.shift:
+            v = torch.roll(v, self.shift, 2)
+
+        # Copyright of nobody, under no licence
+        x = (attn @ v).transpose(1, 2).flatten(2)[:, ::2]  # every other one
+        return self.proj(x)
+
+
+def test_the_authors_words_come_along() -> None:
+    code = converted(nn.Sequential(Commented(), Commented()), 2, 8, 12)
+    told = [line.strip() for line in code.splitlines() if line.strip().startswith("#")]
+    assert told == [
+        "# one head for each of the three (as in the paper).",
+        "# qkv = qkv.reshape(x.shape[0], -1, 3, 4, 3).permute(2, 0, 3, 1, 4)",
+        "# cyclic shift",
+        "# x = (attn @ v).transpose(1, 2).flatten(2)[:, ::2]",
+    ]
+
+
+class Helped(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = Trained(nn.Tanh), Trained(nn.Tanh)
+
+    def forward(self, x):
+        for layer in (self.first, self.second):
+            # the layer itself
+            x = layer(x)
+        # what is left
+        return torch.exp(-x)
+
+
+def test_words_above_a_call() -> None:
+    code = converted(nn.Sequential(Helped(), nn.Tanh(), Helped()), 2, 8, 5, 5)
+    assert code.count("# the layer itself") == code.count("# what is left") == 1
+    body = code[code.index("def helped(") :]
+    assert body.index("# the layer itself") < body.index("trained(") < body.index("# what is left")

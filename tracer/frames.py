@@ -58,8 +58,17 @@ class Frames:
         caller = sys._getframe(1)
         self._functions.calls_module(caller)
         file, line = user_line(caller, self._end) if self._frames else ("", 0)
-        target = statement_at(file, line).target
-        frame = Frame(path, cls.__name__, call, is_library(cls), file_of(module), target=target, line=line)
+        own = statement_at(file, line)
+        frame = Frame(
+            path,
+            cls.__name__,
+            call,
+            is_library(cls),
+            file_of(module),
+            target=own.target,
+            line=line,
+            comment=own.comment,
+        )
         self._frames.append(frame)
         self._modules.append(module)
 

@@ -87,15 +87,24 @@ class UserFunctions:
 
     def _frame(self, function: FrameType, caller: FrameType, path: str) -> Frame:
         code, line = function.f_code, caller.f_lineno
-        target = statement_at(caller.f_code.co_filename, line).target
+        told = statement_at(caller.f_code.co_filename, line)
         own = f"{path}.{code.co_name}".lstrip(".")
         call = self._calls[own]
         self._calls[own] += 1
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         arguments = self._given({n: function.f_locals[n] for n in names if n in function.f_locals})
         file = os.path.basename(code.co_filename)
-        made = Frame(own, code.co_name, call, file=file, arguments=arguments, target=target, line=line)
-        return replace(made, is_function=True)
+        return Frame(
+            own,
+            code.co_name,
+            call,
+            file=file,
+            arguments=arguments,
+            target=told.target,
+            line=line,
+            is_function=True,
+            comment=told.comment,
+        )
 
 
 def _is_forward(frame: FrameType) -> bool:

@@ -9,6 +9,7 @@ from codegen.identifiers import readable
 from codegen.ir import SAYS_NOTHING
 from codegen.mxnet_ops import spec_of
 from codegen.program import Leaf, Operand, Out
+from codegen.write.authors_words import with_words
 from codegen.write.captions import Captioned, section_around, section_of, with_captions
 from codegen.write.expressions import function_call, op_or_operator, relative_name, variable
 from codegen.write.liveness import item_length, item_makes, item_reads, numbered_items, op_after
@@ -48,16 +49,18 @@ def _block(scope: Scope, variables: Variables, items: Sequence[Item], index: int
     """The statements of some items, of which the first has number `index`."""
     made: list[Captioned] = []
     for place, item in enumerate(items):
+        reader = op_after(items, place) if isinstance(item, VariableItem) else None
         if isinstance(item, OpItem):
             made.append(_op(scope, variables, index, item))
         elif isinstance(item, VariableItem):
-            made.append(_variable(scope, variables, index, item, op_after(items, place)))
+            made.append(_variable(scope, variables, index, item, reader))
         elif isinstance(item, CallItem):
             made.append(_call(scope, variables, index, item))
         elif isinstance(item, LoopItem):
             made.append(loop(scope, variables, index, item))
         else:
             made.append(_guard(scope, variables, index, item))
+        made[-1] = with_words(made[-1], scope, item, reader)
         index += item_length(item)
     return with_captions(made)
 

@@ -47,7 +47,9 @@ def named(symbol: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
 
 def transpose_for_scores(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     """transpose_for_scores of model.py."""
+    # x = x.view(x.shape[0], x.shape[1], self.num_attention_heads, self.attention_head_size)
     x = mx.sym.Reshape(x, shape=(0, 0, 4, 24), name=f"{name}_view")
+    # return x.permute(0, 2, 1, 3)
     return mx.sym.transpose(x, axes=(0, 2, 1, 3), name=f"{name}_permute")
 
 
@@ -87,7 +89,9 @@ def bert_self_attention(
     attention_probs = mx.sym.softmax(attention_scores, name=f"{name}_softmax")
     attention_probs = mx.sym.Dropout(attention_probs, p=0.1, name=f"{name}_dropout")
     context_layer = mx.sym.linalg.gemm2(attention_probs, value_layer, name=f"{name}_dropout_matmul")
+    # context_layer = context_layer.permute(0, 2, 1, 3).contiguous()
     context_layer = mx.sym.transpose(context_layer, axes=(0, 2, 1, 3), name=f"{name}_permute")
+    # return context_layer.view(hidden_states.shape)
     return mx.sym.Reshape(context_layer, shape=(0, 0, -1), name=f"{name}_view")
 
 
@@ -120,6 +124,7 @@ def BertForSequenceClassification() -> mx.sym.Symbol:
     input_ids = mx.sym.Variable("input_ids", dtype="int64")
     attention_mask = mx.sym.Variable("attention_mask")
     token_type_ids = mx.sym.Variable("token_type_ids", dtype="int64")
+    # extended_attention_mask = (1.0 - attention_mask[:, None, None, :]) * -10000.0
     extended_attention_mask = mx.sym.Reshape(attention_mask, shape=(0, 1, 1, -1), name="getitem")
     extended_attention_mask = named(1.0 - extended_attention_mask, name="sub_rminusscalar")
     extended_attention_mask = named(extended_attention_mask * -10000.0, name="mul")

@@ -43,6 +43,7 @@ def Net() -> mx.sym.Symbol:
     skip = mx.sym.Activation(skip, act_type="relu", name="conv2_relu")
 
     # x = F.relu(self.conv3(F.pad(skip, (1, 1, 1, 1))))
+    # the same layer twice, so that its weights are shared
     x = mx.sym.Pad(skip, mode="constant", pad_width=(0, 0, 0, 0, 1, 1, 1, 1), name="conv2_pad")
     conv3_weight = mx.sym.Variable("conv3_weight", shape=(32, 32, 3, 3), dtype="float32")
     conv3_bias = mx.sym.Variable("conv3_bias", shape=(32,), dtype="float32")

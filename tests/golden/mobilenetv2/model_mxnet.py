@@ -148,6 +148,7 @@ def MobileNetV2() -> mx.sym.Symbol:
     x = mx.sym.Pooling(
         x, kernel=(1, 1), pool_type="avg", global_pool=True, name="adaptive_avg_pool2d"
     )
+    # x = nn.functional.adaptive_avg_pool2d(x, 1).reshape(x.shape[0], -1)
     x = mx.sym.Reshape(x, shape=(0, -1), name="reshape")
     x = mx.sym.Dropout(x, p=0.2, name="classifier_0")
     return mx.sym.FullyConnected(x, num_hidden=1000, flatten=False, name="classifier_1")

@@ -220,6 +220,7 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
     out = mx.sym.Pooling(
         out, kernel=(1, 1), pool_type="avg", global_pool=True, name="adaptive_avg_pool2d"
     )
+    # out = out.view(out.size(0), -1)
     out = mx.sym.Reshape(out, shape=(0, -1), name="view")
     out = mx.sym.FullyConnected(out, num_hidden=320, flatten=False, name="linear3")
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name="bn3")

@@ -39,8 +39,13 @@ def channel_shuffle(
     x: mx.sym.Symbol, shape: tuple[int, ...], view2_shape: tuple[int, ...], name: str
 ) -> mx.sym.Symbol:
     """channel_shuffle of model.py."""
+    # reshape
+    # x = x.view(batchsize, groups, channels_per_group, height, width)
     x = mx.sym.Reshape(x, shape=shape, reverse=True, name=f"{name}_x_view")
+    # x = torch.transpose(x, 1, 2).contiguous()
     x = mx.sym.transpose(x, axes=(0, 2, 1, 3, 4), name=f"{name}_transpose")
+    # flatten
+    # x = x.view(batchsize, num_channels, height, width)
     return mx.sym.Reshape(x, shape=view2_shape, reverse=True, name=f"{name}_x_view2")
 
 

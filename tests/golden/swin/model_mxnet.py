@@ -70,6 +70,7 @@ def patch_merging(
 ) -> mx.sym.Symbol:
     """PatchMerging of model.py."""
     x = mx.sym.Reshape(x, shape=shape, name=f"{name}_x_view")
+    # x0 = x[:, 0::2, 0::2, :]
     x0 = mx.sym.slice(
         x,
         begin=(None, None, None, None),
@@ -77,6 +78,7 @@ def patch_merging(
         step=(1, 2, 2, 1),
         name=f"{name}_x0_getitem",
     )
+    # x1 = x[:, 1::2, 0::2, :]
     x1 = mx.sym.slice(
         x,
         begin=(None, 1, None, None),
@@ -84,6 +86,7 @@ def patch_merging(
         step=(1, 2, 2, 1),
         name=f"{name}_x1_getitem",
     )
+    # x2 = x[:, 0::2, 1::2, :]
     x2 = mx.sym.slice(
         x,
         begin=(None, None, 1, None),
@@ -91,6 +94,7 @@ def patch_merging(
         step=(1, 2, 2, 1),
         name=f"{name}_x2_getitem",
     )
+    # x3 = x[:, 1::2, 1::2, :]
     x3 = mx.sym.slice(
         x,
         begin=(None, 1, 1, None),
@@ -99,6 +103,7 @@ def patch_merging(
         name=f"{name}_x3_getitem",
     )
     x = mx.sym.Concat(x0, x1, x2, x3, dim=3, name=f"{name}_cat")
+    # x = x.view(B, -1, 4 * C)
     x = mx.sym.Reshape(x, shape=view2_shape, name=f"{name}_x_view2")
     x = mx.sym.LayerNorm(x, name=f"{name}_norm")
     return mx.sym.FullyConnected(
@@ -127,22 +132,26 @@ def swin_transformer_block(
     view = mx.sym.Reshape(norm1, shape=shape, name=f"{name}_norm1_view")
     shifted_x = view
     if with_roll:
+        # cyclic shift
         shifted_x = roll(view, begin=2, name=f"{name}_shifted_x_roll")
     x_windows = mx.sym.Reshape(
         shifted_x, shape=x_windows_shape, name=f"{name}_window_partition_x_view"
     )
+    # return x.permute(0, 1, 3, 2, 4, 5).contiguous().view(-1, window_size, window_size, C)
     x_windows = mx.sym.transpose(
         x_windows, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_window_partition_permute"
     )
     x_windows = mx.sym.Reshape(
         x_windows, shape=(-1, 0, 0, 0), reverse=True, name=f"{name}_window_partition_view"
     )
+    # x_windows = x_windows.view(-1, self.window_size * self.window_size, C)
     x_windows = mx.sym.Reshape(x_windows, shape=x_windows_shape2, name=f"{name}_x_windows_view")
 
     # attn: WindowAttention
     qkv = mx.sym.FullyConnected(
         x_windows, num_hidden=3 * num_hidden, flatten=False, name=f"{name}_attn_qkv"
     )
+    # qkv = self.qkv(x).reshape(B_, N, 3, self.num_heads, C // self.num_heads).permute(2, ...
     qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name=f"{name}_attn_qkv_reshape")
     qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name=f"{name}_attn_qkv_permute")
     q, k, v = mx.sym.split(
@@ -178,6 +187,7 @@ def swin_transformer_block(
         attn = mx.sym.Reshape(attn, shape=attn_shape, name=f"{name}_attn_attn_view")
         attn_attn_mask = constant(f"{name}_attn_attn_mask", shape=mask_shape)
         attn = mx.sym.broadcast_add(attn, attn_attn_mask, name=f"{name}_attn_attn_add2")
+        # attn = attn.view(-1, self.num_heads, N, N)
         attn = mx.sym.Reshape(
             attn, shape=(-1, 0, 0, 0), reverse=True, name=f"{name}_attn_attn_view2"
         )
@@ -185,6 +195,7 @@ def swin_transformer_block(
     # attn: WindowAttention
     attn = mx.sym.softmax(attn, name=f"{name}_attn_softmax")
     attn = mx.sym.linalg.gemm2(attn, v, name=f"{name}_attn_attn_drop_matmul")
+    # x = (attn @ v).transpose(1, 2).reshape(B_, N, C)
     attn = mx.sym.transpose(attn, axes=(0, 2, 1, 3), name=f"{name}_attn_attn_drop_transpose")
     attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name=f"{name}_attn_attn_drop_reshape")
     attn = mx.sym.FullyConnected(
@@ -197,12 +208,15 @@ def swin_transformer_block(
     shifted_x = mx.sym.Reshape(
         attn_windows, shape=shifted_x_shape, name=f"{name}_window_reverse_x_view"
     )
+    # return x.permute(0, 1, 3, 2, 4, 5).contiguous().view(-1, H, W, C)
     shifted_x = mx.sym.transpose(
         shifted_x, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_window_reverse_permute"
     )
     shifted_x = mx.sym.Reshape(shifted_x, shape=shape, name=f"{name}_window_reverse_view")
     if with_roll:
+        # reverse cyclic shift
         shifted_x = roll(shifted_x, begin=-2, name=f"{name}_attn_proj_drop_roll")
+    # x = x.view(B, H * W, C)
     shifted_x = mx.sym.Reshape(
         shifted_x, shape=x_windows_shape2, name=f"{name}_attn_proj_drop_view2"
     )
@@ -230,6 +244,7 @@ def SwinTransformer() -> mx.sym.Symbol:
 
     # patch_embed: PatchEmbed
     x = mx.sym.Convolution(x, kernel=(4, 4), stride=(4, 4), num_filter=24, name="patch_embed_proj")
+    # return self.norm(self.proj(x).flatten(2).transpose(1, 2))
     x = mx.sym.Reshape(x, shape=(0, 0, -1), name="patch_embed_flatten")
     x = mx.sym.transpose(x, axes=(0, 2, 1), name="patch_embed_transpose")
     x = mx.sym.LayerNorm(x, name="patch_embed_norm")

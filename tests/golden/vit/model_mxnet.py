@@ -23,6 +23,7 @@ def named(symbol: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
 def attention(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     """Attention of model.py."""
     qkv = mx.sym.FullyConnected(x, num_hidden=576, flatten=False, name=f"{name}_qkv")
+    # qkv = self.qkv(x).reshape(B, N, 3, self.num_heads, C // self.num_heads).permute(2, 0 ...
     qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, 3, 64), name=f"{name}_qkv_reshape")
     qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name=f"{name}_permute")
     q, k, v = mx.sym.split(qkv, num_outputs=3, axis=0, squeeze_axis=True, name=f"{name}_qkv_split")
@@ -30,6 +31,7 @@ def attention(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     attn = named(attn * 0.125, name=f"{name}_mul")
     attn = mx.sym.softmax(attn, name=f"{name}_softmax")
     x = mx.sym.linalg.gemm2(attn, v, name=f"{name}_attn_drop_matmul")
+    # x = (attn @ v).transpose(1, 2).reshape(B, N, C)
     x = mx.sym.transpose(x, axes=(0, 2, 1, 3), name=f"{name}_attn_drop_transpose")
     x = mx.sym.Reshape(x, shape=(0, 0, -1), name=f"{name}_attn_drop_reshape")
     return mx.sym.FullyConnected(x, num_hidden=192, flatten=False, name=f"{name}_proj")
@@ -63,6 +65,7 @@ def VisionTransformer() -> mx.sym.Symbol:
     patch_embed = mx.sym.Convolution(
         x, kernel=(16, 16), stride=(16, 16), num_filter=192, name="patch_embed_proj"
     )
+    # return self.proj(x).flatten(2).transpose(1, 2)
     patch_embed = mx.sym.Reshape(patch_embed, shape=(0, 0, -1), name="patch_embed_flatten")
     patch_embed = mx.sym.transpose(patch_embed, axes=(0, 2, 1), name="patch_embed_transpose")
 
