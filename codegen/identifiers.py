@@ -10,6 +10,7 @@ import re
 RESERVED = frozenset(
     {
         "mx",
+        "math",
         "named",
         "constant",
         "name",
@@ -32,6 +33,12 @@ def flat(path: str) -> str:
     What cannot be printed becomes `_`: it would end MXNet's names, or spoil its JSON.
     """
     return "".join(c if c.isprintable() else "_" for c in path.replace(".", "_"))
+
+
+def readable(text: str) -> str:
+    """A Python identifier close to `text`, for what a reader meets: it begins with a letter."""
+    told = re.sub(r"\W", "_", text, flags=re.ASCII).lstrip("_")
+    return identifier(told if told and not told[0].isdigit() else f"x{told}")
 
 
 def identifier(text: str) -> str:

@@ -103,7 +103,8 @@ class Frame:
     classes, `file` is the name of the file that defines the class. `arguments` are the tensors that the call
     is given: (the argument of forward, the node's name, its output). `target` is the local variable to which
     the caller assigns what the call returns, `line` where it does, `turns` are those of the caller's loops
-    around it. `is_function` marks a function of the user's that forward calls: `cls` is then its name.
+    around it, `comment` what is said above it. `is_function` marks a function of the user's that forward
+    calls: `cls` is then its name.
     """
 
     path: str
@@ -116,6 +117,7 @@ class Frame:
     line: int = 0
     is_function: bool = False
     turns: tuple[int, ...] = ()
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,9 @@ class Source:
     """Where in the user's code a node comes from; survives every stage.
 
     `target` is the local variable that the user's statement assigns, `targets` are those of `q, k, v =
-    ...`, `text` its code. `local` is the variable in a function that forward calls, where `target` is
-    forward's. `turns` count those of the loops around the call in the innermost function of the user's, outer
-    loops first.
+    ...`, `text` its code, `comment` what its author says above it. `local` is the variable in a function
+    that forward calls, where `target` is forward's. `turns` count those of the loops around the call in the
+    innermost function of the user's, outer loops first.
     """
 
     path: str = ""
@@ -137,6 +139,7 @@ class Source:
     targets: tuple[str, ...] = ()
     local: str = ""
     turns: tuple[int, ...] = ()
+    comment: str = ""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.file else "(no source)"

@@ -1,8 +1,9 @@
 """MXNet 1.9.1's ops as the generated code uses them: attributes, defaults, and what is always written.
 
-`always` lists the attributes in which the frameworks differ (docs/traps.md): they are written even
-where the value happens to be MXNet's default, so that a reader sees them. Every other attribute at its
-default is left out. A test holds this table against `mx.sym.<Op>.__doc__` of the installed mxnet.
+The attributes that stand first are those in which the frameworks differ (docs/traps.md). An attribute at
+MXNet's default is left out, unless it is `always` written, because a tool of MXNet's does not know the
+default: plot_network that of pool_type, the ONNX exporter that of flatten. A test holds this table against
+`mx.sym.<Op>.__doc__` of the installed mxnet.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ OPS: dict[str, OpSpec] = {
     "FullyConnected": op_spec(
         connected,
         "no_bias flatten",
+        always="flatten",
         dtypes="alike floats_only",
         onednn="linear",
         automatic="weight bias",
@@ -124,6 +126,7 @@ OPS: dict[str, OpSpec] = {
     "Pooling": op_spec(
         pooled,
         "pool_type stride pooling_convention count_include_pad",
+        always="pool_type",
         dtypes="floats_only",
         must_write=True,
         kernel=(),
@@ -132,7 +135,7 @@ OPS: dict[str, OpSpec] = {
         stride=ONES,
         pad=ZEROS,
         pooling_convention="valid",
-        count_include_pad=None,
+        count_include_pad=True,
         p_value=None,
     ),
     "contrib.AdaptiveAvgPooling2D": op_spec(pooled_to, dtypes="floats_only", output_size=REQUIRED),
@@ -322,7 +325,7 @@ def spec_of(op: str) -> OpSpec:
 
 
 def written_attrs(op: str, attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """The attributes to write, in the table's order: not at MXNet's default, or always written."""
+    """The attributes to write, in the table's order: those not at MXNet's default, or always written."""
     if op not in OPS:
         demand(set(attrs) <= {"c"}, f"{op} is not in the table of MXNet ops")
         return tuple(attrs.items())

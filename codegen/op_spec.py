@@ -18,24 +18,26 @@ class OpSpec:
     """One op: its attributes in the order in which they are written, with MXNet's defaults.
 
     A default of `ONES` or `ZEROS` is MXNet's empty shape, which means one (stride) or zero (pad) for each
-    axis. `shape` tells the shape of the result (codegen.result_shapes). `automatic` are the inputs that MXNet
-    makes by itself, under the op's name and these suffixes, and `auxiliary` those that it keeps as auxiliary
-    states; it takes an automatic input for another one where the shape is `guessed_wrong`. `result_dtype` is
-    what the op gives, whatever it reads. `is_identity`: in inference the result is what the op reads.
-    `is_new`: the result is no later state of one of the inputs, as a sum is of the first. `onednn` says what
-    MXNet's oneDNN pass does with the op (codegen.passes.fusion): it `begins` a fused op, or is the `linear`
-    layer that begins one; it `joins` what it reads, by a sum of two (`sums`), or `joins_linear`. An op that
-    is `alike` wants all its inputs in one dtype. One of `floats_only` refuses whole numbers, or cuts what it
-    gives of them off, and one with `no_float64` refuses float64. `places` are the numbers of the inputs that
-    are places along an axis, of any dtype, and `shape_alone` of those of which it reads the shape alone; one
-    that `must_write` cannot be bound where that is all that is read of it. One that `commutes` gives the same
-    bits whichever of its two inputs comes first. One that `reshapes` gives the values of its first input in
-    another shape. The gradient of one that `overwrites` takes the place of what MXNet has summed so far
+    axis. torch has other defaults for those that are `differing`; those that are `always` written are so
+    at MXNet's default too. `shape` tells the shape of the result (codegen.result_shapes). `automatic` are
+    the inputs that MXNet makes by itself, under the op's name and these suffixes, and `auxiliary` those
+    that it keeps as auxiliary states; it takes an automatic input for another one where the shape is
+    `guessed_wrong`. `result_dtype` is what the op gives, whatever it reads. `is_identity`: in inference
+    the result is what the op reads. `is_new`: the result is no later state of one of the inputs, as a sum
+    is of the first. `onednn` says what MXNet's oneDNN pass does with the op (codegen.passes.fusion): it
+    `begins` a fused op, or is the `linear` layer that begins one; it `joins` what it reads, by a sum of
+    two (`sums`), or `joins_linear`. An op that is `alike` wants all its inputs in one dtype. One of
+    `floats_only` refuses whole numbers, or cuts what it gives of them off, and one with `no_float64`
+    refuses float64. `places` are the numbers of the inputs that are places along an axis, of any dtype,
+    and `shape_alone` of those of which it reads the shape alone; one that `must_write` cannot be bound
+    where that is all that is read of it. One that `commutes` gives the same bits whichever of its two
+    inputs comes first. One that `reshapes` gives the values of its first input in another shape. The
+    gradient of one that `overwrites` takes the place of what MXNet has summed so far
     (codegen.passes.sums).
     """
 
     attrs: dict[str, Any]
-    always: frozenset[str]
+    differing: frozenset[str]
     shape: ShapeOf
     automatic: tuple[str, ...] = ()
     auxiliary: frozenset[str] = frozenset()
@@ -53,6 +55,7 @@ class OpSpec:
     must_write: bool = False
     reshapes: bool = False
     overwrites: bool = False
+    always: frozenset[str] = frozenset()
 
     def makes_input(self, slot: str, shape: Shape) -> bool:
         """Whether MXNet makes an input of this shape by itself; not where it guesses another shape."""
@@ -73,9 +76,10 @@ class OpSpec:
 
 def op_spec(
     shape: ShapeOf,
-    always: str = "",
+    differing: str = "",
     /,
     *,
+    always: str = "",
     automatic: str = "",
     auxiliary: str = "",
     result_dtype: str = "",
@@ -92,7 +96,7 @@ def op_spec(
     overwrites: bool = False,
     **attrs: Any,
 ) -> OpSpec:
-    facts = (frozenset(always.split()), shape, tuple(automatic.split()), frozenset(auxiliary.split()))
+    facts = (frozenset(differing.split()), shape, tuple(automatic.split()), frozenset(auxiliary.split()))
     words = frozenset(onednn.split())
     about = ("alike" in dtypes, "floats_only" in dtypes, "no_float64" in dtypes)
     return OpSpec(
@@ -110,6 +114,7 @@ def op_spec(
         must_write,
         reshapes,
         overwrites,
+        frozenset(always.split()),
     )
 
 

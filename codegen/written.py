@@ -307,8 +307,8 @@ class File:
 
     `fixed_params` are the Variables that training is to leave alone; `batch_axes` the axis of each input's
     batch, None without one, where not all have it first; `outputs` what torch called them, if it did.
-    `has_operators`, `has_frozen` and `constants` tell which helpers it needs; `constants` is what the
-    initializer of constants is called.
+    `has_operators`, `has_frozen`, `has_math` and `constants` tell what it needs at its head; `constants` is
+    what the initializer of constants is called.
     """
 
     title: str
@@ -321,6 +321,7 @@ class File:
     batch_axes: tuple[tuple[str, int | None], ...] = ()
     outputs: tuple[str, ...] = ()
     has_frozen: bool = False
+    has_math: bool = False
     constants: str = ""
 
     def text(self) -> str:

@@ -4,7 +4,7 @@ What inference cannot show, so that no run can:
 - BatchNorm momentum=0.9 (torch 0.1), biased against unbiased running_var: read in training only.
 - BatchNorm fix_gamma=True with affine=False: MXNet's default, and gamma is one. tests/test_nets.py reads it.
 - GroupNorm and LayerNorm eps 1e-5, Concat dim=1, SliceChannel axis=1, stack axis=0 and the like: MXNet's
-  default is torch's, so that leaving it out gives the same symbol. They are written to be read.
+  default is torch's, so that it is left out.
 - Pooling count_include_pad=True on an average pool: unset is the same in 1.9.1; False is tested below.
 - Pooling pooling_convention="valid": MXNet's default; "full" is tested below.
 - Deconvolution no_bias=True without a bias: MXNet's default; False is tested below.

@@ -115,8 +115,8 @@ EDITS = [
         "a bias turned on",
         "mobilenetv2",
         (("nn.Conv2d(hidden_dim, oup, 1, 1, 0, bias=False)", "nn.Conv2d(hidden_dim, oup, 1, 1, 0, bias=True)"),),
-        4,
-        "no_bias where the class is a function, and in its one use that is inlined",
+        6,
+        "no_bias where the class is a function, whose line fits then, and in its one use that is inlined",
         ("inverted_residual", "MobileNetV2"),
     ),
     Edit(

@@ -88,7 +88,7 @@ def test_a_list_of_all_earlier_results_grows_in_a_loop():
     code = converted(Dense((5, 3, 1)), 2, 4, 6, 6)
     assert "def dense_layer(features: list[mx.sym.Symbol], name: str)" in code
     assert "    features = [x]\n    for i in range(5):\n        features.append(dense_layer(features," in code
-    assert 'x = mx.sym.Concat(*features, dim=1, name="x_cat_0")' in code
+    assert 'x = mx.sym.Concat(*features, name="x_cat_0")' in code
     assert 'dense_layer([x], name="blocks_2_0")' in code
 
 

@@ -184,7 +184,7 @@ MISTAKES = {
         "symbol/file.jinja",
         IMPORTS + "{{ file.titel }}{% endblock %}",
         "symbol/file.jinja, line 3: File has no field 'titel', but title, origin, command, data_shapes, "
-        "has_operators, functions, fixed_params, batch_axes, outputs, has_frozen, constants",
+        "has_operators, functions, fixed_params, batch_axes, outputs, has_frozen, has_math, constants",
     ),
     "unknown field of an op": (
         "symbol/expression.jinja",

@@ -60,10 +60,19 @@ class Frames:
         caller = sys._getframe(1)
         self._functions.calls_module(caller)
         file, line = user_line(caller, self._end) if self._frames else ("", 0)
-        target = statement_at(file, line).target
-        turns = self._turns.calling(caller, path)
-        frame = Frame(path, cls.__name__, call, is_library(cls), file_of(module), target=target, line=line)
-        self._frames.append(replace(frame, turns=turns))
+        own = statement_at(file, line)
+        frame = Frame(
+            path,
+            cls.__name__,
+            call,
+            is_library(cls),
+            file_of(module),
+            target=own.target,
+            line=line,
+            turns=self._turns.calling(caller, path),
+            comment=own.comment,
+        )
+        self._frames.append(frame)
         self._modules.append(module)
 
     def note_arguments(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -87,8 +87,10 @@ def buffers_of(node: fx.Node) -> list[fx.Node]:
 
 
 def keys_of(node: fx.Node) -> set[str]:
-    """The keys of the buffers that a value is made of."""
-    return {key for buffer in buffers_of(node) for key in buffer.meta["keys"][:1]}
+    """The keys of the buffers, and the paths of a module's other tensors, that a value is made of."""
+    made_of = buffers_of(node)
+    attributes = {buffer.meta["attribute"] for buffer in made_of if "attribute" in buffer.meta}
+    return attributes | {key for buffer in made_of for key in buffer.meta["keys"][:1]}
 
 
 def size_of_buffers(node: fx.Node) -> int:

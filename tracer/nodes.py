@@ -16,6 +16,8 @@ from tracer.frames import Frames
 from tracer.known_values import array_of
 from tracer.user_code import Refusal
 
+LISTS = (list, tuple)
+
 
 class Nodes:
     """Ties the tensors of a run to nodes of an fx.Graph, whose `meta` is that of tracer.recorder.Capture.
@@ -180,6 +182,8 @@ class Nodes:
         name = self._attributes.get(id(tensor), "constant")
         node = self.graph.create_node("get_attr", name, (), {}, name)
         node.meta["keys"] = ()
+        if id(tensor) in self._attributes:
+            node.meta["attribute"] = name
         self.tie(node, [tensor])
         return node
 
@@ -273,8 +277,20 @@ def _state_tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _attribute_tensors(model: nn.Module) -> Iterator[tuple[int, str]]:
-    """The id and path of each tensor that a module keeps, and that is neither parameter nor buffer."""
+    """The id and path of each tensor that a module keeps, and that is neither parameter nor buffer.
+
+    Those of a list or a dict are `grid_0`, `grid_1`.
+    """
     for path, module in model.named_modules():
         for name, value in vars(module).items():
+            start = f"{path}.{name}" if path else name
             if isinstance(value, torch.Tensor):
-                yield id(value), f"{path}.{name}" if path else name
+                yield id(value), start
+            elif not name.startswith("_"):
+                yield from ((id(item), f"{start}_{key}") for key, item in _items(value))
+
+
+def _items(value: Any) -> Iterator[tuple[object, torch.Tensor]]:
+    """The tensors of a list or a dict, by their places."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if type(value) in LISTS else ()
+    yield from ((key, item) for key, item in pairs if isinstance(item, torch.Tensor))

@@ -7,19 +7,23 @@ import functools
 import re
 from dataclasses import dataclass, replace
 
+from tracer.authors_comments import comments_above
+
 
 @dataclass(frozen=True)
 class Statement:
     """A statement of the user's: the local variable that it assigns ('' for none), and its code on one line.
 
     `targets` are the variables of `q, k, v = ...` where the value gives them in that order. `is_argument`
-    tells of a target that is an argument of the function that it stands in.
+    tells of a target that is an argument of the function that it stands in. `comment` is what
+    stands above it.
     """
 
     target: str = ""
     text: str = ""
     targets: tuple[str, ...] = ()
     is_argument: bool = False
+    comment: str = ""
 
 
 def statement_at(file: str, line: int) -> Statement:
@@ -31,13 +35,17 @@ def statement_at(file: str, line: int) -> Statement:
 def _statements(file: str) -> dict[int, Statement]:
     try:
         with open(file, encoding="utf-8") as handle:
-            tree = ast.parse(handle.read())
+            source = handle.read()
+        tree = ast.parse(source)
     except (OSError, SyntaxError, ValueError):
         return {}
+    comments = comments_above(source, tree)
     found: dict[int, Statement] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr):
-            statement = Statement(_target(node), ast.unparse(node), _targets(node))
+            statement = Statement(
+                _target(node), ast.unparse(node), _targets(node), comment=comments.get(node.lineno, "")
+            )
             for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
                 found[line] = statement
     for function in ast.walk(tree):

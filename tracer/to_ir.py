@@ -290,7 +290,12 @@ def with_statement(source: Source) -> Source:
     is_weak = statement.target in SAYS_NOTHING or (statement.is_argument and bool(source.target))
     target = source.target or statement.target if is_weak else statement.target
     return replace(
-        source, target=target, text=statement.text, targets=statement.targets, local=statement.target
+        source,
+        target=target,
+        text=statement.text,
+        targets=statement.targets,
+        local=statement.target,
+        comment=statement.comment,
     )
 
 

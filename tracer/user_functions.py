@@ -35,9 +35,7 @@ class UserFunctions:
     argument's name, and the node and output that made each. `turns` counts the turns of loops.
     """
 
-    def __init__(
-        self, end: CodeType, given: Callable[[Mapping[str, Any]], Arguments], turns: Turns
-    ) -> None:
+    def __init__(self, end: CodeType, given: Callable[[Mapping[str, Any]], Arguments], turns: Turns) -> None:
         self._end = end
         self._given = given
         self._turns = turns
@@ -89,15 +87,25 @@ class UserFunctions:
 
     def _frame(self, function: FrameType, caller: FrameType, path: str) -> Frame:
         code, line = function.f_code, caller.f_lineno
-        target = statement_at(caller.f_code.co_filename, line).target
+        told = statement_at(caller.f_code.co_filename, line)
         own = f"{path}.{code.co_name}".lstrip(".")
         call = self._calls[own]
         self._calls[own] += 1
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         arguments = self._given({n: function.f_locals[n] for n in names if n in function.f_locals})
         file = os.path.basename(code.co_filename)
-        made = Frame(own, code.co_name, call, file=file, arguments=arguments, target=target, line=line)
-        return replace(made, is_function=True, turns=self._turns.around(function.f_back))
+        return Frame(
+            own,
+            code.co_name,
+            call,
+            file=file,
+            arguments=arguments,
+            target=told.target,
+            line=line,
+            is_function=True,
+            turns=self._turns.around(function.f_back),
+            comment=told.comment,
+        )
 
 
 def _is_forward(frame: FrameType) -> bool:

@@ -220,7 +220,7 @@ class Builder:
         Source: mx.mod.Module, measured.
 
         >>> converted(lambda x: x[:, torch.tensor([2, 0])], (2, 3))
-        return mx.sym.take(x, tensor, axis=1, mode="clip", name="getitem")
+        return mx.sym.take(x, tensor, axis=1, name="getitem")
         """
         whole = self.leaves.whole(value)
         if whole is None or place in spec_of(op).places:

@@ -20,9 +20,7 @@ def dtypes_for(op: str, values: Sequence[Value]) -> list[str]:
 
     >>> converted(lambda x: F.max_pool2d(x, 2), Ints((1, 2, 4, 4)))
     x = mx.sym.cast(x, dtype="float64", name="max_pool2d_cast")
-    x = mx.sym.Pooling(
-        x, kernel=(2, 2), pool_type="max", stride=(2, 2), pooling_convention="valid", name="max_pool2d"
-    )
+    x = mx.sym.Pooling(x, kernel=(2, 2), pool_type="max", stride=(2, 2), name="max_pool2d")
     return mx.sym.cast(x, dtype="int64", name="max_pool2d_cast2")
     """
     spec = spec_of(op)

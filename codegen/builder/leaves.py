@@ -109,7 +109,6 @@ class Leaves:
             weight=sequential_0_weight,
             bias=sequential_0_bias,
             num_hidden=3,
-            no_bias=False,
             flatten=False,
             name="sequential_0",
         )
@@ -119,7 +118,6 @@ class Leaves:
             weight=sequential_0_weight,
             bias=sequential_0_bias,
             num_hidden=3,
-            no_bias=False,
             flatten=False,
             name="sequential_0_2",
         )

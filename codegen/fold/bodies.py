@@ -29,7 +29,7 @@ from codegen.folded import (
     Params,
     VariableItem,
 )
-from codegen.identifiers import identifier
+from codegen.identifiers import readable
 from codegen.program import Leaf, Variable
 
 # The last words of Variables' names.
@@ -263,7 +263,7 @@ def _input_names(
         elif given in known:
             base = known[given]
         elif place and isinstance(given, Leaf):
-            base = identifier(_last_words(given.name))
+            base = readable(_last_words(given.name))
         name, number = base, 1
         while name in names or name in taken:
             number += 1

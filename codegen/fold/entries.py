@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 from codegen.fold.blocks import Block, Structure
 from codegen.folded import GENERAL, Given, Many, each
-from codegen.identifiers import identifier
+from codegen.identifiers import readable
+from codegen.mxnet_ops import spec_of
 from codegen.program import Leaf, NamedFrame, Operand, Out, Variable
 
 # What a statement reads: (slot, value). A call of a function lacks what only its lacking parts would read.
@@ -119,7 +120,7 @@ def forward_arguments(structure: Structure, frame: NamedFrame) -> dict[Operand, 
     found: dict[Operand, str] = {}
     for name, node, index in frame.arguments:
         operand = structure.values.get((node, index), Leaf(node))
-        found.setdefault(operand, "x" if name in GENERAL else identifier(name))
+        found.setdefault(operand, "x" if name in GENERAL else readable(name))
     return found
 
 
@@ -223,7 +224,7 @@ def _op_entry(structure: Structure, block: Block, index: int, is_join: bool) -> 
     if is_join:
         reads = ((None, Many(_joined(structure, index))),)
     # A bias that MXNet makes by itself hangs on no_bias, which may be an argument.
-    made_alike = automatic - {"bias"} if "no_bias" in dict(call.attrs) else automatic
+    made_alike = automatic - {"bias"} if "no_bias" in spec_of(call.op).attrs else automatic
     label = ("op", call.op, call.outputs, call.name[len(block.prefix) :], call.comment, made_alike)
     return Entry(label, reads, tuple(Out(index, i) for i in range(call.outputs)), index)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from codegen.fold.blocks import Block, is_sequence
 from codegen.fold.entries import Entry, Run, Use
-from codegen.identifiers import identifier
+from codegen.identifiers import readable
 from codegen.program import Program, Variable
 
 # The statements from which a layer of torch's is better read under its name.
@@ -73,8 +73,8 @@ def flags(family: Family, program: Program) -> dict[frozenset[int], str]:
         if part.lacking in found:
             continue
         own = family.base.entries[part.start : part.end]
-        words = [_word(entry, family.block, program) for entry in own if entry]
-        name = identifier(f"with_{next((w for w in words if w), 'part')}")
+        words = [_word(entry, family.block, program).lstrip("_") for entry in own if entry]
+        name = readable(f"with_{next((w for w in words if w), 'part')}")
         while name in found.values():
             name += "_"
         found[part.lacking] = name

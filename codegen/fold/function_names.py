@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from codegen.fold.blocks import Block, is_sequence
 from codegen.fold.families import Family
-from codegen.identifiers import identifier
+from codegen.identifiers import readable
 from codegen.program import Program
 
 # The classes that the name of a Sequential's function lists at most, and how they are called there.
@@ -21,22 +23,32 @@ SHORT = {
     "max_pool": "pool",
     "avg_pool": "pool",
 }
+# A class of activations, whose capitals make no words: ReLU, PReLU, SiLU, GELU, SwiGLU.
+ACTIVATION = r"(?:[PR]?Re|Si|SwiG|GEG|[GSC]E|[EG])LU"
 CONTAINERS = frozenset(["Sequential", "ModuleList", "ModuleDict"])
 
 
 @dataclass(frozen=True)
 class FunctionName:
-    """The name of a family's function, and the trait that tells it from others of its class ('' for none)."""
+    """The name of a family's function, and what tells it from others of its class: `with ReLU`, or ''."""
 
     name: str
     trait: str
 
 
 def snake(cls: str) -> str:
-    """A class's name as a function's: BasicBlock is basic_block, ViTLayer vit_layer, ConvBN conv_bn."""
+    """A class's name as a function's: BasicBlock is basic_block, ConvBnReLU conv_bn_relu.
+
+    As the field writes them, the words Net and NeXt belong to what stands before them, and so does Conv to
+    the letters that tell its kind: RegNetUnit is regnet_unit, ConvNeXt convnext, MBConvBlock mbconv_block.
+    """
+    words = re.sub(ACTIVATION, lambda m: m.group().capitalize(), cls.strip("_"))
+    words = re.sub(r"(?<=[a-z\d])(?:Net|Ne[Xx]t)(?![a-z])", lambda m: m.group().lower(), words)
+    words = re.sub(r"(?<![A-Za-z])[A-Z]{1,2}(?:Conv|Net)(?![a-z])", lambda m: m.group().capitalize(), words)
     after_lower = r"(?<=[a-z])(?=[A-Z](?:[a-z\d]|$)|[A-Z]{2,}(?![a-z]))"
-    before_word = r"(?<=[A-Z\d])(?=[A-Z][a-z])"
-    return re.sub(f"{after_lower}|{before_word}", "_", cls).lower()
+    counted = r"(?<=[a-z]{2})(?=[A-F][A-Z][a-z])"  # InceptionAUnit
+    before_word = r"(?<=[A-Z\d])(?=[A-Z](?!v\d)[a-z])"
+    return re.sub(f"{after_lower}|{counted}|{before_word}", "_", words).lower()
 
 
 def plain(cls: str) -> str:
@@ -47,18 +59,17 @@ def plain(cls: str) -> str:
 def names_of(families: Sequence[Family], program: Program, reserved: Collection[str]) -> list[FunctionName]:
     """A name for each family, none of which is `reserved`; given in the order in which the net calls them."""
     taken = set(reserved)
+    stems = {family: _stem(family, program) for family in families}
     found: dict[Family, FunctionName] = {}
     for family in sorted(families, key=lambda f: min(min(use.block.calls()) for use in f.uses)):
-        stem = _stem(family, program)
-        others = [f for f in families if f is not family and _stem(f, program) == stem]
-        trait = _trait(family, others, program) if others else ""
-        base = identifier(stem)
-        name = identifier("_".join([base, *([trait.lower()] if trait else [])]))
-        number = 2
+        others = [f for f in families if f is not family and stems[f] == stems[family]]
+        own = _told_apart(family, stems[family], others, program)
+        base = readable(own.name)
+        name, number = base, 2
         while name in taken:
             name, number = f"{base}_{number}", number + 1
         taken.add(name)
-        found[family] = FunctionName(name, trait)
+        found[family] = FunctionName(name, own.trait)
     return [found[family] for family in families]
 
 
@@ -71,51 +82,99 @@ def held_classes(block: Block, program: Program) -> list[str]:
 
 
 def _stem(family: Family, program: Program) -> str:
-    """What a function is called after: its class, or of a Sequential what it holds."""
+    """What a function is called after: its class, or of a Sequential the attribute, or what it holds."""
     frame = family.block.frame
     if not is_sequence(frame):
         return snake(frame.cls)
+    if place := _attribute(family):
+        return snake(place)
     held = held_classes(family.block, program)
-    plainly = (re.sub(r"[A-Z][A-Za-z]?LU", lambda m: m.group().capitalize(), cls) for cls in held)
-    words = [SHORT.get(word, word) for word in (snake(re.sub(r"\dd$", "", cls)) for cls in plainly)]
-    if len(words) <= MOST_WORDS:
-        return "_".join(words)
-    place = frame.path.rpartition(".")[2]
-    return "sequence" if place[:1].isdigit() else snake(place)
+    words = [SHORT.get(word, word) for word in (snake(re.sub(r"\dd$", "", cls)) for cls in held)]
+    return "_".join(words) if len(words) <= MOST_WORDS else "sequence"
 
 
-def _trait(family: Family, others: Sequence[Family], program: Program) -> str:
-    """A class, an op or a submodule that this family has and others of its class have not.
+def _told_apart(family: Family, stem: str, others: Sequence[Family], program: Program) -> FunctionName:
+    """The name that tells a family from others of its class, and what its docstring says of that.
 
-    The plainest family has none.
+    It tells what all its uses have inside and the others have not: classes, else submodules, the outer ones
+    before those inside them; else in which class of the author's it stands. The plainest has no more than the
+    stem, and its docstring tells what it lacks.
     """
-    parts_of: Callable[[Family, Program], frozenset[str]]
-    for parts_of in (_classes, _children):
-        own, rest = parts_of(family, program), [parts_of(other, program) for other in others]
-        if all(own < other for other in rest):
-            return ""
+    weak: tuple[str, ...] = ()
+    for parts_of in (_classes, _children) if others else ():
+        depths = parts_of(family.block, program)
+        always, ever = _in_every_use(family, program, parts_of), _in_any_use(family, program, parts_of)
+        rest = [_in_any_use(other, program, parts_of) for other in others]
+        if all(ever < other for other in rest):
+            lacking = _in_every_use(others[0], program, parts_of) - ever if len(others) == 1 else set()
+            return FunctionName(stem, f"without {lacking.pop()}" if len(lacking) == 1 else "")
         rare = Counter(part for other in rest for part in other)
-        traits = [part for part in own if rare[part] < len(rest) and part.isidentifier()]
-        if traits:
-            return min(traits, key=lambda part: (rare[part], len(part), part))
-    return ""
+        parts = sorted(
+            (part for part in always if rare[part] < len(rest)),
+            key=lambda part: (rare[part], depths[part], len(part), part),
+        )
+        few = [*((part,) for part in parts), *itertools.combinations(parts, 2)]
+        for traits in few:
+            if not any(other.issuperset(traits) for other in rest):
+                return _with(stem, traits)
+        weak = weak or next(iter(few), ())
+    holder = _holder(family, program)
+    if others and holder and all(_holder(other, program) != holder for other in others):
+        return FunctionName(f"{snake(holder)}_{snake(_attribute(family)) or stem}", f"in {holder}")
+    return _with(stem, weak)
 
 
-def _classes(family: Family, program: Program) -> frozenset[str]:
-    """The classes of modules, and ops of torch, anywhere inside a family's base."""
-    path = family.block.frame.path
-    depth = path.count(".") + bool(path)
-    frames = [
-        frame
-        for index in family.block.calls()
-        for frame in program.calls[index].source.frames
-        if frame.path.count(".") + 1 > depth
-    ]
-    return frozenset(f.cls for f in frames if f.cls not in CONTAINERS and f.path != path)
+def _attribute(family: Family) -> str:
+    """The attribute that holds each use of a family; '' where there are several, or lists."""
+    places = {use.block.frame.path.rpartition(".")[2] for use in family.uses}
+    place = places.pop()
+    return "" if places or place[:1].isdigit() else place
 
 
-def _children(family: Family, program: Program) -> frozenset[str]:
-    """The names of submodules right below a family's base."""
-    path = family.block.frame.path
-    below = (program.calls[index].source.path[len(path) :] for index in family.block.calls())
-    return frozenset(p.lstrip(".").split(".")[0] for p in below if p)
+def _with(stem: str, traits: Sequence[str]) -> FunctionName:
+    """A name, and a docstring, that tell of parts inside."""
+    trait = f"with {' and '.join(traits)}" if traits else ""
+    return FunctionName("_".join([stem, *map(snake, traits)]), trait)
+
+
+def _holder(family: Family, program: Program) -> str:
+    """The class of the modules that a family's uses stand in, if it is one, and the author's."""
+    found: set[str] = set()
+    for use in family.uses:
+        frames = program.calls[next(use.block.calls())].source.frames
+        around = [f for f in frames[1:] if len(f.path) < len(use.block.frame.path) and not f.library]
+        found.add(around[-1].cls if around else "")
+    return found.pop() if len(found) == 1 else ""
+
+
+_Parts: TypeAlias = "Callable[[Block, Program], Mapping[str, int]]"
+
+
+def _in_every_use(family: Family, program: Program, parts_of: _Parts) -> set[str]:
+    """The parts that each use of a family has."""
+    return set.intersection(*(set(parts_of(use.block, program)) for use in family.uses))
+
+
+def _in_any_use(family: Family, program: Program, parts_of: _Parts) -> set[str]:
+    """The parts that some use of a family has."""
+    return set().union(*(parts_of(use.block, program) for use in family.uses))
+
+
+def _classes(block: Block, program: Program) -> dict[str, int]:
+    """The classes of modules anywhere inside a block, and how deep: 1 for those right below it."""
+    depth = sum(1 for _ in filter(None, block.frame.path.split(".")))
+    found: dict[str, int] = {}
+    for index in block.calls():
+        for frame in program.calls[index].source.frames:
+            below = frame.path.count(".") + 1 - depth
+            if below > 0 and not frame.op and frame.cls not in CONTAINERS and frame.cls.isidentifier():
+                found[frame.cls] = min(below, found.get(frame.cls, below))
+    return found
+
+
+def _children(block: Block, program: Program) -> dict[str, int]:
+    """The names of submodules right below a block."""
+    path = block.frame.path
+    below = (program.calls[index].source.path[len(path) :] for index in block.calls())
+    names = (p.lstrip(".").split(".")[0] for p in below if p)
+    return {name: 1 for name in names if name.isidentifier()}

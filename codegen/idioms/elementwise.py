@@ -273,7 +273,7 @@ def made(b: Builder, number: float) -> Value:
     >>> converted(lambda x: torch.cat([x, torch.zeros(x.shape[0], 2)], 1), (2, 3))
     zeros = mx.sym.zeros(shape=(1, 2), name="full_zeros")
     batch = mx.sym.broadcast_like(zeros, x, lhs_axes=(0,), rhs_axes=(0,), name="full_batch_batch")
-    return mx.sym.Concat(x, batch, dim=1, name="cat")
+    return mx.sym.Concat(x, batch, name="cat")
     """
     dtype = MX_DTYPES[b.out.dtype]
     dtype = "float32" if dtype == "bool" else dtype

@@ -32,13 +32,7 @@ def window_count(size: int, kernel: int, stride: int, pad: int, ceil_mode: bool)
 
     >>> converted(nn.MaxPool2d(2, 3, 1, ceil_mode=True), (1, 4, 7, 7))
     return mx.sym.Pooling(
-        x,
-        kernel=(2, 2),
-        pool_type="max",
-        stride=(3, 3),
-        pad=(1, 1),
-        pooling_convention="valid",
-        name="maxpool2d",
+        x, kernel=(2, 2), pool_type="max", stride=(3, 3), pad=(1, 1), name="maxpool2d"
     )
     >>> converted(nn.MaxPool2d((2, 3), (3, 2), (1, 0), ceil_mode=True), (1, 4, 7, 8))
     full = mx.sym.Pooling(
@@ -87,28 +81,20 @@ def pool(
     include_pad: bool | None,
     hint: str = "",
 ) -> Value:
-    """Pooling with every default written out.
+    """Pooling, of torch's defaults.
 
     torch: the stride is the kernel's size unless it is given; an average counts the padding.
     MXNet: Pooling's stride is 1 and its kernel has no default; count_include_pad is unset; pooling_convention
         is "valid", which rounds the number of windows down.
-    We write: kernel, pool_type, stride and pooling_convention always, count_include_pad for every average.
+    We write: stride, pooling_convention and count_include_pad that are not MXNet's; pool_type always, without
+        which plot_network fails.
     Source: torch.nn.MaxPool2d, torch.nn.AvgPool2d; mx.sym.Pooling.
 
     >>> converted(nn.MaxPool2d(2), (1, 4, 8, 8))
-    return mx.sym.Pooling(
-        x, kernel=(2, 2), pool_type="max", stride=(2, 2), pooling_convention="valid", name="maxpool2d"
-    )
+    return mx.sym.Pooling(x, kernel=(2, 2), pool_type="max", stride=(2, 2), name="maxpool2d")
     >>> converted(nn.AvgPool2d(3, 1, 1, count_include_pad=False), (1, 4, 8, 8))
     return mx.sym.Pooling(
-        x,
-        kernel=(3, 3),
-        pool_type="avg",
-        stride=(1, 1),
-        pad=(1, 1),
-        pooling_convention="valid",
-        count_include_pad=False,
-        name="avgpool2d",
+        x, kernel=(3, 3), pool_type="avg", pad=(1, 1), count_include_pad=False, name="avgpool2d"
     )
     """
     sizes = numbers_of(x.sizes[2:], b)
@@ -126,7 +112,7 @@ def pool(
         stride=strides,
         pad=pads,
         pooling_convention=convention,
-        count_include_pad=include_pad,
+        count_include_pad=include_pad is not False,
         hint="full" if trimmed and not hint else hint,
     )
     if not trimmed:
@@ -226,9 +212,7 @@ def kernel_within(x: Value, kernel: tuple[int, ...], pads: tuple[int, ...], b: B
     Source: torch.nn.MaxPool2d; mx.sym.Pooling, whose error says so.
 
     >>> converted(nn.MaxPool2d(5, ceil_mode=True), (1, 4, 4, 4))
-    return mx.sym.Pooling(
-        x, kernel=(4, 4), pool_type="max", stride=(5, 5), pooling_convention="valid", name="maxpool2d"
-    )
+    return mx.sym.Pooling(x, kernel=(4, 4), pool_type="max", stride=(5, 5), name="maxpool2d")
     """
     cells = zip(numbers_of(x.sizes[2:], b), kernel, pads, strict=True)
     return tuple(min(k, size + 2 * pad) for size, k, pad in cells)

@@ -98,11 +98,7 @@ def _of_shared(b: Builder, left: Value, right: Value, hint: str, transpose_b: bo
     ... )
     q = mx.sym.Reshape(q, shape=(0, 2, -1, 0), name="scaled_dot_product_attention_scores_rows")
     q = mx.sym.linalg.gemm2(
-        q,
-        k,
-        transpose_b=True,
-        alpha=0.7071067811865475,
-        name="scaled_dot_product_attention_scores_product",
+        q, k, transpose_b=True, alpha=1 / 2**0.5, name="scaled_dot_product_attention_scores_product"
     )
     q = mx.sym.Reshape(q, shape=(0, 4, -1, 0), name="scaled_dot_product_attention_scores")
     q = mx.sym.softmax(q, name="scaled_dot_product_attention_weights")
@@ -173,11 +169,11 @@ def connected(b: Builder, x: Value, weight: Value, bias: Value | None, hint: str
     torch: acts on the last axis; has a bias unless bias=False.
     MXNet: FullyConnected joins all axes but the first, unless flatten=False; it has a bias unless
         no_bias=True.
-    We write: both always.
+    We write: no_bias=True where there is no bias; flatten always, which the ONNX exporter wants to be told.
     Source: torch.nn.Linear; mx.sym.FullyConnected.
 
     >>> converted(nn.Linear(6, 5), (1, 3, 6))
-    return mx.sym.FullyConnected(x, num_hidden=5, no_bias=False, flatten=False, name="linear")
+    return mx.sym.FullyConnected(x, num_hidden=5, flatten=False, name="linear")
     >>> converted(nn.Linear(6, 5, bias=False), (1, 6))
     return mx.sym.FullyConnected(x, num_hidden=5, no_bias=True, flatten=False, name="linear")
     """

@@ -24,14 +24,14 @@ def take(b: Builder, x: Value, index: Value, axis: int, hint: str = "") -> Value
 
     torch: negative places count from the end.
     MXNet: take's mode is "clip": -1 is the first place.
-    We write: mode always: "wrap" for places that are computed, "clip" for constants, which are made positive.
+    We write: mode="wrap" for places that are computed; constants are made positive.
     Source: torch.index_select; mx.sym.take, measured.
 
     >>> converted(lambda x, i: x[:, i - 1], (2, 3), Ints((4,), 3))
     i_ = named(i_ - 1, name="sub")
     return mx.sym.take(x, i_, axis=1, mode="wrap", name="getitem")
     >>> converted(lambda x: x[:, [0, -1]], (2, 3))
-    return mx.sym.take(x, getitem_index, axis=1, mode="clip", name="getitem")
+    return mx.sym.take(x, getitem_index, axis=1, name="getitem")
     """
     if index.const is not None and isinstance(x.sizes[axis], Dim):
         return taken_along(b, x, index, axis, hint)

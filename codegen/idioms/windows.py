@@ -54,9 +54,7 @@ def with_batch(b: Builder, x: Value, axes: int) -> Value:
 
     >>> converted(lambda x: F.max_pool2d(x, 2), (4, 8, 8))
     x = mx.sym.expand_dims(x, axis=0, name="max_pool2d_batched")
-    x = mx.sym.Pooling(
-        x, kernel=(2, 2), pool_type="max", stride=(2, 2), pooling_convention="valid", name="max_pool2d"
-    )
+    x = mx.sym.Pooling(x, kernel=(2, 2), pool_type="max", stride=(2, 2), name="max_pool2d")
     return mx.sym.squeeze(x, axis=0, name="max_pool2d_unbatched")
     """
     return x if x.rank == axes + 2 else b.op("expand_dims", x, axis=0, hint="batched")

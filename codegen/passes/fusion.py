@@ -86,9 +86,9 @@ def _is_fused_wrongly(program: Program, call: Call, readers: dict[Operand, list[
     ...         c = self.first(x)
     ...         return self.second(F.relu(c)) + c
     >>> converted(Net(), (1, 2, 4, 4))
-    x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=2, no_bias=False, name="net_first")
+    x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=2, name="net_first")
     net = mx.sym.Activation(x, act_type="relu", name="net_relu")
-    net = mx.sym.Convolution(net, kernel=(1, 1), num_filter=2, no_bias=False, name="net_second")
+    net = mx.sym.Convolution(net, kernel=(1, 1), num_filter=2, name="net_second")
     return mx.sym.broadcast_add(net, x, name="net_add")
     """
     return any(
@@ -121,7 +121,7 @@ def _separate(
     ...         c = self.conv(x)
     ...         return F.softmax(c, -1), c
     >>> converted(Net(), (1, 2, 4, 4))
-    x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=2, no_bias=False, name="net_conv")
+    x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=2, name="net_conv")
     net = mx.sym.softmax(x, name="net_softmax")
     x = mx.sym.Reshape(x, shape=(0, 0, 0, 0), name="net_conv_copy")
     return mx.sym.Group([net, x])
@@ -214,7 +214,7 @@ def _copied_linears(program: Program) -> dict[int, Copy]:
     ...         c = self.linear(x)
     ...         return F.relu(c), c - 1
     >>> converted(Net(), (1, 3))
-    linear = mx.sym.FullyConnected(x, num_hidden=3, no_bias=False, flatten=False, name="net_linear")
+    linear = mx.sym.FullyConnected(x, num_hidden=3, flatten=False, name="net_linear")
     net = mx.sym.Reshape(linear, shape=(-2,), name="net_linear_copy")
     relu = mx.sym.Activation(net, act_type="relu", name="net_relu")
     net = named(net - 1, name="net_sub")

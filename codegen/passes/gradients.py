@@ -31,7 +31,7 @@ def _concats(program: Program) -> dict[int, Copy]:
     >>> trainable(lambda x: F.relu(torch.cat([F.relu(x), x * 2], 1)), (1, 6, 4, 4))
     relu = mx.sym.Activation(x, act_type="relu", name="relu")
     x = named(x * 2, name="mul")
-    cat = mx.sym.Concat(relu, x, dim=1, name="cat")
+    cat = mx.sym.Concat(relu, x, name="cat")
     copy = mx.sym.slice_axis(cat, axis=0, begin=0, end=None, name="cat_copy")
     return mx.sym.Activation(copy, act_type="relu", name="relu2")
     """
@@ -68,16 +68,9 @@ def _lrns(program: Program) -> dict[int, Copy]:
     Source: mx.sym.LRN, measured (tests/in_use/test_parity.py).
 
     >>> trainable(nn.Sequential(nn.LocalResponseNorm(3), nn.MaxPool2d(2)), (1, 6, 4, 4))
-    x = mx.sym.LRN(x, nsize=3, alpha=0.0001, knorm=1.0, name="sequential_0")
+    x = mx.sym.LRN(x, nsize=3, knorm=1.0, name="sequential_0")
     copy = mx.sym.slice_axis(x, axis=0, begin=0, end=None, name="sequential_0_copy")
-    return mx.sym.Pooling(
-        copy,
-        kernel=(2, 2),
-        pool_type="max",
-        stride=(2, 2),
-        pooling_convention="valid",
-        name="sequential_1",
-    )
+    return mx.sym.Pooling(copy, kernel=(2, 2), pool_type="max", stride=(2, 2), name="sequential_1")
     """
     return {index: OF_LRN for index, call in enumerate(program.calls) if call.op == "LRN"}
 
@@ -92,9 +85,9 @@ def _norms(program: Program) -> dict[int, Copy]:
     Source: mx.sym.BatchNorm, measured (tests/in_use/test_parity.py).
 
     >>> trainable(nn.Sequential(nn.Conv1d(6, 4, 3), nn.BatchNorm1d(4)), (1, 6, 8))
-    x = mx.sym.Convolution(x, kernel=(3,), num_filter=4, no_bias=False, name="sequential_0")
+    x = mx.sym.Convolution(x, kernel=(3,), num_filter=4, name="sequential_0")
     copy = mx.sym.slice_axis(x, axis=0, begin=0, end=None, name="sequential_0_copy")
-    return mx.sym.BatchNorm(copy, eps=1e-5, momentum=0.9, fix_gamma=False, name="sequential_1")
+    return mx.sym.BatchNorm(copy, eps=1e-5, fix_gamma=False, name="sequential_1")
     """
     read = (
         call.inputs[0][1]

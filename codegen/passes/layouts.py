@@ -44,9 +44,7 @@ def _results(program: Program) -> dict[int, Copy]:
     ...     def forward(self, x):
     ...         return self.conv(x).flatten(2).transpose(1, 2)
     >>> converted(Net(), (1, 1, 2, 4, 4))
-    conv = mx.sym.Convolution(
-        x, kernel=(2, 2, 2), stride=(2, 2, 2), num_filter=16, no_bias=False, name="net_conv"
-    )
+    conv = mx.sym.Convolution(x, kernel=(2, 2, 2), stride=(2, 2, 2), num_filter=16, name="net_conv")
     net = mx.sym.slice_axis(conv, axis=0, begin=0, end=None, name="net_conv_copy")
     net = mx.sym.Reshape(net, shape=(0, 0, -1), name="net_flatten")
     return mx.sym.transpose(net, axes=(0, 2, 1), name="net_transpose")
@@ -80,7 +78,7 @@ def _gradients(program: Program) -> dict[int, Copy]:
     x = mx.sym.transpose(x, axes=(0, 2, 1), name="net_transpose")
     x = mx.sym.slice_axis(x, axis=0, begin=0, end=None, name="net_transpose_copy")
     x = mx.sym.Reshape(x, shape=(0, 0, 4, 4), name="net_unflatten")
-    return mx.sym.Convolution(x, kernel=(1, 1), num_filter=16, no_bias=False, name="net_conv")
+    return mx.sym.Convolution(x, kernel=(1, 1), num_filter=16, name="net_conv")
     """
 
     def begins(call: Call, before: bool) -> bool:

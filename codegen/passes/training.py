@@ -28,10 +28,8 @@ def with_training(program: Program, parameters: Mapping[str, bool]) -> Program:
     Source: torch.nn.Parameter; mx.sym.Variable, mx.AttrScope and mx.mod.Module(fixed_param_names=), measured.
 
     >>> converted(nn.Sequential(nn.Linear(3, 3).requires_grad_(False), nn.Linear(3, 3)), (1, 3))
-    x = mx.sym.FullyConnected(
-        x, num_hidden=3, no_bias=False, flatten=False, attr=FROZEN, name="sequential_0"
-    )
-    return mx.sym.FullyConnected(x, num_hidden=3, no_bias=False, flatten=False, name="sequential_1")
+    x = mx.sym.FullyConnected(x, num_hidden=3, flatten=False, attr=FROZEN, name="sequential_0")
+    return mx.sym.FullyConnected(x, num_hidden=3, flatten=False, name="sequential_1")
     """
     used = {key: parameters[key] for v in program.variables for key in _sources(v) if key in parameters}
     program = replace(

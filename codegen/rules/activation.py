@@ -61,7 +61,7 @@ def hardsigmoid(b: Builder, input: Value) -> Value:
 
     torch: x / 6 + 0.5, between 0 and 1.
     MXNet: hard_sigmoid's alpha is 0.2, its beta 0.5.
-    We write: alpha always.
+    We write: alpha.
     Source: torch.nn.Hardsigmoid; mx.sym.hard_sigmoid.
 
     >>> converted(nn.Hardsigmoid(), (1, 4))
@@ -76,7 +76,7 @@ def hardswish(b: Builder, input: Value) -> Value:
 
     torch: x times x / 6 + 0.5, between 0 and 1.
     MXNet: has no such op; hard_sigmoid's alpha is 0.2.
-    We write: a product with a hard_sigmoid, whose alpha is always written.
+    We write: a product with a hard_sigmoid, with its alpha.
     Source: torch.nn.Hardswish; mx.sym.hard_sigmoid.
 
     >>> converted(nn.Hardswish(), (1, 4))
@@ -106,7 +106,7 @@ def gelu(b: Builder, input: Value, approximate: str = "none") -> Value:
 
     torch: approximate="tanh" is another curve.
     MXNet: LeakyReLU with act_type="gelu" is the exact one.
-    We write: the exact one so, act_type always; the other as x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)).
+    We write: the exact one so; the other as x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)).
     Source: torch.nn.GELU; mx.sym.LeakyReLU.
 
     >>> converted(nn.GELU(), (1, 4))
@@ -137,11 +137,11 @@ def leaky_relu(b: Builder, input: Value, negative_slope: float = 0.01) -> Value:
 
     torch: the slope is 0.01.
     MXNet: LeakyReLU's slope is 0.25; act_type is "leaky".
-    We write: both always.
+    We write: slope; act_type is "leaky" by default.
     Source: torch.nn.LeakyReLU; mx.sym.LeakyReLU.
 
     >>> converted(nn.LeakyReLU(), (1, 4))
-    return mx.sym.LeakyReLU(x, act_type="leaky", slope=0.01, name="leakyrelu")
+    return mx.sym.LeakyReLU(x, slope=0.01, name="leakyrelu")
     """
     return b.op("LeakyReLU", input, act_type="leaky", slope=negative_slope)
 
@@ -187,7 +187,7 @@ def elu(b: Builder, input: Value, alpha: float = 1.0, scale: float = 1.0, input_
 
     torch: alpha is 1.
     MXNet: LeakyReLU with act_type="elu" has alpha in slope, which is 0.25.
-    We write: act_type and slope always.
+    We write: act_type, and slope but for 0.25.
     Source: torch.nn.ELU; mx.sym.LeakyReLU.
 
     >>> converted(nn.ELU(), (1, 4))

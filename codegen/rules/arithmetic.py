@@ -287,7 +287,7 @@ def atan2(b: Builder, input: Value, other: Value) -> Value:
     x2 = named(atan2 * 2, name="atan2_2")
     x2 = named(x2 - 1, name="atan2_3_side")
     turned = mx.sym.broadcast_mul(behind, x2, name="atan2_3_turned")
-    turn = named(turned * 3.141592653589793, name="atan2_3_turn")
+    turn = named(turned * math.pi, name="atan2_3_turn")
     full = mx.sym.elemwise_add(angle, turn, name="atan2_3_full")
     y = mx.sym.abs(y, name="atan2_3_y_size")
     x = mx.sym.abs(x, name="atan2_3_x_size")

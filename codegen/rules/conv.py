@@ -35,14 +35,14 @@ def conv(
     torch: padding="same" adds the odd cell behind; the batch axis may be left out.
     MXNet: Convolution has a bias unless no_bias=True; pad is the same on both sides; the batch axis is
         required.
-    We write: no_bias always; an uneven "same" as a Pad before; an axis of 1 for the batch.
+    We write: no_bias=True where there is none; an uneven "same" as a Pad before; an axis of 1 for the batch.
     Source: torch.nn.Conv2d; mx.sym.Convolution.
 
     >>> converted(nn.Conv2d(4, 8, 3, padding=1, bias=False), (1, 4, 8, 8))
     return mx.sym.Convolution(x, kernel=(3, 3), pad=(1, 1), num_filter=8, no_bias=True, name="conv2d")
     >>> converted(nn.Conv2d(4, 8, 2, padding="same"), (1, 4, 8, 8))
     pad = mx.sym.Pad(x, mode="constant", pad_width=(0, 0, 0, 0, 0, 1, 0, 1), name="conv2d_pad")
-    return mx.sym.Convolution(pad, kernel=(2, 2), num_filter=8, no_bias=False, name="conv2d")
+    return mx.sym.Convolution(pad, kernel=(2, 2), num_filter=8, name="conv2d")
     """
     kernel = tuple(fixed(k) for k in weight.sizes[2:])
     axes = len(kernel)
@@ -90,12 +90,12 @@ def conv_transpose(
 
     torch: has a bias unless bias=False; output_padding makes the result larger at its end.
     MXNet: Deconvolution has no bias unless no_bias=False; output_padding is called adj.
-    We write: both always.
+    We write: no_bias=False where there is one, and adj where it is not zero.
     Source: torch.nn.ConvTranspose2d; mx.sym.Deconvolution.
 
     >>> converted(nn.ConvTranspose2d(4, 3, 2, stride=2), (1, 4, 8, 8))
     return mx.sym.Deconvolution(
-        x, kernel=(2, 2), stride=(2, 2), adj=(0, 0), num_filter=3, no_bias=False, name="convtranspose2d"
+        x, kernel=(2, 2), stride=(2, 2), num_filter=3, no_bias=False, name="convtranspose2d"
     )
     >>> converted(nn.ConvTranspose2d(4, 3, 3, stride=2, output_padding=1), (1, 4, 8, 8))
     return mx.sym.Deconvolution(
@@ -152,9 +152,7 @@ def _with_wide_padding(
         weight=convtranspose1d_weight,
         kernel=(3,),
         dilate=(2,),
-        adj=(0,),
         num_filter=3,
-        no_bias=True,
         name="convtranspose1d_whole",
     )
     row = mx.sym.expand_dims(whole, axis=2, name="convtranspose1d_row")
@@ -196,13 +194,7 @@ def _stretched(b: Builder, weight: Value, kernel: tuple[int, ...], dilate: tuple
     joined4 = mx.sym.Reshape(spaced4, shape=(0, 1, 1, 1, -1), name="convtranspose3d_joined4")
     kernel4 = mx.sym.slice_axis(joined4, axis=4, begin=0, end=3, name="convtranspose3d_kernel4")
     return mx.sym.Deconvolution(
-        x,
-        weight=kernel4,
-        kernel=(1, 1, 3),
-        adj=(0, 0, 0),
-        num_filter=1,
-        no_bias=True,
-        name="convtranspose3d",
+        x, weight=kernel4, kernel=(1, 1, 3), num_filter=1, name="convtranspose3d"
     )
     """
     for axis, (k, d) in enumerate(zip(kernel, dilate, strict=True), start=2):

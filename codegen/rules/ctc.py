@@ -97,8 +97,8 @@ def _blank_first(b: Builder, data: Value, blank: int, classes: int) -> Value:
 
     torch: blank is any class, 0 by default.
     MXNet: CTCLoss's blank_label is "first" or "last".
-    We write: blank_label always; the blank's scores are moved to the front, and the labels below it count one
-        more.
+    We write: blank_label as it is by default, "first": the blank's scores are moved to the front, and the
+        labels below it count one more.
     Source: torch.nn.functional.ctc_loss; mx.sym.CTCLoss.
 
     >>> lengths = {"input_lengths": (4,), "target_lengths": (2,), "zero_infinity": True, "blank": 2}
@@ -117,7 +117,6 @@ def _blank_first(b: Builder, data: Value, blank: int, classes: int) -> Value:
         label_lengths=ctc_loss_counts,
         use_data_lengths=True,
         use_label_lengths=True,
-        blank_label="first",
         name="ctc_loss_each",
     )
     ctc_loss_counts = named(mx.sym.maximum(ctc_loss_counts, 1), name="ctc_loss_labels")

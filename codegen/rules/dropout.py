@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from codegen.builder.builder import Builder
 from codegen.builder.rule import lowers
 from codegen.builder.value import Refused, Value
+
+# Stochastic depth grows in equal steps over no more blocks.
+MOST_PARTS = 100
 
 
 def _refuse_training(b: Builder, p: float, training: bool) -> None:
@@ -14,11 +19,26 @@ def _refuse_training(b: Builder, p: float, training: bool) -> None:
         )
 
 
+def _rate(p: float) -> float:
+    """A rate that a float32 has held (torch.linspace): the number that it was, which MXNet reads as the same.
+
+    Dropout keeps p as a float32.
+    """
+    if float(np.float32(p)) != p or len(repr(p)) <= len(repr(float(str(np.float32(p))))):
+        return p
+    for parts in range(2, MOST_PARTS + 1):
+        for rate in (tenths / 10 for tenths in range(1, 10)):
+            share = rate * round(p / rate * parts) / parts
+            if np.float32(share) == np.float32(p):
+                return share
+    return float(str(np.float32(p)))
+
+
 # Dropout stays in the symbol, where it is the identity in inference and works again in fine-tuning.
 @lowers("dropout")
 def dropout(b: Builder, input: Value, p: float = 0.5, training: bool = True) -> Value:
     _refuse_training(b, p, training)
-    return input if p == 0 else b.op("Dropout", input, p=p)
+    return input if p == 0 else b.op("Dropout", input, p=_rate(p))
 
 
 @lowers("dropout1d", "dropout2d", "dropout3d", "feature_dropout")
@@ -34,7 +54,7 @@ def channel_dropout(b: Builder, input: Value, p: float = 0.5, training: bool = T
     return mx.sym.Dropout(x, p=0.3, axes=(2, 3), name="dropout2d")
     """
     _refuse_training(b, p, training)
-    return input if p == 0 else b.op("Dropout", input, p=p, axes=tuple(range(2, input.rank)))
+    return input if p == 0 else b.op("Dropout", input, p=_rate(p), axes=tuple(range(2, input.rank)))
 
 
 @lowers("drop_path")
@@ -64,7 +84,7 @@ def drop_path(b: Builder, input: Value, p: float, axes: tuple[int, ...]) -> Valu
     block = mx.sym.Dropout(block, p=0.25, axes=(1, 2), name="block_drop_path")
     return mx.sym.elemwise_add(x, block, name="block_add")
     """
-    return b.op("Dropout", input, p=p, axes=axes)
+    return b.op("Dropout", input, p=_rate(p), axes=axes)
 
 
 @lowers("alpha_dropout", "feature_alpha_dropout")
@@ -96,7 +116,7 @@ def rrelu(
     Source: torch.nn.RReLU; mx.sym.LeakyReLU.
 
     >>> converted(nn.RReLU(), (1, 4))
-    return mx.sym.LeakyReLU(x, act_type="leaky", slope=11 / 48, name="rrelu")
+    return mx.sym.LeakyReLU(x, slope=11 / 48, name="rrelu")
     """
     _refuse_training(b, upper - lower, training)
     b.note("RReLU is converted to its inference form: a LeakyReLU with the mean slope")

@@ -21,11 +21,11 @@ def cat(b: Builder, tensors: Sequence[Value], dim: int = 0) -> Value:
 
     torch: dim is 0; tensors without elements join nothing; dtypes are promoted.
     MXNet: Concat's dim is 1; it refuses different dtypes; there are no tensors without elements.
-    We write: dim always; casts; what is empty is left out.
+    We write: dim but for 1; casts; what is empty is left out.
     Source: torch.cat; mx.sym.Concat.
 
     >>> converted(lambda x: torch.cat([x, x], 1), (2, 3))
-    return mx.sym.Concat(x, x, dim=1, name="cat")
+    return mx.sym.Concat(x, x, name="cat")
     """
     kept = [t for t in tensors if 0 not in t.sizes] or list(tensors)
     dtype = _common_dtype(b, kept)
@@ -47,7 +47,7 @@ def stack(b: Builder, tensors: Sequence[Value], dim: int = 0) -> Value:
 
     torch: dim is 0; takes tensors without axes.
     MXNet: stack's axis is 0 too; a tensor without axes is one of shape (1,), to which it would add an axis.
-    We write: axis always, to be read; Concat for tensors without axes.
+    We write: axis but for 0; Concat for tensors without axes.
     Source: torch.stack; mx.sym.stack.
 
     >>> converted(lambda x: torch.stack([x, x], 2), (2, 3))

@@ -211,7 +211,7 @@ def roll(b: Builder, input: Value, shifts: int | Sequence[int], dims: int | Sequ
     >>> converted(lambda x: x.roll(1, 1), (2, 3))
     tail1 = mx.sym.slice_axis(x, axis=1, begin=-1, end=None, name="roll_tail1")
     x = mx.sym.slice_axis(x, axis=1, begin=0, end=-1, name="roll_head1")
-    return mx.sym.Concat(tail1, x, dim=1, name="roll_roll1")
+    return mx.sym.Concat(tail1, x, name="roll_roll1")
     """
     steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
     axes = (dims,) if isinstance(dims, int) else tuple(dims)
@@ -251,7 +251,7 @@ def unfold(b: Builder, input: Value, dimension: int, size: int, step: int) -> Va
     Source: torch.Tensor.unfold; mx.sym.take.
 
     >>> converted(lambda x: x.unfold(1, 2, 1), (2, 4))
-    return mx.sym.take(x, unfold_windows, axis=1, mode="clip", name="windows")
+    return mx.sym.take(x, unfold_windows, axis=1, name="windows")
     """
     if input.rank == 0:
         return input

@@ -63,14 +63,14 @@ def solve_triangular(
 
     torch: upper must be given; left=True.
     MXNet: linalg.trsm has lower=True and rightside=False.
-    We write: both always. A diagonal of ones that is not to be read is refused.
+    We write: those that are not MXNet's. A diagonal of ones that is not to be read is refused.
     Source: torch.linalg.solve_triangular; mx.sym.linalg.trsm.
 
     >>> solve = lambda a, x: torch.linalg.solve_triangular(a.triu() + 3 * torch.eye(3), x, upper=True)
     >>> converted(solve, (2, 3, 3), (2, 3, 2))
     a = mx.sym.broadcast_mul(a, triu_mask, name="triu")
     a = mx.sym.broadcast_add(a, mul, name="add")
-    return mx.sym.linalg.trsm(a, x, rightside=False, lower=False, name="linalg_solve_triangular")
+    return mx.sym.linalg.trsm(a, x, lower=False, name="linalg_solve_triangular")
     """
     if unitriangular:
         raise b.refuse(f"{b.node.op}() with unitriangular=True: linalg.trsm reads the diagonal")

@@ -39,15 +39,15 @@ def batch_norm(
         learned, unless affine=False. Training keeps the unbiased variance of a batch.
     MXNet: eps is 1e-3; momentum (0.9) is the share that is kept; fix_gamma=True, the default, holds gamma at
         one. Training keeps the biased variance.
-    We write: all three always, momentum as 1 - momentum, and 0.9 for None, with a note. Without affine, gamma
-        and beta are parameters of ones and zeros, and fix_gamma stays True. What training keeps is left to
-        MXNet.
+    We write: each that is not MXNet's; momentum as 1 - momentum, 0.9 for None, with a note. Without affine,
+        gamma and beta are parameters of ones and zeros, and fix_gamma stays True. What training keeps is left
+        to MXNet.
     Source: torch.nn.BatchNorm2d; mx.sym.BatchNorm.
 
     >>> converted(nn.BatchNorm2d(4), (1, 4, 8, 8))
-    return mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="batchnorm2d")
+    return mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name="batchnorm2d")
     >>> converted(nn.BatchNorm2d(4, affine=False, momentum=0.01), (1, 4, 8, 8))
-    return mx.sym.BatchNorm(x, eps=1e-5, momentum=0.99, fix_gamma=True, attr=FROZEN, name="batchnorm2d")
+    return mx.sym.BatchNorm(x, eps=1e-5, momentum=0.99, attr=FROZEN, name="batchnorm2d")
     """
     if running_mean is None or running_var is None or training:
         return _batch_statistics(b, input, weight, bias, eps)
@@ -160,14 +160,14 @@ def layer_norm(
 
     torch: normalized_shape may hold several axes; eps is 1e-5.
     MXNet: LayerNorm normalises over one axis; eps is 1e-5 too.
-    We write: eps always; several axes are flattened into one, and unflattened after.
+    We write: eps but for 1e-5; several axes are flattened into one, and unflattened after.
     Source: torch.nn.LayerNorm; mx.sym.LayerNorm.
 
     >>> converted(nn.LayerNorm(6), (2, 5, 6))
-    return mx.sym.LayerNorm(x, eps=1e-5, name="layernorm")
+    return mx.sym.LayerNorm(x, name="layernorm")
     >>> converted(nn.LayerNorm((5, 6), elementwise_affine=False), (2, 5, 6))
     flat = mx.sym.Reshape(x, shape=(0, -1), name="layernorm_flat")
-    layernorm = mx.sym.LayerNorm(flat, eps=1e-5, attr=FROZEN, name="layernorm")
+    layernorm = mx.sym.LayerNorm(flat, attr=FROZEN, name="layernorm")
     return mx.sym.Reshape(layernorm, shape=(0, 5, 6), name="layernorm_shaped")
     """
     axes = len(normalized_shape)
@@ -214,7 +214,7 @@ def group_norm(
     torch: one weight and one bias for each channel; eps is 1e-5.
     MXNet: GroupNorm has one gamma and one beta for each group; eps is 1e-5 too.
     We write: an InstanceNorm over (N, groups, rest) with a gamma of ones and a beta of zeros, then a scale
-        and a shift by channel. Its eps, 1e-3 by default, is always written.
+        and a shift by channel. Its eps is 1e-3 by default.
     Source: torch.nn.GroupNorm; mx.sym.GroupNorm; mx.sym.InstanceNorm.
 
     >>> converted(nn.GroupNorm(2, 4), (1, 4, 8, 8))
@@ -271,15 +271,13 @@ def instance_norm(
     torch: eps is 1e-5; there is no weight unless affine=True; with track_running_stats=True inference
         normalises with the running statistics.
     MXNet: InstanceNorm's eps is 1e-3; gamma and beta are required; it knows no running statistics.
-    We write: eps always, ones and zeros for what is missing, and a BatchNorm for running statistics.
+    We write: eps but for 1e-3, ones and zeros for what is missing, and a BatchNorm for running statistics.
     Source: torch.nn.InstanceNorm2d; mx.sym.InstanceNorm.
 
     >>> converted(nn.InstanceNorm2d(4), (1, 4, 8, 8))
     return mx.sym.InstanceNorm(x, eps=1e-5, attr=FROZEN, name="instancenorm2d")
     >>> converted(nn.InstanceNorm2d(4, track_running_stats=True), (1, 4, 8, 8))
-    return mx.sym.BatchNorm(
-        x, eps=1e-5, momentum=0.9, fix_gamma=True, attr=FROZEN, name="instancenorm2d"
-    )
+    return mx.sym.BatchNorm(x, eps=1e-5, attr=FROZEN, name="instancenorm2d")
     """
     x = input
     if not use_input_stats:
@@ -300,11 +298,12 @@ def local_response_norm(
     torch: k is 1; the size may be even; any rank from 2 on.
     MXNet: LRN's knorm is 2, its alpha 1e-4 as torch's; it takes images (N, C, H, W), and gives other numbers
         where nsize is even.
-    We write: knorm and alpha always. For an even size or another rank, an average over padded channels.
+    We write: knorm and alpha that are not MXNet's. For an even size or another rank, an average over padded
+        channels.
     Source: torch.nn.LocalResponseNorm; mx.sym.LRN; measured for even sizes.
 
     >>> converted(nn.LocalResponseNorm(3), (1, 4, 8, 8))
-    return mx.sym.LRN(x, nsize=3, alpha=0.0001, knorm=1.0, name="localresponsenorm")
+    return mx.sym.LRN(x, nsize=3, knorm=1.0, name="localresponsenorm")
     """
     check_floats(b, "whose means torch cuts to whole numbers")
     if size % 2 == 0 or input.rank != 4:
@@ -329,7 +328,6 @@ def _response_by_pooling(b: Builder, x: Value, size: int, alpha: float, beta: fl
         kernel=(size, 1),
         pool_type="avg",
         stride=(1, 1),
-        count_include_pad=True,
         hint="window",
     )
     window = reshape_to(b, window, x.sizes, hint="shaped")

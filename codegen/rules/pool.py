@@ -69,14 +69,7 @@ def avg_pool(
     Source: torch.nn.AvgPool2d; mx.sym.Pooling.
 
     >>> converted(nn.AvgPool2d(2, divisor_override=3), (1, 4, 8, 8))
-    sum_ = mx.sym.Pooling(
-        x,
-        kernel=(2, 2),
-        pool_type="sum",
-        stride=(2, 2),
-        pooling_convention="valid",
-        name="avgpool2d_sum",
-    )
+    sum_ = mx.sym.Pooling(x, kernel=(2, 2), pool_type="sum", stride=(2, 2), name="avgpool2d_sum")
     return named(sum_ / 3, name="avgpool2d")
     """
     check_floats(b, "whose means torch cuts to whole numbers")
@@ -148,14 +141,7 @@ def lp_pool(
 
     >>> converted(nn.LPPool2d(2, 2), (1, 4, 8, 8))
     square = mx.sym.square(x, name="lppool2d_square")
-    sum_ = mx.sym.Pooling(
-        square,
-        kernel=(2, 2),
-        pool_type="sum",
-        stride=(2, 2),
-        pooling_convention="valid",
-        name="lppool2d_sum",
-    )
+    sum_ = mx.sym.Pooling(square, kernel=(2, 2), pool_type="sum", stride=(2, 2), name="lppool2d_sum")
     return mx.sym.sqrt(sum_, name="lppool2d")
     """
     kernel = each(kernel_size, axes)

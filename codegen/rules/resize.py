@@ -33,7 +33,7 @@ def interpolate(
     torch: align_corners=False; many modes of one to three axes.
     MXNet: contrib.BilinearResize2D has align_corners=True, takes images alone, and to one row or column takes
         the first, torch the middle. Its scale is a float32 in a float64 net too.
-    We write: align_corners always; other modes and sizes as a product with a matrix for each axis. The
+    We write: align_corners=False; other modes and sizes as a product with a matrix for each axis. The
         scale's rounding stays: float32 is what ships.
     Source: torch.nn.functional.interpolate; mx.sym.contrib.BilinearResize2D, measured.
 
@@ -90,9 +90,7 @@ def _as_large_as(b: Builder, x: Value, like: Value, align_corners: bool) -> Valu
     Source: mx.sym.contrib.BilinearResize2D, measured.
 
     >>> converted(lambda x: F.interpolate(F.max_pool2d(x, 2), x.shape[2:], mode="bilinear"), (1, 2, 8, 8))
-    pool2d = mx.sym.Pooling(
-        x, kernel=(2, 2), pool_type="max", stride=(2, 2), pooling_convention="valid", name="max_pool2d"
-    )
+    pool2d = mx.sym.Pooling(x, kernel=(2, 2), pool_type="max", stride=(2, 2), name="max_pool2d")
     return mx.sym.contrib.BilinearResize2D(
         pool2d, x, mode="like", align_corners=False, name="interpolate"
     )

@@ -167,7 +167,7 @@ def _sampling_line(
     xy0 = mx.sym.clip(xy0, a_min=-1.0, a_max=1.0, name="grid_sample_x_clipped")
     xy1 = named(xy1 * (4 / 3), name="grid_sample_y_cells")
     xy1 = mx.sym.clip(xy1, a_min=-1.0, a_max=1.0, name="grid_sample_y_clipped")
-    grid = mx.sym.Concat(xy0, xy1, dim=1, name="grid_sample_sampling_grid")
+    grid = mx.sym.Concat(xy0, xy1, name="grid_sample_sampling_grid")
     return mx.sym.BilinearSampler(x, grid, name="grid_sample")
     """
     last = max(size - 1, 1)

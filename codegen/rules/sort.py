@@ -63,7 +63,7 @@ def _both(b: Builder, x: Value, k: int, axis: int, ascend: bool, shape: Shape, h
 
     torch: topk gives values and places, these in int64.
     MXNet: topk gives places alone unless ret_typ="both", and in float32 unless dtype says otherwise.
-    We write: ret_typ="both" and dtype="int64" always.
+    We write: ret_typ="both" and dtype="int64".
     Source: torch.topk; mx.sym.topk.
 
     >>> converted(lambda x: x.topk(2), (2, 5))
@@ -110,7 +110,7 @@ def _order(b: Builder, x: Value, axis: int, descending: bool, hint: str) -> Valu
 
     torch: argsort gives int64.
     MXNet: argsort gives float32 unless dtype says otherwise.
-    We write: dtype="int64" always.
+    We write: dtype="int64".
     Source: torch.argsort; mx.sym.argsort.
 
     >>> converted(lambda x: x.argsort(), (2, 5))

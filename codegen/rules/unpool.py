@@ -37,18 +37,16 @@ def max_pool_with_indices(
     Source: torch.nn.MaxPool2d; mx.sym.Pooling.
 
     >>> converted(nn.MaxPool1d(2, return_indices=True), (1, 4, 8))
-    maxpool1d = mx.sym.Pooling(
-        x, kernel=(2,), pool_type="max", stride=(2,), pooling_convention="valid", name="maxpool1d"
-    )
+    maxpool1d = mx.sym.Pooling(x, kernel=(2,), pool_type="max", stride=(2,), name="maxpool1d")
     cell0 = mx.sym.slice(
         x, begin=(None, None, 0), end=(None, None, 7), step=(1, 1, 2), name="maxpool1d_cell0"
     )
     cell1 = mx.sym.slice(
         x, begin=(None, None, 1), end=(None, None, 8), step=(1, 1, 2), name="maxpool1d_cell1"
     )
-    cells = mx.sym.stack(cell0, cell1, axis=0, name="maxpool1d_cells")
+    cells = mx.sym.stack(cell0, cell1, name="maxpool1d_cells")
     best = mx.sym.argmax(cells, axis=0, name="maxpool1d_best")
-    offset = mx.sym.take(maxpool1d_offsets, best, mode="clip", name="maxpool1d_offset")
+    offset = mx.sym.take(maxpool1d_offsets, best, name="maxpool1d_offset")
     indices = mx.sym.broadcast_add(offset, maxpool1d_corners, name="maxpool1d_indices")
     cast = mx.sym.cast(indices, dtype="int64", name="maxpool1d_cast")
     return mx.sym.Group([maxpool1d, cast])
@@ -135,12 +133,7 @@ def max_unpool(
 
     >>> converted(lambda x: F.max_unpool1d(*F.max_pool1d(x, 2, return_indices=True), 2), (1, 2, 4))
     indices = mx.sym.Pooling(
-        x,
-        kernel=(2,),
-        pool_type="max",
-        stride=(2,),
-        pooling_convention="valid",
-        name="max_pool1d_with_indices",
+        x, kernel=(2,), pool_type="max", stride=(2,), name="max_pool1d_with_indices"
     )
     ...
     values2 = mx.sym.repeat(indices, repeats=2, axis=2, name="max_unpool1d_values2")

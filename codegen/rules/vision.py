@@ -71,8 +71,8 @@ def _mask_of_ones(b: Builder, offset: Value) -> Value:
     torch: takes any batch; a mask and a bias or none.
     MXNet: contrib.DeformableConvolution (v1) gives other values; contrib.ModulatedDeformableConvolution (v2)
         is right, but fails at a batch above 64, unless im2col_step divides it.
-    We write: ModulatedDeformableConvolution for both, with a mask of ones for v1; im2col_step=1 and no_bias
-        always.
+    We write: ModulatedDeformableConvolution for both, with a mask of ones for v1; im2col_step=1,
+        and no_bias=True without a bias.
     Source: torchvision.ops.deform_conv2d; mx.sym.contrib.ModulatedDeformableConvolution, measured.
 
     >>> converted(lambda x, w: vision.deform_conv2d(x, x[:, :2], w[:1]), (1, 4, 3, 3), torch.ones(1, 4, 1, 1))
@@ -122,13 +122,7 @@ def frozen_batch_norm2d(
 
     >>> converted(vision.FrozenBatchNorm2d(4), (1, 4, 8, 8))
     return mx.sym.BatchNorm(
-        x,
-        eps=1e-5,
-        momentum=0.9,
-        fix_gamma=False,
-        use_global_stats=True,
-        attr=FROZEN,
-        name="frozenbatchnorm2d",
+        x, eps=1e-5, fix_gamma=False, use_global_stats=True, attr=FROZEN, name="frozenbatchnorm2d"
     )
     """
     return b.op(

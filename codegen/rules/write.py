@@ -43,7 +43,7 @@ def setitem(b: Builder, input: Value, index: Any, value: Operand) -> Value:
     zeros = mx.sym.zeros_like(setitem, name="setitem_value_zeros")
     value = named(zeros + 1.0, name="setitem_value")
     x = mx.sym.slice_axis(x, axis=1, begin=1, end=3, name="setitem_after1")
-    return mx.sym.Concat(value, x, dim=1, name="setitem_joined1")
+    return mx.sym.Concat(value, x, name="setitem_joined1")
     """
     value = as_stored(b, value)
     if isinstance(index, Value) and index.is_bool and index.const is None:

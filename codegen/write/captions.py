@@ -16,26 +16,39 @@ from codegen.written import Blank, Comment, Statement
 class Captioned:
     """The statements of one item, those `above` its caption first.
 
-    `section` names what it is a part of, None where it goes on as before; `comment` is the item's own.
+    `section` names what it is a part of, None where it goes on as before; `comment` is the item's own. What
+    its author has `said` is told once, and so is the author's `line` where several in a row are of it.
     """
 
     statements: tuple[Statement, ...]
     section: str | None = ""
     comment: str = ""
     above: tuple[Statement, ...] = ()
+    said: tuple[str, ...] = ()
+    line: str = ""
 
 
 def with_captions(items: Iterable[Captioned]) -> list[Statement]:
     """All statements, a caption where a section begins, an empty line where one begins or ends."""
     made: list[Statement] = []
-    section = ""
+    section = line = ""
+    said: set[str] = set()
     for item in items:
         changed = item.section is not None and item.section != section
         section = section if item.section is None else item.section
         made += item.above
         if changed and not item.above:
             made.append(Blank())
-        lines = [*wrapped_comment(section if changed else ""), *wrapped_comment(item.comment)]
+        told = dict.fromkeys(text for text in item.said if text and text not in said)
+        said.update(told)
+        if item.line and item.line not in (line, section):
+            line = item.line
+            told[line] = None
+        lines = [
+            text
+            for part in (section if changed else "", *told, item.comment)
+            for text in wrapped_comment(part)
+        ]
         if lines:
             made.append(Comment(tuple(lines)))
         made += item.statements

@@ -29,7 +29,7 @@ def wrapped_command(command: str) -> str:
 def function_doc(frame: NamedFrame, trait: str, held: Sequence[str]) -> str:
     """What a function stands for: a class, a Sequential, or an op of torch's."""
     where = f" of {safe_words(frame.file)}" if frame.file else ""
-    with_trait = f", with {safe_words(trait)}" if trait else ""
+    with_trait = f", {safe_words(trait)}" if trait else ""
     if frame.op:
         return f"torch's {frame.cls}{with_trait}, for which MXNet needs several ops."
     if held:

@@ -12,7 +12,7 @@ from codegen.write.captions import without_blank
 from codegen.write.docs import function_doc, in_docstring, net_doc, safe_words, wrapped_command
 from codegen.write.expressions import is_operator
 from codegen.write.legal import check
-from codegen.write.literals import annotation
+from codegen.write.literals import annotation, uses_math
 from codegen.write.liveness import last_uses, variables_in
 from codegen.write.scope import Scope, scope_of
 from codegen.write.statements import body
@@ -54,6 +54,7 @@ def written_file(
             outputs=tuple(o.name for o in program.outputs if o.name),
             has_operators=any(map(is_operator, program.calls)),
             has_frozen=any(("attr", FROZEN) in call.attrs for call in program.calls),
+            has_math=uses_math(value for call in program.calls for _, value in call.attrs),
             constants=f"{main[:1].upper()}{main[1:]}Constant" if _has_constants(module) else "",
             functions=(
                 *(_function(program, f, names) for f in module.functions),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from codegen.folded import Item, OpItem
 from codegen.mxnet_ops import spec_of
 from codegen.program import Call, Out
+from codegen.write.authors_words import is_hard
 from codegen.write.expressions import is_operator, op_or_operator
 from codegen.write.scope import Scope
 from codegen.write.variables import Variables
@@ -51,7 +52,7 @@ def _is_plain(item: OpItem, where: str) -> bool:
     if is_operator(call):
         return where == "outer" and call.op.startswith(FUNCTIONS)
     return (
-        not call.comment
+        not (call.comment or is_hard(call))
         and call.outputs == 1
         and not spec_of(call.op).automatic
         and all(slot is None for slot, _ in item.inputs)

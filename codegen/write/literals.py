@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -18,6 +18,9 @@ from codegen.written import Name, Read, Value
 
 # Tuples of so many numbers have a type for each: strides, kernels.
 SHORT_TUPLE = 3
+# A number of more characters is written as what it was computed from, if that is a number below this.
+SHORT_NUMBER = 10
+LARGEST_BASE = 10001
 # So many names of Variables stand on lines of their own.
 MOST_ON_LINES = 16
 WORDS_LENGTH = 92
@@ -133,14 +136,60 @@ def _float(value: float) -> str:
     if value == int(value) and abs(value) < 1e6:
         return f"{value:.1f}"
     text = repr(value)
-    if len(text) > 10 and 1e-6 < abs(value) < 1e6:
-        fraction = Fraction(value).limit_denominator(100)
-        if fraction.numerator / fraction.denominator == value:
-            return f"{fraction.numerator} / {fraction.denominator}"
-        base = round(value**-2) if value > 0 else 0
-        if 1 < base < 10000 and base**-0.5 == value:
-            return f"{base}**-0.5"
-        base = round(value**2)
-        if 1 < base < 10000 and base**0.5 == value:
-            return f"{base}**0.5"
+    if len(text) > SHORT_NUMBER and 1e-6 < abs(value) < 1e6:
+        told = _explained(abs(value))
+        if told:
+            return told if value > 0 else f"-({told})" if re.search(r"[ *]", told) else f"-{told}"
     return re.sub(r"e([+-])0+(\d)", r"e\1\2", text)
+
+
+def uses_math(values: Iterable[Any]) -> bool:
+    """Whether any of these values is written with what Python's math gives."""
+    return any("math." in literal(value) for value in values)
+
+
+def _explained(value: float) -> str:
+    """A number as its author has computed it: `1 / 6`, `24**-0.5`, `0.1 * 3 / 7`; empty where none is it."""
+    return next((text for text, own in _candidates(value) if own == value), "")
+
+
+def _candidates(value: float) -> Iterator[tuple[str, float]]:
+    """What a number may have been computed as, each with what Python makes of it."""
+    fraction = Fraction(value).limit_denominator(100)
+    top, bottom = fraction.numerator, fraction.denominator
+    yield f"{top} / {bottom}", top / bottom
+    whole = round(1 / value)
+    if 1 < whole < LARGEST_BASE:
+        yield f"1 / {whole}", 1 / whole
+    for power in (0.5, 0.25):
+        for base in (round(value ** (-1 / power)), round(value ** (1 / power))):
+            if 1 < base < LARGEST_BASE:
+                yield f"{base}**-{power}", base**-power
+                yield f"1 / {base}**{power}", 1 / base**power
+                yield f"{base}**{power}", base**power
+    yield from _shares(value)
+    yield from _of_math(value)
+
+
+def _shares(value: float) -> Iterator[tuple[str, float]]:
+    """The i-th of n equal shares of a rate, as stochastic depth gives them to its blocks."""
+    shares = []
+    for rate in (tenths / 10 for tenths in range(1, 10)):
+        share = Fraction(value / rate).limit_denominator(100)
+        if share < 1:
+            shares.append((share.denominator, share.numerator, rate))
+    for bottom, top, rate in sorted(shares):
+        yield f"{rate} / {bottom}" if top == 1 else f"{rate} * {top} / {bottom}", rate * top / bottom
+        yield f"{rate} / {bottom} * {top}", rate / bottom * top
+
+
+def _of_math(value: float) -> Iterator[tuple[str, float]]:
+    """Multiples of pi, and logarithms."""
+    share = Fraction(value / math.pi).limit_denominator(100)
+    top, bottom = share.numerator, share.denominator
+    multiple = "math.pi" if top == 1 else f"{top} * math.pi"
+    yield multiple if bottom == 1 else f"{multiple} / {bottom}", top * math.pi / bottom
+    yield "(2 / math.pi) ** 0.5", (2 / math.pi) ** 0.5
+    base = round(math.exp(value)) if value < math.log(LARGEST_BASE) else 0
+    if base > 1:
+        yield f"math.log({base})", math.log(base)

@@ -16,10 +16,11 @@ from codegen.folded import (
     VariableItem,
     without_turns,
 )
-from codegen.identifiers import identifier
+from codegen.identifiers import readable
 from codegen.ir import SAYS_NOTHING
 from codegen.mxnet_ops import spec_of
 from codegen.program import Leaf, Operand, Out
+from codegen.write.authors_words import with_words
 from codegen.write.captions import Captioned, section_around, section_of, with_captions, without_blank
 from codegen.write.expressions import (
     function_call,
@@ -66,12 +67,21 @@ def _block(scope: Scope, variables: Variables, items: Sequence[Item], index: int
     made: list[Captioned] = []
     for place, item in enumerate(items):
         if not written_inside(scope, variables, items, place, index):
-            made.append(_item(scope, variables, item, index, op_after(items, place)))
+            made.append(_item(scope, variables, items, place, index))
         index += item_length(item)
     return with_captions(made)
 
 
-def _item(scope: Scope, variables: Variables, item: Item, index: int, reader: OpItem | None) -> Captioned:
+def _item(scope: Scope, variables: Variables, items: Sequence[Item], place: int, index: int) -> Captioned:
+    """The statements of the item at a place, number `index`, with what the author says of it."""
+    item = items[place]
+    reader = op_after(items, place) if isinstance(item, VariableItem) else None
+    return with_words(_statements_of(scope, variables, item, index, reader), scope, item, reader)
+
+
+def _statements_of(
+    scope: Scope, variables: Variables, item: Item, index: int, reader: OpItem | None
+) -> Captioned:
     """The statements of one item; `reader` is what a Variable stands with."""
     if isinstance(item, OpItem):
         return _op(scope, variables, index, item)
@@ -91,7 +101,7 @@ def _repeat(scope: Scope, variables: Variables, index: int, item: RepeatItem) ->
         place = next(n for n, own in enumerate(item.items) if own is inner)
         if written_inside(scope, variables, item.items, place, number):
             return None
-        return _item(scope, variables, inner, number, op_after(item.items, place))
+        return _item(scope, variables, item.items, place, number)
 
     return repeat(scope, variables, index, item, write)
 
@@ -195,7 +205,7 @@ def _merged(
     read = variables.read(instead)
     end = index + item_length(part)
     dies = variables.last_use(instead, -1) < end and variables.holder(instead) != ""
-    author = identifier(merged_variable(scope, part, operand) or str(read))
+    author = readable(merged_variable(scope, part, operand) or str(read))
     is_renamed = author != str(read) and variables.is_free(author, index - 1)
     made_at = next((p for p, i in numbered_items(part, index) if operand in item_makes(i)), -1)
     if not dies or _is_read_after(part, operand, instead) or is_renamed:

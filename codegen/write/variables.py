@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from codegen.defects import of_kind
 from codegen.folded import Among, Given, Many
-from codegen.identifiers import identifier
+from codegen.identifiers import readable
 from codegen.ir import SAYS_NOTHING
 from codegen.program import Operand, Out
 from codegen.turn import Turn
@@ -164,7 +164,7 @@ class Variables:
         Of the wishes, those `made_up` are none of the author's.
         """
         target = self._target(index, operand, wishes)
-        if target in {identifier(name) for name in made_up if name}:
+        if target in {readable(name) for name in made_up if name}:
             self._made_up.add(target)
         return target
 
@@ -176,7 +176,7 @@ class Variables:
     def hold_list(self, items: tuple[Operand, ...], name: str, index: int) -> str:
         """A variable for a list, which never holds anything but lists."""
         numbered = (f"{LIST_AGAIN}{n}" for n in itertools.count(2))
-        for candidate in itertools.chain([identifier(name), LIST_AGAIN], numbered):
+        for candidate in itertools.chain([readable(name), LIST_AGAIN], numbered):
             fresh = candidate in self._lists or candidate not in self._until
             if fresh and self.is_free(candidate, index):
                 break
@@ -246,7 +246,7 @@ class Variables:
         named = [wish for wish in wishes if wish.strip("_")] or ["x"]
         named = [wish for wish in named if not self._comes_again(wish, operand, index)] or named[-1:]
         life = self.last_use(operand, index)
-        for wish in map(identifier, named):
+        for wish in map(readable, named):
             since, made_at = self._replaced.get(wish, (0, -1))
             if since <= index and life <= made_at:
                 self._replaced[wish] = (life, made_at)
@@ -258,7 +258,7 @@ class Variables:
 
     def _hold(self, operand: Given, name: str, index: int) -> str:
         """A free variable for a value: the name itself, or that with a number."""
-        base = identifier(name)
+        base = readable(name)
         candidate, number = base, 1
         while not self.is_free(candidate, index):
             number += 1

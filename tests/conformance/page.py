@@ -89,7 +89,7 @@ symbol of MXNet cannot give
 - not applicable: {left_out}
 
 A row counts the samples of an entry. `MXNet ops` are the ops in the symbols of those with parity, the most frequent
-first. `corrected` are the attributes that are always written, since the frameworks' defaults differ, and what
+first. `corrected` are the attributes that are written where the frameworks' defaults differ, and what
 else the rule corrects; the links lead to what is told of it in docs/traps.md.
 A refusal is an error with its reason and place; nothing is written then. `no elements` is a sample whose result is
 {EMPTY}. No sample that has parity may lose it

@@ -100,7 +100,7 @@ def _result(sample: Sample, status: str, why: str = "", conversion: Any = None) 
             ops.append(call.op)
             spec = OPS.get(call.op)
             if spec is not None:
-                corrected += [f"{call.op}.{k}" for k, _ in call.attrs if k in spec.always]
+                corrected += [f"{call.op}.{k}" for k, _ in call.attrs if k in spec.differing]
         torch_ops = [n.op for n in conversion.graph.nodes if n.op not in {"input", "param", "constant"}]
     return Result(
         sample.op,

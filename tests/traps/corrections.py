@@ -57,14 +57,14 @@ class Correction:
         return anchor(self.title)
 
     def attributes(self) -> Iterator[str]:
-        """The attributes of MXNet's ops that are always written and that the text names: `BatchNorm.eps`.
+        """The attributes of MXNet's ops in which torch differs and that the text names: `BatchNorm.eps`.
 
         The ops are those that the source names.
         """
         words = set(re.findall(r"\w+", f"{self.mxnet} {self.we_write}"))
         for op in re.findall(r"mx\.sym\.(\w+(?:\.\w+)*)", self.source):
             if op in OPS:
-                yield from (f"{op}.{attr}" for attr in OPS[op].attrs if attr in OPS[op].always & words)
+                yield from (f"{op}.{attr}" for attr in OPS[op].attrs if attr in OPS[op].differing & words)
 
 
 def anchor(heading: str) -> str:

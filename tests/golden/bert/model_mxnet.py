@@ -47,7 +47,9 @@ def named(symbol: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
 
 def transpose_for_scores(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     """transpose_for_scores of model.py."""
+    # x = x.view(x.shape[0], x.shape[1], self.num_attention_heads, self.attention_head_size)
     x = mx.sym.Reshape(x, shape=(0, 0, 4, 24), name=f"{name}_view")
+    # return x.permute(0, 2, 1, 3)
     return mx.sym.transpose(x, axes=(0, 2, 1, 3), name=f"{name}_permute")
 
 
@@ -56,7 +58,7 @@ def bert_self_output(
 ) -> mx.sym.Symbol:
     """BertSelfOutput of model.py."""
     hidden_states = mx.sym.FullyConnected(
-        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_dense"
+        hidden_states, num_hidden=96, flatten=False, name=f"{name}_dense"
     )
     hidden_states = mx.sym.Dropout(hidden_states, p=0.1, name=f"{name}_dropout")
     hidden_states = mx.sym.elemwise_add(hidden_states, input_tensor, name=f"{name}_add")
@@ -68,15 +70,15 @@ def bert_self_attention(
 ) -> mx.sym.Symbol:
     """BertSelfAttention of model.py."""
     query_layer = mx.sym.FullyConnected(
-        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_query"
+        hidden_states, num_hidden=96, flatten=False, name=f"{name}_query"
     )
     query_layer = transpose_for_scores(query_layer, name=f"{name}_query_layer")
     key_layer = mx.sym.FullyConnected(
-        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_key"
+        hidden_states, num_hidden=96, flatten=False, name=f"{name}_key"
     )
     key_layer = transpose_for_scores(key_layer, name=f"{name}_key_layer")
     value_layer = mx.sym.FullyConnected(
-        hidden_states, num_hidden=96, no_bias=False, flatten=False, name=f"{name}_value"
+        hidden_states, num_hidden=96, flatten=False, name=f"{name}_value"
     )
     value_layer = transpose_for_scores(value_layer, name=f"{name}_value_layer")
     attention_scores = mx.sym.linalg.gemm2(
@@ -87,7 +89,9 @@ def bert_self_attention(
     attention_probs = mx.sym.softmax(attention_scores, name=f"{name}_softmax")
     attention_probs = mx.sym.Dropout(attention_probs, p=0.1, name=f"{name}_dropout")
     context_layer = mx.sym.linalg.gemm2(attention_probs, value_layer, name=f"{name}_dropout_matmul")
+    # context_layer = context_layer.permute(0, 2, 1, 3).contiguous()
     context_layer = mx.sym.transpose(context_layer, axes=(0, 2, 1, 3), name=f"{name}_permute")
+    # return context_layer.view(hidden_states.shape)
     return mx.sym.Reshape(context_layer, shape=(0, 0, -1), name=f"{name}_view")
 
 
@@ -102,11 +106,7 @@ def bert_layer(
 
     # intermediate: BertIntermediate
     hidden_states = mx.sym.FullyConnected(
-        attention_output,
-        num_hidden=192,
-        no_bias=False,
-        flatten=False,
-        name=f"{name}_intermediate_dense",
+        attention_output, num_hidden=192, flatten=False, name=f"{name}_intermediate_dense"
     )
     intermediate_output = mx.sym.LeakyReLU(
         hidden_states, act_type="gelu", name=f"{name}_intermediate_intermediate_act_fn"
@@ -124,6 +124,7 @@ def BertForSequenceClassification() -> mx.sym.Symbol:
     input_ids = mx.sym.Variable("input_ids", dtype="int64")
     attention_mask = mx.sym.Variable("attention_mask")
     token_type_ids = mx.sym.Variable("token_type_ids", dtype="int64")
+    # extended_attention_mask = (1.0 - attention_mask[:, None, None, :]) * -10000.0
     extended_attention_mask = mx.sym.Reshape(attention_mask, shape=(0, 1, 1, -1), name="getitem")
     extended_attention_mask = named(1.0 - extended_attention_mask, name="sub_rminusscalar")
     extended_attention_mask = named(extended_attention_mask * -10000.0, name="mul")
@@ -159,11 +160,9 @@ def BertForSequenceClassification() -> mx.sym.Symbol:
     )
     first_token_tensor = mx.sym.squeeze(first_token_tensor, axis=1, name="pooler_getitem")
     first_token_tensor = mx.sym.FullyConnected(
-        first_token_tensor, num_hidden=96, no_bias=False, flatten=False, name="pooler_dense"
+        first_token_tensor, num_hidden=96, flatten=False, name="pooler_dense"
     )
     pooled_output = mx.sym.Activation(first_token_tensor, act_type="tanh", name="pooler_activation")
 
     pooled_output = mx.sym.Dropout(pooled_output, p=0.1, name="dropout")
-    return mx.sym.FullyConnected(
-        pooled_output, num_hidden=3, no_bias=False, flatten=False, name="classifier"
-    )
+    return mx.sym.FullyConnected(pooled_output, num_hidden=3, flatten=False, name="classifier")

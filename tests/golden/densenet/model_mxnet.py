@@ -14,18 +14,18 @@ DATA_SHAPES = {
 FIXED_PARAMS: list[str] = []
 
 
-def _dense_layer(features: list[mx.sym.Symbol], name: str) -> mx.sym.Symbol:
+def dense_layer(features: list[mx.sym.Symbol], name: str) -> mx.sym.Symbol:
     """_DenseLayer of model.py."""
-    concated_features = mx.sym.Concat(*features, dim=1, name=f"{name}_cat")
+    concated_features = mx.sym.Concat(*features, name=f"{name}_cat")
     bottleneck_output = mx.sym.BatchNorm(
-        concated_features, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_norm1"
+        concated_features, eps=1e-5, fix_gamma=False, name=f"{name}_norm1"
     )
     bottleneck_output = mx.sym.Activation(bottleneck_output, act_type="relu", name=f"{name}_relu1")
     bottleneck_output = mx.sym.Convolution(
         bottleneck_output, kernel=(1, 1), num_filter=32, no_bias=True, name=f"{name}_conv1"
     )
     new_features = mx.sym.BatchNorm(
-        bottleneck_output, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_norm2"
+        bottleneck_output, eps=1e-5, fix_gamma=False, name=f"{name}_norm2"
     )
     new_features = mx.sym.Activation(new_features, act_type="relu", name=f"{name}_relu2")
     return mx.sym.Convolution(
@@ -33,30 +33,24 @@ def _dense_layer(features: list[mx.sym.Symbol], name: str) -> mx.sym.Symbol:
     )
 
 
-def _transition(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
+def transition(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     """_Transition of model.py."""
-    features = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_norm")
+    features = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name=f"{name}_norm")
     features = mx.sym.Activation(features, act_type="relu", name=f"{name}_relu")
     features = mx.sym.Convolution(
         features, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_conv"
     )
     return mx.sym.Pooling(
-        features,
-        kernel=(2, 2),
-        pool_type="avg",
-        stride=(2, 2),
-        pooling_convention="valid",
-        count_include_pad=True,
-        name=f"{name}_pool",
+        features, kernel=(2, 2), pool_type="avg", stride=(2, 2), name=f"{name}_pool"
     )
 
 
-def _dense_block(init_features: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
+def dense_block(init_features: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     """_DenseBlock of model.py."""
     features = [init_features]
     for i in range(1, 7):
-        features.append(_dense_layer(features, name=f"{name}_denselayer{i}"))
-    return mx.sym.Concat(*features, dim=1, name=f"{name}_cat")
+        features.append(dense_layer(features, name=f"{name}_denselayer{i}"))
+    return mx.sym.Concat(*features, name=f"{name}_cat")
 
 
 def DenseNet() -> mx.sym.Symbol:
@@ -76,40 +70,28 @@ def DenseNet() -> mx.sym.Symbol:
         no_bias=True,
         name="features_conv0",
     )
-    features = mx.sym.BatchNorm(
-        features, eps=1e-5, momentum=0.9, fix_gamma=False, name="features_norm0"
-    )
+    features = mx.sym.BatchNorm(features, eps=1e-5, fix_gamma=False, name="features_norm0")
     features = mx.sym.Activation(features, act_type="relu", name="features_relu0")
     features = mx.sym.Pooling(
-        features,
-        kernel=(3, 3),
-        pool_type="max",
-        stride=(2, 2),
-        pad=(1, 1),
-        pooling_convention="valid",
-        name="features_pool0",
+        features, kernel=(3, 3), pool_type="max", stride=(2, 2), pad=(1, 1), name="features_pool0"
     )
     outputs = [features]
     for i in range(1, 4):
-        outputs.append(_dense_layer(outputs, name=f"features_denseblock1_denselayer{i}"))
-    features = mx.sym.Concat(*outputs, dim=1, name="features_denseblock1_cat")
-    features = _transition(features, num_filter=20, name="features_transition1")
-    features = _dense_block(features, name="features_denseblock2")
-    features = _transition(features, num_filter=34, name="features_transition2")
-    features = _dense_block(features, name="features_denseblock3")
-    features = _transition(features, num_filter=41, name="features_transition3")
+        outputs.append(dense_layer(outputs, name=f"features_denseblock1_denselayer{i}"))
+    features = mx.sym.Concat(*outputs, name="features_denseblock1_cat")
+    features = transition(features, num_filter=20, name="features_transition1")
+    features = dense_block(features, name="features_denseblock2")
+    features = transition(features, num_filter=34, name="features_transition2")
+    features = dense_block(features, name="features_denseblock3")
+    features = transition(features, num_filter=41, name="features_transition3")
     outputs = [features]
     for i in range(1, 5):
-        outputs.append(_dense_layer(outputs, name=f"features_denseblock4_denselayer{i}"))
-    features = mx.sym.Concat(*outputs, dim=1, name="features_denseblock4_cat")
-    features = mx.sym.BatchNorm(
-        features, eps=1e-5, momentum=0.9, fix_gamma=False, name="features_norm5"
-    )
+        outputs.append(dense_layer(outputs, name=f"features_denseblock4_denselayer{i}"))
+    features = mx.sym.Concat(*outputs, name="features_denseblock4_cat")
+    features = mx.sym.BatchNorm(features, eps=1e-5, fix_gamma=False, name="features_norm5")
     out = mx.sym.Activation(features, act_type="relu", name="relu")
     out = mx.sym.Pooling(
         out, kernel=(1, 1), pool_type="avg", global_pool=True, name="adaptive_avg_pool2d"
     )
     out = mx.sym.Flatten(out, name="flatten")
-    return mx.sym.FullyConnected(
-        out, num_hidden=100, no_bias=False, flatten=False, name="classifier"
-    )
+    return mx.sym.FullyConnected(out, num_hidden=100, flatten=False, name="classifier")

@@ -34,69 +34,49 @@ def Net() -> mx.sym.Symbol:
     x = named(x / 0.3081, name="div")
 
     # x = self.pool(F.relu(self.conv1(x)))
-    x = mx.sym.Convolution(x, kernel=(5, 5), pad=(2, 2), num_filter=16, no_bias=False, name="conv1")
+    x = mx.sym.Convolution(x, kernel=(5, 5), pad=(2, 2), num_filter=16, name="conv1")
     x = mx.sym.Activation(x, act_type="relu", name="conv1_relu")
-    x = mx.sym.Pooling(
-        x, kernel=(2, 2), pool_type="max", stride=(2, 2), pooling_convention="valid", name="pool"
-    )
+    x = mx.sym.Pooling(x, kernel=(2, 2), pool_type="max", stride=(2, 2), name="pool")
 
     # skip = F.relu(self.conv2(x))
-    skip = mx.sym.Convolution(x, kernel=(3, 3), num_filter=32, no_bias=False, name="conv2")
+    skip = mx.sym.Convolution(x, kernel=(3, 3), num_filter=32, name="conv2")
     skip = mx.sym.Activation(skip, act_type="relu", name="conv2_relu")
 
     # x = F.relu(self.conv3(F.pad(skip, (1, 1, 1, 1))))
+    # the same layer twice, so that its weights are shared
     x = mx.sym.Pad(skip, mode="constant", pad_width=(0, 0, 0, 0, 1, 1, 1, 1), name="conv2_pad")
     conv3_weight = mx.sym.Variable("conv3_weight", shape=(32, 32, 3, 3), dtype="float32")
     conv3_bias = mx.sym.Variable("conv3_bias", shape=(32,), dtype="float32")
     x = mx.sym.Convolution(
-        x,
-        weight=conv3_weight,
-        bias=conv3_bias,
-        kernel=(3, 3),
-        num_filter=32,
-        no_bias=False,
-        name="conv3",
+        x, weight=conv3_weight, bias=conv3_bias, kernel=(3, 3), num_filter=32, name="conv3"
     )
     x = mx.sym.Activation(x, act_type="relu", name="conv3_relu")
 
     # x = F.relu(self.conv3(F.pad(x, (1, 1, 1, 1))))
     x = mx.sym.Pad(x, mode="constant", pad_width=(0, 0, 0, 0, 1, 1, 1, 1), name="conv3_pad")
     x = mx.sym.Convolution(
-        x,
-        weight=conv3_weight,
-        bias=conv3_bias,
-        kernel=(3, 3),
-        num_filter=32,
-        no_bias=False,
-        name="conv3_2",
+        x, weight=conv3_weight, bias=conv3_bias, kernel=(3, 3), num_filter=32, name="conv3_2"
     )
     x = mx.sym.Activation(x, act_type="relu", name="conv3_relu2")
 
     # x = self.bn(x + skip)
     x = mx.sym.elemwise_add(x, skip, name="add")
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn")
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name="bn")
 
-    x = mx.sym.Pooling(
-        x,
-        kernel=(3, 3),
-        pool_type="max",
-        stride=(2, 2),
-        pooling_convention="valid",
-        name="max_pool2d",
-    )
+    x = mx.sym.Pooling(x, kernel=(3, 3), pool_type="max", stride=(2, 2), name="max_pool2d")
     x = mx.sym.Flatten(x, name="flatten")
 
     # x = F.dropout(F.relu(self.fc1(x)), p=0.5, training=self.training)
-    x = mx.sym.FullyConnected(x, num_hidden=120, no_bias=False, flatten=False, name="fc1")
+    x = mx.sym.FullyConnected(x, num_hidden=120, flatten=False, name="fc1")
     x = mx.sym.Activation(x, act_type="relu", name="fc1_relu")
     x = mx.sym.Dropout(x, name="dropout")
 
     # x = torch.tanh(self.fc2(x))
-    x = mx.sym.FullyConnected(x, num_hidden=84, no_bias=False, flatten=False, name="fc2")
+    x = mx.sym.FullyConnected(x, num_hidden=84, flatten=False, name="fc2")
     x = mx.sym.Activation(x, act_type="tanh", name="tanh")
 
     # logits = self.fc3(x) * self.scale
-    logits = mx.sym.FullyConnected(x, num_hidden=10, no_bias=False, flatten=False, name="fc3")
+    logits = mx.sym.FullyConnected(x, num_hidden=10, flatten=False, name="fc3")
     scale = mx.sym.Variable("scale", shape=(10,), dtype="float32", init=mx.init.Normal(0.02))
     scale = mx.sym.Reshape(scale, shape=(1, -1), name="mul_rhs")
     logits = mx.sym.broadcast_mul(logits, scale, name="mul")

@@ -32,7 +32,7 @@ def basic_conv2d(
         no_bias=True,
         name=f"{name}_conv",
     )
-    x = mx.sym.BatchNorm(x, eps=0.001, momentum=0.9, fix_gamma=False, name=f"{name}_bn")
+    x = mx.sym.BatchNorm(x, fix_gamma=False, name=f"{name}_bn")
     return mx.sym.Activation(x, act_type="relu", name=f"{name}_relu")
 
 
@@ -70,9 +70,7 @@ def inception_a(
         x,
         kernel=(3, 3),
         pool_type="avg",
-        stride=(1, 1),
         pad=(1, 1),
-        pooling_convention="valid",
         count_include_pad=count_include_pad,
         name=f"{name}_avg_pool2d",
     )
@@ -84,7 +82,7 @@ def inception_a(
         num_filter=num_filter,
         name=f"{name}_branch_pool",
     )
-    return mx.sym.Concat(branch1x1, branch5x5, branch3x3dbl, branch_pool, dim=1, name=f"{name}_cat")
+    return mx.sym.Concat(branch1x1, branch5x5, branch3x3dbl, branch_pool, name=f"{name}_cat")
 
 
 def Inception() -> mx.sym.Symbol:
@@ -132,24 +130,12 @@ def Inception() -> mx.sym.Symbol:
         name="mixed_c_branch7x7_3",
     )
     x = mx.sym.Pooling(
-        x,
-        kernel=(3, 3),
-        pool_type="max",
-        stride=(2, 2),
-        pad=(1, 1),
-        pooling_convention="valid",
-        name="mixed_c_max_pool2d",
+        x, kernel=(3, 3), pool_type="max", stride=(2, 2), pad=(1, 1), name="mixed_c_max_pool2d"
     )
-    x = mx.sym.Concat(branch3x3, branch7x7, x, dim=1, name="mixed_c_cat")
+    x = mx.sym.Concat(branch3x3, branch7x7, x, name="mixed_c_cat")
 
     x = mx.sym.Pooling(
-        x,
-        kernel=(2, 2),
-        pool_type="max",
-        stride=(3, 3),
-        pad=(1, 1),
-        pooling_convention="valid",
-        name="maxpool3",
+        x, kernel=(2, 2), pool_type="max", stride=(3, 3), pad=(1, 1), name="maxpool3"
     )
     x = mx.sym.Pooling(
         x,
@@ -157,10 +143,9 @@ def Inception() -> mx.sym.Symbol:
         pool_type="avg",
         stride=(2, 2),
         pad=(1, 1),
-        pooling_convention="valid",
         count_include_pad=False,
         name="avgpool",
     )
     x = mx.sym.mean(x, axis=(2, 3), name="mean")
     x = mx.sym.Dropout(x, p=0.4, name="dropout")
-    return mx.sym.FullyConnected(x, num_hidden=100, no_bias=False, flatten=False, name="fc")
+    return mx.sym.FullyConnected(x, num_hidden=100, flatten=False, name="fc")

@@ -75,9 +75,8 @@ def iresnet18() -> mx.sym.Symbol:
     x = i_basic_block(x, num_filter=512, stride=(1, 1), with_downsample=False, name="layer4_1")
     x = mx.sym.BatchNorm(x, eps=2e-5, momentum=0.1, fix_gamma=False, name="bn2")
     x = mx.sym.Dropout(x, p=0.4, axes=(2, 3), name="dropout")
+    # x = self.fc(x.view(x.size(0), -1))
     x = mx.sym.Reshape(x, shape=(0, -1), name="view")
-    x = mx.sym.FullyConnected(x, num_hidden=512, no_bias=False, flatten=False, name="fc")
+    x = mx.sym.FullyConnected(x, num_hidden=512, flatten=False, name="fc")
     # affine=False: gamma is one and beta is zero
-    return mx.sym.BatchNorm(
-        x, eps=2e-5, momentum=0.1, fix_gamma=True, attr=FROZEN, name="bottleneck"
-    )
+    return mx.sym.BatchNorm(x, eps=2e-5, momentum=0.1, attr=FROZEN, name="bottleneck")

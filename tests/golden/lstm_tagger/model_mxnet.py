@@ -46,8 +46,6 @@ def LSTMTagger() -> mx.sym.Symbol:
 
     # tag_space = self.hidden2tag(self.dropout(lstm_out))
     dropout = mx.sym.Dropout(lstm_out, p=0.3, name="dropout")
-    tag_space = mx.sym.FullyConnected(
-        dropout, num_hidden=12, no_bias=False, flatten=False, name="hidden2tag"
-    )
+    tag_space = mx.sym.FullyConnected(dropout, num_hidden=12, flatten=False, name="hidden2tag")
 
     return mx.sym.log_softmax(tag_space, name="log_softmax")

@@ -14,7 +14,7 @@ DATA_SHAPES = {
 FIXED_PARAMS: list[str] = []
 
 
-def conv_bn_re_lu(
+def conv_bn_relu(
     x: mx.sym.Symbol,
     kernel: tuple[int, int],
     stride: tuple[int, int],
@@ -34,7 +34,7 @@ def conv_bn_re_lu(
         no_bias=True,
         name=f"{name}_0",
     )
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_1")
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name=f"{name}_1")
     return mx.sym.clip(x, a_min=0.0, a_max=6.0, name=f"{name}_2")
 
 
@@ -47,7 +47,7 @@ def inverted_residual(
     name: str,
 ) -> mx.sym.Symbol:
     """InvertedResidual of model.py."""
-    conv = conv_bn_re_lu(
+    conv = conv_bn_relu(
         x,
         kernel=(1, 1),
         stride=(1, 1),
@@ -56,7 +56,7 @@ def inverted_residual(
         num_group=1,
         name=f"{name}_conv_0",
     )
-    conv = conv_bn_re_lu(
+    conv = conv_bn_relu(
         conv,
         kernel=(3, 3),
         stride=stride,
@@ -68,7 +68,7 @@ def inverted_residual(
     x2 = mx.sym.Convolution(
         conv, kernel=(1, 1), num_filter=num_filter2, no_bias=True, name=f"{name}_conv_2"
     )
-    x2 = mx.sym.BatchNorm(x2, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_conv_3")
+    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_conv_3")
     if with_add:
         x2 = mx.sym.elemwise_add(x, x2, name=f"{name}_add")
     return x2
@@ -82,12 +82,12 @@ def MobileNetV2() -> mx.sym.Symbol:
     H and W may change: the code is the same at 97x129.
     """
     x = mx.sym.Variable("x")
-    x = conv_bn_re_lu(
+    x = conv_bn_relu(
         x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=32, num_group=1, name="features_0"
     )
 
     # features.1: InvertedResidual
-    x = conv_bn_re_lu(
+    x = conv_bn_relu(
         x,
         kernel=(3, 3),
         stride=(1, 1),
@@ -97,7 +97,7 @@ def MobileNetV2() -> mx.sym.Symbol:
         name="features_1_conv_0",
     )
     x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=16, no_bias=True, name="features_1_conv_1")
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="features_1_conv_2")
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name="features_1_conv_2")
 
     x = inverted_residual(
         x, num_filter=96, stride=(2, 2), num_filter2=24, with_add=False, name="features_2"
@@ -136,7 +136,7 @@ def MobileNetV2() -> mx.sym.Symbol:
     x = inverted_residual(
         x, num_filter=960, stride=(1, 1), num_filter2=320, with_add=False, name="features_17"
     )
-    x = conv_bn_re_lu(
+    x = conv_bn_relu(
         x,
         kernel=(1, 1),
         stride=(1, 1),
@@ -148,8 +148,7 @@ def MobileNetV2() -> mx.sym.Symbol:
     x = mx.sym.Pooling(
         x, kernel=(1, 1), pool_type="avg", global_pool=True, name="adaptive_avg_pool2d"
     )
+    # x = nn.functional.adaptive_avg_pool2d(x, 1).reshape(x.shape[0], -1)
     x = mx.sym.Reshape(x, shape=(0, -1), name="reshape")
     x = mx.sym.Dropout(x, p=0.2, name="classifier_0")
-    return mx.sym.FullyConnected(
-        x, num_hidden=1000, no_bias=False, flatten=False, name="classifier_1"
-    )
+    return mx.sym.FullyConnected(x, num_hidden=1000, flatten=False, name="classifier_1")

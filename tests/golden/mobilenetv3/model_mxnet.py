@@ -34,12 +34,12 @@ def se_module(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     x2 = mx.sym.Convolution(
         x2, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_se_1"
     )
-    x2 = mx.sym.BatchNorm(x2, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_se_2")
+    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_se_2")
     x2 = mx.sym.Activation(x2, act_type="relu", name=f"{name}_se_3")
     x2 = mx.sym.Convolution(
         x2, kernel=(1, 1), num_filter=4 * num_filter, no_bias=True, name=f"{name}_se_4"
     )
-    x2 = mx.sym.BatchNorm(x2, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_se_5")
+    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_se_5")
 
     # se.6: hsigmoid
     out = named(x2 + 3, name=f"{name}_se_6_add")
@@ -62,7 +62,7 @@ def block_hswish(
     out = mx.sym.Convolution(
         x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_conv1"
     )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn1")
+    out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn1")
     out = hswish(out, name=f"{name}_nolinear1")
     out = mx.sym.Convolution(
         out,
@@ -74,18 +74,18 @@ def block_hswish(
         no_bias=True,
         name=f"{name}_conv2",
     )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn2")
+    out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn2")
     out = hswish(out, name=f"{name}_nolinear1_2")
     out = mx.sym.Convolution(
         out, kernel=(1, 1), num_filter=conv3_num_filter, no_bias=True, name=f"{name}_conv3"
     )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn3")
+    out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn3")
     out = se_module(out, num_filter=conv3_num_filter // 4, name=f"{name}_se")
     if with_shortcut:
         x = mx.sym.Convolution(
             x, kernel=(1, 1), num_filter=conv3_num_filter, no_bias=True, name=f"{name}_shortcut_0"
         )
-        x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_shortcut_1")
+        x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name=f"{name}_shortcut_1")
     if with_add:
         out = mx.sym.elemwise_add(out, x, name=f"{name}_add")
     return out
@@ -94,11 +94,11 @@ def block_hswish(
 def block(
     x: mx.sym.Symbol, num_filter: int, conv3_num_filter: int, with_se: bool, name: str
 ) -> mx.sym.Symbol:
-    """Block of model.py."""
+    """Block of model.py, without hswish."""
     out = mx.sym.Convolution(
         x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_conv1"
     )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn1")
+    out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn1")
     out = mx.sym.Activation(out, act_type="relu", name=f"{name}_nolinear1")
     out = mx.sym.Convolution(
         out,
@@ -110,12 +110,12 @@ def block(
         no_bias=True,
         name=f"{name}_conv2",
     )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn2")
+    out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn2")
     out = mx.sym.Activation(out, act_type="relu", name=f"{name}_nolinear1_2")
     out = mx.sym.Convolution(
         out, kernel=(1, 1), num_filter=conv3_num_filter, no_bias=True, name=f"{name}_conv3"
     )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn3")
+    out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn3")
     if with_se:
         out = se_module(out, num_filter=4, name=f"{name}_se")
     return out
@@ -132,7 +132,7 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
     out = mx.sym.Convolution(
         x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=16, no_bias=True, name="conv1"
     )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn1")
+    out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name="bn1")
     out = hswish(out, name="hs1")
     out = block(out, num_filter=16, conv3_num_filter=16, with_se=True, name="bneck_0")
     out = block(out, num_filter=72, conv3_num_filter=24, with_se=False, name="bneck_1")
@@ -141,7 +141,7 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
     conv1 = mx.sym.Convolution(
         out, kernel=(1, 1), num_filter=88, no_bias=True, name="bneck_2_conv1"
     )
-    bn1 = mx.sym.BatchNorm(conv1, eps=1e-5, momentum=0.9, fix_gamma=False, name="bneck_2_bn1")
+    bn1 = mx.sym.BatchNorm(conv1, eps=1e-5, fix_gamma=False, name="bneck_2_bn1")
     nolinear1 = mx.sym.Activation(bn1, act_type="relu", name="bneck_2_nolinear1")
     conv2 = mx.sym.Convolution(
         nolinear1,
@@ -152,10 +152,10 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
         no_bias=True,
         name="bneck_2_conv2",
     )
-    bn2 = mx.sym.BatchNorm(conv2, eps=1e-5, momentum=0.9, fix_gamma=False, name="bneck_2_bn2")
+    bn2 = mx.sym.BatchNorm(conv2, eps=1e-5, fix_gamma=False, name="bneck_2_bn2")
     x = mx.sym.Activation(bn2, act_type="relu", name="bneck_2_nolinear1_2")
     conv3 = mx.sym.Convolution(x, kernel=(1, 1), num_filter=24, no_bias=True, name="bneck_2_conv3")
-    bn3 = mx.sym.BatchNorm(conv3, eps=1e-5, momentum=0.9, fix_gamma=False, name="bneck_2_bn3")
+    bn3 = mx.sym.BatchNorm(conv3, eps=1e-5, fix_gamma=False, name="bneck_2_bn3")
     out = mx.sym.elemwise_add(bn3, out, name="bneck_2_add")
 
     out = block_hswish(
@@ -215,14 +215,15 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
             name=f"bneck_{i}",
         )
     out = mx.sym.Convolution(out, kernel=(1, 1), num_filter=576, no_bias=True, name="conv2")
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn2")
+    out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name="bn2")
     out = hswish(out, name="hs2")
     out = mx.sym.Pooling(
         out, kernel=(1, 1), pool_type="avg", global_pool=True, name="adaptive_avg_pool2d"
     )
+    # out = out.view(out.size(0), -1)
     out = mx.sym.Reshape(out, shape=(0, -1), name="view")
-    out = mx.sym.FullyConnected(out, num_hidden=320, no_bias=False, flatten=False, name="linear3")
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn3")
+    out = mx.sym.FullyConnected(out, num_hidden=320, flatten=False, name="linear3")
+    out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name="bn3")
     gate = mx.sym.hard_sigmoid(out, alpha=1 / 6, name="hs3_gate")
     out = mx.sym.elemwise_mul(out, gate, name="hs3")
-    return mx.sym.FullyConnected(out, num_hidden=100, no_bias=False, flatten=False, name="linear4")
+    return mx.sym.FullyConnected(out, num_hidden=100, flatten=False, name="linear4")

@@ -27,12 +27,12 @@ def basic_block(
         no_bias=True,
         name=f"{name}_conv1",
     )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn1")
+    out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn1")
     out = mx.sym.Activation(out, act_type="relu", name=f"{name}_relu")
     out = mx.sym.Convolution(
         out, kernel=(3, 3), pad=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_conv2"
     )
-    out = mx.sym.BatchNorm(out, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_bn2")
+    out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn2")
     identity = x
     if with_downsample:
         identity = mx.sym.Convolution(
@@ -44,7 +44,7 @@ def basic_block(
             name=f"{name}_downsample_0",
         )
         identity = mx.sym.BatchNorm(
-            identity, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_downsample_1"
+            identity, eps=1e-5, fix_gamma=False, name=f"{name}_downsample_1"
         )
     out = mx.sym.elemwise_add(out, identity, name=f"{name}_add")
     return mx.sym.Activation(out, act_type="relu", name=f"{name}_relu2")
@@ -61,17 +61,9 @@ def resnet18() -> mx.sym.Symbol:
     x = mx.sym.Convolution(
         x, kernel=(7, 7), stride=(2, 2), pad=(3, 3), num_filter=64, no_bias=True, name="conv1"
     )
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn1")
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name="bn1")
     x = mx.sym.Activation(x, act_type="relu", name="relu")
-    x = mx.sym.Pooling(
-        x,
-        kernel=(3, 3),
-        pool_type="max",
-        stride=(2, 2),
-        pad=(1, 1),
-        pooling_convention="valid",
-        name="maxpool",
-    )
+    x = mx.sym.Pooling(x, kernel=(3, 3), pool_type="max", stride=(2, 2), pad=(1, 1), name="maxpool")
     for i in range(2):
         x = basic_block(x, stride=(1, 1), num_filter=64, with_downsample=False, name=f"layer1_{i}")
     x = basic_block(x, stride=(2, 2), num_filter=128, with_downsample=True, name="layer2_0")
@@ -82,4 +74,4 @@ def resnet18() -> mx.sym.Symbol:
     x = basic_block(x, stride=(1, 1), num_filter=512, with_downsample=False, name="layer4_1")
     x = mx.sym.Pooling(x, kernel=(1, 1), pool_type="avg", global_pool=True, name="avgpool")
     x = mx.sym.Flatten(x, name="flatten")
-    return mx.sym.FullyConnected(x, num_hidden=1000, no_bias=False, flatten=False, name="fc")
+    return mx.sym.FullyConnected(x, num_hidden=1000, flatten=False, name="fc")

@@ -17,7 +17,7 @@ FIXED_PARAMS: list[str] = []
 def branch2(x: mx.sym.Symbol, num_filter: int, stride: tuple[int, int], name: str) -> mx.sym.Symbol:
     """A Sequential of Conv2d, BatchNorm2d, ReLU, Conv2d, BatchNorm2d, Conv2d, BatchNorm2d, ReLU."""
     x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_0")
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_1")
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name=f"{name}_1")
     x = mx.sym.Activation(x, act_type="relu", name=f"{name}_2")
     x = mx.sym.Convolution(
         x,
@@ -29,9 +29,9 @@ def branch2(x: mx.sym.Symbol, num_filter: int, stride: tuple[int, int], name: st
         no_bias=True,
         name=f"{name}_3",
     )
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_4")
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name=f"{name}_4")
     x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_5")
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_6")
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name=f"{name}_6")
     return mx.sym.Activation(x, act_type="relu", name=f"{name}_7")
 
 
@@ -39,8 +39,13 @@ def channel_shuffle(
     x: mx.sym.Symbol, shape: tuple[int, ...], view2_shape: tuple[int, ...], name: str
 ) -> mx.sym.Symbol:
     """channel_shuffle of model.py."""
+    # reshape
+    # x = x.view(batchsize, groups, channels_per_group, height, width)
     x = mx.sym.Reshape(x, shape=shape, reverse=True, name=f"{name}_x_view")
+    # x = torch.transpose(x, 1, 2).contiguous()
     x = mx.sym.transpose(x, axes=(0, 2, 1, 3, 4), name=f"{name}_transpose")
+    # flatten
+    # x = x.view(batchsize, num_channels, height, width)
     return mx.sym.Reshape(x, shape=view2_shape, reverse=True, name=f"{name}_x_view2")
 
 
@@ -56,14 +61,14 @@ def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> m
         no_bias=True,
         name=f"{name}_branch1_0",
     )
-    x2 = mx.sym.BatchNorm(x2, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch1_1")
+    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_branch1_1")
     x2 = mx.sym.Convolution(
         x2, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_branch1_2"
     )
-    x2 = mx.sym.BatchNorm(x2, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_branch1_3")
+    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_branch1_3")
     x2 = mx.sym.Activation(x2, act_type="relu", name=f"{name}_branch1_4")
     x = branch2(x, num_filter=num_filter, stride=(2, 2), name=f"{name}_branch2")
-    cat = mx.sym.Concat(x2, x, dim=1, name=f"{name}_cat")
+    cat = mx.sym.Concat(x2, x, name=f"{name}_cat")
     return channel_shuffle(
         cat,
         shape=(-1, 2, num_filter, 0, 0),
@@ -73,10 +78,10 @@ def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> m
 
 
 def inverted_residual(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
-    """InvertedResidual of model.py."""
+    """InvertedResidual of model.py, without branch1."""
     x1, x2 = mx.sym.split(x, num_outputs=2, name=f"{name}_chunk")
     out = branch2(x2, num_filter=num_filter, stride=(1, 1), name=f"{name}_branch2")
-    out = mx.sym.Concat(x1, out, dim=1, name=f"{name}_cat")
+    out = mx.sym.Concat(x1, out, name=f"{name}_cat")
     return channel_shuffle(
         out,
         shape=(-1, 2, num_filter, 0, 0),
@@ -96,17 +101,9 @@ def shufflenet_v2_x0_5() -> mx.sym.Symbol:
     x = mx.sym.Convolution(
         x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=24, no_bias=True, name="conv1_0"
     )
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="conv1_1")
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name="conv1_1")
     x = mx.sym.Activation(x, act_type="relu", name="conv1_2")
-    x = mx.sym.Pooling(
-        x,
-        kernel=(3, 3),
-        pool_type="max",
-        stride=(2, 2),
-        pad=(1, 1),
-        pooling_convention="valid",
-        name="maxpool",
-    )
+    x = mx.sym.Pooling(x, kernel=(3, 3), pool_type="max", stride=(2, 2), pad=(1, 1), name="maxpool")
     x = inverted_residual_branch1(x, num_filter=24, name="stage2_0")
     for i in range(1, 4):
         x = inverted_residual(x, num_filter=24, name=f"stage2_{i}")
@@ -117,7 +114,7 @@ def shufflenet_v2_x0_5() -> mx.sym.Symbol:
     for i in range(1, 4):
         x = inverted_residual(x, num_filter=96, name=f"stage4_{i}")
     x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=256, no_bias=True, name="conv5_0")
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="conv5_1")
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name="conv5_1")
     x = mx.sym.Activation(x, act_type="relu", name="conv5_2")
     x = mx.sym.mean(x, axis=(2, 3), name="mean")
-    return mx.sym.FullyConnected(x, num_hidden=100, no_bias=False, flatten=False, name="fc")
+    return mx.sym.FullyConnected(x, num_hidden=100, flatten=False, name="fc")

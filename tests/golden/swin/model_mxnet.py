@@ -55,7 +55,7 @@ def roll(x: mx.sym.Symbol, begin: int, name: str) -> mx.sym.Symbol:
     """torch's roll, for which MXNet needs several ops."""
     tail1 = mx.sym.slice_axis(x, axis=1, begin=begin, end=None, name=f"{name}_tail1")
     head1 = mx.sym.slice_axis(x, axis=1, begin=0, end=begin, name=f"{name}_head1")
-    roll1 = mx.sym.Concat(tail1, head1, dim=1, name=f"{name}_roll1")
+    roll1 = mx.sym.Concat(tail1, head1, name=f"{name}_roll1")
     tail2 = mx.sym.slice_axis(roll1, axis=2, begin=begin, end=None, name=f"{name}_tail2")
     head2 = mx.sym.slice_axis(roll1, axis=2, begin=0, end=begin, name=f"{name}_head2")
     return mx.sym.Concat(tail2, head2, dim=2, name=f"{name}_roll2")
@@ -70,6 +70,7 @@ def patch_merging(
 ) -> mx.sym.Symbol:
     """PatchMerging of model.py."""
     x = mx.sym.Reshape(x, shape=shape, name=f"{name}_x_view")
+    # x0 = x[:, 0::2, 0::2, :]
     x0 = mx.sym.slice(
         x,
         begin=(None, None, None, None),
@@ -77,6 +78,7 @@ def patch_merging(
         step=(1, 2, 2, 1),
         name=f"{name}_x0_getitem",
     )
+    # x1 = x[:, 1::2, 0::2, :]
     x1 = mx.sym.slice(
         x,
         begin=(None, 1, None, None),
@@ -84,6 +86,7 @@ def patch_merging(
         step=(1, 2, 2, 1),
         name=f"{name}_x1_getitem",
     )
+    # x2 = x[:, 0::2, 1::2, :]
     x2 = mx.sym.slice(
         x,
         begin=(None, None, 1, None),
@@ -91,6 +94,7 @@ def patch_merging(
         step=(1, 2, 2, 1),
         name=f"{name}_x2_getitem",
     )
+    # x3 = x[:, 1::2, 1::2, :]
     x3 = mx.sym.slice(
         x,
         begin=(None, 1, 1, None),
@@ -99,8 +103,9 @@ def patch_merging(
         name=f"{name}_x3_getitem",
     )
     x = mx.sym.Concat(x0, x1, x2, x3, dim=3, name=f"{name}_cat")
+    # x = x.view(B, -1, 4 * C)
     x = mx.sym.Reshape(x, shape=view2_shape, name=f"{name}_x_view2")
-    x = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm")
+    x = mx.sym.LayerNorm(x, name=f"{name}_norm")
     return mx.sym.FullyConnected(
         x, num_hidden=num_hidden, no_bias=True, flatten=False, name=f"{name}_reduction"
     )
@@ -123,26 +128,30 @@ def swin_transformer_block(
     mask_shape: tuple[int, ...] | None = None,
 ) -> mx.sym.Symbol:
     """SwinTransformerBlock of model.py."""
-    norm1 = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm1")
+    norm1 = mx.sym.LayerNorm(x, name=f"{name}_norm1")
     view = mx.sym.Reshape(norm1, shape=shape, name=f"{name}_norm1_view")
     shifted_x = view
     if with_roll:
+        # cyclic shift
         shifted_x = roll(view, begin=2, name=f"{name}_shifted_x_roll")
     x_windows = mx.sym.Reshape(
         shifted_x, shape=x_windows_shape, name=f"{name}_window_partition_x_view"
     )
+    # return x.permute(0, 1, 3, 2, 4, 5).contiguous().view(-1, window_size, window_size, C)
     x_windows = mx.sym.transpose(
         x_windows, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_window_partition_permute"
     )
     x_windows = mx.sym.Reshape(
         x_windows, shape=(-1, 0, 0, 0), reverse=True, name=f"{name}_window_partition_view"
     )
+    # x_windows = x_windows.view(-1, self.window_size * self.window_size, C)
     x_windows = mx.sym.Reshape(x_windows, shape=x_windows_shape2, name=f"{name}_x_windows_view")
 
     # attn: WindowAttention
     qkv = mx.sym.FullyConnected(
-        x_windows, num_hidden=3 * num_hidden, no_bias=False, flatten=False, name=f"{name}_attn_qkv"
+        x_windows, num_hidden=3 * num_hidden, flatten=False, name=f"{name}_attn_qkv"
     )
+    # qkv = self.qkv(x).reshape(B_, N, 3, self.num_heads, C // self.num_heads).permute(2, ...
     qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name=f"{name}_attn_qkv_reshape")
     qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name=f"{name}_attn_qkv_permute")
     q, k, v = mx.sym.split(
@@ -158,7 +167,7 @@ def swin_transformer_block(
     )
     index = constant(f"{name}_attn_relative_position_index", shape=index_shape)
     relative_position_bias = mx.sym.take(
-        table, index, mode="clip", name=f"{name}_attn_relative_position_bias_getitem"
+        table, index, name=f"{name}_attn_relative_position_bias_getitem"
     )
     relative_position_bias = mx.sym.Reshape(
         relative_position_bias,
@@ -178,6 +187,7 @@ def swin_transformer_block(
         attn = mx.sym.Reshape(attn, shape=attn_shape, name=f"{name}_attn_attn_view")
         attn_attn_mask = constant(f"{name}_attn_attn_mask", shape=mask_shape)
         attn = mx.sym.broadcast_add(attn, attn_attn_mask, name=f"{name}_attn_attn_add2")
+        # attn = attn.view(-1, self.num_heads, N, N)
         attn = mx.sym.Reshape(
             attn, shape=(-1, 0, 0, 0), reverse=True, name=f"{name}_attn_attn_view2"
         )
@@ -185,10 +195,11 @@ def swin_transformer_block(
     # attn: WindowAttention
     attn = mx.sym.softmax(attn, name=f"{name}_attn_softmax")
     attn = mx.sym.linalg.gemm2(attn, v, name=f"{name}_attn_attn_drop_matmul")
+    # x = (attn @ v).transpose(1, 2).reshape(B_, N, C)
     attn = mx.sym.transpose(attn, axes=(0, 2, 1, 3), name=f"{name}_attn_attn_drop_transpose")
     attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name=f"{name}_attn_attn_drop_reshape")
     attn = mx.sym.FullyConnected(
-        attn, num_hidden=num_hidden, no_bias=False, flatten=False, name=f"{name}_attn_proj"
+        attn, num_hidden=num_hidden, flatten=False, name=f"{name}_attn_proj"
     )
 
     attn_windows = mx.sym.Reshape(
@@ -197,26 +208,27 @@ def swin_transformer_block(
     shifted_x = mx.sym.Reshape(
         attn_windows, shape=shifted_x_shape, name=f"{name}_window_reverse_x_view"
     )
+    # return x.permute(0, 1, 3, 2, 4, 5).contiguous().view(-1, H, W, C)
     shifted_x = mx.sym.transpose(
         shifted_x, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_window_reverse_permute"
     )
     shifted_x = mx.sym.Reshape(shifted_x, shape=shape, name=f"{name}_window_reverse_view")
     if with_roll:
+        # reverse cyclic shift
         shifted_x = roll(shifted_x, begin=-2, name=f"{name}_attn_proj_drop_roll")
+    # x = x.view(B, H * W, C)
     shifted_x = mx.sym.Reshape(
         shifted_x, shape=x_windows_shape2, name=f"{name}_attn_proj_drop_view2"
     )
     x = mx.sym.elemwise_add(x, shifted_x, name=f"{name}_x_add")
-    norm2 = mx.sym.LayerNorm(x, eps=1e-5, name=f"{name}_norm2")
+    norm2 = mx.sym.LayerNorm(x, name=f"{name}_norm2")
 
     # mlp: Mlp
     mlp = mx.sym.FullyConnected(
-        norm2, num_hidden=4 * num_hidden, no_bias=False, flatten=False, name=f"{name}_mlp_fc1"
+        norm2, num_hidden=4 * num_hidden, flatten=False, name=f"{name}_mlp_fc1"
     )
     mlp = mx.sym.LeakyReLU(mlp, act_type="gelu", name=f"{name}_mlp_act")
-    mlp = mx.sym.FullyConnected(
-        mlp, num_hidden=num_hidden, no_bias=False, flatten=False, name=f"{name}_mlp_fc2"
-    )
+    mlp = mx.sym.FullyConnected(mlp, num_hidden=num_hidden, flatten=False, name=f"{name}_mlp_fc2")
 
     return mx.sym.elemwise_add(x, mlp, name=f"{name}_x_add2")
 
@@ -231,12 +243,11 @@ def SwinTransformer() -> mx.sym.Symbol:
     x = mx.sym.Variable("x")
 
     # patch_embed: PatchEmbed
-    x = mx.sym.Convolution(
-        x, kernel=(4, 4), stride=(4, 4), num_filter=24, no_bias=False, name="patch_embed_proj"
-    )
+    x = mx.sym.Convolution(x, kernel=(4, 4), stride=(4, 4), num_filter=24, name="patch_embed_proj")
+    # return self.norm(self.proj(x).flatten(2).transpose(1, 2))
     x = mx.sym.Reshape(x, shape=(0, 0, -1), name="patch_embed_flatten")
     x = mx.sym.transpose(x, axes=(0, 2, 1), name="patch_embed_transpose")
-    x = mx.sym.LayerNorm(x, eps=1e-5, name="patch_embed_norm")
+    x = mx.sym.LayerNorm(x, name="patch_embed_norm")
 
     x = swin_transformer_block(
         x,
@@ -337,8 +348,8 @@ def SwinTransformer() -> mx.sym.Symbol:
             with_roll=False,
             name=f"layers_3_blocks_{i}",
         )
-    x = mx.sym.LayerNorm(x, eps=1e-5, name="norm")
+    x = mx.sym.LayerNorm(x, name="norm")
     x = mx.sym.transpose(x, axes=(0, 2, 1), name="transpose")
     x = mx.sym.Pooling(x, kernel=(1,), pool_type="avg", global_pool=True, name="avgpool")
     x = mx.sym.Flatten(x, name="flatten")
-    return mx.sym.FullyConnected(x, num_hidden=100, no_bias=False, flatten=False, name="head")
+    return mx.sym.FullyConnected(x, num_hidden=100, flatten=False, name="head")

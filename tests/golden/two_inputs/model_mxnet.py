@@ -28,40 +28,31 @@ def TwoInputNet() -> mx.sym.Symbol:
 
     # x = F.leaky_relu(self.bn1(self.conv1(image)), 0.1)
     x = mx.sym.Convolution(
-        image, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=16, no_bias=False, name="conv1"
+        image, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=16, name="conv1"
     )
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn1")
-    x = mx.sym.LeakyReLU(x, act_type="leaky", slope=0.1, name="bn1_leaky_relu")
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name="bn1")
+    x = mx.sym.LeakyReLU(x, slope=0.1, name="bn1_leaky_relu")
 
-    x = mx.sym.Pooling(
-        x,
-        kernel=(2, 2),
-        pool_type="max",
-        stride=(2, 2),
-        pooling_convention="valid",
-        name="max_pool2d",
-    )
+    x = mx.sym.Pooling(x, kernel=(2, 2), pool_type="max", stride=(2, 2), name="max_pool2d")
 
     # x = F.leaky_relu(self.bn2(self.conv2(x)), 0.1)
-    x = mx.sym.Convolution(
-        x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=32, no_bias=False, name="conv2"
-    )
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn2")
-    x = mx.sym.LeakyReLU(x, act_type="leaky", slope=0.1, name="bn2_leaky_relu")
+    x = mx.sym.Convolution(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=32, name="conv2")
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name="bn2")
+    x = mx.sym.LeakyReLU(x, slope=0.1, name="bn2_leaky_relu")
 
     # x = self.pool(x).flatten(1)
     x = mx.sym.Pooling(x, kernel=(1, 1), pool_type="avg", global_pool=True, name="pool")
     x = mx.sym.Flatten(x, name="flatten")
 
     # y = torch.tanh(self.embed(vector))
-    y = mx.sym.FullyConnected(vector, num_hidden=32, no_bias=False, flatten=False, name="embed")
+    y = mx.sym.FullyConnected(vector, num_hidden=32, flatten=False, name="embed")
     y = mx.sym.Activation(y, act_type="tanh", name="tanh")
 
-    z = mx.sym.Concat(x, y, dim=1, name="cat")
+    z = mx.sym.Concat(x, y, name="cat")
 
     # z = self.drop(F.relu(self.fc1(z)))
-    z = mx.sym.FullyConnected(z, num_hidden=64, no_bias=False, flatten=False, name="fc1")
+    z = mx.sym.FullyConnected(z, num_hidden=64, flatten=False, name="fc1")
     z = mx.sym.Activation(z, act_type="relu", name="relu")
     z = mx.sym.Dropout(z, name="drop")
 
-    return mx.sym.FullyConnected(z, num_hidden=10, no_bias=False, flatten=False, name="fc2")
+    return mx.sym.FullyConnected(z, num_hidden=10, flatten=False, name="fc2")

@@ -24,7 +24,7 @@ def double_conv(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
         no_bias=True,
         name=f"{name}_double_conv_0",
     )
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_double_conv_1")
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name=f"{name}_double_conv_1")
     x = mx.sym.Activation(x, act_type="relu", name=f"{name}_double_conv_2")
     x = mx.sym.Convolution(
         x,
@@ -34,19 +34,14 @@ def double_conv(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
         no_bias=True,
         name=f"{name}_double_conv_3",
     )
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name=f"{name}_double_conv_4")
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name=f"{name}_double_conv_4")
     return mx.sym.Activation(x, act_type="relu", name=f"{name}_double_conv_5")
 
 
 def down(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     """Down of model.py."""
     x = mx.sym.Pooling(
-        x,
-        kernel=(2, 2),
-        pool_type="max",
-        stride=(2, 2),
-        pooling_convention="valid",
-        name=f"{name}_maxpool_conv_0",
+        x, kernel=(2, 2), pool_type="max", stride=(2, 2), name=f"{name}_maxpool_conv_0"
     )
     return double_conv(x, num_filter=num_filter, name=f"{name}_maxpool_conv_1")
 
@@ -54,15 +49,9 @@ def down(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
 def up(x1: mx.sym.Symbol, x2: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     """Up of model.py."""
     x1 = mx.sym.Deconvolution(
-        x1,
-        kernel=(2, 2),
-        stride=(2, 2),
-        adj=(0, 0),
-        num_filter=num_filter,
-        no_bias=False,
-        name=f"{name}_up",
+        x1, kernel=(2, 2), stride=(2, 2), num_filter=num_filter, no_bias=False, name=f"{name}_up"
     )
-    cat = mx.sym.Concat(x2, x1, dim=1, name=f"{name}_cat")
+    cat = mx.sym.Concat(x2, x1, name=f"{name}_cat")
     return double_conv(cat, num_filter=num_filter, name=f"{name}_conv")
 
 
@@ -81,4 +70,4 @@ def UNet() -> mx.sym.Symbol:
     x = up(x4, x3, num_filter=64, name="up1")
     x = up(x, x2, num_filter=32, name="up2")
     x = up(x, x1, num_filter=16, name="up3")
-    return mx.sym.Convolution(x, kernel=(1, 1), num_filter=2, no_bias=False, name="outc")
+    return mx.sym.Convolution(x, kernel=(1, 1), num_filter=2, name="outc")

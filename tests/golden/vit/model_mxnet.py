@@ -22,7 +22,8 @@ def named(symbol: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
 
 def attention(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     """Attention of model.py."""
-    qkv = mx.sym.FullyConnected(x, num_hidden=576, no_bias=False, flatten=False, name=f"{name}_qkv")
+    qkv = mx.sym.FullyConnected(x, num_hidden=576, flatten=False, name=f"{name}_qkv")
+    # qkv = self.qkv(x).reshape(B, N, 3, self.num_heads, C // self.num_heads).permute(2, 0 ...
     qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, 3, 64), name=f"{name}_qkv_reshape")
     qkv = mx.sym.transpose(qkv, axes=(2, 0, 3, 1, 4), name=f"{name}_permute")
     q, k, v = mx.sym.split(qkv, num_outputs=3, axis=0, squeeze_axis=True, name=f"{name}_qkv_split")
@@ -30,11 +31,10 @@ def attention(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     attn = named(attn * 0.125, name=f"{name}_mul")
     attn = mx.sym.softmax(attn, name=f"{name}_softmax")
     x = mx.sym.linalg.gemm2(attn, v, name=f"{name}_attn_drop_matmul")
+    # x = (attn @ v).transpose(1, 2).reshape(B, N, C)
     x = mx.sym.transpose(x, axes=(0, 2, 1, 3), name=f"{name}_attn_drop_transpose")
     x = mx.sym.Reshape(x, shape=(0, 0, -1), name=f"{name}_attn_drop_reshape")
-    return mx.sym.FullyConnected(
-        x, num_hidden=192, no_bias=False, flatten=False, name=f"{name}_proj"
-    )
+    return mx.sym.FullyConnected(x, num_hidden=192, flatten=False, name=f"{name}_proj")
 
 
 def block(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
@@ -45,13 +45,9 @@ def block(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
     norm2 = mx.sym.LayerNorm(x, eps=1e-6, name=f"{name}_norm2")
 
     # mlp: Mlp
-    mlp = mx.sym.FullyConnected(
-        norm2, num_hidden=768, no_bias=False, flatten=False, name=f"{name}_mlp_fc1"
-    )
+    mlp = mx.sym.FullyConnected(norm2, num_hidden=768, flatten=False, name=f"{name}_mlp_fc1")
     mlp = mx.sym.LeakyReLU(mlp, act_type="gelu", name=f"{name}_mlp_act")
-    mlp = mx.sym.FullyConnected(
-        mlp, num_hidden=192, no_bias=False, flatten=False, name=f"{name}_mlp_fc2"
-    )
+    mlp = mx.sym.FullyConnected(mlp, num_hidden=192, flatten=False, name=f"{name}_mlp_fc2")
 
     return mx.sym.elemwise_add(x, mlp, name=f"{name}_x_add2")
 
@@ -67,8 +63,9 @@ def VisionTransformer() -> mx.sym.Symbol:
 
     # patch_embed: PatchEmbed
     patch_embed = mx.sym.Convolution(
-        x, kernel=(16, 16), stride=(16, 16), num_filter=192, no_bias=False, name="patch_embed_proj"
+        x, kernel=(16, 16), stride=(16, 16), num_filter=192, name="patch_embed_proj"
     )
+    # return self.proj(x).flatten(2).transpose(1, 2)
     patch_embed = mx.sym.Reshape(patch_embed, shape=(0, 0, -1), name="patch_embed_flatten")
     patch_embed = mx.sym.transpose(patch_embed, axes=(0, 2, 1), name="patch_embed_transpose")
 
@@ -78,7 +75,7 @@ def VisionTransformer() -> mx.sym.Symbol:
     cls_tokens = mx.sym.broadcast_like(
         cls_token, x, lhs_axes=(0,), rhs_axes=(0,), name="expand_batch"
     )
-    x = mx.sym.Concat(cls_tokens, patch_embed, dim=1, name="cat")
+    x = mx.sym.Concat(cls_tokens, patch_embed, name="cat")
     pos_embed = mx.sym.Variable(
         "pos_embed", shape=(1, 37, 192), dtype="float32", init=mx.init.Normal(0.02)
     )
@@ -89,4 +86,4 @@ def VisionTransformer() -> mx.sym.Symbol:
     x = mx.sym.LayerNorm(x, eps=1e-6, name="norm")
     x = mx.sym.slice_axis(x, axis=1, begin=0, end=1, name="getitem_slice")
     x = mx.sym.squeeze(x, axis=1, name="getitem")
-    return mx.sym.FullyConnected(x, num_hidden=100, no_bias=False, flatten=False, name="head")
+    return mx.sym.FullyConnected(x, num_hidden=100, flatten=False, name="head")

@@ -23,7 +23,5 @@ def XXNet() -> mx.sym.Symbol:
     """
     x = mx.sym.Variable("x")
     x = mx.sym.Convolution(x, kernel=(3, 3), pad=(1, 1), num_filter=64, no_bias=True, name="conv1")
-    x = mx.sym.BatchNorm(x, eps=1e-5, momentum=0.9, fix_gamma=False, name="bn1")
-    return mx.sym.Pooling(
-        x, kernel=(2, 2), pool_type="max", stride=(2, 2), pooling_convention="valid", name="maxpool"
-    )
+    x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name="bn1")
+    return mx.sym.Pooling(x, kernel=(2, 2), pool_type="max", stride=(2, 2), name="maxpool")
