@@ -138,7 +138,8 @@ class Repeated(nn.Module):
 def test_a_layer_called_again_is_a_function_of_its_weights():
     code = converted(Repeated(), 2, 8)
     assert code.count("mx.sym.FullyConnected(") == 2
-    assert "one_weight: mx.sym.Symbol" in code
+    assert "params: mx.rnn.RNNParams, path: str" in code
+    assert 'weight=params.get(f"{path}_one_weight")' in code
     assert "for i in range(6):" in code
 
 

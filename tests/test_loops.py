@@ -123,7 +123,7 @@ def test_two_loops_around_one_cut():
     assert "for i in range(7):\n        for j in range(7):" in conversion.code
     assert "begin=(None, None, i, j)" in conversion.code
     assert 'name=f"mean_{i}_{j}"' in conversion.code
-    assert "Concat(*costs, dim=1" in conversion.code
+    assert "Concat(*costs, name=" in conversion.code
 
 
 def test_groups_from_a_split():
@@ -279,3 +279,54 @@ def test_turns_without_a_target():
 
 def test_turns_of_functions_and_comprehensions():
     assert turns(Called(), "tanh") == [(), (), (), (), (0,), (1,)]
+
+
+# Shared weights -----------------------------------------------------------------------------------------
+
+
+class Siamese(nn.Module):
+    """One trunk of several layers read twice: its weights are made once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(
+            Stage(3, 8, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 6)
+        )
+
+    def forward(self, left, right):
+        return F.cosine_similarity(self.trunk(left), self.trunk(right))
+
+
+class Borrowed(nn.Module):
+    """A module that calls a layer of another's, and has one of its own: no path says where both stand."""
+
+    def __init__(self, other: nn.Linear) -> None:
+        super().__init__()
+        self.own, self.other = nn.Linear(6, 6), other
+
+    def forward(self, x):
+        return torch.tanh(self.other(torch.relu(self.own(x))) + x)
+
+
+class Lender(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(6, 6)
+        self.second, self.third = Borrowed(self.first), Borrowed(self.first)
+
+    def forward(self, x):
+        return self.third(self.second(self.first(x))) + self.second(x)
+
+
+def test_shared_weights_are_made_once_and_handed_over_together():
+    conversion = converted(Siamese(), (1, 3, 32, 32), (1, 3, 32, 32))
+    code = conversion.code
+    assert code.count("mx.rnn.RNNParams()") == 1
+    assert 'left = trunk(left, params, "trunk", name="trunk")' in code
+    assert 'right = trunk(right, params, "trunk", name="trunk2")' in code
+    assert 'f"{path}_blocks_{i}"' in code
+    assert len(conversion.arg_params) == len({*conversion.arg_params}) == len([*Siamese().parameters()])
+
+
+def test_weights_that_are_lent_to_others():
+    converted(Lender(), (2, 6))

@@ -70,9 +70,8 @@ def cut_between(b: Builder, x: Value, axis: int, begin: Size, end: Size, hint: s
     ...     z = torch.cat([x, y]).relu()
     ...     return z[: x.shape[0]] - z[x.shape[0] :]
     >>> converted(both, (2, 3), (2, 3))
-    cat = mx.sym.Concat(x, y, dim=0, name="cat")
-    relu = mx.sym.Activation(cat, act_type="relu", name="relu")
-    parts0, parts1 = mx.sym.split(relu, num_outputs=2, axis=0, name="parts")
+    x = mx.sym.Activation(mx.sym.Concat(x, y, dim=0, name="cat"), act_type="relu", name="relu")
+    parts0, parts1 = mx.sym.split(x, num_outputs=2, axis=0, name="parts")
     return mx.sym.elemwise_sub(parts0, parts1, name="sub")
     """
     size = x.sizes[axis]

@@ -32,8 +32,10 @@ def added_mask(b: Builder, scores: Value, mask: Value, hint: str = "masked") -> 
     scores = mx.sym.linalg.gemm2(
         x, x, transpose_b=True, alpha=0.5, name="scaled_dot_product_attention_scores"
     )
-    masked = mx.sym.broadcast_add(scores, mask, name="scaled_dot_product_attention_masked")
-    weights = mx.sym.softmax(masked, name="scaled_dot_product_attention_weights")
+    weights = mx.sym.softmax(
+        mx.sym.broadcast_add(scores, mask, name="scaled_dot_product_attention_masked"),
+        name="scaled_dot_product_attention_weights",
+    )
     return mx.sym.linalg.gemm2(weights, x, name="scaled_dot_product_attention")
     """
     if not mask.is_bool:
@@ -59,10 +61,21 @@ def seen_rows(b: Builder, weights: Value, mask: Value) -> Value:
 
     >>> converted(lambda x, y: F.scaled_dot_product_attention(x, x, x, y > 0), (2, 3, 4), (2, 1, 3))
     y = named(y > 0, name="gt")
-    ...
+    scores = mx.sym.linalg.gemm2(
+        x, x, transpose_b=True, alpha=0.5, name="scaled_dot_product_attention_scores"
+    )
+    lifted = named(y - 1, name="scaled_dot_product_attention_mask_lifted")
+    penalty = named(lifted * 1e30, name="scaled_dot_product_attention_mask_penalty")
+    weights = mx.sym.softmax(
+        mx.sym.broadcast_add(scores, penalty, name="scaled_dot_product_attention_masked"),
+        name="scaled_dot_product_attention_weights",
+    )
     y = mx.sym.max(y, axis=-1, keepdims=True, name="scaled_dot_product_attention_seen")
-    y = mx.sym.broadcast_mul(weights, y, name="scaled_dot_product_attention_seen_weights")
-    return mx.sym.linalg.gemm2(y, x, name="scaled_dot_product_attention")
+    return mx.sym.linalg.gemm2(
+        mx.sym.broadcast_mul(weights, y, name="scaled_dot_product_attention_seen_weights"),
+        x,
+        name="scaled_dot_product_attention",
+    )
     """
     if mask.const is not None:
         kept = mask.const if mask.is_bool else ~np.isneginf(mask.const)

@@ -56,8 +56,7 @@ def binary(b: Builder, op: str, left: Operand, right: Operand, hint: str = "", d
     x = mx.sym.cast(x, dtype="float32", name="div_cast")
     return named(x / 2, name="div")
     >>> converted(lambda x, y: x + y, Ints((2, 3)), (2, 3))
-    x = mx.sym.cast(x, dtype="float32", name="add_cast")
-    return mx.sym.elemwise_add(x, y, name="add")
+    return mx.sym.elemwise_add(mx.sym.cast(x, dtype="float32", name="add_cast"), y, name="add")
     """
     dtype = dtype or result_dtype(b)
     left = batch_number(b, left, dtype) if isinstance(left, Dim) else left
@@ -100,8 +99,9 @@ def batch_number(b: Builder, size: Dim, dtype: str) -> Value:
     sum_ = mx.sym.sum(x, axis=(0, 1), name="sum")
     x = mx.sym.shape_array(x, name="div_sizes")
     x = mx.sym.slice_axis(x, axis=0, begin=0, end=1, name="div_batch")
-    x = mx.sym.cast(x, dtype="float32", name="div_batch_number")
-    return mx.sym.elemwise_div(sum_, x, name="div")
+    return mx.sym.elemwise_div(
+        sum_, mx.sym.cast(x, dtype="float32", name="div_batch_number"), name="div"
+    )
     """
     for name in b.graph.inputs:
         like = b.input(name)
@@ -129,8 +129,13 @@ def as_stored(b: Builder, operand: Operand) -> Operand:
 
     >>> converted(lambda x: (x > 0).fill_(5), (2, 3))
     x = named(x > 0, name="gt")
-    ones = mx.sym.ones(shape=(1, 3), name="fill_ones")
-    return mx.sym.broadcast_like(ones, x, lhs_axes=(0,), rhs_axes=(0,), name="fill_batch_batch")
+    return mx.sym.broadcast_like(
+        mx.sym.ones(shape=(1, 3), name="fill_ones"),
+        x,
+        lhs_axes=(0,),
+        rhs_axes=(0,),
+        name="fill_batch_batch",
+    )
     """
     number, dtype = number_of(operand), b.out.dtype
     if number is None:
@@ -271,8 +276,13 @@ def made(b: Builder, number: float) -> Value:
     Source: torch.zeros; mx.sym.zeros; mx.sym.broadcast_like.
 
     >>> converted(lambda x: torch.cat([x, torch.zeros(x.shape[0], 2)], 1), (2, 3))
-    zeros = mx.sym.zeros(shape=(1, 2), name="full_zeros")
-    batch = mx.sym.broadcast_like(zeros, x, lhs_axes=(0,), rhs_axes=(0,), name="full_batch_batch")
+    batch = mx.sym.broadcast_like(
+        mx.sym.zeros(shape=(1, 2), name="full_zeros"),
+        x,
+        lhs_axes=(0,),
+        rhs_axes=(0,),
+        name="full_batch_batch",
+    )
     return mx.sym.Concat(x, batch, name="cat")
     """
     dtype = MX_DTYPES[b.out.dtype]
@@ -335,12 +345,17 @@ def softplus(b: Builder, x: Value, hint: str = "", step: str = "") -> Value:
 
     >>> converted(nn.LogSigmoid(), (1, 4))
     negated = mx.sym.negative(x, name="logsigmoid_negated")
-    softplus_size = mx.sym.abs(negated, name="logsigmoid_softplus_size")
-    softplus_negated = mx.sym.negative(softplus_size, name="logsigmoid_softplus_negated")
-    softplus_exp = mx.sym.exp(softplus_negated, name="logsigmoid_softplus_exp")
-    softplus_rest = mx.sym.log1p(softplus_exp, name="logsigmoid_softplus_rest")
-    softplus_line = mx.sym.Activation(negated, act_type="relu", name="logsigmoid_softplus_line")
-    softplus = mx.sym.elemwise_add(softplus_line, softplus_rest, name="logsigmoid_softplus")
+    softplus_negated = mx.sym.negative(
+        mx.sym.abs(negated, name="logsigmoid_softplus_size"), name="logsigmoid_softplus_negated"
+    )
+    softplus_rest = mx.sym.log1p(
+        mx.sym.exp(softplus_negated, name="logsigmoid_softplus_exp"), name="logsigmoid_softplus_rest"
+    )
+    softplus = mx.sym.elemwise_add(
+        mx.sym.Activation(negated, act_type="relu", name="logsigmoid_softplus_line"),
+        softplus_rest,
+        name="logsigmoid_softplus",
+    )
     return mx.sym.negative(softplus, name="logsigmoid")
     """
     size = b.op("negative", b.op("abs", x, hint=f"{step}size"), hint=f"{step}negated")

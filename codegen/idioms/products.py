@@ -134,8 +134,9 @@ def bounded_rows(b: Builder, rows: Value, max_norm: float, norm_type: float) -> 
     rows = mx.sym.Embedding(
         x, weight=embedding_weight, input_dim=5, output_dim=3, name="embedding_rows"
     )
-    squares = mx.sym.square(rows, name="embedding_squares")
-    sum_ = mx.sym.sum(squares, axis=2, keepdims=True, name="embedding_sum")
+    sum_ = mx.sym.sum(
+        mx.sym.square(rows, name="embedding_squares"), axis=2, keepdims=True, name="embedding_sum"
+    )
     length = mx.sym.sqrt(sum_, name="embedding_length")
     eps = named(length + 1e-7, name="embedding_eps")
     factor = named(1.0 / eps, name="embedding_factor_rdivscalar")

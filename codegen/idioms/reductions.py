@@ -50,8 +50,7 @@ def moments(b: Builder, x: Value, axes: tuple[int, ...], correction: float) -> t
 
     >>> converted(lambda x: x.var(1), (2, 3))
     mean = mx.sym.mean(x, axis=(1,), keepdims=True, name="var_mean")
-    x = mx.sym.broadcast_sub(x, mean, name="var_centred")
-    x = mx.sym.square(x, name="var_squares")
+    x = mx.sym.square(mx.sym.broadcast_sub(x, mean, name="var_centred"), name="var_squares")
     x = mx.sym.sum(x, axis=(1,), keepdims=True, name="var_sum")
     x = named(x / 2.0, name="var_var")
     return mx.sym.Reshape(x, shape=(-1,), name="var_shaped0")
@@ -79,8 +78,7 @@ def vector_norm(
     Source: torch.linalg.vector_norm; mx.sym.norm, whose error says so.
 
     >>> converted(lambda x: x.norm(dim=1), (2, 3))
-    x = mx.sym.square(x, name="norm_squares")
-    x = mx.sym.sum(x, axis=1, name="norm_sum")
+    x = mx.sym.sum(mx.sym.square(x, name="norm_squares"), axis=1, name="norm_sum")
     return mx.sym.sqrt(x, name="norm")
     >>> converted(lambda x: x.norm(p=3, dim=1), (2, 3))
     x = mx.sym.abs(x, name="norm_abs")

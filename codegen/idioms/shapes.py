@@ -61,8 +61,7 @@ def as_bool(b: Builder, value: Value) -> Value:
     Source: torch.Tensor.bool; mx.sym.cast, measured; mxnet/onnx/mx2onnx.
 
     >>> converted(lambda x, m: x * m.bool(), (2, 3), Ints((2, 3)))
-    m = mx.sym.cast(m, dtype="bool", name="to_truth")
-    m = mx.sym.cast(m, dtype="float32", name="to_bool")
+    m = mx.sym.cast(mx.sym.cast(m, dtype="bool", name="to_truth"), dtype="float32", name="to_bool")
     return mx.sym.elemwise_mul(x, m, name="mul")
     """
     if value.dtype.startswith("float"):

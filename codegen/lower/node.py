@@ -166,8 +166,9 @@ def _as_floats(b: Builder, argument: Any, dtype: str) -> Any:
     Source: torch.sigmoid; mx.sym.Activation, whose error says so.
 
     >>> converted(lambda x: torch.sigmoid(x), Ints((1, 4)))
-    x = mx.sym.cast(x, dtype="float32", name="sigmoid_cast")
-    return mx.sym.Activation(x, act_type="sigmoid", name="sigmoid")
+    return mx.sym.Activation(
+        mx.sym.cast(x, dtype="float32", name="sigmoid_cast"), act_type="sigmoid", name="sigmoid"
+    )
     """
     if isinstance(argument, tuple):
         return tuple(_as_floats(b, a, dtype) for a in argument)

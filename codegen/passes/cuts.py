@@ -13,19 +13,10 @@ ENDS = ("begin", "end")
 
 
 def with_cuts_alike(program: Program) -> Program:
-    """Where a cut begins and ends, in a loop where other turns give numbers.
+    """The program with 0, or the size, where other turns of the author's loop have numbers in that place.
 
-    torch: `x[:, dy : dy + h]` gives all numbers, whatever they are.
-    MXNet: slice takes None for the whole of an axis: what a cut from 0, or to the last, is written as.
-    We write: 0, or the size, where other turns of the author's loop have numbers at the same place: the turns
-        differ in numbers alone then, and are a loop again. The result is the same to the bit.
-    Source: MXNet's slice.
-
-    >>> converted(lambda x: torch.cat([x[:, i : i + 2] for i in range(3)], 1), (1, 4))
-    features = []
-    for i in range(3):
-        features.append(mx.sym.slice_axis(x, axis=1, begin=i, end=i + 2, name=f"getitem_{i}"))
-    return mx.sym.Concat(*features, dim=1, name="cat")
+    A cut from 0, or to the last, is written as None (MXNet's slice), whatever the author has computed: the
+    turns differ in numbers alone then, and are a loop again. The result is the same to the bit.
     """
     calls = list(program.calls)
     alike: dict[tuple[object, ...], list[int]] = {}

@@ -20,8 +20,7 @@ def in_order(program: Program) -> Program:
     Source: mx.sym.Symbol.list_inputs, measured.
 
     >>> converted(lambda x, y: y.exp() + x, (2, 3), (2, 3))
-    y = mx.sym.exp(y, name="exp")
-    return mx.sym.elemwise_add(x, y, name="add")
+    return mx.sym.elemwise_add(x, mx.sym.exp(y, name="exp"), name="add")
     """
     wanted = {variable.name: place for place, variable in enumerate(program.inputs)}
     calls = _input_first(program, wanted)

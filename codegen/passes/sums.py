@@ -40,8 +40,9 @@ def with_right_sums(program: Program) -> Program:
     >>> trainable(joined, (2, 3))
     x = mx.sym.Activation(x, act_type="tanh", name="tanh")
     copy = mx.sym.Reshape(x, shape=(-2,), name="tanh_copy")
-    flip = mx.sym.flip(copy, axis=(1,), name="flip")
-    return mx.sym.Concat(x, x, x, x, x, x, x, flip, dim=0, name="cat")
+    return mx.sym.Concat(
+        x, x, x, x, x, x, x, mx.sym.flip(copy, axis=(1,), name="flip"), dim=0, name="cat"
+    )
     """
     groups = list(_groups(program))
     if not groups:

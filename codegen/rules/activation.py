@@ -80,8 +80,9 @@ def hardswish(b: Builder, input: Value) -> Value:
     Source: torch.nn.Hardswish; mx.sym.hard_sigmoid.
 
     >>> converted(nn.Hardswish(), (1, 4))
-    gate = mx.sym.hard_sigmoid(x, alpha=1 / 6, name="hardswish_gate")
-    return mx.sym.elemwise_mul(x, gate, name="hardswish")
+    return mx.sym.elemwise_mul(
+        x, mx.sym.hard_sigmoid(x, alpha=1 / 6, name="hardswish_gate"), name="hardswish"
+    )
     """
     gate = b.op("hard_sigmoid", input, alpha=1 / 6, beta=0.5, hint="gate")
     return b.op("elemwise_mul", input, gate)
@@ -115,8 +116,9 @@ def gelu(b: Builder, input: Value, approximate: str = "none") -> Value:
     square = mx.sym.square(x, name="gelu_square")
     cubic = named(square * 0.07135481627260025, name="gelu_cubic")
     slope = named(cubic + 1.5957691216057308, name="gelu_slope")
-    inner = mx.sym.elemwise_mul(x, slope, name="gelu_inner")
-    sigmoid = mx.sym.Activation(inner, act_type="sigmoid", name="gelu_sigmoid")
+    sigmoid = mx.sym.Activation(
+        mx.sym.elemwise_mul(x, slope, name="gelu_inner"), act_type="sigmoid", name="gelu_sigmoid"
+    )
     return mx.sym.elemwise_mul(x, sigmoid, name="gelu")
     """
     if approximate == "none":
@@ -236,20 +238,18 @@ def softplus(b: Builder, input: Value, beta: float = 1.0, threshold: float = 20.
 
     >>> converted(nn.Softplus(beta=2), (1, 4))
     scaled = named(x * 2, name="softplus_scaled")
-    size = mx.sym.abs(scaled, name="softplus_size")
-    negated = mx.sym.negative(size, name="softplus_negated")
-    exp = mx.sym.exp(negated, name="softplus_exp")
-    rest = mx.sym.log1p(exp, name="softplus_rest")
-    line = mx.sym.Activation(scaled, act_type="relu", name="softplus_line")
-    softplus = mx.sym.elemwise_add(line, rest, name="softplus_softplus")
+    negated = mx.sym.negative(mx.sym.abs(scaled, name="softplus_size"), name="softplus_negated")
+    rest = mx.sym.log1p(mx.sym.exp(negated, name="softplus_exp"), name="softplus_rest")
+    softplus = mx.sym.elemwise_add(
+        mx.sym.Activation(scaled, act_type="relu", name="softplus_line"), rest, name="softplus_softplus"
+    )
     return named(softplus / 2, name="softplus")
     >>> converted(nn.Softplus(threshold=5), (1, 4))
-    size = mx.sym.abs(x, name="softplus_size")
-    negated = mx.sym.negative(size, name="softplus_negated")
-    exp = mx.sym.exp(negated, name="softplus_exp")
-    rest = mx.sym.log1p(exp, name="softplus_rest")
-    line = mx.sym.Activation(x, act_type="relu", name="softplus_line")
-    softplus = mx.sym.elemwise_add(line, rest, name="softplus_softplus")
+    negated = mx.sym.negative(mx.sym.abs(x, name="softplus_size"), name="softplus_negated")
+    rest = mx.sym.log1p(mx.sym.exp(negated, name="softplus_exp"), name="softplus_rest")
+    softplus = mx.sym.elemwise_add(
+        mx.sym.Activation(x, act_type="relu", name="softplus_line"), rest, name="softplus_softplus"
+    )
     straight = named(x > 5, name="softplus_straight")
     return mx.sym.where(straight, x=x, y=softplus, name="softplus")
     """

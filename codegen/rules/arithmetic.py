@@ -68,8 +68,7 @@ def _rounded_quotient(b: Builder, left: Operand, right: Operand, rounding: str) 
     >>> converted(lambda x: x // 2, Ints((2, 3)))
     x = mx.sym.cast(x, dtype="float64", name="floor_divide_cast")
     x = named(x / 2, name="floor_divide_quotient")
-    x = mx.sym.floor(x, name="floor_divide")
-    return mx.sym.cast(x, dtype="int64", name="floor_divide_cast2")
+    return mx.sym.cast(mx.sym.floor(x, name="floor_divide"), dtype="int64", name="floor_divide_cast2")
     """
     dtype = result_dtype(b)
     inner = dtype if dtype.startswith("float") else "float64"
@@ -174,8 +173,7 @@ def rsqrt(b: Builder, input: Value) -> Value:
     Source: torch.rsqrt; mx.sym.rsqrt, measured; mxnet/onnx/mx2onnx.
 
     >>> converted(lambda x: torch.rsqrt(x), (2, 3))
-    x = mx.sym.sqrt(x, name="rsqrt_root")
-    return mx.sym.reciprocal(x, name="rsqrt")
+    return mx.sym.reciprocal(mx.sym.sqrt(x, name="rsqrt_root"), name="rsqrt")
     """
     root = b.op("sqrt", b.cast(input, result_dtype(b)), hint="root")
     return b.op("reciprocal", root)
@@ -227,8 +225,7 @@ def rounded(b: Builder, input: Value, decimals: int = 0) -> Value:
     Source: torch.round; mx.sym.rint, measured.
 
     >>> converted(lambda x: torch.round(x), (2, 3))
-    whole = mx.sym.trunc(x, name="round_whole")
-    part = mx.sym.elemwise_sub(x, whole, name="round_part")
+    part = mx.sym.elemwise_sub(x, mx.sym.trunc(x, name="round_whole"), name="round_part")
     size = mx.sym.abs(part, name="round_part_size")
     half = named(size == 0.5, name="round_is_half")
     half2 = named(x * 0.5, name="round_half")
@@ -280,8 +277,7 @@ def atan2(b: Builder, input: Value, other: Value) -> Value:
     Source: torch.atan2; mx.sym.arctan.
 
     >>> converted(lambda y, x: torch.atan2(y, x), (2, 3), (2, 3))
-    slope = mx.sym.broadcast_div(y, x, name="atan2_3_slope")
-    angle = mx.sym.arctan(slope, name="atan2_3_angle")
+    angle = mx.sym.arctan(mx.sym.broadcast_div(y, x, name="atan2_3_slope"), name="atan2_3_angle")
     behind = named(x < 0, name="atan2_3_behind")
     atan2 = named(y >= 0, name="atan2")
     x2 = named(atan2 * 2, name="atan2_2")
@@ -290,8 +286,7 @@ def atan2(b: Builder, input: Value, other: Value) -> Value:
     turn = named(turned * math.pi, name="atan2_3_turn")
     full = mx.sym.elemwise_add(angle, turn, name="atan2_3_full")
     y = mx.sym.abs(y, name="atan2_3_y_size")
-    x = mx.sym.abs(x, name="atan2_3_x_size")
-    y = mx.sym.broadcast_add(y, x, name="atan2_3_size")
+    y = mx.sym.broadcast_add(y, mx.sym.abs(x, name="atan2_3_x_size"), name="atan2_3_size")
     y = named(y == 0, name="atan2_3_origin")
     zeros = mx.sym.zeros_like(full, name="atan2_3_at_zeros")
     return mx.sym.where(y, x=zeros, y=full, name="atan2_3")
@@ -345,12 +340,9 @@ def logaddexp(b: Builder, input: Value, other: Value) -> Value:
     x = named(mx.sym.minimum(x, 3.4028234663852886e38), name="logaddexp_left")
     y = named(mx.sym.maximum(y, -3.4028234663852886e38), name="logaddexp_right_below")
     y = named(mx.sym.minimum(y, 3.4028234663852886e38), name="logaddexp_right")
-    x = mx.sym.elemwise_sub(x, y, name="logaddexp_difference")
-    x = mx.sym.abs(x, name="logaddexp_gap")
-    x = mx.sym.negative(x, name="logaddexp_negated")
-    x = mx.sym.exp(x, name="logaddexp_exp")
-    x = mx.sym.log1p(x, name="logaddexp_log1p")
-    return mx.sym.elemwise_add(peak, x, name="logaddexp")
+    x = mx.sym.abs(mx.sym.elemwise_sub(x, y, name="logaddexp_difference"), name="logaddexp_gap")
+    x = mx.sym.exp(mx.sym.negative(x, name="logaddexp_negated"), name="logaddexp_exp")
+    return mx.sym.elemwise_add(peak, mx.sym.log1p(x, name="logaddexp_log1p"), name="logaddexp")
     """
     peak = binary(b, "maximum", input, other, hint="peak")
     left, right = bounded(b, input, "left"), bounded(b, other, "right")  # equal infinities have no gap

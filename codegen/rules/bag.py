@@ -130,11 +130,23 @@ def _members(b: Builder, input: Value, offsets: Value, last: bool) -> Value:
     >>> bags = lambda i, w: F.embedding_bag(i, w, torch.tensor([0, 2]), mode="sum")
     >>> converted(bags, Ints((5,), 4), (4, 3))
     rows = mx.sym.Embedding(i_, weight=w, input_dim=4, output_dim=3, name="embedding_bag_rows")
-    ...
+    i_ = mx.sym.contrib.arange_like(
+        mx.sym.cast(i_, dtype="float32", name="embedding_bag_cast"), axis=0, name="embedding_bag_places"
+    )
+    tensor = mx.sym.expand_dims(tensor, axis=1, name="embedding_bag_starts")
+    i_ = mx.sym.broadcast_greater_equal(
+        mx.sym.expand_dims(i_, axis=0, name="embedding_bag_row"), tensor, name="embedding_bag_begun"
+    )
+    one = mx.sym.slice_axis(i_, axis=0, begin=0, end=1, name="embedding_bag_one")
+    closed = mx.sym.Concat(
+        i_, mx.sym.zeros_like(one, name="embedding_bag_none"), dim=0, name="embedding_bag_closed"
+    )
+    next_ = mx.sym.slice_axis(closed, axis=0, begin=1, end=None, name="embedding_bag_next")
     i_ = mx.sym.elemwise_sub(i_, next_, name="embedding_bag_members")
     axes = mx.sym.expand_dims(rows, axis=0, name="embedding_bag_rows_axes")
-    i_ = mx.sym.expand_dims(i_, axis=2, name="embedding_bag_belongs")
-    kept = mx.sym.broadcast_mul(axes, i_, name="embedding_bag_kept")
+    kept = mx.sym.broadcast_mul(
+        axes, mx.sym.expand_dims(i_, axis=2, name="embedding_bag_belongs"), name="embedding_bag_kept"
+    )
     return mx.sym.sum(kept, axis=1, name="embedding_bag")
     """
     like = b.cast(input, "float32")

@@ -155,9 +155,11 @@ def _with_wide_padding(
         num_filter=3,
         name="convtranspose1d_whole",
     )
-    row = mx.sym.expand_dims(whole, axis=2, name="convtranspose1d_row")
     pad = mx.sym.Pad(
-        row, mode="constant", pad_width=(0, 0, 0, 0, 0, 0, 0, 1), name="convtranspose1d_pad"
+        mx.sym.expand_dims(whole, axis=2, name="convtranspose1d_row"),
+        mode="constant",
+        pad_width=(0, 0, 0, 0, 0, 0, 0, 1),
+        name="convtranspose1d_pad",
     )
     unrow = mx.sym.squeeze(pad, axis=2, name="convtranspose1d_unrow")
     bias_axes = mx.sym.Reshape(convtranspose1d_bias, shape=(1, -1, 1), name="convtranspose1d_bias_axes")

@@ -57,8 +57,7 @@ def arange(b: Builder, end: Size | float, start: Size | float = 0, step: Size | 
 
     >>> converted(lambda x: x.sum(1) + torch.arange(x.shape[0]), (2, 3))
     sum_ = mx.sym.sum(x, axis=1, name="sum")
-    x = mx.sym.contrib.arange_like(x, axis=0, name="arange")
-    return mx.sym.elemwise_add(sum_, x, name="add")
+    return mx.sym.elemwise_add(sum_, mx.sym.contrib.arange_like(x, axis=0, name="arange"), name="add")
     """
     if not isinstance(end, Dim) or isinstance(start, Dim) or isinstance(step, Dim):
         raise b.refuse_batch("arange() of a length that is not the batch size")

@@ -120,8 +120,9 @@ def _blank_first(b: Builder, data: Value, blank: int, classes: int) -> Value:
         name="ctc_loss_each",
     )
     ctc_loss_counts = named(mx.sym.maximum(ctc_loss_counts, 1), name="ctc_loss_labels")
-    shares = mx.sym.elemwise_div(each, ctc_loss_counts, name="ctc_loss_shares")
-    return mx.sym.mean(shares, axis=0, name="ctc_loss")
+    return mx.sym.mean(
+        mx.sym.elemwise_div(each, ctc_loss_counts, name="ctc_loss_shares"), axis=0, name="ctc_loss"
+    )
     """
     if blank == 0:
         return data
@@ -158,11 +159,32 @@ def _excess(b: Builder, data: Value, frames: Value) -> Value:
     >>> lengths = {"input_lengths": (4,), "target_lengths": (2,), "reduction": "none"}
     >>> labels = torch.tensor([[1, 2]])
     >>> converted(lambda x: F.ctc_loss(-x.abs(), labels, **lengths), torch.rand(4, 1, 3))
-    x = mx.sym.abs(x, name="abs")
+    x = mx.sym.negative(mx.sym.abs(x, name="abs"), name="neg")
+    each = mx.sym.CTCLoss(
+        x,
+        constant_,
+        data_lengths=ctc_loss_frames,
+        label_lengths=ctc_loss_counts,
+        use_data_lengths=True,
+        use_label_lengths=True,
+        name="ctc_loss_each",
+    )
+    peak = mx.sym.max(x, axis=2, keepdims=True, name="ctc_loss_peak")
+    exp = mx.sym.exp(mx.sym.broadcast_sub(x, peak, name="ctc_loss_shifted"), name="ctc_loss_exp")
+    sum_ = mx.sym.sum(exp, axis=2, keepdims=True, name="ctc_loss_sum")
+    sizes = mx.sym.elemwise_add(mx.sym.log(sum_, name="ctc_loss_log"), peak, name="ctc_loss_sizes")
+    rows = mx.sym.Reshape(sizes, shape=(0, -1), name="ctc_loss_size_rows")
+    x = mx.sym.contrib.arange_like(x, axis=0, name="ctc_loss_frame")
+    x = mx.sym.Reshape(x, shape=(0, -1), name="ctc_loss_places")
+    line = mx.sym.Reshape(ctc_loss_frames, shape=(0, -1), name="ctc_loss_frame_line")
+    x = mx.sym.elemwise_mul(
+        rows, mx.sym.broadcast_lesser(x, line, name="ctc_loss_real"), name="ctc_loss_real_sizes"
+    )
+    x = mx.sym.elemwise_sub(each, mx.sym.sum(x, axis=0, name="ctc_loss_excess"), name="ctc_loss_loss")
     ...
-    x = mx.sym.sum(x, axis=0, name="ctc_loss_excess")
-    x = mx.sym.elemwise_sub(each, x, name="ctc_loss_loss")
-    ...
+    zeros = mx.sym.zeros_like(x, name="ctc_loss_impossible_zeros")
+    impossible = named(zeros + float("inf"), name="ctc_loss_impossible")
+    return mx.sym.where(ctc_loss_counts, x=impossible, y=x, name="ctc_loss_possible")
     """
     peak = b.op("max", data, axis=2, keepdims=True, hint="peak")
     shifted = b.op("broadcast_sub", data, peak, hint="shifted")

@@ -80,8 +80,12 @@ def drop_path(b: Builder, input: Value, p: float, axes: tuple[int, ...]) -> Valu
     ...             y = y / 0.75 * torch.floor(0.75 + torch.rand(x.shape[0], 1, 1))
     ...         return x + y
     >>> converted(Block(), (2, 3, 4))
-    block = mx.sym.Activation(x, act_type="relu", name="block_relu")
-    block = mx.sym.Dropout(block, p=0.25, axes=(1, 2), name="block_drop_path")
+    block = mx.sym.Dropout(
+        mx.sym.Activation(x, act_type="relu", name="block_relu"),
+        p=0.25,
+        axes=(1, 2),
+        name="block_drop_path",
+    )
     return mx.sym.elemwise_add(x, block, name="block_add")
     """
     return b.op("Dropout", input, p=_rate(p), axes=axes)

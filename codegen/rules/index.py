@@ -149,8 +149,7 @@ def _gathered(b: Builder, x: Value, tensors: dict[int, Value]) -> Value:
     i_ = named(i_ % 4.0, name="getitem3_wrapped1")
     j = mx.sym.cast(j, dtype="float32", name="getitem3_cast2")
     j = named(j % 3.0, name="getitem3_wrapped2")
-    indices = mx.sym.stack(i_, j, name="getitem3_indices")
-    x = mx.sym.gather_nd(x, indices, name="getitem2")
+    x = mx.sym.gather_nd(x, mx.sym.stack(i_, j, name="getitem3_indices"), name="getitem2")
     return mx.sym.transpose(x, axes=(1, 0), name="getitem3")
     """
     axes = list(tensors)
@@ -229,13 +228,14 @@ def gather(b: Builder, input: Value, dim: int, index: Value) -> Value:
     Source: torch.gather; mx.sym.pick.
 
     >>> converted(lambda x, i: x.gather(1, i), (2, 3), Ints((2, 1), 3))
-    i_ = mx.sym.cast(i_, dtype="float32", name="gather_cast")
-    return mx.sym.pick(x, i_, axis=1, keepdims=True, name="gather")
+    return mx.sym.pick(
+        x, mx.sym.cast(i_, dtype="float32", name="gather_cast"), axis=1, keepdims=True, name="gather"
+    )
     >>> converted(lambda x, i: x.gather(1, i), (2, 3), Ints((2, 2), 3))
-    x = mx.sym.expand_dims(x, axis=1, name="gather_rows")
-    x = mx.sym.broadcast_axis(x, axis=(1,), size=(2,), name="gather_rows2")
-    i_ = mx.sym.cast(i_, dtype="float32", name="gather_cast")
-    return mx.sym.pick(x, i_, axis=2, name="gather")
+    x = mx.sym.broadcast_axis(
+        mx.sym.expand_dims(x, axis=1, name="gather_rows"), axis=(1,), size=(2,), name="gather_rows2"
+    )
+    return mx.sym.pick(x, mx.sym.cast(i_, dtype="float32", name="gather_cast"), axis=2, name="gather")
     """
     axis = dim % input.rank
     others = tuple(s for a, s in enumerate(index.sizes) if a != axis)

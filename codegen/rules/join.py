@@ -54,8 +54,7 @@ def stack(b: Builder, tensors: Sequence[Value], dim: int = 0) -> Value:
     return mx.sym.stack(x, x, axis=2, name="stack")
     >>> converted(lambda x: torch.stack([x.sum(), x.mean()]), (2, 3))
     sum_ = mx.sym.sum(x, axis=(0, 1), name="sum")
-    x = mx.sym.mean(x, axis=(0, 1), name="mean")
-    return mx.sym.Concat(sum_, x, dim=0, name="stack")
+    return mx.sym.Concat(sum_, mx.sym.mean(x, axis=(0, 1), name="mean"), dim=0, name="stack")
     """
     dtype = _common_dtype(b, tensors)
     rank = tensors[0].rank

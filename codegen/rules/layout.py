@@ -98,12 +98,14 @@ def _rounded(b: Builder, x: Value) -> Value:
     Source: torch.Tensor.bfloat16; mx.sym.cast.
 
     >>> converted(lambda x: x.half().float(), (2, 3))
-    x = mx.sym.cast(x, dtype="float16", name="to_half")
-    return mx.sym.cast(x, dtype="float32", name="to_widened")
+    return mx.sym.cast(
+        mx.sym.cast(x, dtype="float16", name="to_half"), dtype="float32", name="to_widened"
+    )
     >>> converted(lambda x: x.bfloat16().float(), (2, 3))
     scaled = named(x * 65537.0, name="to_scaled")
-    x = mx.sym.elemwise_sub(scaled, x, name="to_rest")
-    return mx.sym.elemwise_sub(scaled, x, name="to_rounded")
+    return mx.sym.elemwise_sub(
+        scaled, mx.sym.elemwise_sub(scaled, x, name="to_rest"), name="to_rounded"
+    )
     """
     if b.out.dtype == "float16":
         return b.cast(b.cast(x, "float16", hint="half"), "float32", hint="widened")
@@ -170,8 +172,9 @@ def _tiled(b: Builder, x: Value, counts: Sequence[int]) -> Value:
     Source: torch.Tensor.repeat; mx.sym.tile, measured.
 
     >>> converted(lambda x: x.repeat(1, 2, 2, 2), (1, 3, 2, 2))
-    x = mx.sym.tile(x, reps=(1, 2, 2, 1), name="repeat_tiled")
-    return mx.sym.tile(x, reps=(1, 1, 1, 2), name="repeat")
+    return mx.sym.tile(
+        mx.sym.tile(x, reps=(1, 2, 2, 1), name="repeat_tiled"), reps=(1, 1, 1, 2), name="repeat"
+    )
     """
     repeated = [axis for axis, count in enumerate(counts) if count != 1]
     if not repeated:

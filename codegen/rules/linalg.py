@@ -34,8 +34,10 @@ def cholesky(b: Builder, input: Value, upper: bool = False) -> Value:
     >>> converted(lambda x: torch.linalg.cholesky(x @ x.mT + torch.eye(3), upper=True), (2, 3, 3))
     x = mx.sym.batch_dot(x, x, transpose_b=True, name="matmul")
     x = mx.sym.broadcast_add(x, eye, name="add")
-    x = mx.sym.transpose(x, axes=(0, 2, 1), name="linalg_cholesky_input_transposed")
-    x = mx.sym.linalg.potrf(x, name="linalg_cholesky_lower")
+    x = mx.sym.linalg.potrf(
+        mx.sym.transpose(x, axes=(0, 2, 1), name="linalg_cholesky_input_transposed"),
+        name="linalg_cholesky_lower",
+    )
     return mx.sym.transpose(x, axes=(0, 2, 1), name="linalg_cholesky_transposed")
     """
     if not upper:
@@ -69,8 +71,9 @@ def solve_triangular(
     >>> solve = lambda a, x: torch.linalg.solve_triangular(a.triu() + 3 * torch.eye(3), x, upper=True)
     >>> converted(solve, (2, 3, 3), (2, 3, 2))
     a = mx.sym.broadcast_mul(a, triu_mask, name="triu")
-    a = mx.sym.broadcast_add(a, mul, name="add")
-    return mx.sym.linalg.trsm(a, x, lower=False, name="linalg_solve_triangular")
+    return mx.sym.linalg.trsm(
+        mx.sym.broadcast_add(a, mul, name="add"), x, lower=False, name="linalg_solve_triangular"
+    )
     """
     if unitriangular:
         raise b.refuse(f"{b.node.op}() with unitriangular=True: linalg.trsm reads the diagonal")

@@ -177,10 +177,10 @@ def bilinear(b: Builder, input1: Value, input2: Value, weight: Value, bias: Valu
     >>> converted(lambda x, y, w: F.bilinear(x, y, w), (2, 3), (2, 4), (5, 3, 4))
     w = mx.sym.transpose(w, axes=(1, 0, 2), name="bilinear_columns")
     w = mx.sym.Reshape(w, shape=(0, -1), name="bilinear_matrix")
-    x = mx.sym.dot(x, w, name="bilinear_mixed")
-    x = mx.sym.Reshape(x, shape=(0, 5, 4), name="bilinear_split")
-    y = mx.sym.expand_dims(y, axis=2, name="bilinear_column")
-    x = mx.sym.batch_dot(x, y, name="bilinear_product")
+    x = mx.sym.Reshape(mx.sym.dot(x, w, name="bilinear_mixed"), shape=(0, 5, 4), name="bilinear_split")
+    x = mx.sym.batch_dot(
+        x, mx.sym.expand_dims(y, axis=2, name="bilinear_column"), name="bilinear_product"
+    )
     return mx.sym.squeeze(x, axis=2, name="bilinear_flat")
     """
     out, left, right = (fixed(s) for s in weight.sizes)

@@ -104,8 +104,7 @@ def compare(b: Builder, input: Operand, other: Operand, *, relation: str) -> Val
     >>> converted(lambda x: x > 1, Ints((2, 3)))
     return named(x > 1, name="gt")
     >>> converted(lambda x, y: (x > y) * y, Ints((2, 3)), (2, 3))
-    x = mx.sym.cast(x, dtype="float32", name="gt_cast")
-    x = mx.sym.broadcast_greater(x, y, name="gt")
+    x = mx.sym.broadcast_greater(mx.sym.cast(x, dtype="float32", name="gt_cast"), y, name="gt")
     return mx.sym.elemwise_mul(x, y, name="mul")
     """
     dtype = _common(input, other)

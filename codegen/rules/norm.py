@@ -90,11 +90,16 @@ def _batch_statistics(b: Builder, x: Value, weight: Value | None, bias: Value | 
     >>> converted(nn.BatchNorm2d(4, affine=False, track_running_stats=False), (2, 4, 8, 8))
     mean = mx.sym.mean(x, axis=(0, 2, 3), keepdims=True, name="batchnorm2d_mean")
     centred = mx.sym.broadcast_sub(x, mean, name="batchnorm2d_centred")
-    squares = mx.sym.square(centred, name="batchnorm2d_squares")
-    var = mx.sym.mean(squares, axis=(0, 2, 3), keepdims=True, name="batchnorm2d_var")
+    var = mx.sym.mean(
+        mx.sym.square(centred, name="batchnorm2d_squares"),
+        axis=(0, 2, 3),
+        keepdims=True,
+        name="batchnorm2d_var",
+    )
     eps = named(var + 1e-5, name="batchnorm2d_eps")
-    root = mx.sym.sqrt(eps, name="batchnorm2d_root")
-    return mx.sym.broadcast_div(centred, root, name="batchnorm2d_norm")
+    return mx.sym.broadcast_div(
+        centred, mx.sym.sqrt(eps, name="batchnorm2d_root"), name="batchnorm2d_norm"
+    )
     """
     axes = tuple(i for i in range(x.rank) if i != 1)
     return affine(b, standardised(b, x, axes, eps, hint="norm"), weight, bias, axis=1)
@@ -116,8 +121,7 @@ def _computed_statistics(
     v = mx.sym.Reshape(v, shape=(1, -1, 1), name="batch_norm_var")
     x = mx.sym.broadcast_sub(x, m, name="batch_norm_centred")
     v = named(v + 1e-5, name="batch_norm_eps")
-    v = mx.sym.sqrt(v, name="batch_norm_root")
-    return mx.sym.broadcast_div(x, v, name="batch_norm_norm")
+    return mx.sym.broadcast_div(x, mx.sym.sqrt(v, name="batch_norm_root"), name="batch_norm_norm")
     """
     shape: Shape = tuple(s if i == 1 else 1 for i, s in enumerate(x.sizes))
     mean, var = reshape_to(b, mean, shape, hint="mean"), reshape_to(b, var, shape, hint="var")
@@ -223,10 +227,12 @@ def group_norm(
         groups, gamma=groupnorm_ones, beta=groupnorm_zeros, eps=1e-5, name="groupnorm_norm"
     )
     channels = mx.sym.Reshape(norm, shape=(0, 4, 8, 8), name="groupnorm_channels")
-    gamma_axes = mx.sym.Reshape(groupnorm_weight, shape=(1, -1, 1, 1), name="groupnorm_gamma_axes")
-    scaled = mx.sym.broadcast_mul(channels, gamma_axes, name="groupnorm_scaled")
-    beta_axes = mx.sym.Reshape(groupnorm_bias, shape=(1, -1, 1, 1), name="groupnorm_beta_axes")
-    return mx.sym.broadcast_add(scaled, beta_axes, name="groupnorm")
+    ...
+    return mx.sym.broadcast_add(
+        scaled,
+        mx.sym.Reshape(groupnorm_bias, shape=(1, -1, 1, 1), name="groupnorm_beta_axes"),
+        name="groupnorm",
+    )
     """
     shape = input.sizes
     grouped_shape = (shape[0], num_groups, _rest(b, shape, num_groups))
@@ -352,13 +358,13 @@ def rms_norm(
     Source: torch.nn.RMSNorm.
 
     >>> converted(nn.RMSNorm(6), (2, 6))
-    squares = mx.sym.square(x, name="rmsnorm_squares")
-    mean = mx.sym.mean(squares, axis=(1,), keepdims=True, name="rmsnorm_mean")
-    eps = named(mean + 1.1920928955078125e-7, name="rmsnorm_eps")
-    root = mx.sym.sqrt(eps, name="rmsnorm_root")
-    norm = mx.sym.broadcast_div(x, root, name="rmsnorm_norm")
-    rhs = mx.sym.Reshape(rmsnorm_weight, shape=(1, -1), name="rmsnorm_rhs")
-    return mx.sym.broadcast_mul(norm, rhs, name="rmsnorm")
+    mean = mx.sym.mean(
+        mx.sym.square(x, name="rmsnorm_squares"), axis=(1,), keepdims=True, name="rmsnorm_mean"
+    )
+    ...
+    return mx.sym.broadcast_mul(
+        norm, mx.sym.Reshape(rmsnorm_weight, shape=(1, -1), name="rmsnorm_rhs"), name="rmsnorm"
+    )
     """
     axes = tuple(range(input.rank - len(normalized_shape), input.rank))
     squares = b.op("square", input, hint="squares")
@@ -380,10 +386,12 @@ def normalize(b: Builder, input: Value, p: float = 2.0, dim: int = 1, eps: float
     Source: torch.nn.functional.normalize; mx.sym.L2Normalization.
 
     >>> converted(lambda x: F.normalize(x), (2, 6))
-    squares = mx.sym.square(x, name="normalize_squares")
-    sum_ = mx.sym.sum(squares, axis=1, keepdims=True, name="normalize_sum")
-    norm = mx.sym.sqrt(sum_, name="normalize_norm")
-    bounded = named(mx.sym.maximum(norm, 1e-12), name="normalize_bounded")
+    sum_ = mx.sym.sum(
+        mx.sym.square(x, name="normalize_squares"), axis=1, keepdims=True, name="normalize_sum"
+    )
+    bounded = named(
+        mx.sym.maximum(mx.sym.sqrt(sum_, name="normalize_norm"), 1e-12), name="normalize_bounded"
+    )
     return mx.sym.broadcast_div(x, bounded, name="normalize")
     """
     norm = vector_norm(b, input, p, (dim % input.rank,), True, hint="norm")

@@ -25,8 +25,12 @@ def pad(
     Source: torch.nn.functional.pad; mx.sym.Pad, whose errors say so.
 
     >>> converted(lambda x: F.pad(x, (1, 1), mode="replicate"), (1, 2, 3))
-    x = mx.sym.Reshape(x, shape=(1, -1, 2, 3), name="pad2_image")
-    x = mx.sym.Pad(x, mode="edge", pad_width=(0, 0, 0, 0, 0, 0, 1, 1), name="pad2_pad")
+    x = mx.sym.Pad(
+        mx.sym.Reshape(x, shape=(1, -1, 2, 3), name="pad2_image"),
+        mode="edge",
+        pad_width=(0, 0, 0, 0, 0, 0, 1, 1),
+        name="pad2_pad",
+    )
     return mx.sym.Reshape(x, shape=(-1, 2, 5), name="pad2")
     >>> converted(lambda x: F.pad(x, (0, 1), mode="circular"), (1, 2, 3))
     head2 = mx.sym.slice_axis(x, axis=2, begin=0, end=1, name="pad_head2")

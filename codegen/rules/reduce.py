@@ -71,8 +71,7 @@ def position(b: Builder, op: str, value: Value, dim: int | None, keepdim: bool, 
     Source: torch.argmax; mx.sym.argmax, measured.
 
     >>> converted(lambda x: x.argmax(1), (2, 3))
-    x = mx.sym.argmax(x, axis=1, name="argmax")
-    return mx.sym.cast(x, dtype="int64", name="cast")
+    return mx.sym.cast(mx.sym.argmax(x, axis=1, name="argmax"), dtype="int64", name="cast")
     >>> converted(lambda x: x.argmax(1) * 2, (2, 3))
     x = mx.sym.argmax(x, axis=1, name="argmax")
     x = mx.sym.cast(x, dtype="int64", name="mul_cast")
@@ -128,11 +127,9 @@ def logsumexp(b: Builder, input: Value, dim: Axes = None, keepdim: bool = False)
     peak = mx.sym.max(x, axis=1, keepdims=True, name="logsumexp_peak")
     below = named(mx.sym.maximum(peak, -3.4028234663852886e38), name="logsumexp_peak_bounded_below")
     bounded = named(mx.sym.minimum(below, 3.4028234663852886e38), name="logsumexp_peak_bounded")
-    x = mx.sym.broadcast_sub(x, bounded, name="logsumexp_shifted")
-    x = mx.sym.exp(x, name="logsumexp_exp")
+    x = mx.sym.exp(mx.sym.broadcast_sub(x, bounded, name="logsumexp_shifted"), name="logsumexp_exp")
     x = mx.sym.sum(x, axis=1, keepdims=True, name="logsumexp_sum")
-    x = mx.sym.log(x, name="logsumexp_log")
-    x = mx.sym.elemwise_add(x, bounded, name="logsumexp")
+    x = mx.sym.elemwise_add(mx.sym.log(x, name="logsumexp_log"), bounded, name="logsumexp")
     return mx.sym.Reshape(x, shape=(-1,), name="logsumexp_shaped")
     """
     axes = axes_of(dim, input.rank)
@@ -219,8 +216,9 @@ def cumprod(b: Builder, input: Value, dim: int) -> Value:
     >>> converted(lambda x: torch.cumprod(x, 1), (2, 3))
     x = mx.sym.expand_dims(x, axis=1, name="cumprod_rows")
     x = mx.sym.broadcast_mul(x, cumprod_seen, name="cumprod_kept")
-    x = mx.sym.broadcast_add(x, cumprod_unseen, name="cumprod_filled")
-    return mx.sym.prod(x, axis=2, name="cumprod")
+    return mx.sym.prod(
+        mx.sym.broadcast_add(x, cumprod_unseen, name="cumprod_filled"), axis=2, name="cumprod"
+    )
     """
     if input.rank == 0:
         return input

@@ -23,8 +23,11 @@ def affine_grid(b: Builder, theta: Value, align_corners: bool = False) -> Value:
     Source: torch.nn.functional.affine_grid; mx.sym.GridGenerator.
 
     >>> converted(lambda t: F.affine_grid(t, (t.shape[0], 1, 4, 4), align_corners=False), (1, 2, 3))
-    t = mx.sym.dot(t, affine_grid_places, name="affine_grid_spots")
-    t = mx.sym.transpose(t, axes=(0, 2, 1), name="affine_grid_rows")
+    t = mx.sym.transpose(
+        mx.sym.dot(t, affine_grid_places, name="affine_grid_spots"),
+        axes=(0, 2, 1),
+        name="affine_grid_rows",
+    )
     return mx.sym.Reshape(t, shape=(0, 4, 4, 2), name="affine_grid")
     """
     *sizes, axes = b.out.shape[1:]
@@ -167,8 +170,9 @@ def _sampling_line(
     xy0 = mx.sym.clip(xy0, a_min=-1.0, a_max=1.0, name="grid_sample_x_clipped")
     xy1 = named(xy1 * (4 / 3), name="grid_sample_y_cells")
     xy1 = mx.sym.clip(xy1, a_min=-1.0, a_max=1.0, name="grid_sample_y_clipped")
-    grid = mx.sym.Concat(xy0, xy1, name="grid_sample_sampling_grid")
-    return mx.sym.BilinearSampler(x, grid, name="grid_sample")
+    return mx.sym.BilinearSampler(
+        x, mx.sym.Concat(xy0, xy1, name="grid_sample_sampling_grid"), name="grid_sample"
+    )
     """
     last = max(size - 1, 1)
     if not corners and not scaled:

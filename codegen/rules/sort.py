@@ -32,10 +32,10 @@ def bucketize(
 
     >>> converted(lambda x: torch.bucketize(x, torch.tensor([0.0, 1.0])), (2, 3))
     x = mx.sym.expand_dims(x, axis=2, name="bucketize_column")
-    tensor = mx.sym.Reshape(tensor, shape=(1, 1, -1), name="bucketize_line")
-    x = mx.sym.broadcast_greater(x, tensor, name="bucketize_below")
-    x = mx.sym.sum(x, axis=2, name="bucketize")
-    return mx.sym.cast(x, dtype="int64", name="bucketize_cast")
+    x = mx.sym.broadcast_greater(
+        x, mx.sym.Reshape(tensor, shape=(1, 1, -1), name="bucketize_line"), name="bucketize_below"
+    )
+    return mx.sym.cast(mx.sym.sum(x, axis=2, name="bucketize"), dtype="int64", name="bucketize_cast")
     """
     sequence = boundaries if boundaries is not None else sorted_sequence
     sequence = present(sequence)

@@ -44,11 +44,15 @@ def max_pool_with_indices(
     cell1 = mx.sym.slice(
         x, begin=(None, None, 1), end=(None, None, 8), step=(1, 1, 2), name="maxpool1d_cell1"
     )
-    cells = mx.sym.stack(cell0, cell1, name="maxpool1d_cells")
-    best = mx.sym.argmax(cells, axis=0, name="maxpool1d_best")
+    best = mx.sym.argmax(
+        mx.sym.stack(cell0, cell1, name="maxpool1d_cells"), axis=0, name="maxpool1d_best"
+    )
     offset = mx.sym.take(maxpool1d_offsets, best, name="maxpool1d_offset")
-    indices = mx.sym.broadcast_add(offset, maxpool1d_corners, name="maxpool1d_indices")
-    cast = mx.sym.cast(indices, dtype="int64", name="maxpool1d_cast")
+    cast = mx.sym.cast(
+        mx.sym.broadcast_add(offset, maxpool1d_corners, name="maxpool1d_indices"),
+        dtype="int64",
+        name="maxpool1d_cast",
+    )
     return mx.sym.Group([maxpool1d, cast])
     """
     kernel = each(kernel_size, axes)
@@ -136,10 +140,14 @@ def max_unpool(
         x, kernel=(2,), pool_type="max", stride=(2,), name="max_pool1d_with_indices"
     )
     ...
+    cast = mx.sym.cast(cast, dtype="float32", name="max_unpool1d_cast")
     values2 = mx.sym.repeat(indices, repeats=2, axis=2, name="max_unpool1d_values2")
-    indices2 = mx.sym.repeat(indices2, repeats=2, axis=2, name="max_unpool1d_places2")
-    indices2 = mx.sym.broadcast_equal(indices2, max_unpool1d_here, name="max_unpool1d_chosen")
-    return mx.sym.elemwise_mul(values2, indices2, name="max_unpool1d")
+    places2 = mx.sym.repeat(cast, repeats=2, axis=2, name="max_unpool1d_places2")
+    return mx.sym.elemwise_mul(
+        values2,
+        mx.sym.broadcast_equal(places2, max_unpool1d_here, name="max_unpool1d_chosen"),
+        name="max_unpool1d",
+    )
     """
     kernel = each(kernel_size, axes)
     x, places = with_batch(b, input, axes), with_batch(b, indices, axes)

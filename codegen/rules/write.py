@@ -278,10 +278,10 @@ def scatter(
 
     >>> converted(lambda x, i, v: x.scatter_add(1, i, v), (2, 3), Ints((2, 2), 3), (2, 2))
     i_ = mx.sym.one_hot(i_, depth=3, name="scatter_add_places")
-    v = mx.sym.expand_dims(v, axis=2, name="scatter_add_column")
-    i_ = mx.sym.broadcast_mul(i_, v, name="scatter_add_values")
-    i_ = mx.sym.sum(i_, axis=1, name="scatter_add_sum")
-    return mx.sym.elemwise_add(x, i_, name="scatter_add")
+    i_ = mx.sym.broadcast_mul(
+        i_, mx.sym.expand_dims(v, axis=2, name="scatter_add_column"), name="scatter_add_values"
+    )
+    return mx.sym.elemwise_add(x, mx.sym.sum(i_, axis=1, name="scatter_add_sum"), name="scatter_add")
     """
     axis = dim % input.rank
     if any(a != axis and s != index.sizes[a] for a, s in enumerate(input.sizes)):

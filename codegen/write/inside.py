@@ -14,7 +14,7 @@ from codegen.write.variables import Variables
 from codegen.written import Op
 
 # What an op inside another is written in at most, and the attributes that either has.
-LONGEST = 76
+LONGEST = 69
 MOST_ATTRIBUTES = {"inner": 1, "outer": 2}
 # Python's operators that are written as functions.
 FUNCTIONS = ("maximum", "minimum")
@@ -34,7 +34,7 @@ def written_inside(scope: Scope, variables: Variables, items: Sequence[Item], pl
     if not _is_plain(inner, "inner") or not _is_plain(outer, "outer"):
         return False
     value = op_or_operator(scope, variables, inner)
-    if not isinstance(value, Op) or len(f"mx.sym.{value}") > LONGEST:
+    if not isinstance(value, Op) or len(str(value)) > LONGEST:
         return False
     variables.write_inside(made, value, [own for _, own in inner.inputs])
     return True

@@ -27,6 +27,7 @@ def Net() -> mx.sym.Symbol:
     Outputs: (N, 10).
     H and W are 28x28 alone: torch does not run the net at 60x92.
     """
+    params = mx.rnn.RNNParams()
     x = mx.sym.Variable("x")
 
     # x = (x - 0.1307) / 0.3081
@@ -45,17 +46,25 @@ def Net() -> mx.sym.Symbol:
     # x = F.relu(self.conv3(F.pad(skip, (1, 1, 1, 1))))
     # the same layer twice, so that its weights are shared
     x = mx.sym.Pad(skip, mode="constant", pad_width=(0, 0, 0, 0, 1, 1, 1, 1), name="conv2_pad")
-    conv3_weight = mx.sym.Variable("conv3_weight", shape=(32, 32, 3, 3), dtype="float32")
-    conv3_bias = mx.sym.Variable("conv3_bias", shape=(32,), dtype="float32")
     x = mx.sym.Convolution(
-        x, weight=conv3_weight, bias=conv3_bias, kernel=(3, 3), num_filter=32, name="conv3"
+        x,
+        weight=params.get("conv3_weight"),
+        bias=params.get("conv3_bias"),
+        kernel=(3, 3),
+        num_filter=32,
+        name="conv3",
     )
     x = mx.sym.Activation(x, act_type="relu", name="conv3_relu")
 
     # x = F.relu(self.conv3(F.pad(x, (1, 1, 1, 1))))
     x = mx.sym.Pad(x, mode="constant", pad_width=(0, 0, 0, 0, 1, 1, 1, 1), name="conv3_pad")
     x = mx.sym.Convolution(
-        x, weight=conv3_weight, bias=conv3_bias, kernel=(3, 3), num_filter=32, name="conv3_2"
+        x,
+        weight=params.get("conv3_weight"),
+        bias=params.get("conv3_bias"),
+        kernel=(3, 3),
+        num_filter=32,
+        name="conv3_2",
     )
     x = mx.sym.Activation(x, act_type="relu", name="conv3_relu2")
 
@@ -68,8 +77,7 @@ def Net() -> mx.sym.Symbol:
 
     # x = F.dropout(F.relu(self.fc1(x)), p=0.5, training=self.training)
     x = mx.sym.FullyConnected(x, num_hidden=120, flatten=False, name="fc1")
-    x = mx.sym.Activation(x, act_type="relu", name="fc1_relu")
-    x = mx.sym.Dropout(x, name="dropout")
+    x = mx.sym.Dropout(mx.sym.Activation(x, act_type="relu", name="fc1_relu"), name="dropout")
 
     # x = torch.tanh(self.fc2(x))
     x = mx.sym.FullyConnected(x, num_hidden=84, flatten=False, name="fc2")
@@ -78,7 +86,8 @@ def Net() -> mx.sym.Symbol:
     # logits = self.fc3(x) * self.scale
     logits = mx.sym.FullyConnected(x, num_hidden=10, flatten=False, name="fc3")
     scale = mx.sym.Variable("scale", shape=(10,), dtype="float32", init=mx.init.Normal(0.02))
-    scale = mx.sym.Reshape(scale, shape=(1, -1), name="mul_rhs")
-    logits = mx.sym.broadcast_mul(logits, scale, name="mul")
+    logits = mx.sym.broadcast_mul(
+        logits, mx.sym.Reshape(scale, shape=(1, -1), name="mul_rhs"), name="mul"
+    )
 
     return mx.sym.log_softmax(logits, name="log_softmax")

@@ -224,6 +224,7 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
     out = mx.sym.Reshape(out, shape=(0, -1), name="view")
     out = mx.sym.FullyConnected(out, num_hidden=320, flatten=False, name="linear3")
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name="bn3")
-    gate = mx.sym.hard_sigmoid(out, alpha=1 / 6, name="hs3_gate")
-    out = mx.sym.elemwise_mul(out, gate, name="hs3")
+    out = mx.sym.elemwise_mul(
+        out, mx.sym.hard_sigmoid(out, alpha=1 / 6, name="hs3_gate"), name="hs3"
+    )
     return mx.sym.FullyConnected(out, num_hidden=100, flatten=False, name="linear4")

@@ -177,10 +177,11 @@ def swin_transformer_block(
     relative_position_bias = mx.sym.transpose(
         relative_position_bias, axes=(2, 0, 1), name=f"{name}_attn_relative_position_bias_permute"
     )
-    relative_position_bias = mx.sym.expand_dims(
-        relative_position_bias, axis=0, name=f"{name}_attn_unsqueeze"
+    attn = mx.sym.broadcast_add(
+        attn,
+        mx.sym.expand_dims(relative_position_bias, axis=0, name=f"{name}_attn_unsqueeze"),
+        name=f"{name}_attn_attn_add",
     )
-    attn = mx.sym.broadcast_add(attn, relative_position_bias, name=f"{name}_attn_attn_add")
 
     if with_roll:
         # attn: WindowAttention
