@@ -28,7 +28,7 @@ net = Net().eval()
 with without_sympy():
     conversion = tracer.convert(net, (torch.randn(2, 3, 8, 8),), "Net")
 assert conversion.verify().ok
-LEFT = "torch.distributed.tensor", "torch.fx.experimental.symbolic_shapes", "torch.utils._sympy.functions", "sympy"
+LEFT = "torch.distributed.tensor", "torch.fx.experimental.symbolic_shapes", "torch.utils._sympy.functions", "sympy", "requests"
 """
 # A DTensor of one process, as it is used after a conversion or before.
 REAL = """

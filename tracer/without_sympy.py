@@ -2,8 +2,8 @@
 
 torch asks torch.distributed.tensor for DTensor, to tell its tensors from others: before it is imported,
 none is one. The functions that compute shapes ask torch.fx.experimental.symbolic_shapes about plain bools and
-ints, and import sympy. These are given without the rest; whoever asks for more gets the module
-itself.
+ints, and import sympy. mxnet imports requests, to download what is not asked for.
+These are given without the rest; whoever asks for more gets the module itself.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ DTENSOR = "torch.distributed.tensor"
 SHAPES = "torch.fx.experimental.symbolic_shapes"
 FUNCTIONS = "torch.utils._sympy.functions"
 SYMPY = "sympy"
+REQUESTS = "requests"
 
 
 @contextlib.contextmanager
@@ -33,6 +34,7 @@ def without_sympy() -> Iterator[None]:
         SHAPES: _of_shapes(),
         FUNCTIONS: {"Max": _class_of(FUNCTIONS, "Max")},
         SYMPY: {"Basic": _class_of(SYMPY, "Basic")},
+        REQUESTS: {},
     }
     finder = Finder(known)
     sys.meta_path.insert(0, finder)
