@@ -32,7 +32,8 @@ def flat(path: str) -> str:
 
     What cannot be printed becomes `_`: it would end MXNet's names, or spoil its JSON.
     """
-    return "".join(c if c.isprintable() else "_" for c in path.replace(".", "_"))
+    text = path.replace(".", "_")
+    return text if text.isprintable() else "".join(c if c.isprintable() else "_" for c in text)
 
 
 def readable(text: str) -> str:

@@ -15,16 +15,18 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorConverter, FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorConverter, FakeTensorMode
 
 from codegen.problems import ConversionError, RequestError
 from tracer.batch_sizes import Mismatch
 from tracer.captured import Capture, Earlier
 from tracer.copies import module_copy
+from tracer.failures import fails_for_real
 from tracer.outputs import flatten_outputs, in_order, tap_hook
 from tracer.plugins import close_modules
 from tracer.recorder import Recorder
@@ -33,6 +35,8 @@ from tracer.user_code import Refusal, user_error
 from tracer.vision import close_frozen
 from tracer.without_dynamo import without_dynamo
 from tracer.writes import NeedsLayout
+
+RAISED = "the net raised when it was run"
 
 
 class _Converter(FakeTensorConverter):
@@ -58,6 +62,18 @@ def _is_usual(t: torch.Tensor) -> bool:
     return type(t) is torch.Tensor or (type(t) is nn.Parameter and is_alone)
 
 
+def _is_plain_inference(*args: Any) -> bool:
+    """Whether BatchNorm is called on contiguous tensors of one dtype, for inference."""
+    given, *rest, training, _momentum, _eps = args
+    tensors = [given, *(t for t in rest if t is not None)]
+    is_fake = all(isinstance(t, FakeTensor) and t.fake_device.type == "cpu" for t in tensors)
+    has_statistics = len(rest) == 4 and rest[2] is not None and rest[3] is not None
+    if training is not False or not (is_fake and has_statistics and given.is_contiguous()):
+        return False
+    sizes = {t.shape for t in tensors[1:]}
+    return given.dim() > 1 and sizes == {given.shape[1:2]} and {t.dtype for t in tensors} == {given.dtype}
+
+
 class SharedFakes(FakeTensorMode):  # type: ignore[no-untyped-call]
     """A mode for several captures of one net: each of its parameters is made fake once.
 
@@ -70,6 +86,22 @@ class SharedFakes(FakeTensorMode):  # type: ignore[no-untyped-call]
         self.fake_tensor_converter = _Converter()
         # By id, which is not given again while the tensor is kept beside its fake.
         self._kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def dispatch(
+        self,
+        func: Any,
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Any:
+        """What an op gives: in inference BatchNorm gives what is like its input, which torch finds slowly."""
+        if func is torch.ops.aten.native_batch_norm.default and not kwargs and _is_plain_inference(*args):
+            given = args[0]
+            like = torch.empty(given.shape, dtype=given.dtype, device="meta")
+            metas = like, *(torch.empty(0, dtype=given.dtype, device="meta") for _ in range(2))
+            make = self.fake_tensor_converter.from_meta_and_device
+            return tuple(make(self, meta, given.fake_device) for meta in metas)
+        return super().dispatch(func, types, args, kwargs)
 
     def parameter(self, tensor: torch.Tensor) -> torch.Tensor:
         """The fake tensor of a parameter."""
@@ -84,11 +116,13 @@ def capture(
     taps: Sequence[str] = (),
     fakes: SharedFakes | None = None,
     earlier: Earlier | None = None,
+    is_trial: bool = False,
 ) -> Capture:
     """Record one run of `model` (in eval mode) on `inputs` (argument name of forward: value).
 
     With `taps`, the outputs of these modules take the place of the net's. With `earlier`, what the net
-    asks of the batch size is noted.
+    asks of the batch size is noted. `is_trial`: the inputs are a guess, which the net need not take; where a
+    call fails for torch's own tensors too, the net is not run on them to tell so.
 
     Raises ConversionError where the net's own control flow cannot be traced, UserModelError where the
     net raises by itself, and Mismatch where it goes another way than `earlier`.
@@ -103,7 +137,9 @@ def capture(
             raise
         except NeedsLayout:
             is_laid_out = False
-        except BaseException:  # noqa: BLE001 - anything: the real run below tells whose fault it was
+        except BaseException as error:  # anything: the real run below tells whose fault it was
+            if is_trial and fails_for_real(error, Recorder.__torch_function__.__code__):
+                raise user_error(error, RAISED) from error
             run(model, inputs)
         try:
             return _capture_with(None, model, inputs, taps, earlier)
@@ -158,11 +194,23 @@ def called(model: nn.Module, inputs: Mapping[str, Any]) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise user_error(error, "the net raised when it was run") from error
+        raise user_error(error, RAISED) from error
 
 
 def _own_copies(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v.clone() if isinstance(v, torch.Tensor) else copy.deepcopy(v) for k, v in inputs.items()}
+    return {k: _own_copy(v) for k, v in inputs.items()}
+
+
+def _own_copy(value: Any) -> Any:
+    return value.clone() if isinstance(value, torch.Tensor) else copy.deepcopy(value)
+
+
+def _own_fake(fakes: SharedFakes, value: Any) -> Any:
+    """A fake tensor of its own memory; what has no values to hide is copied."""
+    if not _has_elements(value):
+        return _own_copy(value)
+    # torch knows an unusual one again, and what else lies in its memory.
+    return fakes.from_tensor(value.detach() if _is_usual(value) else value.clone())
 
 
 def recorded_values(
@@ -207,9 +255,7 @@ def _capture_with(
     recorder = Recorder(
         _copied(model, fakes).train(training), fakes, earlier=earlier, trusted=trusted, chance=chance
     )
-    own = _own_copies(inputs)
-    if fakes is not None:
-        own = {k: fakes.from_tensor(v) if _has_elements(v) else v for k, v in own.items()}
+    own = {k: _own_copy(v) if fakes is None else _own_fake(fakes, v) for k, v in inputs.items()}
     return recorder.trace(own, taps)
 
 

@@ -15,6 +15,7 @@ from tracer.heads import command_line
 from tracer.options import Options
 from tracer.report import converted_text, ops_text
 from tracer.watching import told, watched
+from tracer.without_sympy import without_sympy
 
 if TYPE_CHECKING:
     from tracer.conversion import Conversion
@@ -63,6 +64,12 @@ def _run(options: Options, console: Console) -> int:
     templates_of(options.templates)  # before the work: it raises where they are wrong
     loaded = _load(options, console)
     _check_not_source(options.out, loaded.model)
+    with without_sympy():
+        return _converted(options, loaded, console)
+
+
+def _converted(options: Options, loaded: LoadedModel, console: Console) -> int:
+    """The exit status of what is done with a net that is loaded."""
     if options.dry_run:
         return _dry_run(options, loaded, console)
     conversion = _convert(options, loaded, console)

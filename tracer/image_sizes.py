@@ -89,20 +89,35 @@ def _at(
     pairs = list(zip(graph.nodes, other.nodes, strict=True))
     graph = replace(graph, elsewhere={node.name: its for node, its in pairs})
     other = replace(other, elsewhere={its.name: node for node, its in pairs})
+    there = _lowered(other, lower)
+    if isinstance(there, Program) and _are_same(program, there):
+        return program, ImageSizes(tried)  # no op had to be told of the other size
     try:
         followed = lower(graph)
-        there = lower(other)
+        if isinstance(there, ConversionError):
+            raise there
     except ConversionError as error:
         problem = error.problems[0]
         return program, ImageSizes(tried, f"at {size}, {problem.what}", problem.where)
     call = first_difference(followed, there)
-    if call is None and returns_the_same(followed, there):
+    if _are_same(followed, there):
         return followed, ImageSizes(tried)
     if call is None:
         return program, ImageSizes(tried, f"at {size} it returns other tensors, or takes other batch sizes")
     node = graph.by_name.get(call.node)
     what = f"{node.op if node else call.op}() depends on them"
     return program, ImageSizes(tried, what, call.source)
+
+
+def _lowered(graph: Graph, lower: Lower) -> Program | ConversionError:
+    try:
+        return lower(graph)
+    except ConversionError as error:
+        return error
+
+
+def _are_same(program: Program, there: Program) -> bool:
+    return first_difference(program, there) is None and returns_the_same(program, there)
 
 
 def _not_run(tried: tuple[InputSpec, ...]) -> str:

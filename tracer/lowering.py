@@ -67,8 +67,9 @@ def with_image_sizes(
 
     def traced(tried: tuple[InputSpec, ...]) -> Graph:
         if graph.runs_at_others:
-            return trace(model, tried, asked.taps)
-        return replace(trace(model, tried, asked.taps, graph.frozen_because), frozen_at=graph.frozen_at)
+            return trace(model, tried, asked.taps, is_trial=True)
+        traced_alone = trace(model, tried, asked.taps, graph.frozen_because, is_trial=True)
+        return replace(traced_alone, frozen_at=graph.frozen_at)
 
     with stage("the look at another image size"):
         other, program, sizes = at_another_size(

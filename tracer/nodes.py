@@ -193,7 +193,8 @@ class Nodes:
         self, node: fx.Node, outs: Sequence[torch.Tensor], is_given: bool = False, is_drawn: bool = False
     ) -> None:
         """Tie tensors to the node that made them. Inputs and parameters are given, random numbers drawn."""
-        node.meta.setdefault("source", self._frames.source())
+        if "source" not in node.meta:
+            node.meta["source"] = self._frames.source()
         traced = (
             (is_given and any(o.numel() for o in outs))  # of an empty tensor there is no value to know
             or is_drawn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import re
@@ -37,6 +38,7 @@ class Refusal(Exception):
         self.problem = problem
 
 
+@functools.lru_cache(maxsize=1024)  # asked of each frame around each op
 def is_user_file(file: str) -> bool:
     """Whether code is the user's: neither torch's, nor ours, nor made at run time.
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from importlib.abc import Loader, MetaPathFinder
+from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
 import torch
+
+from tracer.stand_ins import spec_of
 
 NAME = "torch._dynamo"
 CONFIG = f"{NAME}.config"
@@ -108,17 +109,4 @@ class _Finder(MetaPathFinder):
             return None
         _imported()
         found = sys.modules.get(fullname)
-        return None if found is None else importlib.util.spec_from_loader(fullname, _Present(found))
-
-
-class _Present(Loader):
-    """Loads a module that is there."""
-
-    def __init__(self, module: ModuleType) -> None:
-        self._module = module
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:  # noqa: ARG002 - importlib's signature
-        return self._module
-
-    def exec_module(self, module: ModuleType) -> None:
-        """It has run."""
+        return None if found is None else spec_of(found, found.__spec__)

@@ -11,6 +11,9 @@ from codegen.identifiers import flat
 from codegen.ir import LEAVES, SAYS_NOTHING, Frame, Graph, Node, Source
 from codegen.program import NamedFrame, Place
 
+_OF_FRAME = tuple(f.name for f in fields(Frame))
+_OF_SOURCE = tuple(f.name for f in fields(Source) if f.name != "frames")
+
 
 def places_of(graph: Graph) -> Mapping[str, Place]:
     """Where each node stands, with the start of the names in each call around it.
@@ -52,11 +55,11 @@ def places_of(graph: Graph) -> Mapping[str, Place]:
 
 def named_frame(frame: Frame, prefix: str) -> NamedFrame:
     """A call of a module or function, with the start of its names."""
-    return NamedFrame(**{f.name: getattr(frame, f.name) for f in fields(Frame)}, prefix=prefix)
+    return NamedFrame(**{name: getattr(frame, name) for name in _OF_FRAME}, prefix=prefix)
 
 
 def _place(source: Source, scopes: tuple[NamedFrame, ...], is_step: bool) -> Place:
-    kept = {f.name: getattr(source, f.name) for f in fields(Source) if f.name != "frames"}
+    kept = {name: getattr(source, name) for name in _OF_SOURCE}
     return Place(**kept, frames=scopes, is_step=is_step)
 
 

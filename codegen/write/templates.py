@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
@@ -48,15 +49,20 @@ def templates_of(folder: Path | None = None) -> Templates:
 
     RequestError where the folder is no folder, or holds a template that is wrong or that nothing reads.
     """
-    ours = jinja2.FileSystemLoader(OURS)
     if folder is None:
-        return Templates(_environment(ours))
+        return _of_ours()
     if not folder.is_dir():
         raise RequestError(f"--templates {folder}: there is no such folder")
+    ours = jinja2.FileSystemLoader(OURS)
     loaders = [jinja2.PrefixLoader({PREFIX: ours}), jinja2.FileSystemLoader(folder), ours]
     templates = Templates(_environment(jinja2.ChoiceLoader(loaders)), folder)
     _check_folder(templates.environment, folder)
     return templates
+
+
+@functools.cache  # compiled once in a process
+def _of_ours() -> Templates:
+    return Templates(_environment(jinja2.FileSystemLoader(OURS)))
 
 
 def _environment(loader: jinja2.BaseLoader) -> jinja2.Environment:
