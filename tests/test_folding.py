@@ -273,9 +273,9 @@ class SkipConnections(nn.Module):
 
 def test_x_stays_what_comes_next():
     code = converted(SkipConnections(), 2, 8)
-    assert "downs3 = inner(x, " in code
-    assert "x = mx.sym.Activation(downs3, " in code
-    assert "x = mx.sym.elemwise_mul(x, downs2, " in code
+    assert "downs_2 = inner(x, " in code
+    assert "x = mx.sym.Activation(downs_2, " in code
+    assert "x = mx.sym.elemwise_mul(x, downs_1, " in code
 
 
 class OneBuffer(nn.Module):

@@ -10,7 +10,7 @@ from codegen.automatic import automatic_inputs, users_of
 from codegen.program import Leaf, NamedFrame, Operand, Program, Variable
 
 # The ops from which a Sequential of torch's can be a function.
-SMALLEST_SEQUENCE = 3
+SMALLEST_SEQUENCE = 2
 
 
 @dataclass(eq=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from codegen.fold.align import aligned, extended
-from codegen.fold.blocks import Block, Structure, structure_of
+from codegen.fold.blocks import Block, Structure, is_sequence, structure_of
 from codegen.fold.bodies import Called, body_of, flat_body, function_of, main_params
 from codegen.fold.entries import Entry, Interface, Use, entries, interfaces
 from codegen.fold.families import Family, deserves_name, is_class_of_few_arguments, parts
@@ -172,8 +172,8 @@ def _losers(structure: Structure, families: Sequence[Family], uses: Mapping[Bloc
     if once:
         return once
     losing = [f for f in families if f not in named and _gain(f, sites[f.block]) < _least_gain(f, structure)]
-    # The largest first: what stands inside it gets another place when it is inlined.
-    return [max(losing, key=lambda f: len(f.base.entries))] if losing else []
+    # The largest first, of those alike the outer: what stands inside gets another place when it is inlined.
+    return [max(reversed(losing), key=lambda f: len(list(f.block.calls())))] if losing else []
 
 
 def _sites(
@@ -191,7 +191,9 @@ def _sites(
 
 def _gain(family: Family, sites: Sequence[int]) -> int:
     """The statements that a function saves: those that its calls stand for, less its own and the calls."""
-    return sum(sites) - (len(family.base.entries) + len(parts(family)) + 2 + len(sites))
+    # The last statement returns, where there is one result.
+    head = 1 + (len(family.base.outputs) > 1 or not is_sequence(family.block.frame))
+    return sum(sites) - (len(family.base.entries) + len(parts(family)) + head + len(sites))
 
 
 def _least_gain(family: Family, structure: Structure) -> int:

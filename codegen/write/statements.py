@@ -44,7 +44,9 @@ from codegen.write.wishes import (
     last_word,
     layer_or_last_word,
     merged_variable,
+    own_name,
     own_target,
+    sequence_around,
     step,
     variable_inside,
 )
@@ -114,7 +116,7 @@ def _variable(
     tail = without_turns(own.name, own.name[len(scope.prefix) :]).strip("_")
     wish = tail if len(tail) < LONG_NAME else tail.rsplit("_", 1)[-1]
     wish = "x" if own.kind == "input" and wish in GENERAL else wish
-    target = variables.assign(index, Leaf(own.name), [wish])
+    target = variables.assign(index, Leaf(own.name), [wish, own_name(scope, own.name)])
     section = section_of(scope, reader.call) if reader is not None and own.kind != "input" else None
     return Captioned((Assign((target,), variable(scope, item)),), section)
 
@@ -147,7 +149,8 @@ def _wishes(scope: Scope, variables: Variables, index: int, item: OpItem) -> tup
         wishes = [dying if dying in SAYS_NOTHING else "", tail]
     if scope.frame.op or is_inside_layer(program, item.index):
         made_up = wishes = [step(scope, call)]
-    return wishes, made_up
+    own = own_name(scope, call.name)
+    return [*wishes, sequence_around(scope, call), own], [*made_up, own]
 
 
 def _unpacked(scope: Scope, variables: Variables, index: int, item: OpItem) -> Iterator[str]:
@@ -175,8 +178,9 @@ def _call_targets(scope: Scope, variables: Variables, index: int, item: CallItem
     if len(item.outputs) == 1:
         inputs = [o for o in item.inputs if o is not None and not isinstance(o, Many)]
         author = authors_variable(scope, item.target, item.span[1], item.frame)
-        wishes = [author, variables.dying(index, inputs), tail]
-        return (variables.assign(index, item.outputs[0], wishes, [tail]),)
+        made_up = [tail, own_name(scope, item.path)]
+        wishes = [author, variables.dying(index, inputs), *made_up]
+        return (variables.assign(index, item.outputs[0], wishes, made_up),)
     return tuple(
         variables.assign(index, o, [variable_inside(scope.program, o), f"{tail}{i}"])
         for i, o in enumerate(item.outputs)

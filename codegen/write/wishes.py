@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from codegen.folded import CallItem, GuardItem, Item, OpItem, RepeatItem, without_turns
@@ -110,7 +111,9 @@ def layer_or_last_word(scope: Scope, call: Call) -> str:
     stem = without_turns(call.name, call.stem)
     if layer and not layer[0].isdigit() and stem.endswith(flat(layer)) and len(layer) < LONG_NAME:
         return layer
-    last = stem[len(scope.prefix) :].rsplit("_", 1)[-1]
+    below = stem[len(scope.prefix) :]
+    # In a loop a name may end with the turn: `add_2`.
+    last = (re.sub(r"[\d_]+$", "", below) if call.source.turns else below).rsplit("_", 1)[-1]
     return "x" if not last or last.isdigit() else last
 
 
@@ -130,6 +133,26 @@ def step(scope: Scope, call: Call) -> str:
     below = stem.strip("_")
     fits = 0 < len(below) < LONG_NAME and not below[0].isdigit()
     return below if fits else layer_or_last_word(scope, call)
+
+
+def sequence_around(scope: Scope, call: Call) -> str:
+    """The attribute that holds the Sequential, below the function's own module, that a layer stands in."""
+    frame = next((f for f in reversed(call.source.frames) if not f.op), None)
+    words = frame.path[len(scope.frame.path) :].strip(".").split(".") if frame is not None else []
+    if frame is None or not frame.library or not words[-1].isdigit():
+        return ""
+    return next((word for word in reversed(words) if not word[:1].isdigit() and len(word) < LONG_NAME), "")
+
+
+def own_name(scope: Scope, name: str) -> str:
+    """The end of a symbol's name, below the function's own, that is short enough for a variable.
+
+    What tells it from others of its kind is in there: numbers are those of the source.
+    """
+    words = without_turns(name, name[len(scope.prefix) :]).strip("_").split("_")
+    while words and (len("_".join(words)) >= LONG_NAME or words[0][:1].isdigit()):
+        words = words[1:]
+    return "_".join(words)
 
 
 def last_word(path: str) -> str:

@@ -65,13 +65,13 @@ def inverted_residual(
         num_group=num_filter,
         name=f"{name}_conv_1",
     )
-    x2 = mx.sym.Convolution(
+    conv = mx.sym.Convolution(
         conv, kernel=(1, 1), num_filter=num_filter2, no_bias=True, name=f"{name}_conv_2"
     )
-    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_conv_3")
+    conv = mx.sym.BatchNorm(conv, eps=1e-5, fix_gamma=False, name=f"{name}_conv_3")
     if with_add:
-        x2 = mx.sym.elemwise_add(x, x2, name=f"{name}_add")
-    return x2
+        conv = mx.sym.elemwise_add(x, conv, name=f"{name}_add")
+    return conv
 
 
 def MobileNetV2() -> mx.sym.Symbol:
