@@ -289,9 +289,7 @@ class Siamese(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = nn.Sequential(
-            Stage(3, 8, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 6)
-        )
+        self.trunk = nn.Sequential(Stage(3, 8, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 6))
 
     def forward(self, left, right):
         return F.cosine_similarity(self.trunk(left), self.trunk(right))
@@ -330,3 +328,20 @@ def test_shared_weights_are_made_once_and_handed_over_together():
 
 def test_weights_that_are_lent_to_others():
     converted(Lender(), (2, 6))
+
+
+class Unit(nn.Module):
+    """A unit whose first layer is that of the unit before (ShaResNet)."""
+
+    def __init__(self, shared: nn.Conv2d) -> None:
+        super().__init__()
+        self.shared, self.norm, self.own = shared, nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        return x + torch.relu(self.own(torch.relu(self.norm(self.shared(x)))))
+
+
+def test_one_layer_that_several_modules_hold():
+    shared, other = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+    net = nn.Sequential(Unit(shared), Unit(shared), Unit(other), Unit(other), Unit(shared))
+    converted(net, (1, 4, 8, 8))

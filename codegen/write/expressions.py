@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from codegen.defects import Defect
 from codegen.folded import MISSING, CallItem, Counted, Given, OpItem, Params, VariableItem
 from codegen.program import Call as ProgramCall
 from codegen.program import Initializer, Leaf
@@ -78,15 +79,23 @@ def op_or_operator(scope: Scope, variables: Variables, item: OpItem) -> Op | Ope
     return Op(
         call.op,
         variables.operands([given for slot, given in item.inputs if not slot]),
-        tuple((slot, _given(scope, variables, given)) for slot, given in slots),
+        tuple((slot, _read(scope, variables, given)) for slot, given in slots),
         tuple((key, value_of(value)) for key, value in item.attrs),
         name,
     )
 
 
-def _given(scope: Scope, variables: Variables, given: Given) -> Read | Value:
+def _read(scope: Scope, variables: Variables, given: Given) -> Read | Value:
+    own = given_of(scope, variables, given)
+    if isinstance(own, ListOf):
+        raise Defect(f"{own} is given to an op by a keyword")
+    return own
+
+
+def given_of(scope: Scope, variables: Variables, given: Given | None) -> Read | ListOf | Value:
+    """What a function or an op is given: a variable, a list, or a Variable from the container."""
     own = from_container(scope, given.name) if isinstance(given, Leaf) else None
-    return variables.read(given) if own is None else own
+    return variables.given(given) if own is None else own
 
 
 def _operator(variables: Variables, item: OpItem, name: Name) -> Operator:

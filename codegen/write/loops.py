@@ -6,7 +6,7 @@ from codegen.defects import Defect, of_kind
 from codegen.folded import LIST, Counted, LoopItem, Many
 from codegen.turn import Turn
 from codegen.write.captions import Captioned, section_around
-from codegen.write.expressions import function_call, parts_of, relative_name, shared_start
+from codegen.write.expressions import function_call, given_of, parts_of, relative_name, shared_start
 from codegen.write.literals import value_of
 from codegen.write.scope import Scope
 from codegen.write.variables import Variables
@@ -18,7 +18,7 @@ def loop(scope: Scope, variables: Variables, index: int, item: LoopItem) -> Capt
     section = section_around(scope, item.calls[0])
     if item.listed is not None:
         return Captioned(_appending(scope, variables, index, item, item.listed), section)
-    given = [variables.given(o) for o in item.calls[0].inputs]
+    given = [given_of(scope, variables, o) for o in item.calls[0].inputs]
     above, targets = _carried(variables, index, item, given)
     body = Assign(tuple(targets[n] for n in sorted(targets)), _call(scope, item, tuple(given)))
     return Captioned((_loop(item, body),), section, above=tuple(above))
@@ -53,7 +53,7 @@ def _appending(
     scope: Scope, variables: Variables, index: int, item: LoopItem, place: int
 ) -> tuple[Statement, ...]:
     first = item.calls[0]
-    given = [variables.given(o) for o in first.inputs]
+    given = [given_of(scope, variables, o) for o in first.inputs]
     features = first.inputs[place]
     features = of_kind(features, Many)
     begin = ListOf(variables.reads(features.items))

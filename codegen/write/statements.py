@@ -24,6 +24,7 @@ from codegen.write.authors_words import with_words
 from codegen.write.captions import Captioned, section_around, section_of, with_captions, without_blank
 from codegen.write.expressions import (
     function_call,
+    given_of,
     op_or_operator,
     relative_name,
     shared_start,
@@ -166,7 +167,7 @@ def _unpacked(scope: Scope, variables: Variables, index: int, item: OpItem) -> I
 
 
 def _call(scope: Scope, variables: Variables, index: int, item: CallItem) -> Captioned:
-    given = [variables.given(o) for o in item.inputs]
+    given = [given_of(scope, variables, o) for o in item.inputs]
     shared = shared_start(scope, item.shared)
     value = function_call(item, given, item.args, relative_name(scope, item.path), shared)
     targets = _call_targets(scope, variables, index, item)
