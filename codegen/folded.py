@@ -55,11 +55,22 @@ MISSING = object()
 
 @dataclass(frozen=True)
 class Argument:
-    """A function's argument in the place of a value: `num_filter`, `4 * num_filter`, `num_filter // 4`."""
+    """A function's argument in the place of a value: `num_filter`, `4 * num_filter`, `num_filter // 4`.
+
+    It is multiplied by those that `times` names, then divided by those that `over` names: `dim // num_heads`.
+    A division that is not even is rounded down: `kernel // 2`.
+    """
 
     name: str
     factor: int = 1
     divisor: int = 1
+    times: tuple[str, ...] = ()
+    over: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The arguments that it is made of."""
+        return (*dict.fromkeys([self.name, *self.times, *self.over]),)
 
 
 class Counted(str):

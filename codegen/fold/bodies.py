@@ -8,13 +8,14 @@ from itertools import pairwise
 from typing import Any
 
 from codegen.defects import Defect, of_kind, present
-from codegen.fold.arguments import Arguments, Literal, filled, slots
+from codegen.fold.arguments import Arguments, Literal
 from codegen.fold.blocks import Block, Structure, is_sequence
 from codegen.fold.entries import Entry, Run, forward_arguments
 from codegen.fold.families import Family, flags, stretches
 from codegen.fold.function_names import FunctionName, held_classes
 from codegen.fold.loops import link, with_loops
 from codegen.fold.shared import FEWEST, is_shareable, path_of
+from codegen.fold.slots import filled, slots
 from codegen.fold.turns import Body, with_turns
 from codegen.folded import (
     LIST,

@@ -107,7 +107,7 @@ def _check_arguments(values: Iterable[tuple[str, Any]], within: Function | None,
     known = set() if within is None else {name for name, _ in within.arguments}
     for slot, value in values:
         for part in value if isinstance(value, tuple) else (value,):
-            is_known = not isinstance(part, Argument) or part.name in known
+            is_known = not isinstance(part, Argument) or known.issuperset(part.names)
             demand(is_known, f"{slot} of {user} is no argument of the function")
 
 
