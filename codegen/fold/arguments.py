@@ -174,21 +174,20 @@ class Arguments:
 
     def _preference(self, base: Base, open_rows: Sequence[int]) -> tuple[bool, int, bool, int]:
         """An author's own number before others, then what most ops take, then the width of the result."""
-        own = [self._rows[n] for n in open_rows if not self._rows[n].handed_on]
-        row = self._rows[base.row]
-        last = max((n for n, r in enumerate(self._rows) if fits(base.values, r.values)), default=base.row)
-        is_width = "num_" in row.slot
+        own = [n for n in open_rows if self._rows[n].values == base.values]
+        is_width = "num_" in self._rows[base.row].slot
         return (
             self._attribute(base.values) is not None,
-            sum(fits(r.values, base.values) for r in own),
+            sum(column == base.values for n in open_rows for column in self._rows[n].columns()),
             is_width,
-            last if is_width else -base.row,
+            max(own, default=base.row) if is_width else -base.row,
         )
 
     def _candidates(self, rows: Sequence[int]) -> list[Base]:
         """Every number that differs between uses, with the first row that holds it."""
         found: list[Base] = []
-        for number in rows:
+        # A number is called after what takes it alone, a size of a shape only where nothing does.
+        for number in sorted(rows, key=lambda n: isinstance(self._rows[n].known[0], tuple)):
             row = self._rows[number]
             for column in row.columns():
                 if column != row.values and not are_positive(column):

@@ -9,6 +9,7 @@ from typing import Any
 
 from codegen.defects import Defect, of_kind, present
 from codegen.fold.arguments import Arguments, Literal
+from codegen.fold.attributes import attributes
 from codegen.fold.blocks import Block, Structure, is_sequence
 from codegen.fold.entries import Entry, Run, forward_arguments
 from codegen.fold.families import Family, flags, stretches
@@ -104,7 +105,8 @@ def function_of(
     base, block = family.base, family.block
     named = flags(family, structure.program)
     table = Arguments(
-        [(flag, tuple(i not in lacking for i in range(len(family.uses)))) for lacking, flag in named.items()]
+        [(flag, tuple(i not in lacking for i in range(len(family.uses)))) for lacking, flag in named.items()],
+        attributes(family, structure.program),
     )
     rows = [_rows(structure, family, place, table, called) for place in range(len(base.entries))]
     chosen, arguments = table.settled()

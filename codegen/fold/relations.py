@@ -40,8 +40,9 @@ def follows(values: Column, bases: Mapping[str, Column], relate: bool = True) ->
             return _written(found, (name,), (1,))
     for name, base in usable.items():
         for power in OWN_POWERS:
-            if _ratio(values, [base], (power,), few=0) == 1:
-                return _written(Fraction(1), (name,), (power,))
+            found = _ratio(values, [base], (power,), few=0)
+            if found is not None and (found == 1 or _is_simple(found)):
+                return _written(found, (name,), (power,))
     return next(_products(values, usable), None)
 
 

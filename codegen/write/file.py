@@ -107,7 +107,7 @@ def _function(program: Program, function: folded.Function, functions: frozenset[
     scope = scope_of(
         program, function.items, function.outputs, function.frame, function.prefix, function.params
     )
-    variables = _variables(scope, functions)
+    variables = _variables(scope, functions | {name for name, _ in function.arguments})
     inputs = tuple(
         Input(variables.enter(given, name), isinstance(given, folded.Many), place in function.optional)
         for place, (given, name) in enumerate(zip(function.inputs, function.input_names, strict=True))
