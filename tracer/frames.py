@@ -110,7 +110,7 @@ class Frames:
 
 
 def numbers_of(module: nn.Module) -> tuple[tuple[str, int], ...]:
-    """The whole numbers that a module keeps, and those that pairs of equal ones are made of: `kernel_size`."""
+    """The whole numbers that a module keeps, and the one in tuples of the same number: `kernel_size`."""
     return tuple(
         (name, value[0] if isinstance(value, tuple) else value)
         for name, value in vars(module).items()

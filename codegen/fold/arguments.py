@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from codegen.fold.relations import Column, are_positive, fits, follows
+from codegen.fold.relations import Column, are_positive, fits, follows, half_of_odd
 from codegen.folded import MISSING, Argument
 
 # Slots whose numbers are neither widths nor sizes: nothing is a multiple of them, nor they of anything.
 PLAIN = frozenset(["depth", "axis", "kernel", "stride", "pad", "dilate", "adj"])
+# Slots of several numbers of which each may follow from another.
+SPLIT = frozenset(["shape", "kernel", "pad"])
 # What an argument is called that only shapes hold.
 SIZES = ("size", "length", "extent")
 
@@ -40,17 +42,28 @@ class Row:
     @property
     def relates(self) -> bool:
         """Whether its numbers may be multiples of others, and others of them."""
-        return self.slot.rsplit("_", 1)[-1] not in PLAIN
+        return self._word not in PLAIN
 
     def columns(self) -> list[Column]:
         """The numbers in it: itself, or, of a shape, each size that differs."""
         if all(type(v) is int for v in self.known):
             return [self.values]
         lengths = {len(v) if isinstance(v, tuple) else -1 for v in self.known}
-        if not self.slot.endswith("shape") or len(lengths) > 1 or -1 in lengths:
+        if self._word not in SPLIT or len(lengths) > 1 or -1 in lengths:
             return []
         every = (self._size(place) for place in range(lengths.pop()))
-        return [column for column in every if not _is_one([v for v in column if v is not MISSING])]
+        columns = [column for column in every if not _is_one([v for v in column if v is not MISSING])]
+        is_square = all(column == columns[0] for column in columns)
+        return columns if self._word == "shape" else columns[:1] if is_square else []
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether it is the kernel of a convolution or a pooling, as a tuple."""
+        return self._word == "kernel" and isinstance(self.known[0], tuple)
+
+    @property
+    def _word(self) -> str:
+        return self.slot.rsplit("_", 1)[-1]
 
     def _size(self, place: int) -> Column:
         return tuple(MISSING if v is MISSING else v[place] for v in self.values)
@@ -70,10 +83,14 @@ class Row:
             column = self._size(place)
             known = [v for v in column if v is not MISSING]
             alike = _is_one(known)
-            sizes.append(known[0] if alike else follows(column, bases))
+            sizes.append(known[0] if alike else self._size_of(column, bases))
             if not alike and sizes[-1] is None:
                 return None
         return tuple(sizes)
+
+    def _size_of(self, column: Column, bases: Mapping[str, Column]) -> Argument | None:
+        found = follows(column, bases, self.relates)
+        return half_of_odd(column, bases) if found is None and self._word == "pad" else found
 
 
 @dataclass(frozen=True)
@@ -189,13 +206,19 @@ class Arguments:
         # A number is called after what takes it alone, a size of a shape only where nothing does.
         for number in sorted(rows, key=lambda n: isinstance(self._rows[n].known[0], tuple)):
             row = self._rows[number]
-            for column in row.columns():
-                if column != row.values and not are_positive(column):
-                    continue  # a code of a Reshape
+            for column in self._own_columns(row, rows):
                 filled = self._filled(column, rows)
                 if all(own.values != filled for own in found):
                     found.append(Base(filled, number, f"{number}.{len(found)}"))
         return found
+
+    def _own_columns(self, row: Row, rows: Sequence[int]) -> list[Column]:
+        """The numbers in a row that may become arguments: a kernel's where a pad follows from it."""
+        columns = [c for c in row.columns() if c == row.values or are_positive(c)]
+        if row.slot.endswith("shape") or columns == [row.values]:
+            return columns
+        pads = [self._rows[n] for n in rows if self._rows[n].slot.endswith("pad")]
+        return [c for c in columns if row.is_kernel and any(p.written({"kernel": c}) for p in pads)]
 
     def _filled(self, values: Column, rows: Sequence[int]) -> Column:
         """A column without those of its gaps where other rows that agree with it have values."""

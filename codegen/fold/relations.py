@@ -46,6 +46,17 @@ def follows(values: Column, bases: Mapping[str, Column], relate: bool = True) ->
     return next(_products(values, usable), None)
 
 
+def half_of_odd(values: Column, bases: Mapping[str, Column]) -> Argument | None:
+    """The half, rounded down, of an odd base: the pad that keeps an image's size."""
+    for name, base in bases.items():
+        if all(
+            v is MISSING or (type(b) is int and type(v) is int and b % 2 and v == b // 2)
+            for v, b in zip(values, base, strict=True)
+        ):
+            return Argument(name, divisor=2)
+    return None
+
+
 def _products(values: Column, bases: Mapping[str, Column]) -> Iterator[Argument]:
     """What gives these values as a product or a quotient of two bases."""
     for powers in POWERS:

@@ -20,7 +20,7 @@ def slots(together: Sequence[Item | None]) -> Iterator[tuple[str, tuple[Any, ...
     if isinstance(first, OpItem):
         ops = [item if isinstance(item, OpItem) else None for item in together]
         target = first.call.source.target
-        hint = first.call.stem.rsplit("_", 1)[-1] if target in SAYS_NOTHING else target
+        hint = _end(first.call.stem) if target in SAYS_NOTHING else target
         calls = [i.call for i in ops if i]
         for name in attr_names(calls, [name for call in calls for name, _ in call.attrs]):
             yield name, tuple(MISSING if i is None else attr_of(i.call, name) for i in ops), hint
@@ -28,16 +28,23 @@ def slots(together: Sequence[Item | None]) -> Iterator[tuple[str, tuple[Any, ...
         values = tuple(i.shape if isinstance(i, VariableItem) else MISSING for i in together)
         yield "shape", values, first.variable.name.rsplit("_", 1)[-1]
     elif isinstance(first, LoopItem):
-        hint = first.prefix.strip("_").rsplit("_", 1)[-1]
+        hint = _end(first.prefix.strip("_"))
         runs = [item if isinstance(item, LoopItem) else None for item in together]
         for number, (name, _) in enumerate(first.args):
             yield name, tuple(MISSING if run is None else run.args[number][1] for run in runs), hint
         yield "depth", tuple(MISSING if run is None else run.stop for run in runs), hint
     elif isinstance(first, CallItem):
-        hint = first.path.rsplit("_", 1)[-1]
+        hint = _end(first.path)
         for number, (name, _) in enumerate(first.args):
             given = tuple(i.args[number][1] if isinstance(i, CallItem) else MISSING for i in together)
             yield name, given, hint
+
+
+def _end(path: str) -> str:
+    """The end of a path that tells what stands there: `reduce_1x1`."""
+    words = path.split("_")
+    start = next((n for n in range(len(words) - 1, 0, -1) if words[n][:1].isalpha()), 0)
+    return "_".join(words[start:])
 
 
 def attr_names(calls: Sequence[Call], written: Collection[str]) -> list[str]:
