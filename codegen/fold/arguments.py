@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 
 from codegen.fold.relations import Column, are_positive, fits, follows, half_of_odd
-from codegen.folded import MISSING, Argument
+from codegen.folded import MISSING, Argument, is_same
 
 # Slots whose numbers are neither widths nor sizes: nothing is a multiple of them, nor they of anything.
 PLAIN = frozenset(["depth", "axis", "kernel", "stride", "pad", "dilate", "adj"])
@@ -15,6 +16,11 @@ PLAIN = frozenset(["depth", "axis", "kernel", "stride", "pad", "dilate", "adj"])
 SPLIT = frozenset(["shape", "kernel", "pad"])
 # What an argument is called that only shapes hold.
 SIZES = ("size", "length", "extent")
+
+
+# What most uses share of these is the default, of functions with so many uses.
+USUAL = frozenset(["kernel", "stride", "pad", "dilate", "adj", "group", "groups"])
+MANY = 4
 
 
 @dataclass(frozen=True)
@@ -248,10 +254,10 @@ class Arguments:
 
     def _names(self, base: Base) -> Iterator[str]:
         """What an argument may be called, the best first."""
-        attribute = self._attribute(base.values)
+        row = self._rows[base.row]
+        attribute = self._attribute(base.values) if row.relates else None
         if attribute is not None:
             yield attribute
-        row = self._rows[base.row]
         slot, hint = row.slot, row.hint.rstrip("0123456789_")
         if slot.endswith("shape") and not any(isinstance(v, tuple) for v in base.values):
             yield from SIZES
@@ -261,6 +267,19 @@ class Arguments:
             yield f"{row.hint}_{slot}"
         if hint and not hint[:1].isdigit():
             yield f"{hint}_{slot}"
+
+
+def defaults_of(arguments: Sequence[tuple[str, Column]]) -> tuple[tuple[str, Any], ...]:
+    """The values of strides, kernels, groups and flags that at least half of many uses share."""
+    found: list[tuple[str, Any]] = []
+    for name, values in arguments:
+        known = [v for v in values if v is not MISSING]
+        most = max(known, key=lambda v: sum(map(is_same, known, repeat(v))), default=None)
+        shares = sum(map(is_same, known, repeat(most)))
+        is_usual = type(most) is bool or name.rsplit("_", 1)[-1] in USUAL
+        if len(values) >= MANY and 2 * shares >= len(values) and is_usual:
+            found.append((name, most))
+    return tuple(found)
 
 
 def _renamed(choice: Any, names: Mapping[str, str]) -> Any:
