@@ -14,8 +14,6 @@ from codegen.folded import MISSING, Argument, is_same
 PLAIN = frozenset(["depth", "axis", "kernel", "stride", "pad", "dilate", "adj"])
 # Slots of several numbers of which each may follow from another.
 SPLIT = frozenset(["shape", "kernel", "pad"])
-# What an argument is called that only shapes hold.
-SIZES = ("size", "length", "extent")
 
 
 # What most uses share of these is the default, of functions with so many uses.
@@ -148,11 +146,12 @@ class Arguments:
         return {n: _renamed(choice, names) for n, choice in chosen.items()}, [*in_order, *self._flags]
 
     def _of_slot(self, row: Row, chosen: Mapping[int, Any]) -> Any:
-        """What gives these values to another op in the same slot, or the value itself."""
-        for number, choice in chosen.items():
+        """What gives these values to the nearest op that has the same slot, or the value itself."""
+        own = self._rows.index(row)
+        for number in sorted(chosen, key=lambda n: abs(n - own)):
             other = self._rows[number]
             if other.slot == row.slot and fits(row.values, other.values):
-                return choice
+                return chosen[number]
         return row.known[0]
 
     def _order(self) -> list[int]:
@@ -165,15 +164,24 @@ class Arguments:
     # The smallest set of numbers from which the rest follow --------------------------------------------
 
     def _bases(self) -> list[Base]:
-        bases: list[Base] = []
+        """The author's own numbers, where they are as few as any."""
         open_rows = [n for n in self._order() if not _is_one(self._rows[n].known)]
         candidates = self._candidates(open_rows)
+        named = {base.name for base in candidates if self._attribute(base.values) is not None}
+        any_first = self._chosen(open_rows, candidates, frozenset())
+        named_first = self._chosen(open_rows, candidates, frozenset(named)) if named else any_first
+        return named_first if len(named_first) <= len(any_first) else any_first
+
+    def _chosen(self, open_rows: list[int], candidates: Sequence[Base], first: frozenset[str]) -> list[Base]:
+        """Numbers from which all rows follow, those named in `first` before others."""
+        bases: list[Base] = []
         while True:
             given = dict(self._flags) | {base.name: base.values for base in bases}
             open_rows = [n for n in open_rows if self._rows[n].written(given) is None]
             if not open_rows:
                 return bases
-            best = self._best(open_rows, candidates, given)
+            best = self._best(open_rows, [own for own in candidates if own.name in first], given)
+            best = best or self._best(open_rows, candidates, given)
             if best is None:
                 row = open_rows[0]
                 best = Base(self._filled(self._rows[row].values, open_rows), row, str(row))
@@ -260,8 +268,7 @@ class Arguments:
             yield attribute
         slot, hint = row.slot, row.hint.rstrip("0123456789_")
         if slot.endswith("shape") and not any(isinstance(v, tuple) for v in base.values):
-            yield from SIZES
-            slot = slot.removesuffix("shape") + "size"
+            slot = "size"
         yield slot
         if row.hint and not row.hint[:1].isdigit():
             yield f"{row.hint}_{slot}"

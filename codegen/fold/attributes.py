@@ -9,9 +9,9 @@ from codegen.fold.families import Family
 from codegen.identifiers import readable
 from codegen.program import NamedFrame, Program
 
-# A number that so many uses have different, or that is as large, agrees with an attribute by no chance.
+# Numbers of which so many are different, or that are as large, agree with an attribute by no chance.
 ENOUGH = 3
-LARGE = 8
+LARGE = 3
 
 
 def attributes(family: Family, program: Program) -> list[tuple[str, tuple[int, ...]]]:

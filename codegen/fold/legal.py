@@ -29,7 +29,8 @@ def check(module: Module, outputs: Iterable[Operand]) -> Module:
 
     Legal: functions are defined before they are called, each under a name of its own; a body reads what it is
     given or has made; a call gives its function as many inputs as it takes, None only where that is optional,
-    all of its arguments, and knows their defaults; a loop hands on what the call before gave; a flag is an argument.
+    all of its arguments, and knows their defaults; a loop hands on what the call before gave; a flag is an
+    argument.
     """
     defined: dict[str, Function] = {}
     for function in module.functions:

@@ -35,13 +35,13 @@ def follows(values: Column, bases: Mapping[str, Column], relate: bool = True) ->
         return None
     usable = {name: base for name, base in bases.items() if are_positive(base)}
     for name, base in usable.items():
-        found = _ratio(values, [base], (1,), few=len(SIMPLE))
+        found = _ratio(values, [base], (1,))
         if found is not None:
             return _written(found, (name,), (1,))
     for name, base in usable.items():
         for power in OWN_POWERS:
-            found = _ratio(values, [base], (power,), few=0)
-            if found is not None and (found == 1 or _is_simple(found)):
+            found = _ratio(values, [base], (power,))
+            if found == 1 or (found is not None and _is_simple(found) and _is_told(values, base)):
                 return _written(found, (name,), (power,))
     return next(_products(values, usable), None)
 
@@ -64,8 +64,9 @@ def _products(values: Column, bases: Mapping[str, Column]) -> Iterator[Argument]
             for two, other in bases.items():
                 if one == two or (powers == (1, 1) and one > two):
                     continue
-                found = _ratio(values, [base, other], powers, few=0)
-                if found is not None and (found == 1 or _is_simple(found)):
+                found = _ratio(values, [base, other], powers)
+                is_told = _is_told(values, base, other)
+                if found is not None and is_told and (found == 1 or _is_simple(found)):
                     yield _written(found, (one, two), powers)
 
 
@@ -80,16 +81,15 @@ def are_positive(values: Column) -> bool:
 
 
 def _is_simple(ratio: Fraction) -> bool:
-    return ratio.denominator in {1, *SIMPLE} if ratio.numerator == 1 else ratio in SIMPLE
+    return {ratio.numerator, ratio.denominator} <= {1, *SIMPLE}
 
 
-def _ratio(values: Column, bases: Sequence[Column], powers: Sequence[int], few: int) -> Fraction | None:
-    """The constant by which values are a product of powers; whole, or one over a whole number.
+def _ratio(values: Column, bases: Sequence[Column], powers: Sequence[int]) -> Fraction | None:
+    """The constant by which values are a product of powers, unless that may be a coincidence.
 
-    `few` is 0 where a coincidence is ruled out by many different numbers alone.
+    It is a whole number, or one over a whole number.
     """
     ratio: Fraction | None = None
-    seen: set[tuple[int, ...]] = set()
     for value, *given in zip(values, *bases, strict=True):
         if value is MISSING:
             continue
@@ -101,14 +101,23 @@ def _ratio(values: Column, bases: Sequence[Column], powers: Sequence[int], few: 
             ratio = Fraction(below, above)
         elif below * ratio.denominator != above * ratio.numerator:
             return None
-        seen.add(tuple(given))
     if ratio is None or 1 not in (ratio.numerator, ratio.denominator):
         return None
-    if len(seen) >= ENOUGH:
+    if _is_told(values, *bases):
         return ratio
-    is_few = few and len(seen) == ENOUGH - 1 and _is_simple(ratio)
-    large = [max(own for own in column if own is not MISSING) >= SMALL for column in (values, *bases)]
-    return ratio if is_few and all(large) else None
+    large = (max(own for own in column if own is not MISSING) >= SMALL for column in (values, *bases))
+    is_pair = _different(values, *bases) == ENOUGH - 1
+    return ratio if is_pair and _is_simple(ratio) and all(large) else None
+
+
+def _is_told(values: Column, *bases: Column) -> bool:
+    """Whether so many different numbers are there that no relation of theirs is a coincidence."""
+    return _different(values, *bases) >= ENOUGH
+
+
+def _different(values: Column, *bases: Column) -> int:
+    given = zip(values, *bases, strict=True)
+    return len({tuple(own[1:]) for own in given if own[0] is not MISSING})
 
 
 def _written(ratio: Fraction, names: Sequence[str], powers: Sequence[int]) -> Argument:

@@ -117,7 +117,7 @@ def block(
     )
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn3")
     if with_se:
-        out = se_module(out, num_filter=num_filter, name=f"{name}_se")
+        out = se_module(out, num_filter=conv3_num_filter, name=f"{name}_se")
     return out
 
 

@@ -111,21 +111,19 @@ def patch_merging(
 
 def swin_transformer_block(
     x: mx.sym.Symbol,
-    input_resolution: int,
+    window_size: int,
     size: int,
     num_heads: int,
-    length: int,
-    extent: int,
+    table_size: int,
     dim: int,
     shape: tuple[int, ...],
     name: str,
-    attn_size: int | None = None,
     with_roll: bool = False,
 ) -> mx.sym.Symbol:
     """SwinTransformerBlock of model.py."""
     norm1 = mx.sym.LayerNorm(x, name=f"{name}_norm1")
     view = mx.sym.Reshape(
-        norm1, shape=(0, input_resolution, input_resolution, dim), name=f"{name}_norm1_view"
+        norm1, shape=(0, size * window_size, size * window_size, dim), name=f"{name}_norm1_view"
     )
     shifted_x = view
     if with_roll:
@@ -133,7 +131,7 @@ def swin_transformer_block(
         shifted_x = roll(view, begin=2, name=f"{name}_shifted_x_roll")
     x_windows = mx.sym.Reshape(
         shifted_x,
-        shape=(0, size, input_resolution // size, size, input_resolution // size, dim),
+        shape=(0, size, window_size, size, window_size, dim),
         name=f"{name}_window_partition_x_view",
     )
     # return x.permute(0, 1, 3, 2, 4, 5).contiguous().view(-1, window_size, window_size, C)
@@ -160,17 +158,17 @@ def swin_transformer_block(
     attn = mx.sym.linalg.gemm2(q, k, transpose_b=True, name=f"{name}_attn_attn_matmul")
     table = mx.sym.Variable(
         f"{name}_attn_relative_position_bias_table",
-        shape=(length, num_heads),
+        shape=(table_size, num_heads),
         dtype="float32",
         init=mx.init.Normal(0.02),
     )
-    index = constant(f"{name}_attn_relative_position_index", shape=(extent,))
+    index = constant(f"{name}_attn_relative_position_index", shape=(window_size**4,))
     relative_position_bias = mx.sym.take(
         table, index, name=f"{name}_attn_relative_position_bias_getitem"
     )
     relative_position_bias = mx.sym.Reshape(
         relative_position_bias,
-        shape=(input_resolution**2 // size**2, input_resolution**2 // size**2, num_heads),
+        shape=(window_size**2, window_size**2, num_heads),
         name=f"{name}_attn_relative_position_bias_view",
     )
     relative_position_bias = mx.sym.transpose(
@@ -185,9 +183,9 @@ def swin_transformer_block(
     if with_roll:
         # attn: WindowAttention
         attn = mx.sym.Reshape(
-            attn, shape=(-1, attn_size, num_heads, 16, 16), name=f"{name}_attn_attn_view"
+            attn, shape=(-1, size**2, num_heads, 16, 16), name=f"{name}_attn_attn_view"
         )
-        attn_attn_mask = constant(f"{name}_attn_attn_mask", shape=(1, attn_size, 1, 16, 16))
+        attn_attn_mask = constant(f"{name}_attn_attn_mask", shape=(1, size**2, 1, 16, 16))
         attn = mx.sym.broadcast_add(attn, attn_attn_mask, name=f"{name}_attn_attn_add2")
         # attn = attn.view(-1, self.num_heads, N, N)
         attn = mx.sym.Reshape(
@@ -203,9 +201,7 @@ def swin_transformer_block(
     attn = mx.sym.FullyConnected(attn, num_hidden=dim, flatten=False, name=f"{name}_attn_proj")
 
     attn_windows = mx.sym.Reshape(
-        attn,
-        shape=(0, input_resolution // size, input_resolution // size, dim),
-        name=f"{name}_attn_proj_drop_view",
+        attn, shape=(0, window_size, window_size, dim), name=f"{name}_attn_proj_drop_view"
     )
     shifted_x = mx.sym.Reshape(attn_windows, shape=shape, name=f"{name}_window_reverse_x_view")
     # return x.permute(0, 1, 3, 2, 4, 5).contiguous().view(-1, H, W, C)
@@ -214,7 +210,7 @@ def swin_transformer_block(
     )
     shifted_x = mx.sym.Reshape(
         shifted_x,
-        shape=(0, input_resolution, input_resolution, dim),
+        shape=(0, size * window_size, size * window_size, dim),
         name=f"{name}_window_reverse_view",
     )
     if with_roll:
@@ -251,23 +247,20 @@ def SwinTransformer() -> mx.sym.Symbol:
 
     x = swin_transformer_block(
         x,
-        input_resolution=16,
+        window_size=4,
         size=4,
         num_heads=1,
-        length=49,
-        extent=256,
+        table_size=49,
         dim=24,
         shape=(-1, 4, 4, 4, 4, 24),
         name="layers_0_blocks_0",
     )
     x = swin_transformer_block(
         x,
-        input_resolution=16,
+        window_size=4,
         size=4,
         num_heads=1,
-        length=49,
-        extent=256,
-        attn_size=16,
+        table_size=49,
         dim=24,
         shape=(-1, 4, 4, 4, 4, 24),
         with_roll=True,
@@ -276,23 +269,20 @@ def SwinTransformer() -> mx.sym.Symbol:
     x = patch_merging(x, input_resolution=16, num_hidden=48, name="layers_0_downsample")
     x = swin_transformer_block(
         x,
-        input_resolution=8,
+        window_size=4,
         size=2,
         num_heads=2,
-        length=49,
-        extent=256,
+        table_size=49,
         dim=48,
         shape=(-1, 2, 2, 4, 4, 48),
         name="layers_1_blocks_0",
     )
     x = swin_transformer_block(
         x,
-        input_resolution=8,
+        window_size=4,
         size=2,
         num_heads=2,
-        length=49,
-        extent=256,
-        attn_size=4,
+        table_size=49,
         dim=48,
         shape=(-1, 2, 2, 4, 4, 48),
         with_roll=True,
@@ -302,11 +292,10 @@ def SwinTransformer() -> mx.sym.Symbol:
     for i in range(6):
         x = swin_transformer_block(
             x,
-            input_resolution=4,
+            window_size=4,
             size=1,
             num_heads=4,
-            length=49,
-            extent=256,
+            table_size=49,
             dim=96,
             shape=(0, 1, 1, 4, 4, 96),
             name=f"layers_2_blocks_{i}",
@@ -315,11 +304,10 @@ def SwinTransformer() -> mx.sym.Symbol:
     for i in range(2):
         x = swin_transformer_block(
             x,
-            input_resolution=2,
+            window_size=2,
             size=1,
             num_heads=8,
-            length=9,
-            extent=16,
+            table_size=9,
             dim=192,
             shape=(0, 1, 1, 2, 2, 192),
             name=f"layers_3_blocks_{i}",
