@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
@@ -168,31 +168,56 @@ class Arguments:
         open_rows = [n for n in self._order() if not _is_one(self._rows[n].known)]
         candidates = self._candidates(open_rows)
         named = {base.name for base in candidates if self._attribute(base.values) is not None}
-        any_first = self._chosen(open_rows, candidates, frozenset())
-        named_first = self._chosen(open_rows, candidates, frozenset(named)) if named else any_first
-        return named_first if len(named_first) <= len(any_first) else any_first
+        orders = [frozenset(named), frozenset[str]()] if named else [frozenset[str]()]
+        every = [self._chosen(open_rows, candidates, own, part) for part in (True, False) for own in orders]
+        return min(every, key=len)
 
-    def _chosen(self, open_rows: list[int], candidates: Sequence[Base], first: frozenset[str]) -> list[Base]:
-        """Numbers from which all rows follow, those named in `first` before others."""
+    def _chosen(
+        self, open_rows: list[int], candidates: Sequence[Base], first: frozenset[str], by_part: bool
+    ) -> list[Base]:
+        """Numbers from which all rows follow, those named in `first` before others.
+
+        With `by_part`, where no number gives a whole row, one that gives a part of several does.
+        """
         bases: list[Base] = []
+        flags = dict(self._flags)
         while True:
-            given = dict(self._flags) | {base.name: base.values for base in bases}
+            given = flags | {base.name: base.values for base in bases}
             open_rows = [n for n in open_rows if self._rows[n].written(given) is None]
             if not open_rows:
-                return bases
-            best = self._best(open_rows, [own for own in candidates if own.name in first], given)
-            best = best or self._best(open_rows, candidates, given)
+                return self._needed(bases)
+            measures = (self._gain, self._parts) if by_part else (self._gain,)
+            found = (
+                self._best(open_rows, listed, given, measure)
+                for measure in measures
+                for listed in ([own for own in candidates if own.name in first], candidates)
+            )
+            best = next((own for own in found if own is not None), None)
             if best is None:
                 row = open_rows[0]
                 best = Base(self._filled(self._rows[row].values, open_rows), row, str(row))
             bases.append(best)
             candidates = [own for own in candidates if own.values != best.values]
 
+    def _needed(self, bases: list[Base]) -> list[Base]:
+        """Bases without those that the others give."""
+        every = [n for n in self._order() if not _is_one(self._rows[n].known)]
+        for base in bases:
+            less = [own for own in bases if own is not base]
+            given = dict(self._flags) | {own.name: own.values for own in less}
+            if all(self._rows[n].written(given) is not None for n in every):
+                return self._needed(less)
+        return bases
+
     def _best(
-        self, open_rows: Sequence[int], candidates: Sequence[Base], given: Mapping[str, Column]
+        self,
+        open_rows: Sequence[int],
+        candidates: Sequence[Base],
+        given: Mapping[str, Column],
+        measure: Callable[[Sequence[int], Base, Mapping[str, Column]], int],
     ) -> Base | None:
-        """The number from which most rows follow, None where no row follows from one more."""
-        gains = [(self._gain(open_rows, base, given), base) for base in candidates]
+        """The number from which most rows, or parts, follow; None where none follows from one more."""
+        gains = [(measure(open_rows, base, given), base) for base in candidates]
         most = max((gain for gain, _ in gains), default=0)
         if not most:
             return None
@@ -202,6 +227,16 @@ class Arguments:
     def _gain(self, open_rows: Sequence[int], base: Base, given: Mapping[str, Column]) -> int:
         more = {**given, base.name: base.values}
         return sum(self._rows[n].written(more) is not None for n in open_rows)
+
+    def _parts(self, open_rows: Sequence[int], base: Base, given: Mapping[str, Column]) -> int:
+        """The sizes of shapes that follow from one more number, where they are of several shapes."""
+        more = {**given, base.name: base.values}
+        open_columns = [
+            [c for c in self._rows[n].columns() if are_positive(c) and follows(c, given) is None]
+            for n in open_rows
+        ]
+        told = [sum(follows(c, more) is not None for c in columns) for columns in open_columns]
+        return sum(told) if sum(map(bool, told)) > 1 else 0
 
     def _preference(self, base: Base, open_rows: Sequence[int]) -> tuple[bool, int, bool, int]:
         """An author's own number before others, then what most ops take, then the width of the result."""
@@ -215,7 +250,7 @@ class Arguments:
         )
 
     def _candidates(self, rows: Sequence[int]) -> list[Base]:
-        """Every number that differs between uses, with the first row that holds it."""
+        """Every number that differs between uses, with the first row that holds it, and the author's own."""
         found: list[Base] = []
         # A number is called after what takes it alone, a size of a shape only where nothing does.
         for number in sorted(rows, key=lambda n: isinstance(self._rows[n].known[0], tuple)):
@@ -224,6 +259,10 @@ class Arguments:
                 filled = self._filled(column, rows)
                 if all(own.values != filled for own in found):
                     found.append(Base(filled, number, f"{number}.{len(found)}"))
+        related = next((n for n in rows if self._rows[n].relates), None)
+        for name, values in self._attributes:
+            if related is not None and are_positive(values) and all(b.values != values for b in found):
+                found.append(Base(values, related, f"{related}.{name}"))
         return found
 
     def _own_columns(self, row: Row, rows: Sequence[int]) -> list[Column]:

@@ -17,8 +17,10 @@ ENOUGH = 3
 # With fewer, a factor is one that authors write, and the numbers are no counts of one or two.
 SIMPLE = frozenset([2, 3, 4, 6, 8, 16, 32, 64])
 SMALL = 3
+# Nothing is a larger odd multiple: it is then the base of what seemed to be one, `num_filter // 24`.
+LARGEST = 12
 # The powers of two numbers whose product is a third: an area, the size of a head, the number of windows.
-POWERS = ((1, 1), (1, -1), (2, -2), (1, -2), (2, -1))
+POWERS = ((1, 1), (1, -1), (2, 2), (2, -2), (1, -2), (2, -1))
 # The powers of one: windows of windows have four sides.
 OWN_POWERS = (2, 4)
 
@@ -62,7 +64,7 @@ def _products(values: Column, bases: Mapping[str, Column]) -> Iterator[Argument]
     for powers in POWERS:
         for one, base in bases.items():
             for two, other in bases.items():
-                if one == two or (powers == (1, 1) and one > two):
+                if one == two or (powers[0] == powers[1] and one > two):
                     continue
                 found = _ratio(values, [base, other], powers)
                 is_told = _is_told(values, base, other)
@@ -102,6 +104,8 @@ def _ratio(values: Column, bases: Sequence[Column], powers: Sequence[int]) -> Fr
         elif below * ratio.denominator != above * ratio.numerator:
             return None
     if ratio is None or 1 not in (ratio.numerator, ratio.denominator):
+        return None
+    if ratio > LARGEST and not _is_simple(ratio):
         return None
     if _is_told(values, *bases):
         return ratio
