@@ -53,13 +53,29 @@ def each(given: Iterable[Given | None]) -> Iterator[Operand]:
 MISSING = object()
 
 
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are written alike: True is not 1."""
+    return type(one) is type(other) and bool(one == other)
+
+
 @dataclass(frozen=True)
 class Argument:
-    """A function's argument in the place of a value: `num_filter`, `4 * num_filter`, `num_filter // 4`."""
+    """A function's argument in the place of a value: `num_filter`, `4 * num_filter`, `num_filter // 4`.
+
+    It is multiplied by those that `times` names, then divided by those that `over` names: `dim // num_heads`.
+    A division that is not even is rounded down: `kernel // 2`.
+    """
 
     name: str
     factor: int = 1
     divisor: int = 1
+    times: tuple[str, ...] = ()
+    over: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The arguments that it is made of."""
+        return (*dict.fromkeys([self.name, *self.times, *self.over]),)
 
 
 class Counted(str):
@@ -113,7 +129,8 @@ class CallItem:
     """One call of a Function. `args` may hold Arguments; `path` is the module's, with `_`.
 
     An input is None where the function reads it only in parts that this use does not have. `shared` is what
-    the names of the Variables begin with that the function reads from a container.
+    the names of the Variables begin with that the function reads from a container, `defaults` are those of
+    the function.
     """
 
     function: str
@@ -125,6 +142,16 @@ class CallItem:
     target: str
     span: tuple[int, int]
     shared: str = ""
+    defaults: tuple[tuple[str, Any], ...] = ()
+
+    def given(self, args: Iterable[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
+        """The arguments that are written: neither what this use does not have, nor a default."""
+        defaults = dict(self.defaults)
+        return tuple(
+            (name, value)
+            for name, value in args
+            if value is not MISSING and not (name in defaults and is_same(value, defaults[name]))
+        )
 
 
 @dataclass(frozen=True)
@@ -224,8 +251,8 @@ class Function:
 
     `prefix` is the path of the use that the body was taken from: names in it are relative.
     `arguments` are names with the values that the uses give, `optional` the numbers of inputs that some
-    uses do not give. `trait` tells it from other functions of its class, `held` are the classes in a
-    Sequential.
+    uses do not give, `defaults` the values of arguments that most uses share. `trait` tells it from other
+    functions of its class, `held` are the classes in a Sequential.
     """
 
     name: str
@@ -240,6 +267,7 @@ class Function:
     trait: str = ""
     held: tuple[str, ...] = ()
     params: Params | None = None
+    defaults: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ class Frame:
     is given: (the argument of forward, the node's name, its output). `target` is the local variable to which
     the caller assigns what the call returns, `line` where it does, `turns` are those of the caller's loops
     around it, `comment` what is said above it. `is_function` marks a function of the user's that forward
-    calls: `cls` is then its name.
+    calls: `cls` is then its name. `attributes` are the whole numbers that a module of the user's keeps.
     """
 
     path: str
@@ -118,6 +118,7 @@ class Frame:
     is_function: bool = False
     turns: tuple[int, ...] = ()
     comment: str = ""
+    attributes: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)

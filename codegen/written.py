@@ -269,11 +269,11 @@ class Input:
 
 @dataclass(frozen=True)
 class Argument:
-    """What a function takes beside symbols, with its Python type; an optional one is None by default."""
+    """What a function takes beside symbols, with its Python type, and its default's text if it has one."""
 
     name: str
     type: str
-    is_optional: bool = False
+    default: str = ""
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,7 @@ BROKEN_MODULES: dict[str, Callable[[Module], Module]] = {
     "an input too few": lambda m: _changed_call(m, inputs=()),
     "an input left out": lambda m: _changed_call(m, inputs=(None,)),
     "other arguments": lambda m: _changed_call(m, args=(("width", Argument("num_filter")),)),
+    "other defaults": lambda m: _changed_call(m, defaults=(("num_filter", 8),)),
     "no such function": lambda m: _changed_call(m, function="nothing"),
     "a result too many": lambda m: _changed_call(m, outputs=(Out(0), Out(1))),
     "no such flag": _other_flag,

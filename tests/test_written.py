@@ -44,7 +44,7 @@ def conv(*reads: Read, name: str = "_conv", relative: bool = True) -> Op:
 BLOCK = Function(
     name="block",
     inputs=(Input("features", is_list=True),),
-    arguments=(Argument("num_filter", "int"), Argument("with_tail", "bool | None", is_optional=True)),
+    arguments=(Argument("num_filter", "int"), Argument("with_tail", "bool | None", "None")),
     takes_name=True,
     results=1,
     doc=("Block of model.py.",),

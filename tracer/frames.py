@@ -71,6 +71,7 @@ class Frames:
             line=line,
             turns=self._turns.calling(caller, path),
             comment=own.comment,
+            attributes=() if is_library(cls) else numbers_of(module),
         )
         self._frames.append(frame)
         self._modules.append(module)
@@ -106,6 +107,16 @@ class Frames:
         tensors = [(k, t) for k, v in bound.items() for t in (v if isinstance(v, list | tuple) else [v])]
         nodes = [(k, self._made_by(t)) for k, t in tensors if isinstance(t, torch.Tensor)]
         return tuple((k, *output_of(node)) for k, node in nodes if node is not None)
+
+
+def numbers_of(module: nn.Module) -> tuple[tuple[str, int], ...]:
+    """The whole numbers that a module keeps, and the one in tuples of the same number: `kernel_size`."""
+    return tuple(
+        (name, value[0] if isinstance(value, tuple) else value)
+        for name, value in vars(module).items()
+        if type(value) is int
+        or (isinstance(value, tuple) and value and all(type(v) is int and v == value[0] for v in value))
+    )
 
 
 def is_library(cls: type) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from codegen.fold.arguments import attr_names, attr_of
 from codegen.fold.columns import MOST_COLUMNS, Columns, NoLoop
 from codegen.fold.items import makes, reads, spans, with_reads
+from codegen.fold.slots import attr_names, attr_of
 from codegen.folded import (
     Among,
     CallItem,

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 
-from codegen.defects import Defect, of_kind
-from codegen.folded import MISSING, Argument, CallItem, Item, LoopItem, OpItem, VariableItem
-from codegen.ir import SAYS_NOTHING
-from codegen.mxnet_ops import OPS
-from codegen.op_spec import ONES, REQUIRED, ZEROS
-from codegen.program import Call
+from codegen.fold.relations import Column, are_positive, fits, follows, half_of_odd
+from codegen.folded import MISSING, Argument, is_same
+
+# Slots whose numbers are neither widths nor sizes: nothing is a multiple of them, nor they of anything.
+PLAIN = frozenset(["depth", "axis", "kernel", "stride", "pad", "dilate", "adj"])
+# Slots of several numbers of which each may follow from another.
+SPLIT = frozenset(["shape", "kernel", "pad"])
+
+
+# What most uses share of these is the default, of functions with so many uses.
+USUAL = frozenset(["kernel", "stride", "pad", "dilate", "adj", "group", "groups"])
+MANY = 4
 
 
 @dataclass(frozen=True)
@@ -19,205 +26,320 @@ class Literal:
     value: Any
 
 
+@dataclass(frozen=True)
+class Row:
+    """The values of one slot at each use of a function, and what tells the slot from others.
+
+    What is `handed_on` to another function is made of what the function's own ops take, if it can be.
+    """
+
+    slot: str
+    values: Column
+    hint: str
+    handed_on: bool
+
+    @property
+    def known(self) -> list[Any]:
+        """The values of the uses that have the slot."""
+        return [v for v in self.values if v is not MISSING] or [MISSING]
+
+    @property
+    def relates(self) -> bool:
+        """Whether its numbers may be multiples of others, and others of them."""
+        return self._word not in PLAIN
+
+    def columns(self) -> list[Column]:
+        """The numbers in it: itself, or, of a shape, each size that differs."""
+        if all(type(v) is int for v in self.known):
+            return [self.values]
+        lengths = {len(v) if isinstance(v, tuple) else -1 for v in self.known}
+        if self._word not in SPLIT or len(lengths) > 1 or -1 in lengths:
+            return []
+        every = (self._size(place) for place in range(lengths.pop()))
+        columns = [column for column in every if not _is_one([v for v in column if v is not MISSING])]
+        is_square = all(column == columns[0] for column in columns)
+        return columns if self._word == "shape" else columns[:1] if is_square else []
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether it is the kernel of a convolution or a pooling, as a tuple."""
+        return self._word == "kernel" and isinstance(self.known[0], tuple)
+
+    @property
+    def _word(self) -> str:
+        return self.slot.rsplit("_", 1)[-1]
+
+    def _size(self, place: int) -> Column:
+        return tuple(MISSING if v is MISSING else v[place] for v in self.values)
+
+    def written(self, bases: Mapping[str, Column]) -> Any:
+        """The row in terms of arguments; None where they do not give all of it."""
+        columns = self.columns()
+        if columns == [self.values]:
+            return follows(self.values, bases, self.relates)
+        sizes = self._sizes(bases) if columns else None
+        return follows(self.values, bases, relate=False) if sizes is None else sizes
+
+    def _sizes(self, bases: Mapping[str, Column]) -> tuple[Any, ...] | None:
+        """A shape, size by size; None where arguments do not give them all."""
+        sizes: list[Any] = []
+        for place in range(len(self.known[0])):
+            column = self._size(place)
+            known = [v for v in column if v is not MISSING]
+            alike = _is_one(known)
+            sizes.append(known[0] if alike else self._size_of(column, bases))
+            if not alike and sizes[-1] is None:
+                return None
+        return tuple(sizes)
+
+    def _size_of(self, column: Column, bases: Mapping[str, Column]) -> Argument | None:
+        found = follows(column, bases, self.relates)
+        return half_of_odd(column, bases) if found is None and self._word == "pad" else found
+
+
+@dataclass(frozen=True)
+class Base:
+    """What becomes an argument: its values, and the first row that holds them."""
+
+    values: Column
+    row: int
+    name: str
+
+
 class Arguments:
     """Collects what differs between uses, and names as few arguments as will do.
 
-    A value is `MISSING` where a use does not have the part: any other fits there.
+    A value is `MISSING` where a use does not have the part: any other fits there. `flags` are arguments
+    already, `attributes` what the author's modules call numbers of theirs.
     """
 
-    def __init__(self, flags: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
-        self._rows: list[tuple[str, tuple[Any, ...], str]] = []
-        self._handed_on: set[int] = set()
+    def __init__(
+        self,
+        flags: Sequence[tuple[str, tuple[Any, ...]]],
+        attributes: Sequence[tuple[str, tuple[Any, ...]]] = (),
+    ) -> None:
+        self._rows: list[Row] = []
         self._flags = list(flags)
+        self._attributes = list(attributes)
 
     def place(self, slot: str, values: tuple[Any, ...], hint: str, handed_on: bool = False) -> Literal | int:
-        """A literal where all uses agree, else the number of a row to be settled.
-
-        What is `handed_on` to another function is made of what the function's own ops take, if it can be.
-        """
-        known = [v for v in values if v is not MISSING] or [MISSING]
-        if len(known) == len(values) and _is_one(known):
-            return Literal(known[0])
-        self._rows.append((slot, values, hint))
-        if handed_on:
-            self._handed_on.add(len(self._rows) - 1)
+        """A literal where all uses agree, else the number of a row to be settled."""
+        row = Row(slot, values, hint, handed_on)
+        if MISSING not in values and _is_one(row.known):
+            return Literal(values[0])
+        self._rows.append(row)
         return len(self._rows) - 1
 
     def settled(self) -> tuple[dict[int, Any], list[tuple[str, tuple[Any, ...]]]]:
         """(row -> an Argument or a tuple that holds some, arguments with their values at each use)."""
+        bases = self._bases()
+        given = dict(self._flags) | {base.name: base.values for base in bases}
         chosen: dict[int, Any] = {}
-        made: list[int] = []
-        arguments: list[tuple[str, list[Any]]] = []
         for number in self._order():
-            slot, values, hint = self._rows[number]
-            known = [v for v in values if v is not MISSING]
-            if MISSING in values and _is_one(known or [MISSING]):
-                # One value wherever the part is there: what gives it elsewhere in the function, or a literal.
-                chosen[number] = self._of_slot(slot, values, chosen)
-                continue
-            flag = next((n for n, given in self._flags if all(map(_agree, values, given))), None)
-            chosen[number] = Argument(flag) if flag is not None else _known(values, arguments, slot)
-            if chosen[number] is None and number in self._handed_on and "num_" in slot:
-                chosen[number] = _part(values, arguments)
-            if chosen[number] is None:
-                made.append(number)
-                arguments.append((f"num_{number}" if "num_" in slot else str(number), list(values)))
-                chosen[number] = Argument(arguments[-1][0])
-        given = dict(zip(made, arguments, strict=True))
+            row = self._rows[number]
+            # One value wherever the part is there: what gives it elsewhere in the function, or a literal.
+            chosen[number] = self._of_slot(row, chosen) if _is_one(row.known) else row.written(given)
         names: dict[str, str] = {}
-        for number in sorted(made):
-            slot, _, hint = self._rows[number]
-            names[given[number][0]] = self._new_name(slot, hint, {*names.values()})
-        in_order = [(names[given[number][0]], tuple(given[number][1])) for number in sorted(made)]
+        for base in sorted(bases, key=lambda own: own.row):
+            names[base.name] = self._new_name(base, {*names.values()})
+        in_order = [(names[base.name], base.values) for base in sorted(bases, key=lambda own: own.row)]
         return {n: _renamed(choice, names) for n, choice in chosen.items()}, [*in_order, *self._flags]
 
-    def _of_slot(self, slot: str, values: tuple[Any, ...], chosen: dict[int, Any]) -> Any:
-        """What gives these values to another op in the same slot, or the value itself."""
-        for number, choice in chosen.items():
-            own, other, _ = self._rows[number]
-            if own == slot and MISSING not in other and all(map(_agree, values, other)):
-                return choice
-        return next((v for v in values if v is not MISSING), MISSING)
+    def _of_slot(self, row: Row, chosen: Mapping[int, Any]) -> Any:
+        """What gives these values to the nearest op that has the same slot, or the value itself."""
+        own = self._rows.index(row)
+        for number in sorted(chosen, key=lambda n: abs(n - own)):
+            other = self._rows[number]
+            if other.slot == row.slot and fits(row.values, other.values):
+                return chosen[number]
+        return row.known[0]
 
     def _order(self) -> list[int]:
-        """Rows without gaps first, as others may fit one of them, and a row before its multiples."""
-        rows = range(len(self._rows))
-        order = sorted(rows, key=lambda n: (MISSING in self._rows[n][1], n in self._handed_on))
-        placed: dict[int, None] = {}
-        for number in order:
-            values = self._rows[number][1]
-            own = [m for m in order if m not in self._handed_on or number in self._handed_on]
-            divisors = [m for m in own if (_factor(values, self._rows[m][1]) or 0) > 1]
-            placed.update(
-                dict.fromkeys(sorted(divisors, key=lambda m: -(_factor(values, self._rows[m][1]) or 0)))
+        """Rows without gaps first, as others may fit one of them, and a function's own before others'."""
+        return sorted(
+            range(len(self._rows)),
+            key=lambda n: (MISSING in self._rows[n].values, self._rows[n].handed_on),
+        )
+
+    # The smallest set of numbers from which the rest follow --------------------------------------------
+
+    def _bases(self) -> list[Base]:
+        """The author's own numbers, where they are as few as any."""
+        open_rows = [n for n in self._order() if not _is_one(self._rows[n].known)]
+        candidates = self._candidates(open_rows)
+        named = {base.name for base in candidates if self._attribute(base.values) is not None}
+        orders = [frozenset(named), frozenset[str]()] if named else [frozenset[str]()]
+        every = [self._chosen(open_rows, candidates, own, part) for part in (True, False) for own in orders]
+        return min(every, key=len)
+
+    def _chosen(
+        self, open_rows: list[int], candidates: Sequence[Base], first: frozenset[str], by_part: bool
+    ) -> list[Base]:
+        """Numbers from which all rows follow, those named in `first` before others.
+
+        With `by_part`, where no number gives a whole row, one that gives a part of several does.
+        """
+        bases: list[Base] = []
+        flags = dict(self._flags)
+        while True:
+            given = flags | {base.name: base.values for base in bases}
+            open_rows = [n for n in open_rows if self._rows[n].written(given) is None]
+            if not open_rows:
+                return self._needed(bases)
+            measures = (self._gain, self._parts) if by_part else (self._gain,)
+            found = (
+                self._best(open_rows, listed, given, measure)
+                for measure in measures
+                for listed in ([own for own in candidates if own.name in first], candidates)
             )
-            placed.setdefault(number)
-        return list(placed)
+            best = next((own for own in found if own is not None), None)
+            if best is None:
+                row = open_rows[0]
+                best = Base(self._filled(self._rows[row].values, open_rows), row, str(row))
+            bases.append(best)
+            candidates = [own for own in candidates if own.values != best.values]
 
-    def _new_name(self, slot: str, hint: str, names: set[str]) -> str:
+    def _needed(self, bases: list[Base]) -> list[Base]:
+        """Bases without those that the others give."""
+        every = [n for n in self._order() if not _is_one(self._rows[n].known)]
+        for base in bases:
+            less = [own for own in bases if own is not base]
+            given = dict(self._flags) | {own.name: own.values for own in less}
+            if all(self._rows[n].written(given) is not None for n in every):
+                return self._needed(less)
+        return bases
+
+    def _best(
+        self,
+        open_rows: Sequence[int],
+        candidates: Sequence[Base],
+        given: Mapping[str, Column],
+        measure: Callable[[Sequence[int], Base, Mapping[str, Column]], int],
+    ) -> Base | None:
+        """The number from which most rows, or parts, follow; None where none follows from one more."""
+        gains = [(measure(open_rows, base, given), base) for base in candidates]
+        most = max((gain for gain, _ in gains), default=0)
+        if not most:
+            return None
+        best = [base for gain, base in gains if gain == most]
+        return max(best, key=lambda base: self._preference(base, open_rows))
+
+    def _gain(self, open_rows: Sequence[int], base: Base, given: Mapping[str, Column]) -> int:
+        more = {**given, base.name: base.values}
+        return sum(self._rows[n].written(more) is not None for n in open_rows)
+
+    def _parts(self, open_rows: Sequence[int], base: Base, given: Mapping[str, Column]) -> int:
+        """The sizes of shapes that follow from one more number, where they are of several shapes."""
+        more = {**given, base.name: base.values}
+        open_columns = [
+            [c for c in self._rows[n].columns() if are_positive(c) and follows(c, given) is None]
+            for n in open_rows
+        ]
+        told = [sum(follows(c, more) is not None for c in columns) for columns in open_columns]
+        return sum(told) if sum(map(bool, told)) > 1 else 0
+
+    def _preference(self, base: Base, open_rows: Sequence[int]) -> tuple[bool, int, bool, int]:
+        """An author's own number before others, then what most ops take, then the width of the result."""
+        own = [n for n in open_rows if self._rows[n].values == base.values]
+        is_width = "num_" in self._rows[base.row].slot
+        return (
+            self._attribute(base.values) is not None,
+            sum(column == base.values for n in open_rows for column in self._rows[n].columns()),
+            is_width,
+            max(own, default=base.row) if is_width else -base.row,
+        )
+
+    def _candidates(self, rows: Sequence[int]) -> list[Base]:
+        """Every number that differs between uses, with the first row that holds it, and the author's own."""
+        found: list[Base] = []
+        # A number is called after what takes it alone, a size of a shape only where nothing does.
+        for number in sorted(rows, key=lambda n: isinstance(self._rows[n].known[0], tuple)):
+            row = self._rows[number]
+            for column in self._own_columns(row, rows):
+                filled = self._filled(column, rows)
+                if all(own.values != filled for own in found):
+                    found.append(Base(filled, number, f"{number}.{len(found)}"))
+        related = next((n for n in rows if self._rows[n].relates), None)
+        for name, values in self._attributes:
+            if related is not None and are_positive(values) and all(b.values != values for b in found):
+                found.append(Base(values, related, f"{related}.{name}"))
+        return found
+
+    def _own_columns(self, row: Row, rows: Sequence[int]) -> list[Column]:
+        """The numbers in a row that may become arguments: a kernel's where a pad follows from it."""
+        columns = [c for c in row.columns() if c == row.values or are_positive(c)]
+        if row.slot.endswith("shape") or columns == [row.values]:
+            return columns
+        pads = [self._rows[n] for n in rows if self._rows[n].slot.endswith("pad")]
+        return [c for c in columns if row.is_kernel and any(p.written({"kernel": c}) for p in pads)]
+
+    def _filled(self, values: Column, rows: Sequence[int]) -> Column:
+        """A column without those of its gaps where other rows that agree with it have values."""
+        if MISSING not in values:
+            return values
+        for number in rows:
+            for column in [self._rows[number].values, *self._rows[number].columns()]:
+                if all(map(_agree, values, column)):
+                    values = tuple(c if v is MISSING else v for v, c in zip(values, column, strict=True))
+        return values
+
+    # What arguments are called -------------------------------------------------------------------------
+
+    def _attribute(self, values: Column) -> str | None:
+        """What the author's module calls a number."""
+        return next((name for name, own in self._attributes if fits(values, own)), None)
+
+    def _new_name(self, base: Base, names: set[str]) -> str:
         taken = {"name", "x", "y", *names, *(name for name, _ in self._flags)}
-        name = slot if slot not in taken or hint[:1].isdigit() else f"{hint}_{slot}"
-        again = 2
-        while name in taken:
-            name, again = f"{name.rstrip('0123456789')}{again}", again + 1
-        return name
+        for name in self._names(base):
+            if name not in taken:
+                return name
+        name, number = next(iter(self._names(base))), 2
+        while f"{name}{number}" in taken:
+            number += 1
+        return f"{name}{number}"
+
+    def _names(self, base: Base) -> Iterator[str]:
+        """What an argument may be called, the best first."""
+        row = self._rows[base.row]
+        attribute = self._attribute(base.values) if row.relates else None
+        if attribute is not None:
+            yield attribute
+        slot, hint = row.slot, row.hint.rstrip("0123456789_")
+        if slot.endswith("shape") and not any(isinstance(v, tuple) for v in base.values):
+            slot = "size"
+        yield slot
+        if row.hint and not row.hint[:1].isdigit():
+            yield f"{row.hint}_{slot}"
+        if hint and not hint[:1].isdigit():
+            yield f"{hint}_{slot}"
 
 
-def _renamed(choice: Any, names: dict[str, str]) -> Any:
+def defaults_of(arguments: Sequence[tuple[str, Column]]) -> tuple[tuple[str, Any], ...]:
+    """The values of strides, kernels, groups and flags that at least half of many uses share."""
+    found: list[tuple[str, Any]] = []
+    for name, values in arguments:
+        known = [v for v in values if v is not MISSING]
+        most = max(known, key=lambda v: sum(map(is_same, known, repeat(v))), default=None)
+        shares = sum(map(is_same, known, repeat(most)))
+        is_usual = type(most) is bool or name.rsplit("_", 1)[-1] in USUAL
+        if len(values) >= MANY and 2 * shares >= len(values) and is_usual:
+            found.append((name, most))
+    return tuple(found)
+
+
+def _renamed(choice: Any, names: Mapping[str, str]) -> Any:
     if isinstance(choice, tuple):
         return tuple(_renamed(part, names) for part in choice)
-    return (
-        replace(choice, name=names.get(choice.name, choice.name)) if isinstance(choice, Argument) else choice
-    )
+    if not isinstance(choice, Argument):
+        return choice
+    times, over = ([names.get(name, name) for name in own] for own in (choice.times, choice.over))
+    return replace(choice, name=names.get(choice.name, choice.name), times=tuple(times), over=tuple(over))
 
 
 def _is_one(known: Sequence[Any]) -> bool:
     return all(v == known[0] and type(v) is type(known[0]) for v in known)
 
 
-def _known(values: tuple[Any, ...], arguments: Sequence[tuple[str, list[Any]]], slot: str) -> Any:
-    """The argument, a multiple of one, or a tuple of such that gives these values; None where none does."""
-    for name, other in arguments:
-        if all(_agree(v, o) for v, o in zip(values, other, strict=True)):
-            other[:] = [v if o is MISSING else o for v, o in zip(values, other, strict=True)]
-            return Argument(name)
-    for name, other in arguments:
-        factor = _factor(values, other)
-        if factor is not None:
-            return Argument(name, factor)
-    known = [v for v in values if v is not MISSING]
-    if not slot.endswith("shape") or len({len(v) if isinstance(v, tuple) else -1 for v in known}) > 1:
-        return None
-    return _sizes(values, known, arguments)
-
-
-def _sizes(values: tuple[Any, ...], known: Sequence[Any], arguments: Sequence[tuple[str, list[Any]]]) -> Any:
-    """A shape of which each size is the same everywhere, or given by a argument."""
-    sizes: list[Any] = []
-    for place, size in enumerate(known[0]):
-        column = tuple(MISSING if v is MISSING else v[place] for v in values)
-        alike = all(v[place] == size for v in known)
-        sizes.append(size if alike else _known(column, arguments, ""))
-    return None if None in sizes else tuple(sizes)
-
-
-def _part(values: tuple[Any, ...], arguments: Sequence[tuple[str, list[Any]]]) -> Argument | None:
-    """A whole part of a argument that gives these values."""
-    if MISSING in values:
-        return None
-    for name, other in arguments:
-        divisor = _factor(other, values) if "num_" in name and MISSING not in other else None
-        if divisor is not None:
-            return Argument(name, divisor=divisor)
-    return None
-
-
-def _factor(values: Sequence[Any], other: Sequence[Any]) -> int | None:
-    """The whole number by which one row of positive whole numbers is a multiple of another."""
-    pairs = [(v, o) for v, o in zip(values, other, strict=True) if v is not MISSING]
-    if not all(type(v) is int and type(o) is int and v > 0 and o > 0 and v % o == 0 for v, o in pairs):
-        return None
-    factors = {v // o for v, o in pairs}
-    return factors.pop() if len(factors) == 1 else None
-
-
 def _agree(one: Any, other: Any) -> bool:
     return one is MISSING or other is MISSING or (type(one) is type(other) and one == other)
-
-
-def slots(together: Sequence[Item | None]) -> Iterator[tuple[str, tuple[Any, ...], str]]:
-    """Each value slot of one item: its name, its values at each use, and what tells it from others."""
-    first = next(item for item in together if item is not None)
-    if isinstance(first, OpItem):
-        ops = [item if isinstance(item, OpItem) else None for item in together]
-        target = first.call.source.target
-        hint = first.call.stem.rsplit("_", 1)[-1] if target in SAYS_NOTHING else target
-        calls = [i.call for i in ops if i]
-        for name in attr_names(calls, [name for call in calls for name, _ in call.attrs]):
-            yield name, tuple(MISSING if i is None else attr_of(i.call, name) for i in ops), hint
-    elif isinstance(first, VariableItem):
-        values = tuple(i.shape if isinstance(i, VariableItem) else MISSING for i in together)
-        yield "shape", values, first.variable.name.rsplit("_", 1)[-1]
-    elif isinstance(first, LoopItem):
-        hint = first.prefix.strip("_").rsplit("_", 1)[-1]
-        runs = [item if isinstance(item, LoopItem) else None for item in together]
-        for number, (name, _) in enumerate(first.args):
-            yield name, tuple(MISSING if run is None else run.args[number][1] for run in runs), hint
-        yield "depth", tuple(MISSING if run is None else run.stop for run in runs), hint
-    elif isinstance(first, CallItem):
-        hint = first.path.rsplit("_", 1)[-1]
-        for number, (name, _) in enumerate(first.args):
-            given = tuple(i.args[number][1] if isinstance(i, CallItem) else MISSING for i in together)
-            yield name, given, hint
-
-
-def attr_names(calls: Sequence[Call], written: Collection[str]) -> list[str]:
-    """The attributes that are written, in the table's order."""
-    table = OPS[calls[0].op].attrs if calls[0].op in OPS else dict(calls[0].attrs)
-    return [name for name in (*table, "attr") if name in written]
-
-
-def attr_of(call: Call, name: str) -> Any:
-    """An attribute of a call as it is written, or MXNet's default."""
-    written = dict(call.attrs)
-    if name in written:
-        return written[name]
-    default = OPS[call.op].attrs[name] if name != "attr" else None
-    if default is REQUIRED:
-        raise Defect(f"{call.op} is written without {name}")
-    if default is ONES or default is ZEROS:
-        axes = len(written["kernel"]) if "kernel" in written else 0
-        return (1 if default is ONES else 0,) * axes
-    return default
-
-
-def filled(item: Item, row: Sequence[tuple[str, Any]]) -> Item:
-    """An item with these values (slot, value) in the place of its own."""
-    if isinstance(item, OpItem):
-        return OpItem(item.call, item.index, tuple(row), item.automatic)
-    if isinstance(item, VariableItem):
-        return VariableItem(item.variable, row[0][1])
-    if isinstance(item, LoopItem):
-        return replace(item, args=tuple(row[:-1]), stop=row[-1][1])
-    item = of_kind(item, CallItem)
-    return replace(item, args=tuple(row))

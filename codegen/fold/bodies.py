@@ -8,13 +8,15 @@ from itertools import pairwise
 from typing import Any
 
 from codegen.defects import Defect, of_kind, present
-from codegen.fold.arguments import Arguments, Literal, filled, slots
+from codegen.fold.arguments import Arguments, Literal, defaults_of
+from codegen.fold.attributes import attributes
 from codegen.fold.blocks import Block, Structure, is_sequence
 from codegen.fold.entries import Entry, Run, forward_arguments
 from codegen.fold.families import Family, flags, stretches
 from codegen.fold.function_names import FunctionName, held_classes
 from codegen.fold.loops import link, with_loops
 from codegen.fold.shared import FEWEST, is_shareable, path_of
+from codegen.fold.slots import filled, slots
 from codegen.fold.turns import Body, with_turns
 from codegen.folded import (
     LIST,
@@ -47,6 +49,7 @@ class Called:
     arguments: tuple[tuple[str, Any], ...]
     shared: str = ""
     places: frozenset[int] = frozenset()
+    defaults: tuple[tuple[str, Any], ...] = ()
 
 
 def body_of(
@@ -103,10 +106,12 @@ def function_of(
     base, block = family.base, family.block
     named = flags(family, structure.program)
     table = Arguments(
-        [(flag, tuple(i not in lacking for i in range(len(family.uses)))) for lacking, flag in named.items()]
+        [(flag, tuple(i not in lacking for i in range(len(family.uses)))) for lacking, flag in named.items()],
+        attributes(family, structure.program),
     )
     rows = [_rows(structure, family, place, table, called) for place in range(len(base.entries))]
     chosen, arguments = table.settled()
+    defaults = defaults_of(arguments)
     items = [
         [
             filled(item, [(slot, chosen[p] if isinstance(p, int) else p.value) for slot, p in row])
@@ -130,6 +135,7 @@ def function_of(
         name.trait,
         tuple(held_classes(block, structure.program)) if is_sequence(block.frame) else (),
         params,
+        defaults,
     )
     calls = {
         use.block: Called(
@@ -137,6 +143,7 @@ def function_of(
             tuple((argument, values[number]) for argument, values in arguments),
             path_of(use.block) if places else "",
             places,
+            defaults,
         )
         for number, use in enumerate(family.uses)
     }
@@ -183,6 +190,7 @@ def _item(structure: Structure, entry: Entry, called: Mapping[Block, Called]) ->
         last.source.target if source.frame.op else source.frame.target,
         span,
         called[source].shared,
+        called[source].defaults,
     )
 
 

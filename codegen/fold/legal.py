@@ -29,7 +29,8 @@ def check(module: Module, outputs: Iterable[Operand]) -> Module:
 
     Legal: functions are defined before they are called, each under a name of its own; a body reads what it is
     given or has made; a call gives its function as many inputs as it takes, None only where that is optional,
-    and all of its arguments; a loop hands on what the call before gave; a flag is an argument.
+    all of its arguments, and knows their defaults; a loop hands on what the call before gave; a flag is an
+    argument.
     """
     defined: dict[str, Function] = {}
     for function in module.functions:
@@ -107,7 +108,7 @@ def _check_arguments(values: Iterable[tuple[str, Any]], within: Function | None,
     known = set() if within is None else {name for name, _ in within.arguments}
     for slot, value in values:
         for part in value if isinstance(value, tuple) else (value,):
-            is_known = not isinstance(part, Argument) or part.name in known
+            is_known = not isinstance(part, Argument) or known.issuperset(part.names)
             demand(is_known, f"{slot} of {user} is no argument of the function")
 
 
@@ -129,6 +130,7 @@ def _check_call(item: CallItem, known: Collection[Operand], defined: Mapping[str
     demand(len(item.outputs) == len(function.outputs), f"{item.path} gives {len(item.outputs)} outputs")
     names = [name for name, _ in item.args]
     demand(names == [name for name, _ in function.arguments], f"{item.path} has other arguments: {names}")
+    demand(item.defaults == function.defaults, f"{item.path} leaves out other arguments: {item.defaults}")
     _check_read(each(item.inputs), known, item.path)
 
 

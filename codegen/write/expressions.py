@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from codegen.defects import Defect
-from codegen.folded import MISSING, CallItem, Counted, Given, OpItem, Params, VariableItem
+from codegen.folded import CallItem, Counted, Given, OpItem, Params, VariableItem
 from codegen.program import Call as ProgramCall
 from codegen.program import Initializer, Leaf
 from codegen.turn import Turn
@@ -132,8 +132,8 @@ def function_call(
     name: Name,
     shared: Name | None = None,
 ) -> Call:
-    """A call of one of the file's functions, without arguments that this use does not have."""
-    given = tuple((key, value_of(value)) for key, value in arguments if value is not MISSING)
+    """A call of one of the file's functions, without arguments that this use does not have, or by default."""
+    given = tuple((key, value_of(value)) for key, value in item.given(arguments))
     return Call(item.function, tuple(inputs), given, name, shared)
 
 

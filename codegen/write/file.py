@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from codegen import folded
 from codegen.identifiers import identifier
@@ -12,7 +13,7 @@ from codegen.write.captions import without_blank
 from codegen.write.docs import function_doc, in_docstring, net_doc, safe_words, wrapped_command
 from codegen.write.expressions import is_operator
 from codegen.write.legal import check
-from codegen.write.literals import annotation, uses_math
+from codegen.write.literals import annotation, literal, uses_math
 from codegen.write.liveness import last_uses, variables_in
 from codegen.write.scope import Scope, scope_of
 from codegen.write.statements import body
@@ -107,7 +108,7 @@ def _function(program: Program, function: folded.Function, functions: frozenset[
     scope = scope_of(
         program, function.items, function.outputs, function.frame, function.prefix, function.params
     )
-    variables = _variables(scope, functions)
+    variables = _variables(scope, functions | {name for name, _ in function.arguments})
     inputs = tuple(
         Input(variables.enter(given, name), isinstance(given, folded.Many), place in function.optional)
         for place, (given, name) in enumerate(zip(function.inputs, function.input_names, strict=True))
@@ -117,8 +118,7 @@ def _function(program: Program, function: folded.Function, functions: frozenset[
         name=function.name,
         inputs=inputs,
         arguments=tuple(
-            Argument(name, annotation(values), folded.MISSING in values)
-            for name, values in function.arguments
+            _argument(name, values, dict(function.defaults)) for name, values in function.arguments
         ),
         takes_name=True,
         results=len(function.outputs),
@@ -126,6 +126,13 @@ def _function(program: Program, function: folded.Function, functions: frozenset[
         body=_returning(statements, tuple(map(variables.read, function.outputs))),
         shares=function.params is not None and function.params.given,
     )
+
+
+def _argument(name: str, values: Sequence[Any], defaults: Mapping[str, Any]) -> Argument:
+    if name in defaults:
+        given = [value for value in values if value is not folded.MISSING]
+        return Argument(name, annotation(given), literal(defaults[name]))
+    return Argument(name, annotation(values), "None" if folded.MISSING in values else "")
 
 
 def _variables(scope: Scope, functions: frozenset[str]) -> Variables:

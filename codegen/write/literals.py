@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -98,12 +99,26 @@ def value_of(value: Any) -> Value:
     if isinstance(value, Read):
         return Value(str(value), (value.variable,))
     if isinstance(value, Argument):
-        text = value.name if value.factor == 1 else f"{value.factor} * {value.name}"
-        return Value(text if value.divisor == 1 else f"{text} // {value.divisor}", (value.name,))
+        return Value(_computed(value), value.names)
     if isinstance(value, tuple) and _is_computed(value):
         inner = [value_of(v) for v in value]
         return Value(_tuple([v.text for v in inner]), tuple(name for v in inner for name in v.reads))
     return Value(literal(value))
+
+
+def _computed(value: Argument) -> str:
+    """What is made of arguments, as Python: `4 * dim`, `dim // num_heads`, `side**2 // window**2`."""
+    above, below = Counter([value.name, *value.times]), Counter(value.over)
+    factors = [str(value.factor)] * (value.factor != 1)
+    text = " * ".join([*factors, *_powers(above)])
+    divisors = [*_powers(below), *[str(value.divisor)] * (value.divisor != 1)]
+    if len(divisors) > 1:
+        return f"{text} // ({' * '.join(divisors)})"
+    return f"{text} // {divisors[0]}" if divisors else text
+
+
+def _powers(names: Mapping[str, int]) -> list[str]:
+    return [name if power == 1 else f"{name}**{power}" for name, power in names.items()]
 
 
 def _is_computed(value: Any) -> bool:

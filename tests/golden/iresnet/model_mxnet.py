@@ -17,7 +17,11 @@ FROZEN = {"lr_mult": "0", "wd_mult": "0"}
 
 
 def i_basic_block(
-    x: mx.sym.Symbol, num_filter: int, stride: tuple[int, int], with_downsample: bool, name: str
+    x: mx.sym.Symbol,
+    num_filter: int,
+    name: str,
+    stride: tuple[int, int] = (2, 2),
+    with_downsample: bool = True,
 ) -> mx.sym.Symbol:
     """IBasicBlock of model.py."""
     out = mx.sym.BatchNorm(x, eps=2e-5, momentum=0.1, fix_gamma=False, name=f"{name}_bn1")
@@ -65,13 +69,13 @@ def iresnet18() -> mx.sym.Symbol:
     x = mx.sym.Convolution(x, kernel=(3, 3), pad=(1, 1), num_filter=64, no_bias=True, name="conv1")
     x = mx.sym.BatchNorm(x, eps=2e-5, momentum=0.1, fix_gamma=False, name="bn1")
     x = mx.sym.LeakyReLU(x, act_type="prelu", name="prelu")
-    x = i_basic_block(x, num_filter=64, stride=(2, 2), with_downsample=True, name="layer1_0")
+    x = i_basic_block(x, num_filter=64, name="layer1_0")
     x = i_basic_block(x, num_filter=64, stride=(1, 1), with_downsample=False, name="layer1_1")
-    x = i_basic_block(x, num_filter=128, stride=(2, 2), with_downsample=True, name="layer2_0")
+    x = i_basic_block(x, num_filter=128, name="layer2_0")
     x = i_basic_block(x, num_filter=128, stride=(1, 1), with_downsample=False, name="layer2_1")
-    x = i_basic_block(x, num_filter=256, stride=(2, 2), with_downsample=True, name="layer3_0")
+    x = i_basic_block(x, num_filter=256, name="layer3_0")
     x = i_basic_block(x, num_filter=256, stride=(1, 1), with_downsample=False, name="layer3_1")
-    x = i_basic_block(x, num_filter=512, stride=(2, 2), with_downsample=True, name="layer4_0")
+    x = i_basic_block(x, num_filter=512, name="layer4_0")
     x = i_basic_block(x, num_filter=512, stride=(1, 1), with_downsample=False, name="layer4_1")
     x = mx.sym.BatchNorm(x, eps=2e-5, momentum=0.1, fix_gamma=False, name="bn2")
     x = mx.sym.Dropout(x, p=0.4, axes=(2, 3), name="dropout")

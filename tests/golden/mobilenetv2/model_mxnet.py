@@ -16,19 +16,18 @@ FIXED_PARAMS: list[str] = []
 
 def conv_bn_relu(
     x: mx.sym.Symbol,
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    pad: tuple[int, int],
     num_filter: int,
-    num_group: int,
     name: str,
+    kernel: int = 3,
+    stride: tuple[int, int] = (1, 1),
+    num_group: int = 1,
 ) -> mx.sym.Symbol:
     """ConvBNReLU of model.py."""
     x = mx.sym.Convolution(
         x,
-        kernel=kernel,
+        kernel=(kernel, kernel),
         stride=stride,
-        pad=pad,
+        pad=(kernel // 2, kernel // 2),
         num_filter=num_filter,
         num_group=num_group,
         no_bias=True,
@@ -41,37 +40,23 @@ def conv_bn_relu(
 def inverted_residual(
     x: mx.sym.Symbol,
     num_filter: int,
-    stride: tuple[int, int],
-    num_filter2: int,
-    with_add: bool,
+    conv_2_num_filter: int,
     name: str,
+    stride: tuple[int, int] = (1, 1),
+    with_add: bool = True,
 ) -> mx.sym.Symbol:
     """InvertedResidual of model.py."""
+    conv = conv_bn_relu(x, kernel=1, num_filter=num_filter, name=f"{name}_conv_0")
     conv = conv_bn_relu(
-        x,
-        kernel=(1, 1),
-        stride=(1, 1),
-        pad=(0, 0),
-        num_filter=num_filter,
-        num_group=1,
-        name=f"{name}_conv_0",
+        conv, stride=stride, num_filter=num_filter, num_group=num_filter, name=f"{name}_conv_1"
     )
-    conv = conv_bn_relu(
-        conv,
-        kernel=(3, 3),
-        stride=stride,
-        pad=(1, 1),
-        num_filter=num_filter,
-        num_group=num_filter,
-        name=f"{name}_conv_1",
+    x2 = mx.sym.Convolution(
+        conv, kernel=(1, 1), num_filter=conv_2_num_filter, no_bias=True, name=f"{name}_conv_2"
     )
-    conv = mx.sym.Convolution(
-        conv, kernel=(1, 1), num_filter=num_filter2, no_bias=True, name=f"{name}_conv_2"
-    )
-    conv = mx.sym.BatchNorm(conv, eps=1e-5, fix_gamma=False, name=f"{name}_conv_3")
+    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_conv_3")
     if with_add:
-        conv = mx.sym.elemwise_add(x, conv, name=f"{name}_add")
-    return conv
+        x2 = mx.sym.elemwise_add(x, x2, name=f"{name}_add")
+    return x2
 
 
 def MobileNetV2() -> mx.sym.Symbol:
@@ -82,69 +67,41 @@ def MobileNetV2() -> mx.sym.Symbol:
     H and W may change: the code is the same at 97x129.
     """
     x = mx.sym.Variable("x")
-    x = conv_bn_relu(
-        x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=32, num_group=1, name="features_0"
-    )
+    x = conv_bn_relu(x, stride=(2, 2), num_filter=32, name="features_0")
 
     # features.1: InvertedResidual
-    x = conv_bn_relu(
-        x,
-        kernel=(3, 3),
-        stride=(1, 1),
-        pad=(1, 1),
-        num_filter=32,
-        num_group=32,
-        name="features_1_conv_0",
-    )
+    x = conv_bn_relu(x, num_filter=32, num_group=32, name="features_1_conv_0")
     x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=16, no_bias=True, name="features_1_conv_1")
     x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name="features_1_conv_2")
 
     x = inverted_residual(
-        x, num_filter=96, stride=(2, 2), num_filter2=24, with_add=False, name="features_2"
+        x, num_filter=96, stride=(2, 2), conv_2_num_filter=24, with_add=False, name="features_2"
     )
+    x = inverted_residual(x, num_filter=144, conv_2_num_filter=24, name="features_3")
     x = inverted_residual(
-        x, num_filter=144, stride=(1, 1), num_filter2=24, with_add=True, name="features_3"
-    )
-    x = inverted_residual(
-        x, num_filter=144, stride=(2, 2), num_filter2=32, with_add=False, name="features_4"
+        x, num_filter=144, stride=(2, 2), conv_2_num_filter=32, with_add=False, name="features_4"
     )
     for i in range(5, 7):
-        x = inverted_residual(
-            x, num_filter=192, stride=(1, 1), num_filter2=32, with_add=True, name=f"features_{i}"
-        )
+        x = inverted_residual(x, num_filter=192, conv_2_num_filter=32, name=f"features_{i}")
     x = inverted_residual(
-        x, num_filter=192, stride=(2, 2), num_filter2=64, with_add=False, name="features_7"
+        x, num_filter=192, stride=(2, 2), conv_2_num_filter=64, with_add=False, name="features_7"
     )
     for i in range(8, 11):
-        x = inverted_residual(
-            x, num_filter=384, stride=(1, 1), num_filter2=64, with_add=True, name=f"features_{i}"
-        )
+        x = inverted_residual(x, num_filter=384, conv_2_num_filter=64, name=f"features_{i}")
     x = inverted_residual(
-        x, num_filter=384, stride=(1, 1), num_filter2=96, with_add=False, name="features_11"
+        x, num_filter=384, conv_2_num_filter=96, with_add=False, name="features_11"
     )
     for i in range(12, 14):
-        x = inverted_residual(
-            x, num_filter=576, stride=(1, 1), num_filter2=96, with_add=True, name=f"features_{i}"
-        )
+        x = inverted_residual(x, num_filter=576, conv_2_num_filter=96, name=f"features_{i}")
     x = inverted_residual(
-        x, num_filter=576, stride=(2, 2), num_filter2=160, with_add=False, name="features_14"
+        x, num_filter=576, stride=(2, 2), conv_2_num_filter=160, with_add=False, name="features_14"
     )
     for i in range(15, 17):
-        x = inverted_residual(
-            x, num_filter=960, stride=(1, 1), num_filter2=160, with_add=True, name=f"features_{i}"
-        )
+        x = inverted_residual(x, num_filter=960, conv_2_num_filter=160, name=f"features_{i}")
     x = inverted_residual(
-        x, num_filter=960, stride=(1, 1), num_filter2=320, with_add=False, name="features_17"
+        x, num_filter=960, conv_2_num_filter=320, with_add=False, name="features_17"
     )
-    x = conv_bn_relu(
-        x,
-        kernel=(1, 1),
-        stride=(1, 1),
-        pad=(0, 0),
-        num_filter=1280,
-        num_group=1,
-        name="features_18",
-    )
+    x = conv_bn_relu(x, kernel=1, num_filter=1280, name="features_18")
     x = mx.sym.Pooling(
         x, kernel=(1, 1), pool_type="avg", global_pool=True, name="adaptive_avg_pool2d"
     )

@@ -30,19 +30,19 @@ def hswish(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
 
 def se_module(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     """SeModule of model.py."""
-    se = mx.sym.Pooling(x, kernel=(1, 1), pool_type="avg", global_pool=True, name=f"{name}_se_0")
-    se = mx.sym.Convolution(
-        se, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_se_1"
+    x2 = mx.sym.Pooling(x, kernel=(1, 1), pool_type="avg", global_pool=True, name=f"{name}_se_0")
+    x2 = mx.sym.Convolution(
+        x2, kernel=(1, 1), num_filter=num_filter // 4, no_bias=True, name=f"{name}_se_1"
     )
-    se = mx.sym.BatchNorm(se, eps=1e-5, fix_gamma=False, name=f"{name}_se_2")
-    se = mx.sym.Activation(se, act_type="relu", name=f"{name}_se_3")
-    se = mx.sym.Convolution(
-        se, kernel=(1, 1), num_filter=4 * num_filter, no_bias=True, name=f"{name}_se_4"
+    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_se_2")
+    x2 = mx.sym.Activation(x2, act_type="relu", name=f"{name}_se_3")
+    x2 = mx.sym.Convolution(
+        x2, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_se_4"
     )
-    se = mx.sym.BatchNorm(se, eps=1e-5, fix_gamma=False, name=f"{name}_se_5")
+    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_se_5")
 
     # se.6: hsigmoid
-    out = named(se + 3, name=f"{name}_se_6_add")
+    out = named(x2 + 3, name=f"{name}_se_6_add")
     out = mx.sym.clip(out, a_min=0, a_max=6, name=f"{name}_se_6_relu6")
     out = named(out / 6, name=f"{name}_se_6_div")
 
@@ -52,11 +52,11 @@ def se_module(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
 def block_hswish(
     x: mx.sym.Symbol,
     num_filter: int,
-    stride: tuple[int, int],
     conv3_num_filter: int,
-    with_shortcut: bool,
-    with_add: bool,
     name: str,
+    stride: tuple[int, int] = (1, 1),
+    with_shortcut: bool = False,
+    with_add: bool = True,
 ) -> mx.sym.Symbol:
     """Block of model.py, with hswish."""
     out = mx.sym.Convolution(
@@ -80,7 +80,7 @@ def block_hswish(
         out, kernel=(1, 1), num_filter=conv3_num_filter, no_bias=True, name=f"{name}_conv3"
     )
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn3")
-    out = se_module(out, num_filter=conv3_num_filter // 4, name=f"{name}_se")
+    out = se_module(out, num_filter=conv3_num_filter, name=f"{name}_se")
     if with_shortcut:
         x = mx.sym.Convolution(
             x, kernel=(1, 1), num_filter=conv3_num_filter, no_bias=True, name=f"{name}_shortcut_0"
@@ -117,7 +117,7 @@ def block(
     )
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn3")
     if with_se:
-        out = se_module(out, num_filter=4, name=f"{name}_se")
+        out = se_module(out, num_filter=conv3_num_filter, name=f"{name}_se")
     return out
 
 
@@ -159,61 +159,17 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
     out = mx.sym.elemwise_add(bn3, out, name="bneck_2_add")
 
     out = block_hswish(
-        out,
-        num_filter=96,
-        stride=(2, 2),
-        conv3_num_filter=40,
-        with_shortcut=False,
-        with_add=False,
-        name="bneck_3",
+        out, num_filter=96, stride=(2, 2), conv3_num_filter=40, with_add=False, name="bneck_3"
     )
     for i in range(4, 6):
-        out = block_hswish(
-            out,
-            num_filter=240,
-            stride=(1, 1),
-            conv3_num_filter=40,
-            with_shortcut=False,
-            with_add=True,
-            name=f"bneck_{i}",
-        )
+        out = block_hswish(out, num_filter=240, conv3_num_filter=40, name=f"bneck_{i}")
+    out = block_hswish(out, num_filter=120, conv3_num_filter=48, with_shortcut=True, name="bneck_6")
+    out = block_hswish(out, num_filter=144, conv3_num_filter=48, name="bneck_7")
     out = block_hswish(
-        out,
-        num_filter=120,
-        stride=(1, 1),
-        conv3_num_filter=48,
-        with_shortcut=True,
-        with_add=True,
-        name="bneck_6",
-    )
-    out = block_hswish(
-        out,
-        num_filter=144,
-        stride=(1, 1),
-        conv3_num_filter=48,
-        with_shortcut=False,
-        with_add=True,
-        name="bneck_7",
-    )
-    out = block_hswish(
-        out,
-        num_filter=288,
-        stride=(2, 2),
-        conv3_num_filter=96,
-        with_shortcut=False,
-        with_add=False,
-        name="bneck_8",
+        out, num_filter=288, stride=(2, 2), conv3_num_filter=96, with_add=False, name="bneck_8"
     )
     for i in range(9, 11):
-        out = block_hswish(
-            out,
-            num_filter=576,
-            stride=(1, 1),
-            conv3_num_filter=96,
-            with_shortcut=False,
-            with_add=True,
-            name=f"bneck_{i}",
-        )
+        out = block_hswish(out, num_filter=576, conv3_num_filter=96, name=f"bneck_{i}")
     out = mx.sym.Convolution(out, kernel=(1, 1), num_filter=576, no_bias=True, name="conv2")
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name="bn2")
     out = hswish(out, name="hs2")

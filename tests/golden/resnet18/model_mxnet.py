@@ -15,7 +15,11 @@ FIXED_PARAMS: list[str] = []
 
 
 def basic_block(
-    x: mx.sym.Symbol, stride: tuple[int, int], num_filter: int, with_downsample: bool, name: str
+    x: mx.sym.Symbol,
+    num_filter: int,
+    name: str,
+    stride: tuple[int, int] = (1, 1),
+    with_downsample: bool = False,
 ) -> mx.sym.Symbol:
     """BasicBlock of model.py."""
     out = mx.sym.Convolution(
@@ -65,13 +69,13 @@ def resnet18() -> mx.sym.Symbol:
     x = mx.sym.Activation(x, act_type="relu", name="relu")
     x = mx.sym.Pooling(x, kernel=(3, 3), pool_type="max", stride=(2, 2), pad=(1, 1), name="maxpool")
     for i in range(2):
-        x = basic_block(x, stride=(1, 1), num_filter=64, with_downsample=False, name=f"layer1_{i}")
+        x = basic_block(x, num_filter=64, name=f"layer1_{i}")
     x = basic_block(x, stride=(2, 2), num_filter=128, with_downsample=True, name="layer2_0")
-    x = basic_block(x, stride=(1, 1), num_filter=128, with_downsample=False, name="layer2_1")
+    x = basic_block(x, num_filter=128, name="layer2_1")
     x = basic_block(x, stride=(2, 2), num_filter=256, with_downsample=True, name="layer3_0")
-    x = basic_block(x, stride=(1, 1), num_filter=256, with_downsample=False, name="layer3_1")
+    x = basic_block(x, num_filter=256, name="layer3_1")
     x = basic_block(x, stride=(2, 2), num_filter=512, with_downsample=True, name="layer4_0")
-    x = basic_block(x, stride=(1, 1), num_filter=512, with_downsample=False, name="layer4_1")
+    x = basic_block(x, num_filter=512, name="layer4_1")
     x = mx.sym.Pooling(x, kernel=(1, 1), pool_type="avg", global_pool=True, name="avgpool")
     x = mx.sym.Flatten(x, name="flatten")
     return mx.sym.FullyConnected(x, num_hidden=1000, flatten=False, name="fc")

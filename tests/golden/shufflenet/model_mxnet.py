@@ -14,7 +14,9 @@ DATA_SHAPES = {
 FIXED_PARAMS: list[str] = []
 
 
-def branch2(x: mx.sym.Symbol, num_filter: int, stride: tuple[int, int], name: str) -> mx.sym.Symbol:
+def branch2(
+    x: mx.sym.Symbol, num_filter: int, name: str, stride: tuple[int, int] = (1, 1)
+) -> mx.sym.Symbol:
     """A Sequential of Conv2d, BatchNorm2d, ReLU, Conv2d, BatchNorm2d, Conv2d, BatchNorm2d, ReLU."""
     x = mx.sym.Convolution(x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_0")
     x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name=f"{name}_1")
@@ -35,23 +37,21 @@ def branch2(x: mx.sym.Symbol, num_filter: int, stride: tuple[int, int], name: st
     return mx.sym.Activation(x, act_type="relu", name=f"{name}_7")
 
 
-def channel_shuffle(
-    x: mx.sym.Symbol, shape: tuple[int, ...], view2_shape: tuple[int, ...], name: str
-) -> mx.sym.Symbol:
+def channel_shuffle(x: mx.sym.Symbol, size: int, name: str) -> mx.sym.Symbol:
     """channel_shuffle of model.py."""
     # reshape
     # x = x.view(batchsize, groups, channels_per_group, height, width)
-    x = mx.sym.Reshape(x, shape=shape, reverse=True, name=f"{name}_x_view")
+    x = mx.sym.Reshape(x, shape=(-1, 2, size, 0, 0), reverse=True, name=f"{name}_x_view")
     # x = torch.transpose(x, 1, 2).contiguous()
     x = mx.sym.transpose(x, axes=(0, 2, 1, 3, 4), name=f"{name}_transpose")
     # flatten
     # x = x.view(batchsize, num_channels, height, width)
-    return mx.sym.Reshape(x, shape=view2_shape, reverse=True, name=f"{name}_x_view2")
+    return mx.sym.Reshape(x, shape=(-1, 2 * size, 0, 0), reverse=True, name=f"{name}_x_view2")
 
 
 def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     """InvertedResidual of model.py, with branch1."""
-    branch1 = mx.sym.Convolution(
+    x2 = mx.sym.Convolution(
         x,
         kernel=(3, 3),
         stride=(2, 2),
@@ -61,33 +61,23 @@ def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> m
         no_bias=True,
         name=f"{name}_branch1_0",
     )
-    branch1 = mx.sym.BatchNorm(branch1, eps=1e-5, fix_gamma=False, name=f"{name}_branch1_1")
-    branch1 = mx.sym.Convolution(
-        branch1, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_branch1_2"
+    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_branch1_1")
+    x2 = mx.sym.Convolution(
+        x2, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_branch1_2"
     )
-    branch1 = mx.sym.BatchNorm(branch1, eps=1e-5, fix_gamma=False, name=f"{name}_branch1_3")
-    branch1 = mx.sym.Activation(branch1, act_type="relu", name=f"{name}_branch1_4")
+    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_branch1_3")
+    x2 = mx.sym.Activation(x2, act_type="relu", name=f"{name}_branch1_4")
     x = branch2(x, num_filter=num_filter, stride=(2, 2), name=f"{name}_branch2")
-    cat = mx.sym.Concat(branch1, x, name=f"{name}_cat")
-    return channel_shuffle(
-        cat,
-        shape=(-1, 2, num_filter, 0, 0),
-        view2_shape=(-1, 2 * num_filter, 0, 0),
-        name=f"{name}_channel_shuffle",
-    )
+    cat = mx.sym.Concat(x2, x, name=f"{name}_cat")
+    return channel_shuffle(cat, size=num_filter, name=f"{name}_channel_shuffle")
 
 
 def inverted_residual(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     """InvertedResidual of model.py, without branch1."""
     x1, x2 = mx.sym.split(x, num_outputs=2, name=f"{name}_chunk")
-    out = branch2(x2, num_filter=num_filter, stride=(1, 1), name=f"{name}_branch2")
+    out = branch2(x2, num_filter=num_filter, name=f"{name}_branch2")
     out = mx.sym.Concat(x1, out, name=f"{name}_cat")
-    return channel_shuffle(
-        out,
-        shape=(-1, 2, num_filter, 0, 0),
-        view2_shape=(-1, 2 * num_filter, 0, 0),
-        name=f"{name}_channel_shuffle",
-    )
+    return channel_shuffle(out, size=num_filter, name=f"{name}_channel_shuffle")
 
 
 def shufflenet_v2_x0_5() -> mx.sym.Symbol:

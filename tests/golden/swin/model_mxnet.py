@@ -62,14 +62,12 @@ def roll(x: mx.sym.Symbol, begin: int, name: str) -> mx.sym.Symbol:
 
 
 def patch_merging(
-    x: mx.sym.Symbol,
-    shape: tuple[int, ...],
-    view2_shape: tuple[int, int, int],
-    num_hidden: int,
-    name: str,
+    x: mx.sym.Symbol, input_resolution: int, num_hidden: int, name: str
 ) -> mx.sym.Symbol:
     """PatchMerging of model.py."""
-    x = mx.sym.Reshape(x, shape=shape, name=f"{name}_x_view")
+    x = mx.sym.Reshape(
+        x, shape=(0, input_resolution, input_resolution, num_hidden // 2), name=f"{name}_x_view"
+    )
     # x0 = x[:, 0::2, 0::2, :]
     x0 = mx.sym.slice(
         x,
@@ -104,7 +102,7 @@ def patch_merging(
     )
     x = mx.sym.Concat(x0, x1, x2, x3, dim=3, name=f"{name}_cat")
     # x = x.view(B, -1, 4 * C)
-    x = mx.sym.Reshape(x, shape=view2_shape, name=f"{name}_x_view2")
+    x = mx.sym.Reshape(x, shape=(0, -1, 2 * num_hidden), name=f"{name}_x_view2")
     x = mx.sym.LayerNorm(x, name=f"{name}_norm")
     return mx.sym.FullyConnected(
         x, num_hidden=num_hidden, no_bias=True, flatten=False, name=f"{name}_reduction"
@@ -113,29 +111,28 @@ def patch_merging(
 
 def swin_transformer_block(
     x: mx.sym.Symbol,
+    window_size: int,
+    size: int,
+    num_heads: int,
+    table_size: int,
+    dim: int,
     shape: tuple[int, ...],
-    x_windows_shape: tuple[int, ...],
-    x_windows_shape2: tuple[int, int, int],
-    table_shape: tuple[int, int],
-    index_shape: tuple[int],
-    relative_position_bias_shape: tuple[int, int, int],
-    num_hidden: int,
-    attn_windows_shape: tuple[int, ...],
-    shifted_x_shape: tuple[int, ...],
-    with_roll: bool,
     name: str,
-    attn_shape: tuple[int, ...] | None = None,
-    mask_shape: tuple[int, ...] | None = None,
+    with_roll: bool = False,
 ) -> mx.sym.Symbol:
     """SwinTransformerBlock of model.py."""
     norm1 = mx.sym.LayerNorm(x, name=f"{name}_norm1")
-    view = mx.sym.Reshape(norm1, shape=shape, name=f"{name}_norm1_view")
+    view = mx.sym.Reshape(
+        norm1, shape=(0, size * window_size, size * window_size, dim), name=f"{name}_norm1_view"
+    )
     shifted_x = view
     if with_roll:
         # cyclic shift
         shifted_x = roll(view, begin=2, name=f"{name}_shifted_x_roll")
     x_windows = mx.sym.Reshape(
-        shifted_x, shape=x_windows_shape, name=f"{name}_window_partition_x_view"
+        shifted_x,
+        shape=(0, size, window_size, size, window_size, dim),
+        name=f"{name}_window_partition_x_view",
     )
     # return x.permute(0, 1, 3, 2, 4, 5).contiguous().view(-1, window_size, window_size, C)
     x_windows = mx.sym.transpose(
@@ -145,11 +142,11 @@ def swin_transformer_block(
         x_windows, shape=(-1, 0, 0, 0), reverse=True, name=f"{name}_window_partition_view"
     )
     # x_windows = x_windows.view(-1, self.window_size * self.window_size, C)
-    x_windows = mx.sym.Reshape(x_windows, shape=x_windows_shape2, name=f"{name}_x_windows_view")
+    x_windows = mx.sym.Reshape(x_windows, shape=(0, -1, dim), name=f"{name}_x_windows_view")
 
     # attn: WindowAttention
     qkv = mx.sym.FullyConnected(
-        x_windows, num_hidden=3 * num_hidden, flatten=False, name=f"{name}_attn_qkv"
+        x_windows, num_hidden=3 * dim, flatten=False, name=f"{name}_attn_qkv"
     )
     # qkv = self.qkv(x).reshape(B_, N, 3, self.num_heads, C // self.num_heads).permute(2, ...
     qkv = mx.sym.Reshape(qkv, shape=(0, 0, 3, -1, 24), name=f"{name}_attn_qkv_reshape")
@@ -161,17 +158,17 @@ def swin_transformer_block(
     attn = mx.sym.linalg.gemm2(q, k, transpose_b=True, name=f"{name}_attn_attn_matmul")
     table = mx.sym.Variable(
         f"{name}_attn_relative_position_bias_table",
-        shape=table_shape,
+        shape=(table_size, num_heads),
         dtype="float32",
         init=mx.init.Normal(0.02),
     )
-    index = constant(f"{name}_attn_relative_position_index", shape=index_shape)
+    index = constant(f"{name}_attn_relative_position_index", shape=(window_size**4,))
     relative_position_bias = mx.sym.take(
         table, index, name=f"{name}_attn_relative_position_bias_getitem"
     )
     relative_position_bias = mx.sym.Reshape(
         relative_position_bias,
-        shape=relative_position_bias_shape,
+        shape=(window_size**2, window_size**2, num_heads),
         name=f"{name}_attn_relative_position_bias_view",
     )
     relative_position_bias = mx.sym.transpose(
@@ -185,8 +182,10 @@ def swin_transformer_block(
 
     if with_roll:
         # attn: WindowAttention
-        attn = mx.sym.Reshape(attn, shape=attn_shape, name=f"{name}_attn_attn_view")
-        attn_attn_mask = constant(f"{name}_attn_attn_mask", shape=mask_shape)
+        attn = mx.sym.Reshape(
+            attn, shape=(-1, size**2, num_heads, 16, 16), name=f"{name}_attn_attn_view"
+        )
+        attn_attn_mask = constant(f"{name}_attn_attn_mask", shape=(1, size**2, 1, 16, 16))
         attn = mx.sym.broadcast_add(attn, attn_attn_mask, name=f"{name}_attn_attn_add2")
         # attn = attn.view(-1, self.num_heads, N, N)
         attn = mx.sym.Reshape(
@@ -199,37 +198,33 @@ def swin_transformer_block(
     # x = (attn @ v).transpose(1, 2).reshape(B_, N, C)
     attn = mx.sym.transpose(attn, axes=(0, 2, 1, 3), name=f"{name}_attn_attn_drop_transpose")
     attn = mx.sym.Reshape(attn, shape=(0, 0, -1), name=f"{name}_attn_attn_drop_reshape")
-    attn = mx.sym.FullyConnected(
-        attn, num_hidden=num_hidden, flatten=False, name=f"{name}_attn_proj"
-    )
+    attn = mx.sym.FullyConnected(attn, num_hidden=dim, flatten=False, name=f"{name}_attn_proj")
 
     attn_windows = mx.sym.Reshape(
-        attn, shape=attn_windows_shape, name=f"{name}_attn_proj_drop_view"
+        attn, shape=(0, window_size, window_size, dim), name=f"{name}_attn_proj_drop_view"
     )
-    shifted_x = mx.sym.Reshape(
-        attn_windows, shape=shifted_x_shape, name=f"{name}_window_reverse_x_view"
-    )
+    shifted_x = mx.sym.Reshape(attn_windows, shape=shape, name=f"{name}_window_reverse_x_view")
     # return x.permute(0, 1, 3, 2, 4, 5).contiguous().view(-1, H, W, C)
     shifted_x = mx.sym.transpose(
         shifted_x, axes=(0, 1, 3, 2, 4, 5), name=f"{name}_window_reverse_permute"
     )
-    shifted_x = mx.sym.Reshape(shifted_x, shape=shape, name=f"{name}_window_reverse_view")
+    shifted_x = mx.sym.Reshape(
+        shifted_x,
+        shape=(0, size * window_size, size * window_size, dim),
+        name=f"{name}_window_reverse_view",
+    )
     if with_roll:
         # reverse cyclic shift
         shifted_x = roll(shifted_x, begin=-2, name=f"{name}_attn_proj_drop_roll")
     # x = x.view(B, H * W, C)
-    shifted_x = mx.sym.Reshape(
-        shifted_x, shape=x_windows_shape2, name=f"{name}_attn_proj_drop_view2"
-    )
+    shifted_x = mx.sym.Reshape(shifted_x, shape=(0, -1, dim), name=f"{name}_attn_proj_drop_view2")
     x = mx.sym.elemwise_add(x, shifted_x, name=f"{name}_x_add")
     norm2 = mx.sym.LayerNorm(x, name=f"{name}_norm2")
 
     # mlp: Mlp
-    mlp = mx.sym.FullyConnected(
-        norm2, num_hidden=4 * num_hidden, flatten=False, name=f"{name}_mlp_fc1"
-    )
+    mlp = mx.sym.FullyConnected(norm2, num_hidden=4 * dim, flatten=False, name=f"{name}_mlp_fc1")
     mlp = mx.sym.LeakyReLU(mlp, act_type="gelu", name=f"{name}_mlp_act")
-    mlp = mx.sym.FullyConnected(mlp, num_hidden=num_hidden, flatten=False, name=f"{name}_mlp_fc2")
+    mlp = mx.sym.FullyConnected(mlp, num_hidden=dim, flatten=False, name=f"{name}_mlp_fc2")
 
     return mx.sym.elemwise_add(x, mlp, name=f"{name}_x_add2")
 
@@ -252,101 +247,69 @@ def SwinTransformer() -> mx.sym.Symbol:
 
     x = swin_transformer_block(
         x,
-        shape=(0, 16, 16, 24),
-        x_windows_shape=(0, 4, 4, 4, 4, 24),
-        x_windows_shape2=(0, -1, 24),
-        table_shape=(49, 1),
-        index_shape=(256,),
-        relative_position_bias_shape=(16, 16, 1),
-        num_hidden=24,
-        attn_windows_shape=(0, 4, 4, 24),
-        shifted_x_shape=(-1, 4, 4, 4, 4, 24),
-        with_roll=False,
+        window_size=4,
+        size=4,
+        num_heads=1,
+        table_size=49,
+        dim=24,
+        shape=(-1, 4, 4, 4, 4, 24),
         name="layers_0_blocks_0",
     )
     x = swin_transformer_block(
         x,
-        shape=(0, 16, 16, 24),
-        x_windows_shape=(0, 4, 4, 4, 4, 24),
-        x_windows_shape2=(0, -1, 24),
-        table_shape=(49, 1),
-        index_shape=(256,),
-        relative_position_bias_shape=(16, 16, 1),
-        attn_shape=(-1, 16, 1, 16, 16),
-        mask_shape=(1, 16, 1, 16, 16),
-        num_hidden=24,
-        attn_windows_shape=(0, 4, 4, 24),
-        shifted_x_shape=(-1, 4, 4, 4, 4, 24),
+        window_size=4,
+        size=4,
+        num_heads=1,
+        table_size=49,
+        dim=24,
+        shape=(-1, 4, 4, 4, 4, 24),
         with_roll=True,
         name="layers_0_blocks_1",
     )
-    x = patch_merging(
-        x, shape=(0, 16, 16, 24), view2_shape=(0, -1, 96), num_hidden=48, name="layers_0_downsample"
-    )
+    x = patch_merging(x, input_resolution=16, num_hidden=48, name="layers_0_downsample")
     x = swin_transformer_block(
         x,
-        shape=(0, 8, 8, 48),
-        x_windows_shape=(0, 2, 4, 2, 4, 48),
-        x_windows_shape2=(0, -1, 48),
-        table_shape=(49, 2),
-        index_shape=(256,),
-        relative_position_bias_shape=(16, 16, 2),
-        num_hidden=48,
-        attn_windows_shape=(0, 4, 4, 48),
-        shifted_x_shape=(-1, 2, 2, 4, 4, 48),
-        with_roll=False,
+        window_size=4,
+        size=2,
+        num_heads=2,
+        table_size=49,
+        dim=48,
+        shape=(-1, 2, 2, 4, 4, 48),
         name="layers_1_blocks_0",
     )
     x = swin_transformer_block(
         x,
-        shape=(0, 8, 8, 48),
-        x_windows_shape=(0, 2, 4, 2, 4, 48),
-        x_windows_shape2=(0, -1, 48),
-        table_shape=(49, 2),
-        index_shape=(256,),
-        relative_position_bias_shape=(16, 16, 2),
-        attn_shape=(-1, 4, 2, 16, 16),
-        mask_shape=(1, 4, 1, 16, 16),
-        num_hidden=48,
-        attn_windows_shape=(0, 4, 4, 48),
-        shifted_x_shape=(-1, 2, 2, 4, 4, 48),
+        window_size=4,
+        size=2,
+        num_heads=2,
+        table_size=49,
+        dim=48,
+        shape=(-1, 2, 2, 4, 4, 48),
         with_roll=True,
         name="layers_1_blocks_1",
     )
-    x = patch_merging(
-        x, shape=(0, 8, 8, 48), view2_shape=(0, -1, 192), num_hidden=96, name="layers_1_downsample"
-    )
+    x = patch_merging(x, input_resolution=8, num_hidden=96, name="layers_1_downsample")
     for i in range(6):
         x = swin_transformer_block(
             x,
-            shape=(0, 4, 4, 96),
-            x_windows_shape=(0, 1, 4, 1, 4, 96),
-            x_windows_shape2=(0, -1, 96),
-            table_shape=(49, 4),
-            index_shape=(256,),
-            relative_position_bias_shape=(16, 16, 4),
-            num_hidden=96,
-            attn_windows_shape=(0, 4, 4, 96),
-            shifted_x_shape=(0, 1, 1, 4, 4, 96),
-            with_roll=False,
+            window_size=4,
+            size=1,
+            num_heads=4,
+            table_size=49,
+            dim=96,
+            shape=(0, 1, 1, 4, 4, 96),
             name=f"layers_2_blocks_{i}",
         )
-    x = patch_merging(
-        x, shape=(0, 4, 4, 96), view2_shape=(0, -1, 384), num_hidden=192, name="layers_2_downsample"
-    )
+    x = patch_merging(x, input_resolution=4, num_hidden=192, name="layers_2_downsample")
     for i in range(2):
         x = swin_transformer_block(
             x,
-            shape=(0, 2, 2, 192),
-            x_windows_shape=(0, 1, 2, 1, 2, 192),
-            x_windows_shape2=(0, -1, 192),
-            table_shape=(9, 8),
-            index_shape=(16,),
-            relative_position_bias_shape=(4, 4, 8),
-            num_hidden=192,
-            attn_windows_shape=(0, 2, 2, 192),
-            shifted_x_shape=(0, 1, 1, 2, 2, 192),
-            with_roll=False,
+            window_size=2,
+            size=1,
+            num_heads=8,
+            table_size=9,
+            dim=192,
+            shape=(0, 1, 1, 2, 2, 192),
             name=f"layers_3_blocks_{i}",
         )
     x = mx.sym.LayerNorm(x, name="norm")
