@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codegen.problems import ConversionError, RequestError, defect
+from codegen.problems import ConversionError, OverwriteError, RequestError, defect
 from tracer.checking import agrees, are_fresh, trains_alike
 from tracer.console import Console
+from tracer.hand_edits import check_ours, check_unedited
 from tracer.heads import command_line
 from tracer.options import Options
-from tracer.report import converted_text, ops_text
+from tracer.report import MOST_LINES, converted_text, diff_text, ops_text, overwrite_text
 from tracer.watching import told, watched
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ def run(options: Options, console: Console) -> int:
             return _run(options, console)
     except ConversionError as error:
         console.error(f"{error.full if options.dry_run else error}\nnothing was written")
+        return 1
+    except OverwriteError as error:
+        console.error(overwrite_text(error, options.typed))
         return 1
     except RequestError as error:
         console.error(str(error))
@@ -65,9 +69,13 @@ def _run(options: Options, console: Console) -> int:
     _check_not_source(options.out, loaded.model)
     if options.dry_run:
         return _dry_run(options, loaded, console)
+    if not (options.check or options.force):
+        check_ours(options.out)
     conversion = _convert(options, loaded, console)
     if options.check:
         return 0 if are_fresh(conversion, options.out, options.write_weights, options.diff, console) else 1
+    if not options.force:
+        _check_unedited(options.out, conversion.code, console)
     if options.verify and not agrees(conversion, options.tolerance, options.weights is None, console):
         return 1
     if options.verify_training and not trains_alike(conversion, console):
@@ -81,6 +89,15 @@ def _check_not_source(out: Path, model: Any) -> None:
     files = [Path(file) for m in modules if (file := getattr(m, "__file__", None))]
     if out.exists() and any(f.exists() and f.samefile(out) for f in files):
         raise RequestError(f"--out {out} is the file that defines the net: give another name")
+
+
+def _check_unedited(out: Path, code: str, console: Console) -> None:
+    """Raise OverwriteError where the file was edited by hand, after showing how."""
+    try:
+        check_unedited(out, code)
+    except OverwriteError:
+        console.result(diff_text(out, code, MOST_LINES), nl=False)
+        raise
 
 
 def _load(options: Options, console: Console) -> LoadedModel:
@@ -150,7 +167,7 @@ def _dry_run(options: Options, loaded: LoadedModel, console: Console) -> int:
 def _write(options: Options, conversion: Conversion, console: Console) -> int:
     from codegen.artifacts import Paths
 
-    conversion.save(options.out, weights=options.write_weights)
+    conversion.save(options.out, weights=options.write_weights, force=options.force)
     files = conversion.files(options.out, options.write_weights)
     for path in files:
         console.tell(f"wrote {path}")
