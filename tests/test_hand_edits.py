@@ -112,7 +112,7 @@ def test_a_file_of_another_is_kept(content: bytes) -> None:
     OUT.write_bytes(content)
     done = generated()
     assert (done.status, done.out) == (1, "")
-    assert "error: net.py was not written by fx2mx: give another name after --out\n" in done.err
+    assert "error: net.py was not written by fx2mx: give another name\n" in done.err
     assert OUT.read_bytes() == content
     assert [p.name for p in Path().iterdir() if p.suffix in {".params", ".json"}] == []
     assert generated("--force").status == 0

@@ -34,7 +34,7 @@ class WeightsChoice:
 
 @dataclass(frozen=True)
 class Options:
-    """The command line, parsed; and, in `typed`, as it was typed."""
+    """The command line, parsed; and, in `typed`, as it was typed. A report to `-` is printed."""
 
     spec: str
     out: Path
@@ -59,6 +59,7 @@ class Options:
     free: str | None = None
     weights_choice: WeightsChoice = WeightsChoice()
     force: bool = False
+    report: Path | None = None
     typed: str = ""
 
 

@@ -119,7 +119,7 @@ def disagreement_text(agreement: Agreement, layered: Agreement) -> str:
 
 def overwrite_text(error: OverwriteError, typed: str) -> str:
     """That a file is left as it is, and what to type where it is not to be."""
-    ways = "what it alone has is marked - above" if error.is_edited else "give another name after --out"
+    ways = "what it alone has is marked - above" if error.is_edited else "give another name"
     return (
         f"{error.path} {error.why}: {ways}\nto overwrite it, type\n    {typed} --force\nnothing was written"
     )
