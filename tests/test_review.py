@@ -99,7 +99,8 @@ def test_a_review_of_a_net(tmp_path: Path) -> None:
     assert re.search(rf"^\| {mul} \| `model.py:{line_of('0.5')}` \| `y = x \* 0.5`", text, re.MULTILINE)
     assert "| `BatchNorm` | `eps` | `1e-5` | `0.001` | 3 | MXNet: eps is 1e-3; " in text
     assert "| `blocks_2_bn_gamma` | `blocks.2.bn.weight` | (4,) | 4 |\n" in text
-    assert "| `unread` | forward does not read it in inference |\n" in text
+    assert "| `unread` | a parameter that no output of inference depends on |\n" in text
+    assert "| `blocks.0.bn.num_batches_tracked` | a buffer that no output of inference depends on |\n" in text
     assert "| `blocks` | `Sequential` | 468 | 31,104 |\n" in text
     assert str(tmp_path) not in text
     assert not re.search(r"\d\d:\d\d|20\d\d", re.sub("sha256 `.*?`", "", text))
@@ -220,3 +221,18 @@ def test_text_in_a_table() -> None:
     assert code_span("a`b") == "``a`b``"
     assert cell("a_b|<c>") == "a\\_b\\|\\<c\\>"
     assert [rounded(x) for x in (0.0, 3e-9, 2.6e-6)] == ["0", "below 1e-7", "3e-06"]
+
+
+def test_weights_that_no_output_depends_on() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.lost = nn.Linear(4, 2), nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.lost(x)
+            return self.fc(x)  # type: ignore[no-any-return]
+
+    found = review(Net(), torch.rand(1, 4))
+    assert [row.key for row in found.unused] == ["lost.weight", "lost.bias"]
+    assert found.summary.parameters == 10

@@ -195,13 +195,13 @@ def _weight(program: Program, variable: Variable, folder: Path) -> WeightRow:
 
 
 def _unused(conversion: Conversion) -> Iterator[UnusedRow]:
-    """The keys of the state that no Variable holds, and why."""
+    """The keys of the state that no Variable holds: what forward computes of them, no output needs."""
     used = {k for v in conversion.program.variables for k in (*v.keys, *v.tied, *v.derived)}
-    read = {str(n.kwargs.get("key")) for n in conversion.graph.nodes if n.op == "param"}
+    parameters = dict(conversion.model.named_parameters(remove_duplicate=False))
     for key in conversion.model.state_dict():
         if key not in used:
-            why = "no output depends on it" if key in read else "forward does not read it in inference"
-            yield UnusedRow(key, why)
+            kind = "a parameter" if key in parameters else "a buffer"
+            yield UnusedRow(key, f"{kind} that no output of inference depends on")
 
 
 def _parameters(conversion: Conversion) -> Mapping[str, int]:

@@ -55,8 +55,8 @@ class Summary:
 class SourceRow:
     """A line of the generated code, and what it is in torch.
 
-    `ops` are MXNet's, with how often the line makes each; `shapes` those of the results, the first few; `difference` is the
-    largest of the results that were compared, empty where none was.
+    `ops` are MXNet's, with how often the line makes each; `shapes` those of the results, the first few;
+    `difference` is the largest of the results that were compared, empty where none was.
     """
 
     line: int
