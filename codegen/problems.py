@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from codegen.ir import Source
 
 _HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -33,6 +35,20 @@ class Problem:
 
 class RequestError(Exception):
     """The request itself is wrong (exit status 2): no such file, a bad shape, weights that do not fit."""
+
+
+class OverwriteError(RequestError):
+    """A file would be lost that holds somebody's work (exit status 1).
+
+    Attributes:
+        path: the file.
+        why: whose work it is, in words.
+        is_edited: fx2mx wrote it, and somebody edited it.
+    """
+
+    def __init__(self, path: Path, why: str, is_edited: bool) -> None:
+        self.path, self.why, self.is_edited = path, why, is_edited
+        super().__init__(f"{path} {why}: save it under another name, or give force=True to overwrite it")
 
 
 class UserModelError(RequestError):

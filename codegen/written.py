@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from codegen.digest import UNSIGNED
 from codegen.turn import Turn
 
 # Expressions -----------------------------------------------------------------------------------------
@@ -308,7 +309,7 @@ class File:
     `fixed_params` are the Variables that training is to leave alone; `batch_axes` the axis of each input's
     batch, None without one, where not all have it first; `outputs` what torch called them, if it did.
     `has_operators`, `has_frozen`, `has_math` and `constants` tell what it needs at its head; `constants` is
-    what the initializer of constants is called.
+    what the initializer of constants is called. codegen.digest puts the text's in the place of `digest`.
     """
 
     title: str
@@ -323,6 +324,7 @@ class File:
     has_frozen: bool = False
     has_math: bool = False
     constants: str = ""
+    digest: str = UNSIGNED
 
     def text(self) -> str:
         """The file as text without a target's look, one line a statement."""

@@ -247,8 +247,9 @@ def test_an_op_in_data_dependent_control_flow() -> None:
 
 
 def test_old_files_survive_a_refusal() -> None:
-    for name in ("model_mxnet.py", "model_mxnet-symbol.json", "model_mxnet-0000.params"):
+    for name in ("model_mxnet-symbol.json", "model_mxnet-0000.params"):
         Path(name).write_text("old")
+    Path("model_mxnet.py").write_text('"""python -m tracer.gen model.py:Old --out model_mxnet.py"""')
     before = snapshot(Path())
     assert convert("Unsupported", *ROW).status == 1
     assert convert("XXNet", "--input", "1,4,8,8").status == 2
@@ -502,6 +503,7 @@ def test_check_without_weights_needs_no_mxnet() -> None:
     done = in_a_process(BLOCKER, *arguments, "--diff")
     assert done.returncode == 1
     assert done.stderr.endswith("error: model_mxnet.py is stale\n")
+    Path("model_mxnet.py").unlink()
     done = in_a_process(BLOCKER, *arguments)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         2,

@@ -31,9 +31,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "op_spec": ("result_shapes", "ir"),
     "mxnet_ops": ("op_spec", "result_shapes", "ir", "defects"),
     "automatic": ("mxnet_ops", "program"),
+    "digest": (),
     "turn": (),
     "folded": ("turn", "program", "ir", "defects"),
-    "written": ("turn", "ir", "defects"),
+    "written": ("digest", "turn", "ir", "defects"),
     "builder": ("draft", "op_spec", "mxnet_ops", *_DATA),
     "idioms": ("builder", "draft", "mxnet_ops", "reshape_codes", "places", *_DATA),
     "rules": ("idioms", "builder", "mxnet_ops", "reshape_codes", "places", *_DATA),
@@ -42,10 +43,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "decompositions": ("problems", "defects"),
     "passes": ("automatic", "mxnet_ops", *_DATA),
     "fold": ("folded", "turn", "automatic", "op_spec", "mxnet_ops", *_DATA),
-    "write": ("folded", "written", "turn", "mxnet_ops", *_DATA),
+    "write": ("folded", "written", "digest", "turn", "mxnet_ops", *_DATA),
     "proof": ("program", "op_spec", "mxnet_ops", "mxnet_import", "mxnet_process", "ir", "problems"),
     "weights": ("program", "mxnet_import", "mxnet_process", "ir", "problems"),
-    "artifacts": ("program", "mxnet_import", "mxnet_process", "ir", "problems"),
+    "artifacts": ("digest", "program", "mxnet_import", "mxnet_process", "ir", "problems"),
 }
 # Imports inside functions: optional packages, and those that are slow to load.
 SLOW = {

@@ -77,7 +77,7 @@ STAGES: dict[str, tuple[Any, str, str]] = {
     "lower": (codegen.lower.graph, "lower_node", "lowering failed at x (input) with KeyError"),
     "name": (codegen.lower.graph, "named", "lowering and naming failed with KeyError"),
     "fuse": (tracer.lowering, "guarded", "lowering and naming failed with KeyError"),
-    "write": (tracer.conversion, "render", "writing the code failed with KeyError"),
+    "write": (tracer.conversion, "made_code", "writing the code failed with KeyError"),
     "weights": (tracer.conversion, "parameters", "converting the weights failed with KeyError"),
     "symbol": (tracer.conversion, "load_symbol", "making the symbol failed with KeyError"),
     "contrast": (tracer.conversion, "contrast", "writing the contrast table failed with KeyError"),

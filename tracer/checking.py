@@ -6,22 +6,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer.console import Console
+from tracer.options import Options
 from tracer.report import agreement_text, diff_text, disagreement_text, training_text, untrained_text
 
 if TYPE_CHECKING:
+    from codegen.proof.compare import Agreement
+    from codegen.written import Origin
     from tracer.conversion import Conversion
 
 
-def agrees(conversion: Conversion, tolerance: float, fresh: bool, console: Console) -> bool:
-    """Whether the converted net gives what torch gives; with `fresh`, under random parameters too."""
+def agreed(
+    conversion: Conversion, tolerance: float, fresh: bool, layers: bool, console: Console
+) -> Agreement | None:
+    """The comparison with torch, None where they differ, which is said.
+
+    With `fresh`, under random parameters too; with `layers`, op by op too.
+    """
     console.say("comparing with torch")
-    agreement = conversion.verify(tolerance=tolerance, fresh=fresh, layers=False)
+    agreement = conversion.verify(tolerance=tolerance, fresh=fresh, layers=layers)
     if agreement.ok:
         console.say(agreement_text(agreement))
-        return True
-    layered = conversion.verify(tolerance=tolerance, fresh=fresh)
+        return agreement
+    layered = agreement if layers else conversion.verify(tolerance=tolerance, fresh=fresh)
     console.error(disagreement_text(agreement, layered))
-    return False
+    return None
 
 
 def trains_alike(conversion: Conversion, console: Console) -> bool:
@@ -54,3 +62,26 @@ def are_fresh(conversion: Conversion, out: Path, weights: bool, show: bool, cons
     if not stale:
         console.say("fresh: the files on disk are what would be generated")
     return not stale
+
+
+def report(
+    options: Options, origin: Origin, conversion: Conversion, agreement: Agreement, console: Console
+) -> bool:
+    """Write or print the review that `--report` asks for; with `--check`, whether it is fresh."""
+    from codegen.artifacts import how_stale
+    from tracer.review.report import made_report, write_report
+    from tracer.review.text import markdown, summary
+
+    if options.report is None:
+        return True
+    review = made_report(options, origin, conversion, agreement)
+    if str(options.report) == "-":
+        console.result(summary(review), nl=False)
+    elif options.check:
+        if how := how_stale(options.report, markdown(review)):
+            console.error(f"{options.report} is {how}")
+            return False
+    else:
+        write_report(options.report, review)
+        console.tell(f"wrote {options.report}")
+    return True

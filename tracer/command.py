@@ -8,16 +8,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codegen.problems import ConversionError, RequestError, defect
-from tracer.checking import agrees, are_fresh, trains_alike
+from codegen.problems import ConversionError, OverwriteError, RequestError, defect
+from tracer.checking import agreed, are_fresh, report, trains_alike
 from tracer.console import Console
+from tracer.hand_edits import check_ours, check_unedited
 from tracer.heads import command_line
 from tracer.options import Options
-from tracer.report import converted_text, ops_text
+from tracer.report import MOST_LINES, converted_text, diff_text, ops_text, overwrite_text
 from tracer.watching import told, watched
 from tracer.without_sympy import without_sympy
 
 if TYPE_CHECKING:
+    from codegen.proof.compare import Agreement
+    from codegen.written import Origin
     from tracer.conversion import Conversion
     from tracer.load import LoadedModel
 
@@ -37,6 +40,9 @@ def run(options: Options, console: Console) -> int:
             return _run(options, console)
     except ConversionError as error:
         console.error(f"{error.full if options.dry_run else error}\nnothing was written")
+        return 1
+    except OverwriteError as error:
+        console.error(overwrite_text(error, options.typed))
         return 1
     except RequestError as error:
         console.error(str(error))
@@ -72,14 +78,50 @@ def _converted(options: Options, loaded: LoadedModel, console: Console) -> int:
     """The exit status of what is done with a net that is loaded."""
     if options.dry_run:
         return _dry_run(options, loaded, console)
+    if not (options.check or options.force):
+        check_ours(options.out)
+    if options.report is not None and str(options.report) != "-":
+        from tracer.review.report import check_report
+
+        check_report(options.report, options.check or options.force)
     conversion = _convert(options, loaded, console)
     if options.check:
-        return 0 if are_fresh(conversion, options.out, options.write_weights, options.diff, console) else 1
-    if options.verify and not agrees(conversion, options.tolerance, options.weights is None, console):
+        return 0 if _is_fresh(options, loaded, conversion, console) else 1
+    if not options.force:
+        _check_unedited(options.out, conversion.code, console)
+    agreement = _agreed(options, conversion, console) if options.verify else None
+    if options.verify and agreement is None:
         return 1
     if options.verify_training and not trains_alike(conversion, console):
         return 1
-    return _write(options, conversion, console)
+    _write(options, conversion, console)
+    if agreement is not None:
+        report(options, _origin(options, loaded), conversion, agreement, console)
+    return 0
+
+
+def _agreed(options: Options, conversion: Conversion, console: Console) -> Agreement | None:
+    """The comparison with torch, None where they differ; op by op where a report is to tell of it."""
+    fresh, layers = options.weights is None, options.report is not None
+    return agreed(conversion, options.tolerance, fresh, layers, console)
+
+
+def _is_fresh(options: Options, loaded: LoadedModel, conversion: Conversion, console: Console) -> bool:
+    """Whether the files on disk are what would be written; the report, for which both run, among them."""
+    if not are_fresh(conversion, options.out, options.write_weights, options.diff, console):
+        return False
+    if options.report is None:
+        return True
+    agreement = _agreed(options, conversion, console)
+    origin = _origin(options, loaded)
+    return agreement is not None and report(options, origin, conversion, agreement, console)
+
+
+def _origin(options: Options, loaded: LoadedModel) -> Origin:
+    """What the head of the code names."""
+    from codegen.written import Origin
+
+    return Origin(loaded.origin, command_line(options, loaded.file))
 
 
 def _check_not_source(out: Path, model: Any) -> None:
@@ -88,6 +130,15 @@ def _check_not_source(out: Path, model: Any) -> None:
     files = [Path(file) for m in modules if (file := getattr(m, "__file__", None))]
     if out.exists() and any(f.exists() and f.samefile(out) for f in files):
         raise RequestError(f"--out {out} is the file that defines the net: give another name")
+
+
+def _check_unedited(out: Path, code: str, console: Console) -> None:
+    """Raise OverwriteError where the file was edited by hand, after showing how."""
+    try:
+        check_unedited(out, code)
+    except OverwriteError:
+        console.result(diff_text(out, code, MOST_LINES), nl=False)
+        raise
 
 
 def _load(options: Options, console: Console) -> LoadedModel:
@@ -115,18 +166,16 @@ def _load(options: Options, console: Console) -> LoadedModel:
 
 def _convert(options: Options, loaded: LoadedModel, console: Console) -> Conversion:
     from codegen.mxnet_process import has_mxnet
-    from codegen.written import Origin
     from tracer.conversion import convert, convert_specs
     from tracer.inputs import parse_inputs
 
-    origin = Origin(loaded.origin, command_line(options, loaded.file))
     # Where no symbol is made mxnet is not imported, and need not be installed.
     wants_mxnet = options.write_weights or options.verify or has_mxnet()
     proved = not options.dry_run and wants_mxnet and (options.write_weights or not options.check)
     settings: dict[str, Any] = {
         "taps": options.taps,
         "softmax": options.softmax,
-        "origin": origin,
+        "origin": _origin(options, loaded),
         "proved": proved,
         "templates": options.templates,
         "frozen_batch": options.batch == "frozen",
@@ -154,10 +203,10 @@ def _dry_run(options: Options, loaded: LoadedModel, console: Console) -> int:
     return 0
 
 
-def _write(options: Options, conversion: Conversion, console: Console) -> int:
+def _write(options: Options, conversion: Conversion, console: Console) -> None:
     from codegen.artifacts import Paths
 
-    conversion.save(options.out, weights=options.write_weights)
+    conversion.save(options.out, weights=options.write_weights, force=options.force)
     files = conversion.files(options.out, options.write_weights)
     for path in files:
         console.tell(f"wrote {path}")
@@ -167,4 +216,3 @@ def _write(options: Options, conversion: Conversion, console: Console) -> int:
     old = paths.params
     if not options.write_weights and old.exists():
         console.say(f"note: {old} is from an earlier run and was not changed (--no-weights)")
-    return 0

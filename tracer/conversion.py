@@ -12,25 +12,23 @@ from torch import nn
 
 from codegen.artifacts import Paths, load_symbol, write_all
 from codegen.batch_words import batch_note
-from codegen.fold.fold import fold, unfolded
-from codegen.identifiers import RESERVED, identifier
+from codegen.identifiers import identifier
 from codegen.ir import Graph
 from codegen.mxnet_process import has_mxnet
 from codegen.passes.interleave import optimized_note
 from codegen.passes.softmax import with_softmax
 from codegen.passes.training import with_training
-from codegen.problems import RequestError, in_a_line, listed
+from codegen.problems import RequestError, listed
 from codegen.program import Program
 from codegen.proof.compare import TOLERANCE, Agreement
-from codegen.proof.same_symbol import same_symbol
 from codegen.rules import rule_table
 from codegen.weights import contrast, parameters
-from codegen.write.file import written_file
-from codegen.write.render import render
-from codegen.write.templates import Templates, templates_of
-from codegen.written import File, Origin
+from codegen.write.templates import templates_of
+from codegen.written import Origin
 from tracer.copies import full_state
 from tracer.dropped import DROP_PATH
+from tracer.folding import default_origin, made_code
+from tracer.hand_edits import check_ours, check_unedited
 from tracer.image_sizes import check_free
 from tracer.input_search import SECONDS, find_inputs
 from tracer.inputs import PLAIN, InputSpec, inputs_from_tensors, make_inputs
@@ -195,16 +193,21 @@ class Conversion:
         return files
 
     @stage("writing the files")
-    def save(self, path: str | Path, *, weights: bool = True) -> None:
+    def save(self, path: str | Path, *, weights: bool = True, force: bool = False) -> None:
         """Write the code, the symbol, the weights and the contrast table: all files, or none.
 
         Args:
             path: the generated file, `model_mxnet.py`; the others are named after it.
             weights: without, the code and the symbol alone.
+            force: overwrite a file that was edited by hand, or that fx2mx did not write.
 
         Raises:
+            OverwriteError: it was, or did not, and there is no `force`.
             RequestError: a file cannot be written, or there is no mxnet.
         """
+        if not force:
+            check_ours(Path(path))
+            check_unedited(Path(path), self.code)
         write_all(self.files(Path(path), weights))
 
 
@@ -326,7 +329,7 @@ def convert_specs(
         program = with_softmax(program)
     shapes = [(s.name, s.shape) for s in specs if s.name in graph.inputs]
     with stage("writing the code"):
-        code, fold_fault = _code(program, origin or _default_origin(model, name), shapes, look, proved)
+        code, fold_fault = made_code(program, origin or default_origin(model, name), shapes, look, proved)
     unfolded_note = (f"the code stands as one flat function: {fold_fault}",) if fold_fault else ()
     notes = (*notes, *of_integers, *_notes(graph), *program.notes, *unfolded_note)
     larger = sizes.tried if sizes is not None and sizes.are_free else ()
@@ -346,54 +349,3 @@ def _notes(graph: Graph) -> Iterator[str]:
             f"forward changes what its module keeps: {listed(graph.changed, MOST_NAMES)}; the "
             "symbol keeps nothing, and computes at each call what torch does at the first"
         )
-
-
-def _code(
-    program: Program,
-    origin: Origin,
-    shapes: Sequence[tuple[str, tuple[int, ...]]],
-    look: Templates,
-    proved: bool,
-) -> tuple[str, str]:
-    """The code, folded where that gives the very symbol of the flat program, and else what is at fault.
-
-    Both are compared in the look of our own templates: what a user's change of the net would be in both.
-    """
-    function = identifier(program.name)
-    ours = templates_of() if look.folder else look
-    flat = written_file(program, unfolded(program), origin, shapes)
-    try:
-        made = written_file(program, fold(program, function, sorted(RESERVED)), origin, shapes)
-        code = render(made, ours)
-        same = not proved or same_symbol(
-            load_symbol(code, function), load_symbol(ours.source(flat), function)
-        )
-        fault = "" if same else "folded, it gives another symbol (a defect of fx2mx; please report it)"
-    except RequestError:
-        raise  # there is no mxnet
-    except Exception as error:  # noqa: BLE001 - a net must not fail for a matter of style
-        fault = f"folding failed with {in_a_line(error)} (a defect of fx2mx; please report it)"
-    if fault:
-        made, code = flat, render(flat, ours)
-    return (_in_look(made, look, code, function, proved) if look.folder else code), fault
-
-
-def _in_look(made: File, look: Templates, plain: str, function: str, proved: bool) -> str:
-    """The code by a user's templates. RequestError where it does not give the symbol of the `plain` code."""
-    code = render(made, look)
-    try:
-        same = not proved or same_symbol(load_symbol(code, function), load_symbol(plain, function))
-    except RequestError:
-        raise
-    except Exception as error:
-        what = in_a_line(error)
-        raise RequestError(f"--templates {look.folder}: the code that they print fails: {what}") from error
-    if not same:
-        what = "the code that they print gives another symbol than that of fx2mx's own"
-        raise RequestError(f"--templates {look.folder}: {what}")
-    return code
-
-
-def _default_origin(model: nn.Module, name: str) -> Origin:
-    spec = f"{type(model).__module__}:{name}"
-    return Origin(spec, f"python -m tracer.gen {spec} --out model_mxnet.py")

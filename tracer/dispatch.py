@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
+
+# Under this key the meta of a context has the line that was typed.
+TYPED = "fx2mx.typed"
 
 
 class SpecType(click.ParamType[str]):
@@ -43,7 +47,10 @@ class Main(click.Command):
         """The context of this command, or of the other one that the first word names."""
         other = self.others.get(args[0]) if args else None
         if other is None:
-            return super().make_context(info_name, args, parent, **extra)
+            typed = shlex.join(args)
+            context = super().make_context(info_name, args, parent, **extra)
+            context.meta[TYPED] = f"{info_name} {typed}"
+            return context
         return other.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:

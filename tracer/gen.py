@@ -14,7 +14,7 @@ from codegen.problems import RequestError
 from tracer.arguments import parse_arguments
 from tracer.command import run
 from tracer.console import Console, forgiving_streams
-from tracer.dispatch import Main, SpecType
+from tracer.dispatch import TYPED, Main, SpecType
 from tracer.heads import COMMAND
 from tracer.options import FORMS, Options, WeightsChoice, name_mxnet_python
 from tracer.other_commands import OTHERS, run_project
@@ -24,6 +24,7 @@ FOR_ALL = {
     "--check": True,
     "--diff": True,
     "--dry-run": True,
+    "--force": True,
     "--no-weights": True,
     "--no-verify": True,
     "--quiet": False,
@@ -42,6 +43,7 @@ Examples:
   python -m tracer.gen model.py:XXNet --out model_mxnet.py --weights XXNet.pth
   python -m tracer.gen model.py:Net --kwargs '{"num_classes": 10}' --input 1,3,112,112 --out net_mxnet.py
   python -m tracer.gen model.py:TwoNet --input image=1,3,112,112 --input vector=1,20 --out two_mxnet.py
+  python -m tracer.gen model.py:XXNet --out model_mxnet.py --report review.md
   python -m tracer.gen model.py:XXNet --out model_mxnet.py --check     # in CI: are the files fresh?
 
 \b
@@ -202,6 +204,13 @@ def _tolerance(_context: click.Context, _option: click.Parameter, tolerance: flo
     "--dry-run", is_flag=True, help="Say what would be converted and what cannot be; write nothing."
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 where the files on disk are stale.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a review in Markdown, for the pull request: --report review.md; - prints its summary.",
+)
+@click.option("--force", is_flag=True, help="Overwrite a file that was edited by hand, or is not fx2mx's.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but what is wrong.")
 @click.option("--verbose", "-v", is_flag=True, help="Say how long each stage took.")
 @click.option(
@@ -246,8 +255,11 @@ def command(
         raise click.MissingParameter(ctx=ctx, param_type="option", param_hint="'--out'")
     if processes is not None:
         raise click.UsageError("--processes is for all nets of a project, without SPEC", ctx)
+    if given["report"] is not None and (given["dry_run"] or not given["verify"]):
+        raise click.UsageError("--report tells of the comparison: leave out --no-verify and --dry-run")
     choice = _weights_choice(given["weights"], weights_key, strip_prefix, ignore_keys)
-    options = Options(spec, out, check=check or diff, diff=diff, weights_choice=choice, **given)
+    typed = ctx.meta[TYPED]
+    options = Options(spec, out, check=check or diff, diff=diff, weights_choice=choice, typed=typed, **given)
     with forgiving_streams():
         status = run(options, console)
     sys.exit(status)

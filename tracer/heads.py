@@ -79,22 +79,22 @@ def _command_in(text: str) -> list[str] | None:
 def _words(options: Options, file: Path | None) -> Iterator[str]:
     folder = options.out.parent
     name = options.spec.rpartition(":")[2]
-    yield options.spec if file is None else f"{_seen_from(folder, file)}:{name}"
+    yield options.spec if file is None else f"{seen_from(folder, file)}:{name}"
     yield from ("--out", options.out.name)
     for text in written_arguments(options.kwargs) if options.kwargs else ():
         yield from ("--kwargs", text)
     for text in options.inputs:
         values = _VALUES.fullmatch(text)
-        yield from ("--input", values[1] + _seen_from(folder, Path(values[2])) if values else text)
+        yield from ("--input", values[1] + seen_from(folder, Path(values[2])) if values else text)
     yield from _weights(options)
     if options.taps:
         yield from ("--tap", ",".join(options.taps))
     if options.softmax:
         yield "--softmax"
     for plugin in options.plugins:
-        yield from ("--plugin", _seen_from(folder, plugin))
+        yield from ("--plugin", seen_from(folder, plugin))
     if options.templates is not None:
-        yield from ("--templates", _seen_from(folder, options.templates))
+        yield from ("--templates", seen_from(folder, options.templates))
     if options.batch is not None:
         yield from ("--batch", options.batch)
     if options.free is not None:
@@ -121,7 +121,7 @@ def _weights(options: Options) -> Iterator[str]:
         yield from ("--ignore-keys", pattern)
 
 
-def _seen_from(folder: Path, path: Path) -> str:
+def seen_from(folder: Path, path: Path) -> str:
     """The path of a file from a folder; its name alone, where they are of no common folder."""
     here, there = os.path.abspath(folder), os.path.abspath(path)
     try:

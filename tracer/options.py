@@ -34,7 +34,7 @@ class WeightsChoice:
 
 @dataclass(frozen=True)
 class Options:
-    """The command line, parsed."""
+    """The command line, parsed; and, in `typed`, as it was typed. A report to `-` is printed."""
 
     spec: str
     out: Path
@@ -58,6 +58,9 @@ class Options:
     trainable: bool = False
     free: str | None = None
     weights_choice: WeightsChoice = WeightsChoice()
+    force: bool = False
+    report: Path | None = None
+    typed: str = ""
 
 
 def name_mxnet_python(_context: Any, _option: Any, path: str | None) -> None:

@@ -13,12 +13,15 @@ from codegen.batch_words import batch_summary
 
 if TYPE_CHECKING:
     from codegen.ir import Graph
+    from codegen.problems import OverwriteError
     from codegen.program import Program
     from codegen.proof.compare import Agreement
     from tracer.training_parity import TrainingAgreement
 
 # So many parameters that differ are named.
 MOST = 5
+# So many lines are shown of a diff that nobody asked for.
+MOST_LINES = 60
 
 
 def converted_text(name: str, program: Program, graph: Graph) -> str:
@@ -114,12 +117,22 @@ def disagreement_text(agreement: Agreement, layered: Agreement) -> str:
     return "\n".join(lines)
 
 
-def diff_text(path: Path, text: str) -> str:
-    """How the file on disk differs from what would be written, as `diff -u` shows it."""
+def overwrite_text(error: OverwriteError, typed: str) -> str:
+    """That a file is left as it is, and what to type where it is not to be."""
+    ways = "what it alone has is marked - above" if error.is_edited else "give another name"
+    return (
+        f"{error.path} {error.why}: {ways}\nto overwrite it, type\n    {typed} --force\nnothing was written"
+    )
+
+
+def diff_text(path: Path, text: str, most: int | None = None) -> str:
+    """How the file on disk differs from what would be written, as `diff -u` shows it; of `most` lines."""
     old = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     lines = difflib.unified_diff(
         old.splitlines(keepends=True), text.splitlines(keepends=True), str(path), f"{path} (generated)"
     )
     colors = {"+": "green", "-": "red"}
-    ended = (n if n.endswith("\n") else f"{n}\n\\ No newline at end of file\n" for n in lines)
+    ended = [n if n.endswith("\n") else f"{n}\n\\ No newline at end of file\n" for n in lines]
+    if most is not None and len(ended) > most:
+        ended[most:] = [f"... and {len(ended) - most} more lines\n"]
     return "".join(click.style(line, fg=colors.get(line[0])) for line in ended)

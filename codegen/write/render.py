@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import black
 
+from codegen.digest import signed
 from codegen.problems import RequestError
 from codegen.write.templates import Templates
 from codegen.written import File
@@ -12,14 +13,14 @@ LINE_LENGTH = 100
 
 
 def render(file: File, templates: Templates) -> str:
-    """The text of `model_mxnet.py`, as `black -l 100` leaves it.
+    """The text of `model_mxnet.py`, as `black -l 100` leaves it, with its digest.
 
     RequestError where a user's templates make no Python of it.
     """
     text = templates.source(file)
     if templates.folder is not None:
         _check_python(text, templates)
-    return black.format_str(text, mode=black.Mode(line_length=LINE_LENGTH))
+    return signed(black.format_str(text, mode=black.Mode(line_length=LINE_LENGTH)))
 
 
 def _check_python(text: str, templates: Templates) -> None:

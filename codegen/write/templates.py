@@ -21,7 +21,9 @@ _CODEGEN = Path(__file__).resolve().parents[1]
 OURS = next(p for p in (_CODEGEN / "templates", _CODEGEN.parent / "templates") if p.is_dir())
 # What a user's template calls ours by: `fx2mx/symbol/file.jinja`.
 PREFIX = "fx2mx"
-WHOLE_FILE = "symbol/file.jinja"
+# Those of the generated code, which a user may replace.
+CODE = "symbol"
+WHOLE_FILE = f"{CODE}/file.jinja"
 SUFFIX = ".jinja"
 
 
@@ -106,7 +108,7 @@ def _check_folder(environment: jinja2.Environment, folder: Path) -> None:
     for path, name in zip(files, names, strict=True):
         read.update(_names_read(environment, folder, path, name))
     for name in names:
-        if not (OURS / name).is_file() and name not in read:
+        if not (name.startswith(f"{CODE}/") and (OURS / name).is_file()) and name not in read:
             raise RequestError(
                 f"--templates {folder}: {name} replaces nothing, and no other reads it; {_ours_are()}"
             )
@@ -131,7 +133,7 @@ def _names_read(environment: jinja2.Environment, folder: Path, path: Path, name:
 
 
 def _ours_are() -> str:
-    names = sorted(path.relative_to(OURS).as_posix() for path in OURS.rglob(f"*{SUFFIX}"))
+    names = sorted(path.relative_to(OURS).as_posix() for path in (OURS / CODE).rglob(f"*{SUFFIX}"))
     return f"fx2mx's templates are {', '.join(names)}"
 
 

@@ -7,6 +7,8 @@ To change it, change that file, then run
         --input token_type_ids=1,16:int64
 """
 
+# By this an edit by hand is seen, and kept: fx2mx-sha256:33e57f4e0b9e4f1d
+
 import mxnet as mx
 
 DATA_SHAPES = {

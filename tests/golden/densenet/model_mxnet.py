@@ -5,6 +5,8 @@ To change it, change that file, then run
     python -m tracer.gen model.py:DenseNet --out model_mxnet.py --input 1,3,64,64
 """
 
+# By this an edit by hand is seen, and kept: fx2mx-sha256:9a1f146717a9305f
+
 import mxnet as mx
 
 DATA_SHAPES = {

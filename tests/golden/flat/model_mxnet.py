@@ -5,6 +5,8 @@ To change it, change that file, then run
     python -m tracer.gen model.py:Net --out model_mxnet.py --input 1,1,28,28
 """
 
+# By this an edit by hand is seen, and kept: fx2mx-sha256:bb0be6d6441bf783
+
 import mxnet as mx
 
 DATA_SHAPES = {

@@ -5,6 +5,8 @@ To change it, change that file, then run
     python -m tracer.gen model.py:LSTMTagger --out model_mxnet.py --input 1,20:int64
 """
 
+# By this an edit by hand is seen, and kept: fx2mx-sha256:9f170a50bbcdd4a6
+
 import mxnet as mx
 
 DATA_SHAPES = {

@@ -5,6 +5,8 @@ To change it, change that file, then run
     python -m tracer.gen model.py:MobileNetV3_Small --out model_mxnet.py --input 1,3,64,64
 """
 
+# By this an edit by hand is seen, and kept: fx2mx-sha256:6e266efad2a7a70c
+
 import mxnet as mx
 
 DATA_SHAPES = {

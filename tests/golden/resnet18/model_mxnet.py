@@ -5,6 +5,8 @@ To change it, change that file, then run
     python -m tracer.gen model.py:resnet18 --out model_mxnet.py --input 1,3,64,64
 """
 
+# By this an edit by hand is seen, and kept: fx2mx-sha256:381a3a5ecec808d9
+
 import mxnet as mx
 
 DATA_SHAPES = {

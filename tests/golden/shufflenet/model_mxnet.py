@@ -5,6 +5,8 @@ To change it, change that file, then run
     python -m tracer.gen model.py:shufflenet_v2_x0_5 --out model_mxnet.py --input 1,3,64,64
 """
 
+# By this an edit by hand is seen, and kept: fx2mx-sha256:17072d15c96ffc9a
+
 import mxnet as mx
 
 DATA_SHAPES = {

@@ -6,6 +6,8 @@ To change it, change that file, then run
         --input vector=1,20
 """
 
+# By this an edit by hand is seen, and kept: fx2mx-sha256:bf633248dea53679
+
 import mxnet as mx
 
 DATA_SHAPES = {

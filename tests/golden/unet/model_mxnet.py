@@ -5,6 +5,8 @@ To change it, change that file, then run
     python -m tracer.gen model.py:UNet --out model_mxnet.py --input 1,3,96,96
 """
 
+# By this an edit by hand is seen, and kept: fx2mx-sha256:dc84c876812380a9
+
 import mxnet as mx
 
 DATA_SHAPES = {

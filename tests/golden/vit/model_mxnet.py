@@ -5,6 +5,8 @@ To change it, change that file, then run
     python -m tracer.gen model.py:VisionTransformer --out model_mxnet.py --input 1,3,96,96
 """
 
+# By this an edit by hand is seen, and kept: fx2mx-sha256:5d94ed5bb37f311a
+
 import mxnet as mx
 
 DATA_SHAPES = {

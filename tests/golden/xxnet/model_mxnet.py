@@ -5,6 +5,8 @@ To change it, change that file, then run
     python -m tracer.gen model.py:XXNet --out model_mxnet.py
 """
 
+# By this an edit by hand is seen, and kept: fx2mx-sha256:c15aa8130c532882
+
 import mxnet as mx
 
 DATA_SHAPES = {

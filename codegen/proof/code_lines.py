@@ -1,0 +1,70 @@
+"""Which line of the generated code makes which op of the symbol."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import warnings
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+from codegen.mxnet_import import import_mxnet
+from codegen.mxnet_process import in_mxnet
+
+_FILE = "model_mxnet.py"
+# The function of the generated code that gives an operator's result its name (templates/symbol/file.jinja).
+_NAMING = "named"
+
+
+@in_mxnet
+def lines_of(code: str, function: str) -> Mapping[str, int]:
+    """The first line of the statement that makes each symbol, by the symbol's name.
+
+    The code is run, and each name is noted where MXNet is given it: what a loop or a function makes several
+    times has one line. RequestError where mxnet cannot be imported.
+    """
+    mx = import_mxnet()
+    of_op, of_operator = mx.name.NameManager.get.__code__, mx.sym.Symbol._set_attr.__code__
+    found: dict[str, int] = {}
+
+    def note(frame: FrameType, event: str, _argument: Any) -> None:
+        if event != "call" or frame.f_code not in (of_op, of_operator):
+            return
+        given = frame.f_locals if frame.f_code is of_op else frame.f_locals["kwargs"]
+        line = _line(frame)
+        if line and given.get("name"):
+            found[given["name"]] = line
+
+    namespace: dict[str, Any] = {"__name__": "model_mxnet"}
+    before = sys.getprofile()
+    with warnings.catch_warnings():
+        # As in codegen.artifacts.load_symbol.
+        warnings.simplefilter("ignore", UserWarning)
+        exec(compile(code, _FILE, "exec"), namespace)
+        sys.setprofile(note)
+        try:
+            namespace[function]()
+        finally:
+            sys.setprofile(before)
+    starts = _starts(code)
+    return {name: starts.get(line, line) for name, line in found.items()}
+
+
+def _line(frame: FrameType) -> int:
+    """Where the generated code is, from what it called; 0 where it called nothing."""
+    caller: FrameType | None = frame
+    while caller is not None:
+        if caller.f_code.co_filename == _FILE and caller.f_code.co_name != _NAMING:
+            return caller.f_lineno
+        caller = caller.f_back
+    return 0
+
+
+def _starts(code: str) -> dict[int, int]:
+    """The first line of the innermost statement that each line is part of."""
+    starts: dict[int, int] = {}
+    for node in ast.walk(ast.parse(code)):  # from the outer to the inner
+        if isinstance(node, ast.stmt):
+            starts |= dict.fromkeys(range(node.lineno, (node.end_lineno or node.lineno) + 1), node.lineno)
+    return starts

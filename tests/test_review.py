@@ -1,0 +1,238 @@
+"""The review beside the code: `--report`, against small nets of which the facts are known."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import tracer
+from codegen.mxnet_ops import OPS
+from codegen.written import Origin
+from tests.command import Done, fx2mx
+from tracer.conversion import convert
+from tracer.review.defaults import reasons
+from tracer.review.flops import flops_by_call
+from tracer.review.made import review_of, rounded
+from tracer.review.model import BlockRow, DefaultRow, Review
+from tracer.review.text import cell, code_span
+
+MODEL = """
+import torch
+from torch import nn
+
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.bn = nn.BatchNorm2d(width)
+
+    def forward(self, x):
+        return x + self.bn(self.conv(x)).relu()
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, bias=False)
+        self.blocks = nn.Sequential(*(Block(4) for _ in range(3)))
+        self.fc = nn.Linear(4, 2)
+        self.unread = nn.Parameter(torch.zeros(5))
+
+    def forward(self, x):
+        x = self.blocks(self.stem(x))
+        y = x * 0.5  # a|b
+        return self.fc(y.mean((2, 3)))
+"""
+COMMAND = ("model.py:Net", "--out", "net.py", "--input", "1,3,8,8")
+
+
+@pytest.fixture(autouse=True)
+def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("model.py").write_text(MODEL)
+
+
+def reported(*more: str, to: str = "review.md") -> Done:
+    return fx2mx(*COMMAND, "--quiet", "--report", to, *more)
+
+
+def line_of(text: str, file: str = "model.py") -> int:
+    lines = Path(file).read_text().splitlines()
+    return next(number for number, line in enumerate(lines, start=1) if text in line)
+
+
+def review(model: nn.Module, *inputs: torch.Tensor) -> Review:
+    conversion = convert(model.eval(), inputs)
+    agreement = conversion.verify()
+    assert agreement.ok
+    return review_of(conversion, agreement, Origin("model.py:Net", "fx2mx"), Path(), [])
+
+
+def sha256(name: str) -> str:
+    return hashlib.sha256(Path(name).read_bytes()).hexdigest()
+
+
+def test_a_review_of_a_net(tmp_path: Path) -> None:
+    assert reported().status == 0
+    text = Path("review.md").read_text()
+    head = text.partition("\n<details>")[0].split("\n")
+    assert len([line for line in head if line]) == 10
+    assert head[0] == "### Net in MXNet agrees with torch"
+    said = dict(re.findall(r"^- \*\*(.+)\*\*: (.*)$", text, re.MULTILINE))
+    assert said["Net"] == "`model.py:Net`, 16 MXNet ops, 586 parameters, 38,896 FLOPs at batch 1"
+    assert said["Made by"] == "`python -m tracer.gen model.py:Net --out net.py --input 1,3,8,8`"
+    assert said["With"].startswith(f"fx2mx {tracer.__version__}, torch {torch.__version__}, mxnet 1.9.1, ")
+    assert said["Source"] == f"`model.py` sha256 `{sha256('model.py')}`"
+    assert said["Weights"] == f"`net-0000.params` sha256 `{sha256('net-0000.params')}`"
+    assert re.fullmatch(r"`fc_output` \(N, 2\) differs by (0|\de-\d\d|below 1e-7)", said["Outputs"])
+    assert said["Batch"] == "any batch size"
+    assert said["Other sizes"] == "H and W may change"
+    conv = line_of("mx.sym.Convolution(", "net.py")
+    place = f"`model.py:{line_of('self.bn(self.conv(x))')}`"
+    row = f"| {conv} | {place} | `return x + self.bn(self.conv(x)).relu()` | `Convolution` x 3 | (N, 4, 6, 6) | "
+    assert row in text
+    mul = line_of("0.5", "net.py")
+    assert re.search(rf"^\| {mul} \| `model.py:{line_of('0.5')}` \| `y = x \* 0.5`", text, re.MULTILINE)
+    assert "| `BatchNorm` | `eps` | `1e-5` | `0.001` | 3 | MXNet: eps is 1e-3; " in text
+    assert "| `blocks_2_bn_gamma` | `blocks.2.bn.weight` | (4,) | 4 |\n" in text
+    assert "| `unread` | a parameter that no output of inference depends on |\n" in text
+    assert "| `blocks.0.bn.num_batches_tracked` | a buffer that no output of inference depends on |\n" in text
+    assert "| `blocks` | `Sequential` | 468 | 31,104 |\n" in text
+    assert str(tmp_path) not in text
+    assert not re.search(r"\d\d:\d\d|20\d\d", re.sub("sha256 `.*?`", "", text))
+
+
+def test_the_same_bytes_again() -> None:
+    assert reported().status == 0
+    before = Path("review.md").read_bytes()
+    assert reported().status == 0
+    assert Path("review.md").read_bytes() == before
+    assert reported("--check").status == 0
+    Path("review.md").write_bytes(before + b"more\n")
+    assert reported("--check").err == "error: review.md is stale\n"
+
+
+def test_the_summary_alone() -> None:
+    done = reported(to="-")
+    assert done.status == 0
+    assert len([line for line in done.out.splitlines() if line]) == 10
+    assert done.out.startswith("### Net in MXNet agrees with torch\n")
+    assert [p.name for p in Path().glob("*.md")] == []
+
+
+def test_the_checkpoint_is_told() -> None:
+    namespace: dict[str, type[nn.Module]] = {}
+    exec(MODEL, namespace)
+    torch.save(namespace["Net"]().state_dict(), "net.pth")
+    assert (
+        f"`net.pth` sha256 `{sha256('net.pth')}`, `net-0000" in reported("--weights", "net.pth", to="-").out
+    )
+
+
+def test_what_is_refused() -> None:
+    assert reported("--no-verify").err.endswith("leave out --no-verify and --dry-run\n")
+    assert "give a name that ends in .md" in reported(to="review.html").err
+    assert "there is no folder" in reported(to="none/review.md").err
+    Path("README.md").write_text("# Mine\n")
+    done = reported(to="README.md")
+    assert (done.status, Path("README.md").read_text()) == (1, "# Mine\n")
+    assert "README.md was not written by fx2mx" in done.err
+    assert not Path("net.py").exists()
+
+
+def test_no_report_of_what_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codegen.proof.compare.difference", lambda ours, theirs: 3e-3)
+    assert reported().status == 1
+    assert not Path("review.md").exists()
+
+
+def test_corrected_defaults() -> None:
+    found = review(nn.Sequential(nn.MaxPool2d(2), nn.MaxPool2d(2)), torch.rand(1, 3, 8, 8)).defaults
+    why = reasons()["Pooling", "stride"]
+    assert found == (DefaultRow("Pooling", "stride", "(2, 2)", "1 for each axis", 2, why),)
+    assert review(nn.ReLU(), torch.rand(1, 3)).defaults == ()
+
+
+def test_each_corrected_default_has_a_reason() -> None:
+    wanted = {(op, name) for op, spec in OPS.items() for name in spec.differing}
+    assert wanted - set(reasons()) == set()
+    assert "InstanceNorm" in reasons()["InstanceNorm", "eps"]
+
+
+def test_constants_and_shared_weights() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.other = nn.Linear(4, 4), nn.Linear(4, 4)
+            self.other.weight = self.one.weight
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.other(self.one(x)) + torch.arange(4.0)
+
+    found = review(Net(), torch.rand(1, 4))
+    assert ("one.weight", "other.weight") in [row.keys for row in found.weights]
+    constant = next(row for row in found.weights if not row.keys)
+    assert re.fullmatch(r"values, for .*test_review\.py:\d+", constant.constant)
+    assert found.summary.parameters == 24
+    assert found.blocks == (BlockRow("one", "Linear", 20, 32), BlockRow("other", "Linear", 4, 32))
+
+
+class _Products(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ x.transpose(1, 2)
+
+
+class _First(nn.Module):
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net(x)[0]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "products"),
+    [
+        (nn.Conv2d(4, 8, 3, groups=2), (1, 4, 7, 7), 5 * 5 * 8 * 2 * 9),
+        (nn.ConvTranspose2d(4, 8, 3), (1, 4, 5, 5), 5 * 5 * 4 * 8 * 9),
+        (nn.Linear(6, 3), (2, 5, 6), 2 * 5 * 6 * 3),
+        (_Products(), (2, 3, 5), 2 * 3 * 3 * 5),
+        (_First(nn.LSTM(6, 4, 2, batch_first=True)), (1, 7, 6), 7 * 4 * 4 * (6 + 4 + 4 + 4)),
+        (_First(nn.GRU(6, 4, bidirectional=True, batch_first=True)), (1, 7, 6), 7 * 2 * 3 * 4 * (6 + 4)),
+    ],
+)
+def test_flops(net: nn.Module, shape: tuple[int, ...], products: int) -> None:
+    conversion = convert(net.eval(), (torch.rand(*shape),))
+    assert sum(flops_by_call(conversion.program, shape[0])) == 2 * products
+
+
+def test_what_freezes_the_batch_is_told() -> None:
+    Path("model.py").write_text(MODEL.replace("y = x * 0.5", "y = x[:1] if len(x) == 1 else x[:2]"))
+    assert f"model.py:{line_of('len(x)')}" in reported(to="-").out
+
+
+def test_text_in_a_table() -> None:
+    assert code_span("a | b") == "`a \\| b`"
+    assert code_span("a`b") == "``a`b``"
+    assert cell("a_b|<c>") == "a\\_b\\|\\<c\\>"
+    assert [rounded(x) for x in (0.0, 3e-9, 2.6e-6)] == ["0", "below 1e-7", "3e-06"]
+
+
+def test_weights_that_no_output_depends_on() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.lost = nn.Linear(4, 2), nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.lost(x)
+            return self.fc(x)  # type: ignore[no-any-return]
+
+    found = review(Net(), torch.rand(1, 4))
+    assert [row.key for row in found.unused] == ["lost.weight", "lost.bias"]
+    assert found.summary.parameters == 10

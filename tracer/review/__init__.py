@@ -1,0 +1,1 @@
+"""The review: what a reviewer of generated code asks, as data and as text."""

@@ -1,0 +1,83 @@
+"""Corrected defaults: where torch's value is written because MXNet would have taken another, and why."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+import codegen.idioms
+import codegen.rules
+from codegen.mxnet_ops import OPS
+from codegen.op_spec import ONES, ZEROS, OpSpec
+from codegen.program import Program
+from codegen.write.literals import python_text
+from tracer.review.model import DefaultRow
+
+_PARTS = re.compile(r"^(torch|MXNet|We write|Source): ", re.MULTILINE)
+_OP = re.compile(r"mx\.sym\.(\w+(?:\.\w+)*)")
+
+
+def corrected_defaults(program: Program) -> tuple[DefaultRow, ...]:
+    """The attributes that are written otherwise than MXNet's default because torch has another, by op."""
+    counts: Counter[tuple[str, str, str, str]] = Counter()
+    for call in program.calls:
+        spec = OPS.get(call.op)
+        for name, value in call.attrs if spec is not None else ():
+            if spec is not None and name in spec.differing and _is_corrected(spec, name, value):
+                counts[call.op, name, python_text(value), _default(spec, name)] += 1
+    whys = reasons() if counts else {}
+    return tuple(
+        DefaultRow(op, name, value, default, count, whys.get((op, name), ""))
+        for (op, name, value, default), count in sorted(counts.items())
+    )
+
+
+def _is_corrected(spec: OpSpec, name: str, value: Any) -> bool:
+    return not spec.is_default(name, value, spec.attrs[name])
+
+
+def _default(spec: OpSpec, name: str) -> str:
+    default = spec.attrs[name]
+    words = {id(ONES): "1 for each axis", id(ZEROS): "0 for each axis"}
+    return words.get(id(default)) or python_text(default)
+
+
+def reasons() -> Mapping[tuple[str, str], str]:
+    """Why an attribute is corrected, by op and attribute: what the function says of MXNet that does it.
+
+    Of several functions that which tells of the most attributes of the op, and of the fewest other ops.
+    """
+    found: dict[tuple[str, str], tuple[tuple[int, int], str]] = {}
+    for part in (dict(zip(p[1::2], p[2::2], strict=True)) for p in map(_PARTS.split, _docstrings())):
+        said = " ".join(part.get("MXNet", "").split())
+        words = set(re.findall(r"\w+", f"{said} {part.get('We write', '')}"))
+        ops = [op for op in _OP.findall(part.get("Source", "").partition("\n\n")[0]) if op in OPS]
+        for op in ops if said else ():
+            named = OPS[op].differing & words
+            rank = (len(named), -len(ops))
+            for name in named:
+                found[op, name] = max(found.get((op, name), (rank, said)), (rank, said), key=_rank)
+    return {key: said for key, (_, said) in found.items()}
+
+
+def _rank(pair: tuple[tuple[int, int], str]) -> tuple[int, int]:
+    return pair[0]
+
+
+def _docstrings() -> Iterator[str]:
+    """Those of the functions of all rules and idioms."""
+    for package in (codegen.rules, codegen.idioms):
+        for info in pkgutil.iter_modules(package.__path__):
+            yield from _own_docstrings(importlib.import_module(f"{package.__name__}.{info.name}"))
+
+
+def _own_docstrings(module: ModuleType) -> Iterator[str]:
+    for value in vars(module).values():
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and value.__doc__:
+            yield inspect.cleandoc(value.__doc__)

@@ -1,0 +1,230 @@
+"""A review is made from a conversion and its comparison with torch."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import tracer
+from codegen.batch_words import batch_summary
+from codegen.identifiers import identifier
+from codegen.ir import Graph, Shape, Source, shape_at
+from codegen.mxnet_process import other_python
+from codegen.program import Call, Leaf, Program, Variable
+from codegen.proof.code_lines import lines_of
+from codegen.proof.compare import Agreement
+from codegen.written import Origin
+from tracer.conversion import Conversion
+from tracer.heads import seen_from
+from tracer.review.defaults import corrected_defaults
+from tracer.review.digests import digest_of
+from tracer.review.flops import flops_by_call
+from tracer.review.model import BlockRow, OutputRow, Review, SourceRow, Summary, UnusedRow, WeightRow
+
+_INSTALLED = "site-packages"
+# So many shapes are told of what a line makes.
+MOST_SHAPES = 4
+
+
+def review_of(
+    conversion: Conversion, agreement: Agreement, origin: Origin, folder: Path, weights: Sequence[Path]
+) -> Review:
+    """The review of a net that was compared op by op; files are named as they are seen from `folder`.
+
+    `weights` are the files with the weights: the checkpoint, and what was written of it.
+    """
+    program, batch = conversion.program, conversion.graph.batch
+    flops = flops_by_call(program, batch)
+    blocks = _blocks(conversion, flops)
+    parameters = _parameters(conversion)
+    summary = Summary(
+        net=program.name,
+        origin=origin.spec,
+        command=origin.command,
+        versions=_versions(),
+        ops=len(program.calls),
+        parameters=sum(parameters.values()),
+        flops=sum(flops),
+        batch_size=batch,
+        sources=tuple(digest_of(path, _shown(path, folder)) for path in _source_files(program)),
+        weights=tuple(digest_of(path, path.name) for path in weights),
+        tolerance=f"{agreement.tolerance:g}",
+        comparisons=_comparisons(agreement),
+        outputs=tuple(_outputs(program, agreement)),
+        batch=_batch(conversion.graph),
+        sizes=_sizes(program),
+    )
+    return Review(
+        summary=summary,
+        source_map=tuple(_source_map(conversion, agreement, folder)),
+        defaults=corrected_defaults(program),
+        weights=tuple(_weight(program, v, folder) for v in program.variables if v.kind in {"arg", "aux"}),
+        unused=tuple(_unused(conversion)),
+        blocks=blocks,
+    )
+
+
+# The summary -------------------------------------------------------------------------------------------
+
+
+def _versions() -> tuple[tuple[str, str], ...]:
+    """What both frameworks and fx2mx were; mxnet's is not told where another Python runs it."""
+    packages = ("mxnet", "numpy") if not other_python() else ("numpy",)
+    known = [(name, metadata.version(name)) for name in packages]
+    own = [("fx2mx", tracer.__version__), ("torch", torch.__version__)]
+    return (*own, *known, ("Python", ".".join(platform.python_version_tuple()[:2])))
+
+
+def _source_files(program: Program) -> tuple[Path, ...]:
+    """The user's files in which the net's ops stand, in the order of execution; code may stand in none."""
+    files = dict.fromkeys(Path(call.source.file) for call in program.calls if call.source.file)
+    return tuple(path for path in files if path.is_file())
+
+
+def _shown(path: Path, folder: Path) -> str:
+    """A file without the folders of this machine: one of an installed package begins with the package."""
+    parts = path.parts
+    if _INSTALLED in parts:
+        return "/".join(parts[parts.index(_INSTALLED) + 1 :])
+    return seen_from(folder, path)
+
+
+def rounded(difference: float) -> str:
+    """A difference to one digit, which is as much as machines share; one below 1e-7 is a last bit."""
+    if difference == 0.0:
+        return "0"
+    return f"{difference:.0e}" if difference >= 1e-7 else "below 1e-7"
+
+
+def _comparisons(agreement: Agreement) -> str:
+    batches = " and ".join(str(n) for n in dict.fromkeys(o.batch for o in agreement.outputs))
+    kinds = " and ".join(dict.fromkeys(o.parameters for o in agreement.outputs))
+    sizes = "".join(f", and images of {s}" for s in dict.fromkeys(o.size for o in agreement.outputs) if s)
+    in_double = any(o.double for o in agreement.outputs)
+    double = ", in float64 where float32 rounds too coarsely" if in_double else ""
+    return f"batch {batches}, {kinds}{sizes}{double}"
+
+
+def _outputs(program: Program, agreement: Agreement) -> Iterator[OutputRow]:
+    """Each output with its shape, and its largest difference of all comparisons."""
+    largest: dict[str, float] = {}
+    for output in agreement.outputs:
+        largest[output.name] = max(largest.get(output.name, 0.0), output.difference)
+    for (name, difference), own in zip(largest.items(), program.outputs, strict=True):
+        called = f"{name} ({own.name})" if own.name else name
+        yield OutputRow(called, shape_text(own.shape), rounded(difference))
+
+
+def _batch(graph: Graph) -> str:
+    """Which batch sizes are right, and the line that allows no other."""
+    said = batch_summary(graph)
+    return f"{said}: {graph.frozen_at}" if graph.frozen_at and not graph.free_batch else said
+
+
+def _sizes(program: Program) -> str:
+    if program.free_sizes:
+        return "H and W may change"
+    return program.size_doc or "all as in DATA_SHAPES"
+
+
+def shape_text(shape: Shape | None) -> str:
+    """A shape as the docstring of the net has it."""
+    if shape is None:
+        return "?"
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+# The source map ----------------------------------------------------------------------------------------
+
+
+def _source_map(conversion: Conversion, agreement: Agreement, folder: Path) -> Iterator[SourceRow]:
+    """The lines of the generated code in their order, each with all that it makes."""
+    program = conversion.program
+    lines = lines_of(conversion.code, identifier(program.name))
+    differences: dict[str, float] = {}
+    for layer in agreement.layers:
+        differences[layer.name] = max(differences.get(layer.name, 0.0), layer.difference)
+    made: dict[int, list[Call]] = {}
+    for call in program.calls:
+        if call.name in lines:
+            made.setdefault(lines[call.name], []).append(call)
+    for line, calls in sorted(made.items()):
+        compared = [differences[call.name] for call in calls if call.name in differences]
+        yield SourceRow(
+            line=line,
+            places=tuple(dict.fromkeys(_place(call.source, folder) for call in calls)),
+            statement=next((call.source.text for call in calls if call.source.text), ""),
+            ops=tuple(Counter(call.op for call in calls).items()),
+            shapes=_few(tuple(dict.fromkeys(map(_result_shape, calls)))),
+            difference=rounded(max(compared)) if compared else "",
+        )
+
+
+def _few(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The first texts, and how many more there are."""
+    more = len(texts) - MOST_SHAPES
+    return (*texts[:MOST_SHAPES], f"{more} more") if more > 0 else texts
+
+
+def _result_shape(call: Call) -> str:
+    return shape_text(call.shapes[0] if call.shapes else None)
+
+
+def _place(source: Source, folder: Path) -> str:
+    return f"{_shown(Path(source.file), folder)}:{source.line}" if source.file else "(no source)"
+
+
+# Weights, parameters, blocks ---------------------------------------------------------------------------
+
+
+def _weight(program: Program, variable: Variable, folder: Path) -> WeightRow:
+    keys = variable.derived or (*variable.keys, *variable.tied)
+    count = int(np.prod(shape_at(variable.shape, program.batch), dtype=np.int64))
+    constant = ""
+    if not keys:
+        value = "values" if variable.fill is None else f"{variable.fill:g}"
+        reader = next(call for call in program.calls if Leaf(variable.name) in call.operands())
+        constant = f"{value}, for {_place(reader.source, folder)}"
+    return WeightRow(variable.name, keys, shape_text(variable.shape), count, constant)
+
+
+def _unused(conversion: Conversion) -> Iterator[UnusedRow]:
+    """The keys of the state that no Variable holds: what forward computes of them, no output needs."""
+    used = {k for v in conversion.program.variables for k in (*v.keys, *v.tied, *v.derived)}
+    parameters = dict(conversion.model.named_parameters(remove_duplicate=False))
+    for key in conversion.model.state_dict():
+        if key not in used:
+            kind = "a parameter" if key in parameters else "a buffer"
+            yield UnusedRow(key, f"{kind} that no output of inference depends on")
+
+
+def _parameters(conversion: Conversion) -> Mapping[str, int]:
+    """How many elements each parameter of the converted net has, by torch's key; a shared one counts once."""
+    held = {key for v in conversion.program.variables for key in (*v.keys, *v.derived)}
+    return {key: p.numel() for key, p in conversion.model.named_parameters() if key in held}
+
+
+def _blocks(conversion: Conversion, flops: Sequence[int]) -> tuple[BlockRow, ...]:
+    """The net's children that are run or that hold parameters, in the order of execution."""
+    sums: Counter[str] = Counter()
+    for call, count in zip(conversion.program.calls, flops, strict=True):
+        sums[_child(call.source.path)] += count
+    parameters: Counter[str] = Counter()
+    for key, count in _parameters(conversion).items():
+        parameters[_child(key.rpartition(".")[0])] += count
+    children = dict(conversion.model.named_children())
+    return tuple(
+        BlockRow(path, type(children.get(path, conversion.model)).__name__, parameters[path], sums[path])
+        for path in dict.fromkeys([*sums, *parameters])
+        if sums[path] or parameters[path]
+    )
+
+
+def _child(path: str) -> str:
+    return path.partition(".")[0]

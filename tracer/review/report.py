@@ -1,0 +1,43 @@
+"""`--report`: where the review goes, and what it is made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from codegen.artifacts import Paths, write_all
+from codegen.problems import OverwriteError, RequestError
+from codegen.proof.compare import Agreement
+from codegen.written import Origin
+from tracer.conversion import Conversion
+from tracer.options import Options
+from tracer.review.made import review_of
+from tracer.review.model import Review
+from tracer.review.text import MARK, markdown
+
+SUFFIX = ".md"
+
+
+def check_report(path: Path, force: bool) -> None:
+    """Raise RequestError where no review can be written, OverwriteError where another file stands."""
+    if path.suffix != SUFFIX:
+        raise RequestError(f"--report {path}: give a name that ends in {SUFFIX}, or - for the summary alone")
+    if path.is_dir():
+        raise RequestError(f"--report {path} is a folder; name a file in it: {path / 'review.md'}")
+    if not path.parent.is_dir():
+        raise RequestError(f"--report {path}: there is no folder {path.parent}; make it first")
+    text = path.read_bytes() if path.exists() else b""
+    if text.strip() and MARK.encode() not in text and not force:
+        raise OverwriteError(path, "was not written by fx2mx", is_edited=False)
+
+
+def made_report(options: Options, origin: Origin, conversion: Conversion, agreement: Agreement) -> Review:
+    """The review of what was written; the weights are told by the files: the checkpoint, and `.params`."""
+    files = [options.weights] if options.weights is not None and options.weights.is_file() else []
+    if options.write_weights:
+        files.append(Paths(options.out).params)
+    return review_of(conversion, agreement, origin, options.out.parent, files)
+
+
+def write_report(path: Path, review: Review) -> None:
+    """Write the whole. RequestError where the disk refuses."""
+    write_all({path: markdown(review)})

@@ -1,0 +1,57 @@
+"""The review as text, by the templates in templates/review/."""
+
+from __future__ import annotations
+
+import re
+
+import jinja2
+
+from codegen.write.templates import OURS
+from tracer.review.model import Review
+
+# By this line, which is not shown, a review is known to be one.
+MARK = "<!-- a review by fx2mx -->"
+_SPACE = re.compile(r"\s+")
+
+
+def markdown(review: Review) -> str:
+    """All of it, for a pull request: a summary of ten lines, and details that are folded."""
+    return _environment().get_template("review/whole.jinja").render(review=review, mark=MARK)
+
+
+def summary(review: Review) -> str:
+    """The ten lines alone."""
+    return _environment().get_template("review/summary.jinja").render(own=review.summary, review=review)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(OURS),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.filters["code"] = code_span
+    environment.filters["cell"] = cell
+    environment.filters["number"] = number_text
+    return environment
+
+
+def cell(text: str) -> str:
+    """Words in a table: a bar would end the cell, and what looks like Markdown or HTML is none."""
+    return re.sub(r"([\\`*_<>\[\]|])", r"\\\1", _SPACE.sub(" ", text))
+
+
+def code_span(text: str) -> str:
+    """Code in a line or a table, whatever stands in it."""
+    plain = _SPACE.sub(" ", text).strip().replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", plain)), default=0))
+    pad = " " if plain.startswith("`") or plain.endswith("`") else ""
+    return f"{fence}{pad}{plain}{pad}{fence}" if plain else ""
+
+
+def number_text(count: int) -> str:
+    """A count as a person reads it: 11,689,512."""
+    return f"{count:,}"
