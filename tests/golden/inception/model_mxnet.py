@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:Inception --out model_mxnet.py --input 1,3,112,112
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:50bcf0220d84159f
+# By this an edit by hand is seen, and kept: fx2mx-sha256:7d9da7edfce6a418
 
 import mxnet as mx
 

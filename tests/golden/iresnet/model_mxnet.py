@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:iresnet18 --out model_mxnet.py --input 1,3,112,112
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:87a7173940fca290
+# By this an edit by hand is seen, and kept: fx2mx-sha256:540453f92404d88d
 
 import mxnet as mx
 

@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:MobileNetV2 --out model_mxnet.py --input 1,3,64,64
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:cfdf95a5b4cae283
+# By this an edit by hand is seen, and kept: fx2mx-sha256:3cf7ef78d1db6903
 
 import mxnet as mx
 
@@ -52,13 +52,13 @@ def inverted_residual(
     conv = conv_bn_relu(
         conv, stride=stride, num_filter=num_filter, num_group=num_filter, name=f"{name}_conv_1"
     )
-    x2 = mx.sym.Convolution(
+    conv = mx.sym.Convolution(
         conv, kernel=(1, 1), num_filter=conv_2_num_filter, no_bias=True, name=f"{name}_conv_2"
     )
-    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_conv_3")
+    conv = mx.sym.BatchNorm(conv, eps=1e-5, fix_gamma=False, name=f"{name}_conv_3")
     if with_add:
-        x2 = mx.sym.elemwise_add(x, x2, name=f"{name}_add")
-    return x2
+        conv = mx.sym.elemwise_add(x, conv, name=f"{name}_add")
+    return conv
 
 
 def MobileNetV2() -> mx.sym.Symbol:

@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:MobileNetV3_Small --out model_mxnet.py --input 1,3,64,64
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:6e266efad2a7a70c
+# By this an edit by hand is seen, and kept: fx2mx-sha256:cae9d1084a664510
 
 import mxnet as mx
 
@@ -32,19 +32,19 @@ def hswish(x: mx.sym.Symbol, name: str) -> mx.sym.Symbol:
 
 def se_module(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     """SeModule of model.py."""
-    x2 = mx.sym.Pooling(x, kernel=(1, 1), pool_type="avg", global_pool=True, name=f"{name}_se_0")
-    x2 = mx.sym.Convolution(
-        x2, kernel=(1, 1), num_filter=num_filter // 4, no_bias=True, name=f"{name}_se_1"
+    se = mx.sym.Pooling(x, kernel=(1, 1), pool_type="avg", global_pool=True, name=f"{name}_se_0")
+    se = mx.sym.Convolution(
+        se, kernel=(1, 1), num_filter=num_filter // 4, no_bias=True, name=f"{name}_se_1"
     )
-    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_se_2")
-    x2 = mx.sym.Activation(x2, act_type="relu", name=f"{name}_se_3")
-    x2 = mx.sym.Convolution(
-        x2, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_se_4"
+    se = mx.sym.BatchNorm(se, eps=1e-5, fix_gamma=False, name=f"{name}_se_2")
+    se = mx.sym.Activation(se, act_type="relu", name=f"{name}_se_3")
+    se = mx.sym.Convolution(
+        se, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_se_4"
     )
-    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_se_5")
+    se = mx.sym.BatchNorm(se, eps=1e-5, fix_gamma=False, name=f"{name}_se_5")
 
     # se.6: hsigmoid
-    out = named(x2 + 3, name=f"{name}_se_6_add")
+    out = named(se + 3, name=f"{name}_se_6_add")
     out = mx.sym.clip(out, a_min=0, a_max=6, name=f"{name}_se_6_relu6")
     out = named(out / 6, name=f"{name}_se_6_div")
 

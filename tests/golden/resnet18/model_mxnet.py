@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:resnet18 --out model_mxnet.py --input 1,3,64,64
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:381a3a5ecec808d9
+# By this an edit by hand is seen, and kept: fx2mx-sha256:e542ccee594f8c23
 
 import mxnet as mx
 

@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:shufflenet_v2_x0_5 --out model_mxnet.py --input 1,3,64,64
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:17072d15c96ffc9a
+# By this an edit by hand is seen, and kept: fx2mx-sha256:24646df9a8b524bc
 
 import mxnet as mx
 
@@ -53,7 +53,7 @@ def channel_shuffle(x: mx.sym.Symbol, size: int, name: str) -> mx.sym.Symbol:
 
 def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     """InvertedResidual of model.py, with branch1."""
-    x2 = mx.sym.Convolution(
+    branch1 = mx.sym.Convolution(
         x,
         kernel=(3, 3),
         stride=(2, 2),
@@ -63,14 +63,14 @@ def inverted_residual_branch1(x: mx.sym.Symbol, num_filter: int, name: str) -> m
         no_bias=True,
         name=f"{name}_branch1_0",
     )
-    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_branch1_1")
-    x2 = mx.sym.Convolution(
-        x2, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_branch1_2"
+    branch1 = mx.sym.BatchNorm(branch1, eps=1e-5, fix_gamma=False, name=f"{name}_branch1_1")
+    branch1 = mx.sym.Convolution(
+        branch1, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_branch1_2"
     )
-    x2 = mx.sym.BatchNorm(x2, eps=1e-5, fix_gamma=False, name=f"{name}_branch1_3")
-    x2 = mx.sym.Activation(x2, act_type="relu", name=f"{name}_branch1_4")
+    branch1 = mx.sym.BatchNorm(branch1, eps=1e-5, fix_gamma=False, name=f"{name}_branch1_3")
+    branch1 = mx.sym.Activation(branch1, act_type="relu", name=f"{name}_branch1_4")
     x = branch2(x, num_filter=num_filter, stride=(2, 2), name=f"{name}_branch2")
-    cat = mx.sym.Concat(x2, x, name=f"{name}_cat")
+    cat = mx.sym.Concat(branch1, x, name=f"{name}_cat")
     return channel_shuffle(cat, size=num_filter, name=f"{name}_channel_shuffle")
 
 

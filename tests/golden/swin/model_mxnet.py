@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:SwinTransformer --out model_mxnet.py --input 1,3,64,64
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:4f3ee1fca484be4e
+# By this an edit by hand is seen, and kept: fx2mx-sha256:35bf8e81b2511fb0
 
 import mxnet as mx
 
