@@ -39,15 +39,17 @@ def transformers(name: str) -> Callable[[], nn.Module]:
     return build
 
 
+MOST_PARAMETERS = 8
+
 # (net, inputs, at most so many statements, at least so many ops)
 SIZES = {
-    "resnet18": (pytorchcv("resnet18"), None, 45, 65),
-    "resnet152": (pytorchcv("resnet152"), None, 60, 500),
-    "densenet121": (pytorchcv("densenet121"), None, 55, 420),
-    "mobilenet_v2": (pytorchcv("mobilenetv2_w1"), None, 65, 150),
-    "ViT-B": (transformers("ViTForImageClassification"), IMAGE, 60, 250),
-    "BERT-base": (transformers("BertModel"), WORDS, 90, 300),
-    "Swin-T": (transformers("SwinForImageClassification"), IMAGE, 110, 500),
+    "resnet18": (pytorchcv("resnet18"), None, 34, 65),
+    "resnet152": (pytorchcv("resnet152"), None, 42, 500),
+    "densenet121": (pytorchcv("densenet121"), None, 36, 420),
+    "mobilenet_v2": (pytorchcv("mobilenetv2_w1"), None, 42, 150),
+    "ViT-B": (transformers("ViTForImageClassification"), IMAGE, 46, 250),
+    "BERT-base": (transformers("BertModel"), WORDS, 70, 300),
+    "Swin-T": (transformers("SwinForImageClassification"), IMAGE, 103, 500),
 }
 
 
@@ -61,7 +63,10 @@ def test_size(name: str) -> None:
     assert len(conversion.program.calls) >= ops
     assert statements(conversion.code) <= most
     assert max(map(len, conversion.code.splitlines())) <= LINE_LENGTH
-    assert max(map(op_calls, ast.walk(ast.parse(conversion.code)))) <= 2
+    tree = ast.parse(conversion.code)
+    assert max(map(op_calls, ast.walk(tree))) <= 2
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert max(len(node.args.args) for node in functions) <= MOST_PARAMETERS + 1  # and `name`
 
 
 def op_calls(node: ast.AST) -> int:
