@@ -19,11 +19,6 @@ def signed(text: str) -> str:
     return text.replace(UNSIGNED, _MARK + _digest(text))
 
 
-def is_signed(text: str) -> bool:
-    """Whether a text has a digest."""
-    return _SIGNATURE.search(text) is not None
-
-
 def is_edited(text: str) -> bool:
     """Whether a text that has a digest is another than what was signed. Line endings do not count."""
     found = _SIGNATURE.search(text)

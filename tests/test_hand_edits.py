@@ -1,4 +1,4 @@
-"""A generated file that somebody edited is not overwritten, nor one that fx2mx did not write."""
+"""A generated file that somebody edited is not overwritten."""
 
 from __future__ import annotations
 
@@ -105,22 +105,6 @@ def test_a_file_of_before_the_digest_is_overwritten() -> None:
     OUT.write_text("".join(line for line in lines if "fx2mx-sha256" not in line) + "# old\n")
     assert generated().status == 0
     assert "# old" not in OUT.read_text()
-
-
-@pytest.mark.parametrize("content", [b"import mxnet as mx\n", b"\xff\xfe\x00"])
-def test_a_file_of_another_is_kept(content: bytes) -> None:
-    OUT.write_bytes(content)
-    done = generated()
-    assert (done.status, done.out) == (1, "")
-    assert "error: net.py was not written by fx2mx: give another name\n" in done.err
-    assert OUT.read_bytes() == content
-    assert [p.name for p in Path().iterdir() if p.suffix in {".params", ".json"}] == []
-    assert generated("--force").status == 0
-
-
-def test_an_empty_file_is_nobodys() -> None:
-    OUT.touch()
-    assert generated().status == 0
 
 
 def test_a_long_diff_is_cut_and_counted() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from codegen.problems import ConversionError, OverwriteError, RequestError, defect
 from tracer.checking import agreed, are_fresh, report, trains_alike
 from tracer.console import Console
-from tracer.hand_edits import check_ours, check_unedited
+from tracer.hand_edits import check_unedited
 from tracer.heads import command_line
 from tracer.options import Options
 from tracer.report import MOST_LINES, converted_text, diff_text, ops_text, overwrite_text
@@ -78,8 +78,6 @@ def _converted(options: Options, loaded: LoadedModel, console: Console) -> int:
     """The exit status of what is done with a net that is loaded."""
     if options.dry_run:
         return _dry_run(options, loaded, console)
-    if not (options.check or options.force):
-        check_ours(options.out)
     if options.report is not None and str(options.report) != "-":
         from tracer.review.report import check_report
 

@@ -28,7 +28,7 @@ from codegen.written import Origin
 from tracer.copies import full_state
 from tracer.dropped import DROP_PATH
 from tracer.folding import default_origin, made_code
-from tracer.hand_edits import check_ours, check_unedited
+from tracer.hand_edits import check_unedited
 from tracer.image_sizes import check_free
 from tracer.input_search import SECONDS, find_inputs
 from tracer.inputs import PLAIN, InputSpec, inputs_from_tensors, make_inputs
@@ -199,14 +199,13 @@ class Conversion:
         Args:
             path: the generated file, `model_mxnet.py`; the others are named after it.
             weights: without, the code and the symbol alone.
-            force: overwrite a file that was edited by hand, or that fx2mx did not write.
+            force: overwrite a file that was edited by hand.
 
         Raises:
-            OverwriteError: it was, or did not, and there is no `force`.
+            OverwriteError: it was, and there is no `force`.
             RequestError: a file cannot be written, or there is no mxnet.
         """
         if not force:
-            check_ours(Path(path))
             check_unedited(Path(path), self.code)
         write_all(self.files(Path(path), weights))
 

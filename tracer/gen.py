@@ -210,7 +210,7 @@ def _tolerance(_context: click.Context, _option: click.Parameter, tolerance: flo
     metavar="FILE",
     help="Write a review in Markdown, for the pull request: --report review.md; - prints its summary.",
 )
-@click.option("--force", is_flag=True, help="Overwrite a file that was edited by hand, or is not fx2mx's.")
+@click.option("--force", is_flag=True, help="Overwrite a file that was edited by hand.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but what is wrong.")
 @click.option("--verbose", "-v", is_flag=True, help="Say how long each stage took.")
 @click.option(

@@ -1,19 +1,11 @@
-"""Generated code that was edited by hand, or code that is not ours, is not overwritten."""
+"""Generated code that was edited by hand is not overwritten."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from codegen.digest import is_edited, is_signed
+from codegen.digest import is_edited
 from codegen.problems import OverwriteError
-from tracer.heads import is_generated
-
-
-def check_ours(path: Path) -> None:
-    """Raise OverwriteError where a file stands that fx2mx did not write; an empty one nobody misses."""
-    text = _text(path)
-    if text is None or (text.strip() and not is_signed(text) and not is_generated(path)):
-        raise OverwriteError(path, "was not written by fx2mx", is_edited=False)
 
 
 def check_unedited(path: Path, code: str) -> None:
