@@ -14,6 +14,7 @@ from codegen.fold.relations import follows, half_of_odd
 from codegen.folded import MISSING, Argument
 from codegen.write.literals import value_of
 from tests.test_loops import converted
+from tracer.conversion import convert
 
 
 class Windows(nn.Module):
@@ -197,3 +198,18 @@ def test_defaults_are_what_half_of_many_uses_share():
     assert defaults_of(given) == (("stride", one), ("with_add", False))
     assert defaults_of([("stride", (one, one, two))]) == ()
     assert defaults_of([("num_group", (1, MISSING, 1, 4))]) == (("num_group", 1),)
+
+
+class Bounded(nn.Module):
+    def __init__(self, width: int, bound: float) -> None:
+        super().__init__()
+        self.fc, self.bound = nn.Linear(width, width), bound
+
+    def forward(self, x):
+        return torch.tanh(self.fc(x)).masked_fill(x > 0.5, self.bound) * 0.5
+
+
+def test_nan_is_a_number_like_any_other():
+    net = nn.Sequential(*(Bounded(4, bound) for bound in (1.0, float("nan"), 2.0)), nn.Hardtanh(-1, 1))
+    conversion = convert(net.eval(), torch.randn(2, 4))
+    assert conversion.folded, conversion.notes

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
 
-from codegen.fold.relations import Column, are_positive, fits, follows, half_of_odd
+from codegen.fold.relations import Column, are_one, are_positive, fits, follows, half_of_odd
 from codegen.folded import MISSING, Argument, is_same
 
 # Slots whose numbers are neither widths nor sizes: nothing is a multiple of them, nor they of anything.
@@ -338,8 +338,8 @@ def _renamed(choice: Any, names: Mapping[str, str]) -> Any:
 
 
 def _is_one(known: Sequence[Any]) -> bool:
-    return all(v == known[0] and type(v) is type(known[0]) for v in known)
+    return all(are_one(v, known[0]) for v in known)
 
 
 def _agree(one: Any, other: Any) -> bool:
-    return one is MISSING or other is MISSING or (type(one) is type(other) and one == other)
+    return one is MISSING or other is MISSING or are_one(one, other)

@@ -74,7 +74,12 @@ def _products(values: Column, bases: Mapping[str, Column]) -> Iterator[Argument]
 
 def fits(values: Column, base: Column) -> bool:
     """Whether a base gives these values wherever they are there."""
-    return all(v is MISSING or (type(v) is type(b) and v == b) for v, b in zip(values, base, strict=True))
+    return all(v is MISSING or are_one(v, b) for v, b in zip(values, base, strict=True))
+
+
+def are_one(one: Any, other: Any) -> bool:
+    """Whether two values are written alike: nan, which equals nothing, too."""
+    return type(one) is type(other) and (one == other or repr(one) == repr(other))
 
 
 def are_positive(values: Column) -> bool:
