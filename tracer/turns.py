@@ -157,8 +157,10 @@ def _targets(instructions: Sequence[dis.Instruction]) -> tuple[str, ...]:
     if instructions[0].opname != "FOR_ITER":
         return ()
     for instruction in instructions[1:]:
+        own = instruction.argval
+        if instruction.opname == "STORE_FAST_LOAD_FAST":  # Python 3.13: the second is read already
+            return (*names, own[0])
         if instruction.opname.startswith("STORE_FAST"):
-            own = instruction.argval
             names += [own] if isinstance(own, str) else own
         elif instruction.opname == "STORE_DEREF":
             names.append(instruction.argval)
