@@ -24,12 +24,64 @@ def net(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Ported, torch.T
 
 
 Net = tuple[Ported, torch.Tensor]
+# As far as eight bits reach, of the largest value.
+INT8 = 0.1
 
 
-def cpu_has(flag: str) -> bool:
-    """Whether the processor has some instructions; where the system does not tell, it has them."""
-    about = Path("/proc/cpuinfo")
-    return flag in about.read_text() if about.exists() else True
+@functools.cache
+def int8_is_exact() -> bool:
+    """Whether hand-written layers in int8 give what their rounded numbers give, where some are negative.
+
+    On some processors sums of products overflow: an error of 0.19 for one of 0.016, measured without VNNI.
+    """
+    return all(map(_is_exact, range(5)))
+
+
+def _is_exact(seed: int) -> bool:
+    rng = np.random.RandomState(seed)
+    x, weight = rng.randn(32, 48).astype("float32"), rng.randn(16, 48).astype("float32")
+    layer = mx.sym.FullyConnected(mx.sym.Variable("x"), num_hidden=16, name="fc")
+    params = {"fc_weight": mx.nd.array(weight), "fc_bias": mx.nd.zeros(16)}
+    found = quantised(layer, params, {}, {"x": mx.nd.array(x)})
+    to_int8 = 127 / np.abs(x).max(), 127 / np.abs(weight).max()
+    rounded = np.round(x * to_int8[0]) @ np.round(weight * to_int8[1]).T / (to_int8[0] * to_int8[1])
+    return apart(found, x @ weight.T) < 2 * apart(rounded, x @ weight.T)
+
+
+@functools.cache
+def has_bfloat16() -> bool:
+    """Whether a hand-written layer runs in bfloat16: oneDNN wants AVX-512 for it."""
+    layer = mx.sym.FullyConnected(mx.sym.Variable("x"), num_hidden=2, name="fc")
+    low = amp.convert_symbol(layer, target_dtype="bfloat16", data_names=["x"])
+    params = {"fc_weight": mx.nd.ones((2, 3)), "fc_bias": mx.nd.zeros(2)}
+    try:
+        through_module(low, params, {}, {"x": mx.nd.ones((1, 3))})
+    except mx.base.MXNetError:
+        return False
+    return True
+
+
+def quantised(
+    symbol: mx.sym.Symbol,
+    arg_params: dict[str, mx.nd.NDArray],
+    aux_params: dict[str, mx.nd.NDArray],
+    data: dict[str, mx.nd.NDArray],
+) -> np.ndarray:
+    """What a net gives in int8, calibrated by the data."""
+    rows = len(next(iter(data.values())))
+    low, *params = quantization.quantize_model_mkldnn(
+        symbol,
+        dict(arg_params),
+        dict(aux_params),
+        data_names=list(data),
+        label_names=None,
+        calib_mode="naive",
+        calib_data=mx.io.NDArrayIter(data, batch_size=rows),
+        num_calib_examples=rows,
+        quantized_dtype="auto",
+    )
+    assert any("quantized" in name for name in low.get_internals().list_outputs())
+    return through_module(low, *params, data)
 
 
 def test_plot_network(net: Net) -> None:
@@ -49,32 +101,19 @@ def test_print_summary(net: Net, capsys: pytest.CaptureFixture[str]) -> None:
 def test_int8(net: Net) -> None:
     """The quantised net gives what the float one does, as far as eight bits reach."""
     ours, x = net
-    if not x.is_floating_point() and not cpu_has("vnni"):
-        # https://oneapi-src.github.io/oneDNN/v2.0/dev_guide_int8_computations.html
-        pytest.skip("without VNNI, oneDNN adds products of int8 in 16 bits, which layer after layer overflow")
     data = given(ours, x)
     wanted = through_module(ours.symbol, ours.arg_params, ours.aux_params, data)
-    calibration = mx.io.NDArrayIter(data, batch_size=len(x))
-    quantised, arg_params, aux_params = quantization.quantize_model_mkldnn(
-        ours.symbol,
-        dict(ours.arg_params),
-        dict(ours.aux_params),
-        data_names=list(data),
-        label_names=None,
-        calib_mode="naive",
-        calib_data=calibration,
-        num_calib_examples=len(x),
-        quantized_dtype="auto",
-    )
-    assert any("quantized" in name for name in quantised.get_internals().list_outputs())
-    assert apart(through_module(quantised, arg_params, aux_params, data), wanted) < 0.1
+    found = apart(quantised(ours.symbol, ours.arg_params, ours.aux_params, data), wanted)
+    if found >= INT8 and not int8_is_exact():
+        pytest.skip("a hand-written layer overflows in int8 on this processor")
+    assert found < INT8
 
 
 def test_bfloat16(net: Net) -> None:
     """By convert_symbol: convert_model asks for a parameter by the name of each int64 input."""
     ours, x = net
-    if not cpu_has("avx512"):
-        pytest.skip("oneDNN computes in bfloat16 on processors with AVX-512 alone")
+    if not has_bfloat16():
+        pytest.skip("a hand-written layer does not run in bfloat16 on this processor")
     data = given(ours, x)
     wanted = through_module(ours.symbol, ours.arg_params, ours.aux_params, data)
     names = [*data, *ours.module.FIXED_PARAMS]
