@@ -108,7 +108,8 @@ def _state_of(module: nn.Module) -> dict[str, Any] | None:
         return None
     how: tuple[Any, ...] = tuple(module.__reduce_ex__(4))
     is_usual = how[:2] == (copyreg.__newobj__, (cls,)) and not any(how[3:])  # type: ignore[attr-defined]
-    return how[2] if is_usual and type(how[2]) is dict else None
+    # A state that is made for the occasion is gone after it, and its ids are given again.
+    return vars(module) if is_usual and how[2] is vars(module) else None
 
 
 def _plain_copy(value: Any, memo: dict[int, Any]) -> Any:
