@@ -35,6 +35,8 @@ class Frames:
         self._end = end
         self._frames: list[Frame] = []
         self._modules: list[nn.Module] = []
+        # For each that runs, the functions whose turns were counted before it.
+        self._known: list[int] = []
         # By path: the id of a module that forward makes is used again when it is gone.
         self._calls: Counter[str] = Counter()
         self._paths = {id(m): path for path, m in model.named_modules()}
@@ -75,6 +77,7 @@ class Frames:
         )
         self._frames.append(frame)
         self._modules.append(module)
+        self._known.append(self._turns.known())
 
     def note_arguments(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """A forward pre-hook after `enter`: what the module is called with."""
@@ -87,6 +90,7 @@ class Frames:
     def leave(self) -> Frame:
         """The innermost module is done."""
         self._modules.pop()
+        self._turns.forget(self._known.pop())
         return self._frames.pop()
 
     def source(self, op: str = "") -> Source:

@@ -54,6 +54,15 @@ class Turns:
         self._end = end
         self._places: dict[int, _Place] = {}
 
+    def known(self) -> int:
+        """How many functions are known by now."""
+        return len(self._places)
+
+    def forget(self, known: int) -> None:
+        """Tell that the functions that became known since then are over: with them goes what they held."""
+        for key in list(self._places)[known:]:
+            del self._places[key]
+
     def calling(self, frame: FrameType | None, step: str) -> tuple[int, ...]:
         """The turns around the call of a module, that `frame` runs inside of."""
         while frame is not None and frame.f_code.co_name not in MODULE_CALLS:
