@@ -16,7 +16,8 @@ def with_cuts_alike(program: Program) -> Program:
     """The program with 0, or the size, where other turns of the author's loop have numbers in that place.
 
     A cut from 0, or to the last, is written as None (MXNet's slice), whatever the author has computed: the
-    turns differ in numbers alone then, and are a loop again. The result is the same to the bit.
+    turns differ in numbers alone then, and are a loop again. The result is the same to the bit. Where all
+    begin at one place, the one to the last is that of whatever size, and stays.
     """
     calls = list(program.calls)
     alike: dict[tuple[object, ...], list[int]] = {}
@@ -26,7 +27,8 @@ def with_cuts_alike(program: Program) -> Program:
             key = (frames, call.source.line, call.op, dict(call.attrs).get("axis"))
             alike.setdefault(key, []).append(number)
     for together in alike.values():
-        for name in ENDS:
+        moves = len({dict(calls[n].attrs).get("begin") for n in together}) > 1
+        for name in ENDS if moves else ():
             values = [dict(calls[n].attrs).get(name) for n in together]
             sizes = [_sizes(program, calls[n], name) for n in together]
             for number, value in zip(together, _in_numbers(values, sizes), strict=True):
