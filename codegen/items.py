@@ -1,4 +1,4 @@
-"""What the items of a body make, read and stand for, with all that stands inside of loops."""
+"""What the items of a folded program make, are given and stand for."""
 
 from __future__ import annotations
 
@@ -6,36 +6,45 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from codegen.folded import CallItem, Given, Item, LoopItem, OpItem, RepeatItem, VariableItem
+from codegen.folded import CallItem, Given, GuardItem, Item, LoopItem, OpItem, RepeatItem, VariableItem
 from codegen.program import Leaf, Operand, Out
 
 
-def makes(item: Item) -> Iterator[Operand]:
-    """What an item makes, with all that stands inside a loop."""
+def makes(item: Item) -> tuple[Operand, ...]:
+    """The values that stand after an item: of a loop those that are read after it."""
     if isinstance(item, OpItem):
-        yield from (Out(item.index, i) for i in range(item.call.outputs))
-    elif isinstance(item, VariableItem):
-        yield Leaf(item.variable.name)
-    elif isinstance(item, CallItem | LoopItem):
-        yield from item.outputs
-    elif isinstance(item, RepeatItem):
-        for inner in item.items:
-            yield from makes(inner)
-        yield from item.outputs
+        return tuple(Out(item.index, i) for i in range(item.call.outputs))
+    if isinstance(item, VariableItem):
+        return (Leaf(item.variable.name),)
+    if isinstance(item, GuardItem):
+        return tuple(o for inner in item.items for o in makes(inner))
+    return item.outputs
 
 
-def reads(item: Item) -> Iterator[Given | None]:
-    """What an item is given, as it is written."""
+def made_inside(item: Item) -> Iterator[Operand]:
+    """What an item makes, with all that the statements of a loop make."""
+    for inner in item.items if isinstance(item, RepeatItem) else ():
+        yield from made_inside(inner)
+    yield from makes(item)
+
+
+def given(item: Item) -> Iterator[Given | None]:
+    """What stands in an item's own statement: of a loop, what its first turn begins with."""
     if isinstance(item, OpItem):
-        yield from (given for _, given in item.inputs)
+        yield from (own for _, own in item.inputs)
     elif isinstance(item, CallItem):
         yield from item.inputs
     elif isinstance(item, LoopItem):
         yield from item.calls[0].inputs
     elif isinstance(item, RepeatItem):
-        yield from (given for given, _ in item.carried)
-        for inner in item.items:
-            yield from reads(inner)
+        yield from (begin for begin, _ in item.carried)
+
+
+def given_inside(item: Item) -> Iterator[Given | None]:
+    """What an item is given, with all that the statements of a loop are."""
+    yield from given(item)
+    for inner in item.items if isinstance(item, RepeatItem) else ():
+        yield from given_inside(inner)
 
 
 def spans(item: Item) -> Iterator[int]:

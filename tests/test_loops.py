@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,7 @@ from torch.nn import functional as F
 from tests.test_size import op_calls
 from tests.zoo.run import statements
 from tracer.conversion import Conversion, convert
+from tracer.turns import Turns
 
 
 def converted(model: nn.Module, *shapes: tuple[int, ...]) -> Conversion:
@@ -345,3 +348,51 @@ def test_one_layer_that_several_modules_hold():
     shared, other = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
     net = nn.Sequential(Unit(shared), Unit(shared), Unit(other), Unit(other), Unit(shared))
     converted(net, (1, 4, 8, 8))
+
+
+class Prefixes(nn.Module):
+    """All cuts begin at one place: the last of them is the whole, of whatever size."""
+
+    def forward(self, x):
+        return torch.cat([torch.tanh(x[:, :, : (2, 4, None)[i]]).sum(2, keepdim=True) for i in range(3)], 2)
+
+
+def test_a_cut_to_the_last_stays_one_where_all_begin_alike():
+    conversion = converted(Prefixes(), (1, 3, 8, 8))
+    assert conversion.program.free_sizes
+    assert "end=8" not in conversion.code
+
+
+class Deep(nn.Module):
+    """Loops deeper than there are counters, and calls in a row in the innermost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(Inner(4) for _ in range(3))
+
+    def forward(self, x):
+        for _a in range(2):
+            for _b in range(2):
+                for _c in range(2):
+                    for _d in range(2):
+                        for block in self.blocks:
+                            x = block(x)
+                        x = torch.exp(torch.tanh(x * 0.5))
+        return x
+
+
+def test_loops_deeper_than_there_are_counters():
+    converted(Deep(), (1, 4, 6, 6))
+
+
+def test_what_a_module_held_is_let_go_when_it_is_done():
+    counts = Turns(_twice.__code__)
+
+    def forward() -> int:
+        counts.at(inspect.currentframe(), "tanh")
+        return counts.known()
+
+    before = counts.known()
+    assert forward() > before
+    counts.forget(before)
+    assert counts.known() == before

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
+from tests.alone import ran
 
-ROOT = Path(__file__).parents[1]
 NET = """
 import sys
 import numpy as np, torch, tracer
@@ -29,20 +26,12 @@ assert conversion.verify().ok
 """
 
 
-def ran(first: str, then: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", NET.format(first=first) + then],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def ran_net(first: str, then: str) -> str:
+    return ran(NET.format(first=first) + then)
 
 
 def test_a_conversion_does_not_import_it() -> None:
-    assert ran("pass", "print('torch._dynamo' in sys.modules)") == "False\n"
+    assert ran_net("pass", "print('torch._dynamo' in sys.modules)") == "False\n"
 
 
 def test_it_is_whole_after_a_conversion() -> None:
@@ -59,7 +48,7 @@ compiled = torch.compile(net, backend=backend)
 assert torch.equal(compiled(x), net(x))
 print(len(seen))
 """
-    assert ran("pass", then) == "1\n"
+    assert ran_net("pass", then) == "1\n"
 
 
 def test_what_forward_asks_of_it() -> None:
@@ -68,12 +57,12 @@ def test_what_forward_asks_of_it() -> None:
         "import torch._dynamo.utils as u; assert u.counters is sys.modules['torch._dynamo.utils'].counters",
         "from torch._dynamo import is_compiling; assert not is_compiling()",
     ):
-        ran(first, "import torch._dynamo; assert torch._dynamo.config.disable is False")
+        ran_net(first, "import torch._dynamo; assert torch._dynamo.config.disable is False")
 
 
 def test_what_forward_compiles_runs_as_python() -> None:
     first = "x = torch.compile(lambda t: torch.relu(t) * 2)(x)"
-    assert "relu" in ran(first, "print(conversion.code)")
+    assert "relu" in ran_net(first, "print(conversion.code)")
 
 
 def test_what_was_compiled_before_runs_as_python() -> None:
@@ -86,4 +75,4 @@ two = tracer.convert(Two(), (torch.randn(2, 3),), "Two")
 assert two.verify().ok
 print("relu" in two.code)
 """
-    assert ran("pass", then) == "True\n"
+    assert ran_net("pass", then) == "True\n"

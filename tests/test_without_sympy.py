@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
+from tests.alone import ran
 
-ROOT = Path(__file__).parents[1]
 NET = """
 import sys
 import torch, tracer
@@ -44,20 +41,12 @@ dist.destroy_process_group()
 """
 
 
-def ran(first: str, then: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", NET.format(first=first) + then],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def ran_net(first: str, then: str) -> str:
+    return ran(NET.format(first=first) + then)
 
 
 def test_a_conversion_does_not_import_them() -> None:
-    assert ran("pass", "print([name for name in LEFT if name in sys.modules])") == "[]\n"
+    assert ran_net("pass", "print([name for name in LEFT if name in sys.modules])") == "[]\n"
 
 
 def test_they_are_whole_after_a_conversion() -> None:
@@ -70,11 +59,11 @@ x = torch.randn(2, 3, 8, 8)
 exported = torch.export.export(net, (x,), dynamic_shapes={"x": {0: torch.export.Dim("n", min=2, max=9)}})
 assert torch.equal(exported.module()(x), net(x))
 """
-    ran("pass", then)
+    ran_net("pass", then)
 
 
 def test_dtensor_after_a_conversion() -> None:
-    ran("pass", REAL)
+    ran_net("pass", REAL)
 
 
 def test_what_forward_asks_of_them() -> None:
@@ -86,7 +75,7 @@ def test_what_forward_asks_of_them() -> None:
         "import torch.fx.experimental.symbolic_shapes as s; assert s.ShapeEnv().create_unbacked_symint() is not None",
     ):
         then = "import sympy; assert sympy.Basic.__module__ == 'sympy.core.basic'"
-        ran(first, then + " and sympy.__spec__.loader is sympy.__loader__")
+        ran_net(first, then + " and sympy.__spec__.loader is sympy.__loader__")
 
 
 def test_what_was_kept_is_torchs_own_to_others() -> None:
@@ -104,4 +93,4 @@ assert guard_or_false(size == 3) is False and statically_known_true(size == size
 import torch.distributed.tensor
 assert issubclass(torch.distributed.tensor.DTensor, DTensor)
 """
-    ran("pass", then)
+    ran_net("pass", then)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from codegen.fold.columns import MOST_COLUMNS, Columns, NoLoop
-from codegen.fold.items import makes, reads, spans, with_reads
 from codegen.fold.slots import attr_names, attr_of
 from codegen.folded import (
     Among,
@@ -24,9 +23,10 @@ from codegen.folded import (
     VariableItem,
     counters_of,
 )
+from codegen.items import given_inside, made_inside, spans, with_reads
 from codegen.program import Leaf, Operand, Out
 
-# The counters of loops, outer ones first.
+# The counters of loops, outer ones first; the last is that of a run of calls in the innermost.
 COUNTERS = ("i", "j", "k", "m")
 
 
@@ -121,7 +121,7 @@ class _Alike:
     # Values ------------------------------------------------------------------------------------------
 
     def _all_made(self, items: Sequence[Item]) -> Iterator[tuple[Operand, int]]:
-        operands = (operand for item in items for operand in makes(item))
+        operands = (operand for item in items for operand in made_inside(item))
         return ((operand, place) for place, operand in enumerate(dict.fromkeys(operands)))
 
     def _made(self, together: Sequence[Sequence[Operand]], written: Sequence[Operand]) -> None:
@@ -191,8 +191,8 @@ class _Alike:
             items[number] = with_reads(item, self._carried_as)
         for place in self._carried:
             made = self._written[place]
-            maker = next(n for n, item in enumerate(items) if made in makes(item))
-            if any(Carried(made) in list(reads(item)) for item in items[maker + 1 :]):
+            maker = next(n for n, item in enumerate(items) if made in made_inside(item))
+            if any(Carried(made) in list(given_inside(item)) for item in items[maker + 1 :]):
                 raise NoLoop
 
     def _carried_as(self, given: Given | None) -> Given | None:
@@ -233,7 +233,9 @@ class _Alike:
         if not isinstance(given, Out) or [begin for begin, _ in carried].count(given) > 1:
             return own
         later = any(u > self._span()[1] for u in self._users.get(given, ()))
-        return replace(own, begins=given) if later and all(given not in reads(i) for i in items) else own
+        return (
+            replace(own, begins=given) if later and all(given not in given_inside(i) for i in items) else own
+        )
 
     def _span(self) -> tuple[int, int]:
         numbers = [n for turn in self._turns for item in turn for n in spans(item)]

@@ -14,7 +14,6 @@ from typing import TypeAlias
 
 from codegen.fold.alike import COUNTERS, repeated, shape_of
 from codegen.fold.columns import NoLoop
-from codegen.fold.items import makes
 from codegen.folded import CallItem, Item, LoopItem, OpItem, RepeatItem, VariableItem
 from codegen.program import Leaf, NamedFrame, Operand, Program
 
@@ -45,7 +44,7 @@ def with_turns(body: Body, items: Sequence[Item]) -> list[Item]:
     if any("{" in name or "}" in name for name in _names(items)):
         return list(items)  # a name of a loop's has its counter in braces
     addresses = list(_addresses(body, items))
-    return _folded(body, list(zip(items, addresses, strict=True)), 0, COUNTERS)
+    return _folded(body, list(zip(items, addresses, strict=True)), 0, COUNTERS[:-1])
 
 
 def _folded(
@@ -109,11 +108,10 @@ def _length(item: Item) -> int:
     if isinstance(item, LoopItem):
         return 2
     if isinstance(item, RepeatItem):
-        appended = {own.each for own in item.collected if not own.inner}
-        lists = len(item.collected) + sum(
-            not (isinstance(i, OpItem | CallItem) and appended & {*makes(i)}) for i in item.items
-        )
-        return 1 + _statements(item.items) + min(lists, 2 * len(item.collected))
+        # A list is begun, and what the next turn is given too is appended by a statement of its own.
+        carried = {made for _, made in item.carried}
+        lists = sum(1 + (own.each in carried) for own in item.collected if not own.inner)
+        return 1 + _statements(item.items) + lists
     return 1
 
 

@@ -10,14 +10,14 @@ from codegen.folded import (
     Given,
     GuardItem,
     Item,
-    LoopItem,
     Many,
     OpItem,
     RepeatItem,
     VariableItem,
     each,
 )
-from codegen.program import Call, Leaf, Operand, Out, Program, Variable
+from codegen.items import given, given_inside, makes
+from codegen.program import Call, Operand, Out, Program, Variable
 
 
 def inlined_calls(program: Program, items: Sequence[Item]) -> Iterator[Call]:
@@ -79,9 +79,9 @@ def _last_uses(items: Sequence[Item], index: int, last: dict[Given, int]) -> int
         else:
             for operand in item_reads(item):
                 last[operand] = index
-            for given in written_reads(item):
-                if isinstance(given, Carried):
-                    last[given] = index
+            for own in given(item):
+                if isinstance(own, Carried):
+                    last[own] = index
         index += item_length(item)
     return index
 
@@ -92,21 +92,11 @@ def _last_uses_in_loop(item: RepeatItem, index: int, last: dict[Given, int]) -> 
     _last_uses(item.items, index + 1, last)
     for operand in item_reads(item):
         last[operand] = end
-    inside = body_reads(item)
-    for given, made in item.carried:
+    inside = {own for inner in item.items for own in given_inside(inner)}
+    for begin, made in item.carried:
         last[made] = end
-        if given not in inside or isinstance(given, Carried):
-            last[given] = end if given in inside else index
-
-
-def body_reads(item: RepeatItem) -> set[Given | None]:
-    """What the statements of a loop are given."""
-    found: set[Given | None] = set()
-    for inner in item.items:
-        found |= body_reads(inner) if isinstance(inner, RepeatItem) else {*written_reads(inner)}
-        if isinstance(inner, RepeatItem):
-            found |= {given for given, _ in inner.carried}
-    return found
+        if begin not in inside or isinstance(begin, Carried):
+            last[begin] = end if begin in inside else index
 
 
 def _read_from_loops(items: Sequence[Item], index: int, last: dict[Given, int]) -> None:
@@ -121,7 +111,7 @@ def _read_from_loops(items: Sequence[Item], index: int, last: dict[Given, int]) 
                     last[own.begins] = index
             for place, inner in numbered_items(item, index + 1):
                 for own in item.collected:
-                    if own.each in item_makes(inner) and not own.inner:
+                    if own.each in makes(inner) and not own.inner:
                         last[own.each] = _last_in_body(item, index, own.each, place)
         if isinstance(item, RepeatItem | GuardItem):
             _read_from_loops(item.items, index + isinstance(item, RepeatItem), last)
@@ -143,39 +133,18 @@ def numbered_items(part: GuardItem | RepeatItem, index: int) -> Iterator[tuple[i
         index += item_length(item)
 
 
-def item_makes(item: Item) -> tuple[Operand, ...]:
-    """The values that an item computes."""
-    if isinstance(item, OpItem):
-        return tuple(Out(item.index, i) for i in range(item.call.outputs))
-    if isinstance(item, VariableItem):
-        return (Leaf(item.variable.name),)
-    if isinstance(item, GuardItem):
-        return tuple(o for inner in item.items for o in item_makes(inner))
-    return item.outputs
-
-
 def item_reads(item: Item) -> Iterator[Operand]:
     """The values that an item is given, of a loop those from before it: none that MXNet makes by itself."""
     if isinstance(item, GuardItem):
         for inner in item.items:
             yield from item_reads(inner)
     elif isinstance(item, RepeatItem):
-        made = {operand for inner in item.items for operand in item_makes(inner)}
-        yield from each(given for given, _ in item.carried)
+        made = {operand for inner in item.items for operand in makes(inner)}
+        yield from each(given(item))
         for inner in item.items:
             yield from (operand for operand in item_reads(inner) if operand not in made)
     else:
-        yield from each(written_reads(item))
-
-
-def written_reads(item: Item) -> Iterator[Given | None]:
-    """What stands in an item's statement."""
-    if isinstance(item, OpItem):
-        yield from (given for _, given in item.inputs)
-    elif isinstance(item, CallItem):
-        yield from item.inputs
-    elif isinstance(item, LoopItem):
-        yield from item.calls[0].inputs
+        yield from each(given(item))
 
 
 def calls_among(items: Iterable[Item]) -> Iterator[int]:

@@ -18,6 +18,7 @@ from codegen.folded import (
 )
 from codegen.identifiers import readable
 from codegen.ir import SAYS_NOTHING
+from codegen.items import makes
 from codegen.mxnet_ops import spec_of
 from codegen.program import Leaf, Operand, Out
 from codegen.write.authors_words import with_words
@@ -31,7 +32,7 @@ from codegen.write.expressions import (
     variable,
 )
 from codegen.write.inside import written_inside
-from codegen.write.liveness import item_length, item_makes, item_reads, numbered_items, op_after
+from codegen.write.liveness import item_length, item_reads, numbered_items, op_after
 from codegen.write.loops import loop
 from codegen.write.scope import Scope
 from codegen.write.turns import repeat
@@ -51,8 +52,10 @@ from codegen.write.wishes import (
     step,
     variable_inside,
 )
-from codegen.written import Assign, Container, Guard, Statement
+from codegen.written import Assign, Comment, Container, Guard, Statement
 
+# What is said of a container of Variables.
+SHARED = "what several calls share: each Variable is made when it is first asked for"
 # An op of more results gives them as one list.
 MOST_UNPACKED = 6
 
@@ -62,7 +65,7 @@ def body(scope: Scope, variables: Variables) -> list[Statement]:
     own = _block(scope, variables, scope.items, 0)
     if scope.params is None or scope.params.given:
         return own
-    return [Assign(("params",), Container()), *own]
+    return [Comment((SHARED,)), Assign(("params",), Container()), *own]
 
 
 def _block(scope: Scope, variables: Variables, items: Sequence[Item], index: int) -> list[Statement]:
@@ -212,7 +215,7 @@ def _merged(
     dies = variables.last_use(instead, -1) < end and variables.holder(instead) != ""
     author = readable(merged_variable(scope, part, operand) or str(read))
     is_renamed = author != str(read) and variables.is_free(author, index - 1)
-    made_at = next((p for p, i in numbered_items(part, index) if operand in item_makes(i)), -1)
+    made_at = next((p for p, i in numbered_items(part, index) if operand in makes(i)), -1)
     if not dies or _is_read_after(part, operand, instead) or is_renamed:
         target = variables.assign(index, Leaf(f"merge {index}"), [author, "identity", "y"])
         variables.merge(operand, target, index, end, (index, made_at))
@@ -224,5 +227,5 @@ def _merged(
 
 def _is_read_after(part: GuardItem, made: Operand, instead: Operand) -> bool:
     """Whether a part reads `instead` after it has made what takes its place."""
-    place = next((n for n, inner in enumerate(part.items) if made in item_makes(inner)), len(part.items))
+    place = next((n for n, inner in enumerate(part.items) if made in makes(inner)), len(part.items))
     return any(instead in item_reads(inner) for inner in part.items[place + 1 :])

@@ -17,10 +17,11 @@ from codegen.folded import (
     OpItem,
     RepeatItem,
 )
+from codegen.items import given_inside, makes
 from codegen.program import Leaf, Operand, Out
 from codegen.write.captions import Captioned, with_captions, without_blank
 from codegen.write.literals import value_of
-from codegen.write.liveness import body_reads, item_length, item_makes, numbered_items
+from codegen.write.liveness import item_length, numbered_items
 from codegen.write.scope import Scope
 from codegen.write.variables import Variables
 from codegen.write.wishes import authors_variable, last_word, own_target, variable_inside
@@ -45,7 +46,7 @@ def repeat(scope: Scope, variables: Variables, index: int, item: RepeatItem, wri
     body = [*without_blank(with_captions(made)), *_handed_on(variables, targets)]
     variables.take_part(around)
     holders = [(last, variables.holder(first)) for first, last in item.finals]
-    variables.forget(operand for inner in item.items for operand in item_makes(inner))
+    variables.forget(operand for inner in item.items for operand in makes(inner))
     variables.forget(own.begins for own in item.collected if own.begins is not None)
     for last, holder in holders:
         variables.keep(last, holder, index + item_length(item) - 1)
@@ -74,7 +75,7 @@ def _lists(scope: Scope, variables: Variables, index: int, item: RepeatItem) -> 
 
 def _list_name(scope: Scope, item: RepeatItem, own: Collected) -> str:
     """What the author calls the list: `ys` in `ys.append(y)` and in `ys = [...]`."""
-    maker = next(inner for inner in item.items if own.each in item_makes(inner))
+    maker = next(inner for inner in item.items if own.each in makes(inner))
     if isinstance(maker, RepeatItem):
         inside = next(inner for inner in maker.collected if inner.each == own.each)
         return _list_name(scope, maker, inside)
@@ -88,11 +89,11 @@ def _appending(
 ) -> Captioned:
     """A statement, with those that append what it makes to lists; itself, where nothing else reads that."""
     for own in item.collected:
-        if own.inner or own.each not in item_makes(inner):
+        if own.inner or own.each not in makes(inner):
             continue
         name, last = variables.is_collected(own.each), made.statements[-1]
         carried = any(own.each == operand for _, operand in item.carried)
-        alone = isinstance(inner, OpItem | CallItem) and len(list(item_makes(inner))) == 1
+        alone = isinstance(inner, OpItem | CallItem) and len(list(makes(inner))) == 1
         if alone and isinstance(last, Assign) and not carried and variables.last_use(own.each, 0) <= number:
             return replace(made, statements=(*made.statements[:-1], Append(name, last.value)))
         read = variables.read(own.each)
@@ -111,9 +112,11 @@ def _carried(
     targets: list[tuple[Operand, str]] = []
     begun: list[Statement] = []
     for given, made in item.carried:
-        number, maker = next(own for own in numbered_items(item, index + 1) if made in item_makes(own[1]))
+        number, maker = next(own for own in numbered_items(item, index + 1) if made in makes(own[1]))
         target = variables.holder(given)
-        alone = [begin for begin, _ in item.carried].count(given) == 1 and given not in body_reads(item)
+        alone = [begin for begin, _ in item.carried].count(given) == 1 and not any(
+            given in given_inside(inner) for inner in item.items
+        )
         if not target or not alone or variables.last_use(given, -1) > end:
             read = variables.read(given)
             target = variables.assign(index, Carried(made), [_wish(scope, maker, made), "x", "y"])

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from codegen.folded import CallItem, GuardItem, Item, OpItem, RepeatItem, without_turns
 from codegen.identifiers import flat
 from codegen.ir import SAYS_NOTHING
+from codegen.items import makes
 from codegen.program import Call, NamedFrame, Operand, Out, Program
-from codegen.write.liveness import item_length, item_makes
+from codegen.write.liveness import item_length
 from codegen.write.scope import Scope
 
 # Names of variables are cut to their last word at this length.
@@ -74,7 +75,7 @@ def authors_variable(scope: Scope, target: str, last: int, own: NamedFrame | Non
 
 def merged_variable(scope: Scope, part: GuardItem, operand: Operand) -> str:
     """The author's variable for what a part makes."""
-    maker = next((inner for inner in part.items if operand in item_makes(inner)), None)
+    maker = next((inner for inner in part.items if operand in makes(inner)), None)
     if isinstance(maker, OpItem):
         return authors_variable(scope, maker.call.source.target, maker.index, None)
     if isinstance(maker, CallItem):
