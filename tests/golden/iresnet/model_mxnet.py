@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:iresnet18 --out model_mxnet.py --input 1,3,112,112
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:540453f92404d88d
+# By this an edit by hand is seen, and kept: fx2mx-sha256:f18c44676304bd7a
 
 import mxnet as mx
 
@@ -23,6 +23,7 @@ def i_basic_block(
     num_filter: int,
     name: str,
     stride: tuple[int, int] = (2, 2),
+    *,
     with_downsample: bool = True,
 ) -> mx.sym.Symbol:
     """IBasicBlock of model.py."""

@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:MobileNetV2 --out model_mxnet.py --input 1,3,64,64
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:3cf7ef78d1db6903
+# By this an edit by hand is seen, and kept: fx2mx-sha256:6379430c468b0c70
 
 import mxnet as mx
 
@@ -45,6 +45,7 @@ def inverted_residual(
     conv_2_num_filter: int,
     name: str,
     stride: tuple[int, int] = (1, 1),
+    *,
     with_add: bool = True,
 ) -> mx.sym.Symbol:
     """InvertedResidual of model.py."""

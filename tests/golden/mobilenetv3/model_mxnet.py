@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:MobileNetV3_Small --out model_mxnet.py --input 1,3,64,64
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:cae9d1084a664510
+# By this an edit by hand is seen, and kept: fx2mx-sha256:cd5f1de04910c5ae
 
 import mxnet as mx
 
@@ -57,6 +57,7 @@ def block_hswish(
     conv3_num_filter: int,
     name: str,
     stride: tuple[int, int] = (1, 1),
+    *,
     with_shortcut: bool = False,
     with_add: bool = True,
 ) -> mx.sym.Symbol:

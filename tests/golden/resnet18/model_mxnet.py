@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:resnet18 --out model_mxnet.py --input 1,3,64,64
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:e542ccee594f8c23
+# By this an edit by hand is seen, and kept: fx2mx-sha256:0e452d2586b50b63
 
 import mxnet as mx
 
@@ -21,6 +21,7 @@ def basic_block(
     num_filter: int,
     name: str,
     stride: tuple[int, int] = (1, 1),
+    *,
     with_downsample: bool = False,
 ) -> mx.sym.Symbol:
     """BasicBlock of model.py."""

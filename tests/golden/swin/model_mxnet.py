@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:SwinTransformer --out model_mxnet.py --input 1,3,64,64
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:35bf8e81b2511fb0
+# By this an edit by hand is seen, and kept: fx2mx-sha256:8e94d2fa1f7f6dee
 
 import mxnet as mx
 
@@ -120,6 +120,7 @@ def swin_transformer_block(
     dim: int,
     shape: tuple[int, ...],
     name: str,
+    *,
     with_roll: bool = False,
 ) -> mx.sym.Symbol:
     """SwinTransformerBlock of model.py."""
