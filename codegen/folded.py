@@ -63,7 +63,8 @@ class Argument:
     """A function's argument in the place of a value: `num_filter`, `4 * num_filter`, `num_filter // 4`.
 
     It is multiplied by those that `times` names, then divided by those that `over` names: `dim // num_heads`.
-    A division that is not even is rounded down: `kernel // 2`.
+    A division that is not even is rounded down: `kernel // 2`. Of an argument that is a tuple it is made of
+    one `item`: `kernel[0] // 2`.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Argument:
     divisor: int = 1
     times: tuple[str, ...] = ()
     over: tuple[str, ...] = ()
+    item: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -187,12 +189,15 @@ class LoopItem:
 class GuardItem:
     """A part that some uses of a Function do not have: `if flag:`.
 
-    `merges` are (what the part makes, what stands in its place without it).
+    `merges` are (what the part makes, what stands in its place without it). With a `value` it is the part of
+    the uses whose argument `flag` has that, and the function `returns` what it makes.
     """
 
     flag: str
     items: tuple[Item, ...]
-    merges: tuple[tuple[Operand, Operand], ...]
+    merges: tuple[tuple[Operand, Operand], ...] = ()
+    value: str = ""
+    returns: Operand | None = None
 
 
 @dataclass(frozen=True)
@@ -317,8 +322,10 @@ def _lines(items: Iterable[Item], depth: int) -> Iterator[str]:
             yield f"{indent}for {item.counter} from {item.start}, {item.count} turns:"
             yield from _lines(item.items, depth + 1)
         else:
-            yield f"{indent}if {item.flag}:"
+            yield f"{indent}if {item.flag}{f' is {item.value}' * bool(item.value)}:"
             yield from _lines(item.items, depth + 1)
+            if item.returns is not None:
+                yield f"{indent}    return {operand_text(item.returns)}"
 
 
 def _call_text(item: CallItem) -> str:

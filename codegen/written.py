@@ -214,14 +214,18 @@ class Loop:
 
 @dataclass(frozen=True)
 class Guard:
-    """`if flag:`, of an argument of the function."""
+    """`if flag:`, of an argument of the function; with a `value`, `if act_type == "relu":`.
+
+    The latter may return.
+    """
 
     kind: ClassVar[str] = "guard"
     flag: str
     body: tuple[Statement, ...]
+    value: Value | None = None
 
     def __str__(self) -> str:
-        return f"if {self.flag}"
+        return f"if {self.flag}" if self.value is None else f"if {self.flag} == {self.value}"
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "lower": ("rules", "naming", "builder", "draft", "mxnet_ops", *_DATA),
     "decompositions": ("problems", "defects"),
     "passes": ("automatic", "mxnet_ops", *_DATA),
-    "fold": ("folded", "items", "turn", "automatic", "op_spec", "mxnet_ops", *_DATA),
+    "fold": ("folded", "items", "turn", "automatic", "op_spec", "mxnet_ops", "result_shapes", *_DATA),
     "write": ("folded", "items", "written", "digest", "turn", "mxnet_ops", *_DATA),
     "proof": ("program", "op_spec", "mxnet_ops", "mxnet_import", "mxnet_process", "ir", "problems"),
     "weights": ("program", "mxnet_import", "mxnet_process", "ir", "problems"),

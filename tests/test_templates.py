@@ -200,7 +200,7 @@ MISTAKES = {
     "a setting that others read": (
         "symbol/api.jinja",
         '{% set symbol = "mx.symbol" %}',
-        "fx2mx/symbol/function.jinja, line 31: the template 'symbol/api.jinja' (imported on line 2 in "
+        "fx2mx/symbol/function.jinja, line 35: the template 'symbol/api.jinja' (imported on line 2 in "
         "'symbol/function.jinja') does not export the requested name 'sym'",
     ),
     "a macro that is not there": (

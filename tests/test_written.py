@@ -49,7 +49,9 @@ BLOCK = Function(
     results=1,
     doc=("Block of model.py.",),
     body=(
-        Assign(("x",), Op("Concat", (Read("features", spread=True),), (), (), Name(("_cat",), relative=True))),
+        Assign(
+            ("x",), Op("Concat", (Read("features", spread=True),), (), (), Name(("_cat",), relative=True))
+        ),
         Assign(("x",), conv(Read("x"), Read("features", 0))),
         Guard(
             "with_tail",
@@ -180,6 +182,10 @@ BROKEN = {
         block(put(2, Guard("with_tail", (Return((Read("x"),)),)))),
         "block returns before its end",
     ),
+    "a part for one value that returns more than the function": (
+        block(put(2, Guard("with_tail", (Return((Read("x"), Read("x"))),), Value("3")))),
+        "block returns 2 values",
+    ),
     "a function that returns nothing": (
         block(put(3)),
         "block returns nothing",
@@ -225,6 +231,18 @@ def test_a_broken_file(what: str) -> None:
     with pytest.raises(AssertionError) as raised:
         check(file)
     assert str(raised.value).splitlines()[0] == message
+
+
+def test_a_part_for_one_value_may_return() -> None:
+    """What it assigns is gone with it."""
+    early = Guard("with_tail", (Assign(("y",), conv(Read("x"))), Return((Read("y"),))), Value('"relu"'))
+    check(block(put(2, early)))
+
+    def late(body: list[Statement]) -> None:
+        body[2:] = [early, Return((Read("y"),))]
+
+    with pytest.raises(AssertionError, match="reads y before"):
+        check(block(late))
 
 
 def test_two_parts() -> None:

@@ -16,12 +16,22 @@ MAX_FLAGS = 2
 SMALLEST_WITH_PARTS = 5
 
 
-def aligned(base: Use, block: Block, entries: Sequence[Entry], interface: Interface) -> Use | None:
-    """A block as a use of `base`, which may have parts that the block lacks; None if it is none."""
+def aligned(
+    base: Use,
+    block: Block,
+    entries: Sequence[Entry],
+    interface: Interface,
+    may_lack: bool = True,
+    may_lack_first: bool = True,
+) -> Use | None:
+    """A block as a use of `base`; None if it is none.
+
+    It `may_lack` parts of it, that one too which is given what the block gives to the next: the first.
+    """
     places = _placed(base, entries)
-    if places is None or (None in places and not _may_lack(places, block)):
+    if places is None or (None in places and not (may_lack and _may_lack(places, block))):
         return None
-    match = _Match(base, places, interface.inputs)
+    match = _Match(base, places, interface.inputs, may_lack_first)
     for entry, own in zip(base.entries, places, strict=True):
         if own is not None and entry is not None and not match.entry(entry, own):
             return None
@@ -62,10 +72,14 @@ class _Match:
     does not make.
     """
 
-    def __init__(self, base: Use, places: Sequence[Entry | None], inputs: Sequence[Given]) -> None:
+    def __init__(
+        self, base: Use, places: Sequence[Entry | None], inputs: Sequence[Given], may_lack_first: bool
+    ) -> None:
         self.from_base: dict[Given, Given] = {}
         self.to_base: dict[Given, Given] = {}
         self.merges: dict[Operand, Operand] = {}
+        self._entries = base.entries
+        self._may_lack_first = may_lack_first
         self._inputs = set(inputs)
         self._base_inputs = {given for given in base.inputs if given is not None}
         # The places of the entries that make the base's values, and of those that the block lacks.
@@ -112,7 +126,8 @@ class _Match:
         if isinstance(base, Many) and isinstance(own, Many) and own not in self._inputs:
             return len(base.items) == len(own.items) and all(map(self.operand, base.items, own.items))
         if base in self._lacking:
-            return self._merge(base, self._base_of(own))
+            instead = self._base_of(own)
+            return self._merge(base, self._fed(base, own) if instead is None else instead)
         if base in self.from_base:
             return self.from_base[base] == own
         return self._input(base, own)
@@ -121,6 +136,15 @@ class _Match:
         """The base's value that one of the block's stands for: of several inputs, the first."""
         given = (base for base, known in self.from_base.items() if known == own)
         return self.to_base.get(own, next(given, None))
+
+    def _fed(self, base: Given, own: Given) -> Given | None:
+        """What a part that the block lacks is given, where the block has that in the place of its result."""
+        while self._may_lack_first and base in self._lacking:
+            reads = present(self._entries[self._lacking[base]]).reads
+            if not reads or reads[0][1] is None:
+                return None
+            base = reads[0][1]
+        return base if base not in self.from_base and self._input(base, own) else None
 
     def _merge(self, base: Given, instead: Given | None) -> bool:
         """Note what stands in the place of a value that the block lacks: one thing, made before it."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
 
-from codegen.fold.relations import Column, are_one, are_positive, fits, follows, half_of_odd
+from codegen.fold.relations import Column, are_one, are_positive, fits, follows, half_of_odd, halves_of_odd
 from codegen.folded import MISSING, Argument, is_same
 
 # Slots whose numbers are neither widths nor sizes: nothing is a multiple of them, nor they of anything.
@@ -78,7 +79,8 @@ class Row:
         if columns == [self.values]:
             return follows(self.values, bases, self.relates)
         sizes = self._sizes(bases) if columns else None
-        return follows(self.values, bases, relate=False) if sizes is None else sizes
+        found = follows(self.values, bases, relate=False) if sizes is None else sizes
+        return halves_of_odd(self.values, bases) if found is None and self._word == "pad" else found
 
     def _sizes(self, bases: Mapping[str, Column]) -> tuple[Any, ...] | None:
         """A shape, size by size; None where arguments do not give them all."""
@@ -309,6 +311,10 @@ class Arguments:
         if slot.endswith("shape") and not any(isinstance(v, tuple) for v in base.values):
             slot = "size"
         yield slot
+        # The number of a layer in its Sequential tells less than the Sequential's name.
+        holder = re.sub(r"_\d+$", "", row.hint)
+        if holder != row.hint and not holder[:1].isdigit():
+            yield f"{holder}_{slot}"
         if row.hint and not row.hint[:1].isdigit():
             yield f"{row.hint}_{slot}"
         if hint and not hint[:1].isdigit():
@@ -326,6 +332,30 @@ def defaults_of(arguments: Sequence[tuple[str, Column]]) -> tuple[tuple[str, Any
         if len(values) >= MANY and 2 * shares >= len(values) and is_usual:
             found.append((name, most))
     return tuple(found)
+
+
+def without_told(
+    flags: Mapping[frozenset[int], str], arguments: Sequence[tuple[str, Column]], written: Iterable[Any]
+) -> tuple[dict[frozenset[int], str], list[tuple[str, Column]]]:
+    """(flags, arguments) without the flags that an argument tells, which the uses without the part lack."""
+    used = {name for value in written for name in _names_in(value)}
+    named = dict(flags)
+    for lacking, flag in flags.items():
+        telling = (
+            name
+            for name, values in arguments
+            if all((v is MISSING) == (n in lacking) and v for n, v in enumerate(values))
+        )
+        told = next(telling, None)
+        if told is not None and flag not in used:
+            named[lacking] = told
+    gone = {*flags.values()} - {*named.values()}
+    return named, [(name, values) for name, values in arguments if name not in gone]
+
+
+def _names_in(value: Any) -> Iterator[str]:
+    for part in value if isinstance(value, tuple) else (value,):
+        yield from part.names if isinstance(part, Argument) else ()
 
 
 def _renamed(choice: Any, names: Mapping[str, str]) -> Any:

@@ -8,10 +8,11 @@ from itertools import pairwise
 from typing import Any
 
 from codegen.defects import Defect, of_kind, present
-from codegen.fold.arguments import Arguments, Literal, defaults_of
+from codegen.fold.arguments import Arguments, Literal, defaults_of, without_told
 from codegen.fold.attributes import attributes
 from codegen.fold.blocks import Block, Structure, is_sequence
-from codegen.fold.entries import Entry, Run, forward_arguments
+from codegen.fold.choices import call_of_choice
+from codegen.fold.entries import Choice, Entry, Run, forward_arguments
 from codegen.fold.families import Family, flags, stretches
 from codegen.fold.function_names import FunctionName, held_classes
 from codegen.fold.loops import link, with_loops
@@ -92,7 +93,7 @@ def _without(items: Sequence[Item], params: Params | None) -> list[Item]:
 
 def flat_body(structure: Structure, listed: Sequence[Entry], called: Mapping[Block, Called]) -> list[Item]:
     """Statements as they stand, without loops."""
-    return [_item(structure, entry, called) for entry in listed]
+    return [item_of(structure, entry, called) for entry in listed]
 
 
 def function_of(
@@ -111,6 +112,7 @@ def function_of(
     )
     rows = [_rows(structure, family, place, table, called) for place in range(len(base.entries))]
     chosen, arguments = table.settled()
+    named, arguments = without_told(named, arguments, chosen.values())
     defaults = defaults_of(arguments)
     items = [
         [
@@ -133,7 +135,7 @@ def function_of(
         base.outputs,
         block.prefix,
         name.trait,
-        tuple(held_classes(block, structure.program)) if is_sequence(block.frame) else (),
+        tuple(held_classes(family, structure.program)) if is_sequence(block.frame) else (),
         params,
         defaults,
     )
@@ -169,7 +171,7 @@ def _with_loops(
     return with_turns(body, with_loops(items, structure.users))
 
 
-def _item(structure: Structure, entry: Entry, called: Mapping[Block, Called]) -> Item:
+def item_of(structure: Structure, entry: Entry, called: Mapping[Block, Called]) -> Item:
     """The item of an entry, with literal values everywhere."""
     source = entry.source
     if isinstance(source, Variable):
@@ -177,6 +179,8 @@ def _item(structure: Structure, entry: Entry, called: Mapping[Block, Called]) ->
     if isinstance(source, int):
         call = structure.program.calls[source]
         return OpItem(call, source, call.attrs, structure.automatic[source])
+    if isinstance(source, Choice):
+        return call_of_choice(entry, source)
     source = of_kind(source, Block)
     span = (min(source.calls()), max(source.calls()))
     last = structure.program.calls[span[1]]
@@ -204,7 +208,7 @@ def _rows(
     inner = [None if own is None else own.calls() for own in listed]
     number = max(len(own) for own in inner if own is not None)
     return [
-        _row(table, [None if own is None else _item(structure, own[n], called) for own in inner])
+        _row(table, [None if own is None else item_of(structure, own[n], called) for own in inner])
         for n in range(number)
     ]
 
@@ -212,7 +216,7 @@ def _rows(
 def _run(structure: Structure, entry: Entry, called: Mapping[Block, Called]) -> LoopItem:
     """The loop of a run, whose number of turns is an argument."""
     run = of_kind(entry.source, Run)
-    calls = tuple(of_kind(_item(structure, own, called), CallItem) for own in run.calls)
+    calls = tuple(of_kind(item_of(structure, own, called), CallItem) for own in run.calls)
     links = [link(one, other) for one, other in pairwise(calls)]
     prefix = calls[0].path.removesuffix(str(run.start))
     stop = run.start + len(calls)

@@ -37,16 +37,30 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """The statements of an activation, for which uses of one function may have others: `word` tells which.
+
+    `frame` is its module's, `form` what it computes, whatever it is called.
+    """
+
+    word: str
+    frame: NamedFrame
+    entries: tuple[Entry, ...]
+    form: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
 class Entry:
     """One statement of a block, in a form that can be compared with another block's.
 
-    `label` is what must be equal. `source` is the op's number, the Variable, or the inner block or blocks.
+    `label` is what must be equal. `source` is the op's number, the Variable, the inner block or blocks, or an
+    activation.
     """
 
     label: tuple[Any, ...]
     reads: Reads
     makes: tuple[Operand, ...]
-    source: int | Variable | Block | Run
+    source: int | Variable | Block | Run | Choice
 
     def calls(self) -> tuple[Entry, ...]:
         """The calls of a run; of any other statement itself."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from codegen.fold.blocks import Block, is_sequence
-from codegen.fold.entries import Entry, Run, Use
+from codegen.fold.entries import Choice, Entry, Run, Use
 from codegen.identifiers import readable
 from codegen.program import Program, Variable
 
@@ -120,6 +120,8 @@ def _word(entry: Entry, block: Block, program: Program) -> str:
         return source.frame.cls
     if isinstance(source, Run):
         return _word(source.calls[0], block, program)
+    if isinstance(source, Choice):
+        return _word(source.entries[-1], block, program)
     call = program.calls[next(source.calls()) if isinstance(source, Block) else source]
     path = source.frame.path if isinstance(source, Block) else call.source.path
     child = path[len(block.frame.path) :].lstrip(".").split(".")[0]

@@ -9,28 +9,61 @@ the very symbol that the flat program gives.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
-from codegen.fold.align import aligned, extended
 from codegen.fold.blocks import Block, Structure, is_sequence, structure_of
-from codegen.fold.bodies import Called, body_of, flat_body, function_of, main_params
-from codegen.fold.entries import Entry, Interface, Use, entries, interfaces
+from codegen.fold.bodies import Called, body_of, flat_body, function_of, item_of, main_params
+from codegen.fold.choices import (
+    FUNCTION,
+    activations,
+    chosen,
+    function_of_choices,
+    in_order,
+)
+from codegen.fold.entries import Interface, Use, entries, interfaces
 from codegen.fold.families import Family, deserves_name, is_class_of_few_arguments, parts
 from codegen.fold.function_names import names_of, plain
-from codegen.fold.runs import with_runs
+from codegen.fold.grouping import CLOSEST, Ways, grouped
 from codegen.fold.shared import sharing
 from codegen.folded import Function, Module
 from codegen.program import Program
 
 # Classes that hold each other have no common level: their blocks are then matched where they stand.
 MAX_DEPTH = 60
+# Of more, a function is no help to its reader.
+MOST_PARAMETERS = 8
 
 
 def fold(program: Program, main: str, reserved: Sequence[str] = ()) -> Module:
-    """Fold a program; `main` is the name of its main function."""
+    """Fold a program; `main` is the name of its main function.
+
+    A class that would become one function of too many parameters becomes several that differ in their parts.
+    """
     structure = structure_of(program)
-    seen = interfaces(structure)
-    families, uses = _chosen(structure, seen)
-    names = names_of(families, program, {main, *reserved})
+    taken = {main, *reserved}
+    known = {} if FUNCTION in taken else activations(structure)
+    ways = Ways(structure, interfaces(structure), known, {})
+    while True:
+        module, families = _folded(ways, taken)
+        large = {f.name for f in module.functions if len(f.inputs) + len(f.arguments) > MOST_PARAMETERS}
+        classes = {plain(f.block.frame.cls) for f, name in families if name in large and _is_joined(f)}
+        likeness = {cls: ways.likeness_of(cls) + 1 for cls in classes}
+        if all(own > CLOSEST for own in likeness.values()):
+            return module
+        ways = replace(ways, likeness={**ways.likeness, **likeness})
+
+
+def _is_joined(family: Family) -> bool:
+    """Whether uses of a family differ in more than numbers."""
+    return bool(parts(family) or chosen([family]))
+
+
+def _folded(ways: Ways, taken: Collection[str]) -> tuple[Module, list[tuple[Family, str]]]:
+    """The folded program, and the families with the names of their functions."""
+    structure, program = ways.structure, ways.structure.program
+    families, uses = _chosen(ways)
+    choices = chosen(families)
+    names = names_of(families, program, {*taken, *([FUNCTION] if choices else [])})
     called: dict[Block, Called] = {}
     shared = sharing(structure, families, uses)
     functions: list[Function] = []
@@ -39,9 +72,13 @@ def fold(program: Program, main: str, reserved: Sequence[str] = ()) -> Module:
         function, calls = function_of(structure, family, name, called, places)
         functions.append(function)
         called |= calls
+    if choices:
+        made = function_of_choices(structure, choices, lambda entry: item_of(structure, entry, called))
+        functions = in_order([*functions, made])
     listed = entries(structure, structure.root, uses=uses)
     body = body_of(structure, listed, called)
-    return Module(tuple(functions), body, main_params(structure, listed, called))
+    module = Module(tuple(functions), body, main_params(structure, listed, called))
+    return module, [(family, name.name) for family, name in zip(families, names, strict=True)]
 
 
 def unfolded(program: Program) -> Module:
@@ -50,76 +87,31 @@ def unfolded(program: Program) -> Module:
     return Module((), tuple(flat_body(structure, entries(structure, structure.root), {})))
 
 
-def _chosen(structure: Structure, seen: Mapping[Block, Interface]) -> tuple[list[Family], dict[Block, Use]]:
+def _chosen(ways: Ways) -> tuple[list[Family], dict[Block, Use]]:
     """The families that become functions, inner ones first, and the use that each of their blocks is."""
     inline: set[Block] = set()
     while True:
-        families, uses = _families(structure, seen, inline)
-        losers = _losers(structure, families, uses)
+        families, uses = _families(ways, inline)
+        losers = _losers(ways.structure, families, uses)
         if not losers:
             return families, uses
         inline |= {use.block for family in losers for use in family.uses}
 
 
-def _families(
-    structure: Structure, seen: Mapping[Block, Interface], inline: Collection[Block]
-) -> tuple[list[Family], dict[Block, Use]]:
+def _families(ways: Ways, inline: Collection[Block]) -> tuple[list[Family], dict[Block, Use]]:
     """All families, inner ones first, of the blocks that are not to be inlined."""
     uses: dict[Block, Use] = {}
-    levels = _levels(structure, seen, inline)
+    levels = _levels(ways.structure, ways.seen, inline)
     found: list[Family] = []
     for level in sorted(levels):
         by_class: dict[str, list[Block]] = {}
         for block in levels[level]:
             by_class.setdefault(plain(block.frame.cls), []).append(block)
-        for blocks in by_class.values():
-            families = _fewest(
-                structure, [(b, entries(structure, b, seen[b].join, uses)) for b in blocks], seen, uses
-            )
+        for cls, blocks in by_class.items():
+            families = grouped(ways, cls, blocks, uses)
             uses |= {use.block: use for family in families for use in family.uses}
             found += families
     return found, uses
-
-
-def _fewest(
-    structure: Structure,
-    listed: Sequence[tuple[Block, Sequence[Entry]]],
-    seen: Mapping[Block, Interface],
-    uses: Mapping[Block, Use],
-) -> list[Family]:
-    """Blocks of one class as families; where that makes fewer, of any number of inner blocks in a row."""
-    plainly = _grouped(listed, seen)
-    if len(plainly) < 2:
-        return plainly
-    in_runs = _grouped([(block, with_runs(structure, own, uses)) for block, own in listed], seen)
-    flags = [sum(len(parts(family)) for family in families) for families in (plainly, in_runs)]
-    return in_runs if len(in_runs) < len(plainly) and flags[1] <= flags[0] else plainly
-
-
-def _grouped(
-    listed: Sequence[tuple[Block, Sequence[Entry]]], seen: Mapping[Block, Interface]
-) -> list[Family]:
-    """Blocks of one class as families: each has one with all parts as its base, and all that is given."""
-    families: list[Family] = []
-
-    def size(pair: tuple[Block, Sequence[Entry]]) -> tuple[int, ...]:
-        interface, inner = seen[pair[0]], sum(len(entry.blocks()) for entry in pair[1])
-        return -len(pair[1]), -inner, -len(interface.inputs), -len(interface.outputs)
-
-    for block, own in sorted(listed, key=size):
-        for place, family in enumerate(families):
-            use = aligned(family.base, block, own, seen[block])
-            if use is not None and len(seen[block].outputs) < len(use.outputs) and len(family.uses) < 2:
-                continue  # results for one use alone are none of a function's
-            longer = extended(family, use) if use is not None else None
-            if longer is not None:
-                families[place] = longer
-                break
-        else:
-            interface = seen[block]
-            alone = Use(block, block, tuple(own), interface.inputs, interface.outputs)
-            families.append(Family((alone,)))
-    return families
 
 
 def _levels(

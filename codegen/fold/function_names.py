@@ -73,8 +73,28 @@ def names_of(families: Sequence[Family], program: Program, reserved: Collection[
     return [found[family] for family in families]
 
 
-def held_classes(block: Block, program: Program) -> list[str]:
-    """The classes that a Sequential holds, in order, of those alike one after another one."""
+def held_classes(family: Family, program: Program) -> list[str]:
+    """The classes that the Sequentials of a family hold, in order: at one place `ReLU or Hardswish`."""
+    return [" or ".join(classes) for classes in _held(family, program)]
+
+
+def _held(family: Family, program: Program) -> list[tuple[str, ...]]:
+    """The classes at each place of Sequentials, of those alike one after another one."""
+    every = [_classes_in(use.block, program) for use in family.uses]
+    if len({*map(len, every)}) > 1:
+        return [(cls,) for cls in every[0]]
+    return [tuple(dict.fromkeys(together)) for together in zip(*every, strict=True)]
+
+
+def _short(classes: Sequence[str]) -> str:
+    """What the name of a function calls a layer that it holds, one of several activations `act`."""
+    if len(classes) > 1:
+        return "act"
+    word = snake(re.sub(r"\dd$", "", classes[0]))
+    return SHORT.get(word, word)
+
+
+def _classes_in(block: Block, program: Program) -> list[str]:
     frames = [program.calls[index].source.frames for index in block.calls()]
     depth = next(i for i, frame in enumerate(frames[0]) if frame == block.frame) + 1
     held = [own[depth].cls for own in frames if len(own) > depth]
@@ -88,8 +108,7 @@ def _stem(family: Family, program: Program) -> str:
         return snake(frame.cls)
     if place := _attribute(family):
         return snake(place)
-    held = held_classes(family.block, program)
-    words = [SHORT.get(word, word) for word in (snake(re.sub(r"\dd$", "", cls)) for cls in held)]
+    words = [_short(classes) for classes in _held(family, program)]
     return "_".join(words) if len(words) <= MOST_WORDS else "sequence"
 
 

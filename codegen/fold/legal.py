@@ -81,7 +81,12 @@ def _check_items(
             flags = () if within is None else [name for name, _ in within.arguments]
             demand(item.flag in flags, f"{item.flag} is no argument of the function")
             _check_read((instead for _, instead in item.merges), known, item.flag)
-            _check_items(item.items, known, defined, within)
+            if item.returns is None:
+                _check_items(item.items, known, defined, within)
+            else:
+                inside = set(known)
+                _check_items(item.items, inside, defined, within)
+                _check_read([item.returns], inside, item.flag)
 
 
 def _check_repeat(

@@ -59,6 +59,21 @@ def half_of_odd(values: Column, bases: Mapping[str, Column]) -> Argument | None:
     return None
 
 
+def halves_of_odd(values: Column, bases: Mapping[str, Column]) -> tuple[Argument, ...] | None:
+    """The same of each number of a tuple: the pads of a kernel that is no square."""
+    for name, base in bases.items():
+        pairs = [(v, b) for v, b in zip(values, base, strict=True) if v is not MISSING]
+        if MISSING not in base and pairs and all(_are_halves(v, b) for v, b in pairs):
+            return tuple(Argument(name, divisor=2, item=place) for place in range(len(pairs[0][0])))
+    return None
+
+
+def _are_halves(pads: Any, kernel: Any) -> bool:
+    if not (isinstance(pads, tuple) and isinstance(kernel, tuple) and len(pads) == len(kernel)):
+        return False
+    return all(size % 2 and pad == size // 2 for pad, size in zip(pads, kernel, strict=True))
+
+
 def _products(values: Column, bases: Mapping[str, Column]) -> Iterator[Argument]:
     """What gives these values as a product or a quotient of two bases."""
     for powers in POWERS:

@@ -16,21 +16,16 @@ from codegen.write.legal import check
 from codegen.write.literals import annotation, literal, uses_math
 from codegen.write.liveness import last_uses, variables_in
 from codegen.write.scope import Scope, scope_of
-from codegen.write.statements import body
+from codegen.write.statements import body, returning
 from codegen.write.variables import Variables
 from codegen.write.wishes import assignments
 from codegen.written import (
     Argument,
-    Assign,
-    Expression,
     File,
     Function,
     Group,
     Input,
     Origin,
-    Read,
-    Return,
-    Statement,
 )
 
 
@@ -99,7 +94,7 @@ def _main(
         takes_name=False,
         results=1,
         doc=net_doc(program, origin.spec),
-        body=_returning(statements, reads if len(reads) == 1 else (Group(reads),)),
+        body=returning(statements, reads if len(reads) == 1 else (Group(reads),)),
         frozen=program.all_frozen,
     )
 
@@ -123,7 +118,7 @@ def _function(program: Program, function: folded.Function, functions: frozenset[
         takes_name=True,
         results=len(function.outputs),
         doc=(function_doc(function.frame, function.trait, function.held),),
-        body=_returning(statements, tuple(map(variables.read, function.outputs))),
+        body=returning(statements, tuple(map(variables.read, function.outputs))),
         shares=function.params is not None and function.params.given,
     )
 
@@ -139,11 +134,3 @@ def _variables(scope: Scope, functions: frozenset[str]) -> Variables:
     taken = functions | folded.counters_of(scope.items)
     taken |= {"params", "path"} if scope.params is not None else set()
     return Variables(taken, last_uses(scope.items, scope.outputs), assignments(scope))
-
-
-def _returning(statements: Sequence[Statement], values: tuple[Expression, ...]) -> tuple[Statement, ...]:
-    """The statements with the result returned: at once where the last of them makes it."""
-    last = statements[-1]
-    if isinstance(last, Assign) and len(values) == 1 and tuple(map(Read, last.targets)) == values:
-        return (*statements[:-1], Return((last.value,)))
-    return (*statements, Return(values))

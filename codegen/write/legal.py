@@ -29,12 +29,13 @@ def check(file: File) -> File:
     """Raise Defect unless the file is legal; return it.
 
     Legal: a function is defined once, before it is called, and ends with its one Return; a variable is
-    assigned before it is read, and what a part under a flag alone assigns is read in such parts alone.
+    assigned before it is read, and what a part under a flag alone assigns is read in such parts alone. A part
+    for one value of an argument may return.
     """
     functions: set[str] = set()
     for function in file.functions:
         demand(function.name not in functions, f"{function.name} is defined twice")
-        known = _Known(function.name, functions, set(function.takes()))
+        known = _Known(function.name, functions, set(function.takes()), function.results)
         last = function.body[-1] if function.body else None
         last = of_kind(last, Return, f"{function.name} returns nothing")
         demand(len(last.values) == function.results, f"{function.name} returns {len(last.values)} values")
@@ -52,6 +53,7 @@ class _Known:
     function: str
     functions: set[str]
     variables: set[str]
+    results: int
     in_parts: set[str] = field(default_factory=set)
 
 
@@ -72,6 +74,10 @@ def _check_statement(statement: Statement, known: _Known) -> None:
 
 def _check_block(body: Sequence[Statement], known: _Known) -> None:
     demand(any(not isinstance(s, Comment | Blank) for s in body), f"{known.function} has an empty block")
+    _check_all(body, known)
+
+
+def _check_all(body: Sequence[Statement], known: _Known) -> None:
     for statement in body:
         _check_statement(statement, known)
 
@@ -90,6 +96,13 @@ def _check_guard(guard: Guard, known: _Known) -> None:
     _check_read(known, Read(guard.flag))
     before = set(known.variables)
     known.variables |= known.in_parts
+    last = guard.body[-1] if guard.body and guard.value is not None else None
+    if isinstance(last, Return):
+        demand(len(last.values) == known.results, f"{known.function} returns {len(last.values)} values")
+        _check_all(guard.body[:-1], known)
+        _check_read(known, *last.values)
+        known.variables = before
+        return
     _check_block(guard.body, known)
     known.in_parts |= known.variables - before
     known.variables = before

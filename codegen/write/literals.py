@@ -108,7 +108,8 @@ def value_of(value: Any) -> Value:
 
 def _computed(value: Argument) -> str:
     """What is made of arguments, as Python: `4 * dim`, `dim // num_heads`, `side**2 // window**2`."""
-    above, below = Counter([value.name, *value.times]), Counter(value.over)
+    own = value.name if value.item is None else f"{value.name}[{value.item}]"
+    above, below = Counter([own, *value.times]), Counter(value.over)
     factors = [str(value.factor)] * (value.factor != 1)
     text = " * ".join([*factors, *_powers(above)])
     divisors = [*_powers(below), *[str(value.divisor)] * (value.divisor != 1)]

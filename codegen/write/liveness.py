@@ -76,6 +76,8 @@ def _last_uses(items: Sequence[Item], index: int, last: dict[Given, int]) -> int
             for _, instead in item.merges:
                 last[instead] = index + item_length(item) - 1
             _last_uses(item.items, index, last)
+            if item.returns is not None:
+                last[item.returns] = index + item_length(item)
         else:
             for operand in item_reads(item):
                 last[operand] = index

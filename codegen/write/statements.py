@@ -32,6 +32,7 @@ from codegen.write.expressions import (
     variable,
 )
 from codegen.write.inside import written_inside
+from codegen.write.literals import literal
 from codegen.write.liveness import item_length, item_reads, numbered_items, op_after
 from codegen.write.loops import loop
 from codegen.write.scope import Scope
@@ -52,7 +53,7 @@ from codegen.write.wishes import (
     step,
     variable_inside,
 )
-from codegen.written import Assign, Comment, Container, Guard, Statement
+from codegen.written import Assign, Comment, Container, Expression, Guard, Read, Return, Statement, Value
 
 # What is said of a container of Variables.
 SHARED = "what several calls share: each Variable is made when it is first asked for"
@@ -66,6 +67,14 @@ def body(scope: Scope, variables: Variables) -> list[Statement]:
     if scope.params is None or scope.params.given:
         return own
     return [Comment((SHARED,)), Assign(("params",), Container()), *own]
+
+
+def returning(statements: Sequence[Statement], values: tuple[Expression, ...]) -> tuple[Statement, ...]:
+    """The statements with the result returned: at once where the last of them makes it."""
+    last = statements[-1]
+    if isinstance(last, Assign) and len(values) == 1 and tuple(map(Read, last.targets)) == values:
+        return (*statements[:-1], Return((last.value,)))
+    return (*statements, Return(values))
 
 
 def _block(scope: Scope, variables: Variables, items: Sequence[Item], index: int) -> list[Statement]:
@@ -200,6 +209,9 @@ def _guard(scope: Scope, variables: Variables, index: int, part: GuardItem) -> C
     ]
     inside = without_blank(_block(scope, variables, part.items, index))
     variables.end_part()
+    if part.returns is not None:
+        value = Value(literal(part.value))
+        return Captioned((Guard(part.flag, returning(inside, (variables.read(part.returns),)), value),))
     return Captioned((Guard(part.flag, inside),), above=tuple(above))
 
 

@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:Inception --out model_mxnet.py --input 1,3,112,112
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:7d9da7edfce6a418
+# By this an edit by hand is seen, and kept: fx2mx-sha256:ee7641ac3af6a477
 
 import mxnet as mx
 
@@ -19,7 +19,6 @@ FIXED_PARAMS: list[str] = []
 def basic_conv2d(
     x: mx.sym.Symbol,
     kernel: tuple[int, int],
-    pad: tuple[int, int],
     num_filter: int,
     name: str,
     stride: tuple[int, int] = (1, 1),
@@ -29,7 +28,7 @@ def basic_conv2d(
         x,
         kernel=kernel,
         stride=stride,
-        pad=pad,
+        pad=(kernel[0] // 2, kernel[1] // 2),
         num_filter=num_filter,
         no_bias=True,
         name=f"{name}_conv",
@@ -42,19 +41,13 @@ def inception_a(
     x: mx.sym.Symbol, count_include_pad: bool, num_filter: int, name: str
 ) -> mx.sym.Symbol:
     """InceptionA of model.py."""
-    branch1x1 = basic_conv2d(x, kernel=(1, 1), pad=(0, 0), num_filter=16, name=f"{name}_branch1x1")
-    branch5x5 = basic_conv2d(
-        x, kernel=(1, 1), pad=(0, 0), num_filter=12, name=f"{name}_branch5x5_1"
-    )
-    branch5x5 = basic_conv2d(
-        branch5x5, kernel=(5, 5), pad=(2, 2), num_filter=16, name=f"{name}_branch5x5_2"
-    )
-    branch3x3dbl = basic_conv2d(
-        x, kernel=(1, 1), pad=(0, 0), num_filter=16, name=f"{name}_branch3x3dbl_1"
-    )
+    branch1x1 = basic_conv2d(x, kernel=(1, 1), num_filter=16, name=f"{name}_branch1x1")
+    branch5x5 = basic_conv2d(x, kernel=(1, 1), num_filter=12, name=f"{name}_branch5x5_1")
+    branch5x5 = basic_conv2d(branch5x5, kernel=(5, 5), num_filter=16, name=f"{name}_branch5x5_2")
+    branch3x3dbl = basic_conv2d(x, kernel=(1, 1), num_filter=16, name=f"{name}_branch3x3dbl_1")
     for i in range(2, 4):
         branch3x3dbl = basic_conv2d(
-            branch3x3dbl, kernel=(3, 3), pad=(1, 1), num_filter=24, name=f"{name}_branch3x3dbl_{i}"
+            branch3x3dbl, kernel=(3, 3), num_filter=24, name=f"{name}_branch3x3dbl_{i}"
         )
     branch_pool = mx.sym.Pooling(
         x,
@@ -65,7 +58,7 @@ def inception_a(
         name=f"{name}_avg_pool2d",
     )
     branch_pool = basic_conv2d(
-        branch_pool, kernel=(1, 1), pad=(0, 0), num_filter=num_filter, name=f"{name}_branch_pool"
+        branch_pool, kernel=(1, 1), num_filter=num_filter, name=f"{name}_branch_pool"
     )
     return mx.sym.Concat(branch1x1, branch5x5, branch3x3dbl, branch_pool, name=f"{name}_cat")
 
@@ -78,12 +71,12 @@ def Inception() -> mx.sym.Symbol:
     H and W are 112x112 alone: avg_pool2d() depends on them, model.py:83.
     """
     x = mx.sym.Variable("x")
-    x = basic_conv2d(x, kernel=(7, 7), stride=(2, 2), pad=(3, 3), num_filter=24, name="conv1")
+    x = basic_conv2d(x, kernel=(7, 7), stride=(2, 2), num_filter=24, name="conv1")
     x = mx.sym.Pooling(
         x, kernel=(3, 3), pool_type="max", stride=(2, 2), pooling_convention="full", name="maxpool1"
     )
-    x = basic_conv2d(x, kernel=(1, 1), pad=(0, 0), num_filter=24, name="conv2")
-    x = basic_conv2d(x, kernel=(3, 3), pad=(1, 1), num_filter=48, name="conv3")
+    x = basic_conv2d(x, kernel=(1, 1), num_filter=24, name="conv2")
+    x = basic_conv2d(x, kernel=(3, 3), num_filter=48, name="conv3")
     x = mx.sym.LRN(x, nsize=5, alpha=0.001, knorm=1.0, name="lrn")
     x = mx.sym.Pooling(
         x, kernel=(3, 3), pool_type="max", stride=(2, 2), pooling_convention="full", name="maxpool2"
@@ -93,21 +86,12 @@ def Inception() -> mx.sym.Symbol:
 
     # mixed_c: InceptionB
     branch3x3 = basic_conv2d(
-        x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=48, name="mixed_c_branch3x3"
+        x, kernel=(3, 3), stride=(2, 2), num_filter=48, name="mixed_c_branch3x3"
     )
+    branch7x7 = basic_conv2d(x, kernel=(1, 1), num_filter=16, name="mixed_c_branch7x7_1")
+    branch7x7 = basic_conv2d(branch7x7, kernel=(1, 7), num_filter=24, name="mixed_c_branch7x7_2")
     branch7x7 = basic_conv2d(
-        x, kernel=(1, 1), pad=(0, 0), num_filter=16, name="mixed_c_branch7x7_1"
-    )
-    branch7x7 = basic_conv2d(
-        branch7x7, kernel=(1, 7), pad=(0, 3), num_filter=24, name="mixed_c_branch7x7_2"
-    )
-    branch7x7 = basic_conv2d(
-        branch7x7,
-        kernel=(7, 1),
-        stride=(2, 2),
-        pad=(3, 0),
-        num_filter=24,
-        name="mixed_c_branch7x7_3",
+        branch7x7, kernel=(7, 1), stride=(2, 2), num_filter=24, name="mixed_c_branch7x7_3"
     )
     x = mx.sym.Pooling(
         x, kernel=(3, 3), pool_type="max", stride=(2, 2), pad=(1, 1), name="mixed_c_max_pool2d"

@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:MobileNetV3_Small --out model_mxnet.py --input 1,3,64,64
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:cd5f1de04910c5ae
+# By this an edit by hand is seen, and kept: fx2mx-sha256:70439b2560dde6c9
 
 import mxnet as mx
 
@@ -51,34 +51,43 @@ def se_module(x: mx.sym.Symbol, num_filter: int, name: str) -> mx.sym.Symbol:
     return mx.sym.broadcast_mul(x, out, name=f"{name}_mul")
 
 
-def block_hswish(
+def activation(x: mx.sym.Symbol, act_type: str, name: str) -> mx.sym.Symbol:
+    """hswish or ReLU."""
+    if act_type == "hswish":
+        return hswish(x, name=name)
+    return mx.sym.Activation(x, act_type=act_type, name=name)
+
+
+def block_se_module(
     x: mx.sym.Symbol,
     num_filter: int,
+    act_type: str,
     conv3_num_filter: int,
     name: str,
+    kernel: int = 5,
     stride: tuple[int, int] = (1, 1),
     *,
     with_shortcut: bool = False,
     with_add: bool = True,
 ) -> mx.sym.Symbol:
-    """Block of model.py, with hswish."""
+    """Block of model.py, with SeModule."""
     out = mx.sym.Convolution(
         x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_conv1"
     )
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn1")
-    out = hswish(out, name=f"{name}_nolinear1")
+    out = activation(out, act_type=act_type, name=f"{name}_nolinear1")
     out = mx.sym.Convolution(
         out,
-        kernel=(5, 5),
+        kernel=(kernel, kernel),
         stride=stride,
-        pad=(2, 2),
+        pad=(kernel // 2, kernel // 2),
         num_filter=num_filter,
         num_group=num_filter,
         no_bias=True,
         name=f"{name}_conv2",
     )
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn2")
-    out = hswish(out, name=f"{name}_nolinear1_2")
+    out = activation(out, act_type=act_type, name=f"{name}_nolinear1_2")
     out = mx.sym.Convolution(
         out, kernel=(1, 1), num_filter=conv3_num_filter, no_bias=True, name=f"{name}_conv3"
     )
@@ -95,9 +104,9 @@ def block_hswish(
 
 
 def block(
-    x: mx.sym.Symbol, num_filter: int, conv3_num_filter: int, with_se: bool, name: str
+    x: mx.sym.Symbol, num_filter: int, stride: tuple[int, int], with_add: bool, name: str
 ) -> mx.sym.Symbol:
-    """Block of model.py, without hswish."""
+    """Block of model.py."""
     out = mx.sym.Convolution(
         x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_conv1"
     )
@@ -106,7 +115,7 @@ def block(
     out = mx.sym.Convolution(
         out,
         kernel=(3, 3),
-        stride=(2, 2),
+        stride=stride,
         pad=(1, 1),
         num_filter=num_filter,
         num_group=num_filter,
@@ -115,12 +124,10 @@ def block(
     )
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn2")
     out = mx.sym.Activation(out, act_type="relu", name=f"{name}_nolinear1_2")
-    out = mx.sym.Convolution(
-        out, kernel=(1, 1), num_filter=conv3_num_filter, no_bias=True, name=f"{name}_conv3"
-    )
+    out = mx.sym.Convolution(out, kernel=(1, 1), num_filter=24, no_bias=True, name=f"{name}_conv3")
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn3")
-    if with_se:
-        out = se_module(out, num_filter=conv3_num_filter, name=f"{name}_se")
+    if with_add:
+        out = mx.sym.elemwise_add(out, x, name=f"{name}_add")
     return out
 
 
@@ -137,42 +144,55 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
     )
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name="bn1")
     out = hswish(out, name="hs1")
-    out = block(out, num_filter=16, conv3_num_filter=16, with_se=True, name="bneck_0")
-    out = block(out, num_filter=72, conv3_num_filter=24, with_se=False, name="bneck_1")
-
-    # bneck.2: Block
-    conv1 = mx.sym.Convolution(
-        out, kernel=(1, 1), num_filter=88, no_bias=True, name="bneck_2_conv1"
+    out = block_se_module(
+        out,
+        num_filter=16,
+        act_type="relu",
+        kernel=3,
+        stride=(2, 2),
+        conv3_num_filter=16,
+        with_add=False,
+        name="bneck_0",
     )
-    bn1 = mx.sym.BatchNorm(conv1, eps=1e-5, fix_gamma=False, name="bneck_2_bn1")
-    nolinear1 = mx.sym.Activation(bn1, act_type="relu", name="bneck_2_nolinear1")
-    conv2 = mx.sym.Convolution(
-        nolinear1,
-        kernel=(3, 3),
-        pad=(1, 1),
-        num_filter=88,
-        num_group=88,
-        no_bias=True,
-        name="bneck_2_conv2",
-    )
-    bn2 = mx.sym.BatchNorm(conv2, eps=1e-5, fix_gamma=False, name="bneck_2_bn2")
-    x = mx.sym.Activation(bn2, act_type="relu", name="bneck_2_nolinear1_2")
-    conv3 = mx.sym.Convolution(x, kernel=(1, 1), num_filter=24, no_bias=True, name="bneck_2_conv3")
-    bn3 = mx.sym.BatchNorm(conv3, eps=1e-5, fix_gamma=False, name="bneck_2_bn3")
-    out = mx.sym.elemwise_add(bn3, out, name="bneck_2_add")
-
-    out = block_hswish(
-        out, num_filter=96, stride=(2, 2), conv3_num_filter=40, with_add=False, name="bneck_3"
+    out = block(out, num_filter=72, stride=(2, 2), with_add=False, name="bneck_1")
+    out = block(out, num_filter=88, stride=(1, 1), with_add=True, name="bneck_2")
+    out = block_se_module(
+        out,
+        num_filter=96,
+        act_type="hswish",
+        stride=(2, 2),
+        conv3_num_filter=40,
+        with_add=False,
+        name="bneck_3",
     )
     for i in range(4, 6):
-        out = block_hswish(out, num_filter=240, conv3_num_filter=40, name=f"bneck_{i}")
-    out = block_hswish(out, num_filter=120, conv3_num_filter=48, with_shortcut=True, name="bneck_6")
-    out = block_hswish(out, num_filter=144, conv3_num_filter=48, name="bneck_7")
-    out = block_hswish(
-        out, num_filter=288, stride=(2, 2), conv3_num_filter=96, with_add=False, name="bneck_8"
+        out = block_se_module(
+            out, num_filter=240, act_type="hswish", conv3_num_filter=40, name=f"bneck_{i}"
+        )
+    out = block_se_module(
+        out,
+        num_filter=120,
+        act_type="hswish",
+        conv3_num_filter=48,
+        with_shortcut=True,
+        name="bneck_6",
+    )
+    out = block_se_module(
+        out, num_filter=144, act_type="hswish", conv3_num_filter=48, name="bneck_7"
+    )
+    out = block_se_module(
+        out,
+        num_filter=288,
+        act_type="hswish",
+        stride=(2, 2),
+        conv3_num_filter=96,
+        with_add=False,
+        name="bneck_8",
     )
     for i in range(9, 11):
-        out = block_hswish(out, num_filter=576, conv3_num_filter=96, name=f"bneck_{i}")
+        out = block_se_module(
+            out, num_filter=576, act_type="hswish", conv3_num_filter=96, name=f"bneck_{i}"
+        )
     out = mx.sym.Convolution(out, kernel=(1, 1), num_filter=576, no_bias=True, name="conv2")
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name="bn2")
     out = hswish(out, name="hs2")
