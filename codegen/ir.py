@@ -105,6 +105,8 @@ class Frame:
     the caller assigns what the call returns, `line` where it does, `turns` are those of the caller's loops
     around it, `comment` what is said above it. `is_function` marks a function of the user's that forward
     calls: `cls` is then its name. `attributes` are the whole numbers that a module of the user's keeps.
+    `results` are the tensors of a tuple that the call returns: (the caller's variable that each is unpacked
+    to, '' for none, the node's name, its output).
     """
 
     path: str
@@ -119,6 +121,7 @@ class Frame:
     turns: tuple[int, ...] = ()
     comment: str = ""
     attributes: tuple[tuple[str, int], ...] = ()
+    results: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -330,3 +330,50 @@ def test_words_above_a_call() -> None:
     assert code.count("# the layer itself") == code.count("# what is left") == 1
     body = code[code.index("def helped(") :]
     assert body.index("# the layer itself") < body.index("trained(") < body.index("# what is left")
+
+
+class Both(nn.Module):
+    """Returns its result, and what stands before the convolution."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.bn, self.conv = nn.BatchNorm2d(width), nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x):
+        x = torch.relu(self.bn(x))
+        before = x
+        return self.conv(x), before
+
+
+class Pair(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.one, self.other = Both(width), Both(width)
+
+    def forward(self, x):
+        identity = x
+        x, early = self.one(x)
+        x, _ = self.other(x)
+        return x + identity, early
+
+
+class Pairs(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.pairs, self.last = nn.ModuleList(Pair(4) for _ in range(3)), nn.Conv2d(4, 8, 1)
+
+    def forward(self, x):
+        for pair in self.pairs:
+            x, active = pair(x)
+            x = x * active
+        parts = torch.split(self.last(x), 2, 1)
+        return parts[0] * parts[1] + parts[2]
+
+
+def test_results_of_a_module_are_called_as_where_it_is_called():
+    code = converted(Pairs(), (2, 4, 8, 8))
+    assert "return conv, x" in code, "in the order in which forward returns them"
+    assert 'one, early = both(x, name=f"{name}_one")' in code
+    assert 'other, _ = both(one, name=f"{name}_other")' in code, "nothing reads the second"
+    assert 'x, active = pair(x, name=f"pairs_{i}")' in code
+    assert "split[0]" in code or "parts[0]" in code, "what the author reads as items is read so"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import CodeType
 from typing import Any
@@ -35,6 +35,9 @@ class Frames:
         self._end = end
         self._frames: list[Frame] = []
         self._modules: list[nn.Module] = []
+        # For each that runs, the variables that what it returns is unpacked to; and what those held.
+        self._targets: list[tuple[str, ...]] = []
+        self._results: dict[tuple[str, int], tuple[tuple[str, str, int], ...]] = {}
         # For each that runs, the functions whose turns were counted before it.
         self._known: list[int] = []
         # By path: the id of a module that forward makes is used again when it is gone.
@@ -77,6 +80,7 @@ class Frames:
         )
         self._frames.append(frame)
         self._modules.append(module)
+        self._targets.append(own.targets)
         self._known.append(self._turns.known())
 
     def note_arguments(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -87,11 +91,22 @@ class Frames:
             return
         self._frames[-1] = replace(self._frames[-1], arguments=self._traced_arguments(bound))
 
-    def leave(self) -> Frame:
-        """The innermost module is done."""
+    def leave(self, output: Any) -> Frame:
+        """The innermost module is done, and returns this."""
         self._modules.pop()
         self._turns.forget(self._known.pop())
-        return self._frames.pop()
+        frame, targets = self._frames.pop(), self._targets.pop()
+        if isinstance(output, list | tuple):
+            names = targets if len(targets) == len(output) else ("",) * len(output)
+            self._results[frame.path, frame.call] = self._traced(zip(names, output, strict=True))
+        return frame
+
+    def with_results(self, source: Source) -> Source:
+        """The place of an op, with what the modules around it have returned: known when they are done."""
+        if not any((f.path, f.call) in self._results for f in source.frames):
+            return source
+        frames = (replace(f, results=self._results.get((f.path, f.call), ())) for f in source.frames)
+        return replace(source, frames=tuple(frames))
 
     def source(self, op: str = "") -> Source:
         """Where the call stands that runs now; `op` is what it calls, where that is recorded."""
@@ -108,7 +123,11 @@ class Frames:
 
     def _traced_arguments(self, bound: Mapping[str, Any]) -> tuple[tuple[str, str, int], ...]:
         """The recorded tensors among arguments: the name of each, and what made it."""
-        tensors = [(k, t) for k, v in bound.items() for t in (v if isinstance(v, list | tuple) else [v])]
+        values = ((k, v if isinstance(v, list | tuple) else [v]) for k, v in bound.items())
+        return self._traced((k, tensor) for k, listed in values for tensor in listed)
+
+    def _traced(self, tensors: Iterable[tuple[str, Any]]) -> tuple[tuple[str, str, int], ...]:
+        """The recorded tensors among values: the name of each, and what made it."""
         nodes = [(k, self._made_by(t)) for k, t in tensors if isinstance(t, torch.Tensor)]
         return tuple((k, *output_of(node)) for k, node in nodes if node is not None)
 

@@ -153,7 +153,7 @@ class Recorder(TorchFunctionMode):
     def _leave(self, module: nn.Module, args: Any, output: Any) -> Any:
         """A forward hook: the module is done; a parametrization has computed a parameter."""
         dropped = recorded_drop(module, args, output, self._nodes, self._writes)
-        path = self._frames.leave().path
+        path = self._frames.leave(output).path
         if isinstance(module, parametrize.ParametrizationList) and isinstance(output, torch.Tensor):
             owner, found, name = path.partition(".parametrizations.")
             key = f"{owner}.{name}" if found else path.removeprefix("parametrizations.")
@@ -168,7 +168,8 @@ class Recorder(TorchFunctionMode):
         callers = self._frames.callers()
         for node in graph.nodes:
             if "source" in node.meta:
-                node.meta["source"] = without_functions(node.meta["source"], callers)
+                source = without_functions(node.meta["source"], callers)
+                node.meta["source"] = self._frames.with_results(source)
         return Capture(
             graph,
             outputs,

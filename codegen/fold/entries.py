@@ -124,9 +124,11 @@ def _inputs(structure: Structure, block: Block, inside: Collection[int]) -> tupl
 
 
 def _outputs(structure: Structure, block: Block, inside: Collection[int]) -> tuple[Operand, ...]:
-    """What others read of what a block makes."""
+    """What others read of what a block makes, in the order in which it returns that, then of its making."""
     made = (Out(i, output) for i in block.calls() for output in range(structure.program.calls[i].outputs))
-    return tuple(out for out in made if any(u not in inside for u in structure.users.get(out, ())))
+    read = [out for out in made if any(u not in inside for u in structure.users.get(out, ()))]
+    returned = [structure.values.get((node, index)) for _, node, index in block.frame.results]
+    return tuple(sorted(read, key=lambda out: returned.index(out) if out in returned else len(returned)))
 
 
 def forward_arguments(structure: Structure, frame: NamedFrame) -> dict[Operand, str]:

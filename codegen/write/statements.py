@@ -140,7 +140,7 @@ def _op(scope: Scope, variables: Variables, index: int, item: OpItem) -> Caption
     call = item.call
     if call.outputs == 1:
         targets = [variables.assign(index, Out(item.index), wishes, made_up)]
-    elif call.outputs <= MOST_UNPACKED and item.index not in scope.listed:
+    elif _is_unpacked(variables, item) and item.index not in scope.listed:
         targets = list(_unpacked(scope, variables, index, item))
     else:
         targets = [variables.assign(index, Out(item.index, -1), [own_target(scope, call), "parts"])]
@@ -164,6 +164,13 @@ def _wishes(scope: Scope, variables: Variables, index: int, item: OpItem) -> tup
         made_up = wishes = [step(scope, call)]
     own = own_name(scope, call.name)
     return [*wishes, sequence_around(scope, call), own], [*made_up, own]
+
+
+def _is_unpacked(variables: Variables, item: OpItem) -> bool:
+    """Whether each result of an op gets a variable: where the author gives them one, or one alone is read."""
+    call = item.call
+    read = sum(variables.is_read(Out(item.index, i)) for i in range(call.outputs))
+    return read == 1 or (call.outputs <= MOST_UNPACKED and len(call.source.targets) == call.outputs)
 
 
 def _unpacked(scope: Scope, variables: Variables, index: int, item: OpItem) -> Iterator[str]:
@@ -194,10 +201,14 @@ def _call_targets(scope: Scope, variables: Variables, index: int, item: CallItem
         made_up = [tail, own_name(scope, item.path)]
         wishes = [author, variables.dying(index, inputs), *made_up]
         return (variables.assign(index, item.outputs[0], wishes, made_up),)
-    return tuple(
-        variables.assign(index, o, [variable_inside(scope.program, o), f"{tail}{i}"])
-        for i, o in enumerate(item.outputs)
-    )
+    made = {(node, place): operand for node, place, operand in scope.program.values}
+    unpacked = {made.get((node, place)): name for name, node, place in item.frame.results if name != "_"}
+    names: list[str] = []
+    for place, operand in enumerate(item.outputs):
+        wishes = [unpacked.get(operand, ""), variable_inside(scope.program, operand)]
+        wishes.append(f"{tail}{place}" if place else tail)
+        names.append(variables.assign(index, operand, wishes) if variables.is_read(operand) else "_")
+    return tuple(names)
 
 
 def _guard(scope: Scope, variables: Variables, index: int, part: GuardItem) -> Captioned:
