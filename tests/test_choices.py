@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from codegen.fold.arguments import without_told
+from codegen.fold.arguments import defaults_of, without_told
 from codegen.fold.relations import halves_of_odd
 from codegen.folded import MISSING, Argument
 from codegen.write.literals import value_of
@@ -202,7 +202,7 @@ class Unit(nn.Module):
 
 
 def test_an_argument_that_is_none_is_its_own_flag() -> None:
-    sizes = ((16, 2), (24, 5), (24, None), (32, 6), (16, None))
+    sizes = ((16, 2), (24, 2), (24, None), (32, 6), (16, None), (16, None), (16, 2))
     code = converted(nn.Sequential(*(Unit(*own) for own in sizes)), (2, 8, 6, 6)).code
     taken = signature(code, "unit")
     assert not any(
@@ -223,6 +223,8 @@ def test_which_flags_an_argument_tells() -> None:
     named, left = without_told(flags, listed, [Argument("size")])
     assert named == {frozenset([1]): "size", frozenset([0, 1]): "with_b"}, "0 is no more true than None"
     assert [name for name, _ in left] == ["size", "shift", "with_b"]
+    assert left[0] == ("size", (4, None, 8)), "a use without the part says so"
+    assert defaults_of(left) == (("size", None),)
     named, left = without_told(flags, listed, [(4, Argument("with_a"))])
     assert named == flags, "something is computed from the flag"
     assert left == listed

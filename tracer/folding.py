@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 
 from torch import nn
@@ -16,6 +17,9 @@ from codegen.write.file import written_file
 from codegen.write.render import render
 from codegen.write.templates import Templates, templates_of
 from codegen.written import File, Origin
+
+# The lines of the net's own function from which its stages become functions.
+LONGEST = 150
 
 
 def made_code(
@@ -33,8 +37,7 @@ def made_code(
     ours = templates_of() if look.folder else look
     flat = written_file(program, unfolded(program), origin, shapes)
     try:
-        made = written_file(program, fold(program, function, sorted(RESERVED)), origin, shapes)
-        code = render(made, ours)
+        made, code = _folded(program, function, origin, shapes, ours)
         same = not proved or same_symbol(
             load_symbol(code, function), load_symbol(ours.source(flat), function)
         )
@@ -46,6 +49,33 @@ def made_code(
     if fault:
         made, code = flat, render(flat, ours)
     return (_in_look(made, look, code, function, proved) if look.folder else code), fault
+
+
+def _folded(
+    program: Program,
+    function: str,
+    origin: Origin,
+    shapes: Sequence[tuple[str, tuple[int, ...]]],
+    look: Templates,
+) -> tuple[File, str]:
+    """The folded program, and its code; in sections where the net's own function would be long otherwise."""
+    files = (
+        written_file(program, fold(program, function, sorted(RESERVED), in_sections), origin, shapes)
+        for in_sections in (False, True)
+    )
+    made = next(files)
+    code = render(made, look)
+    if _lines_of_last(code) <= LONGEST:
+        return made, code
+    in_sections = next(files)
+    other = render(in_sections, look)
+    return (in_sections, other) if _lines_of_last(other) < _lines_of_last(code) else (made, code)
+
+
+def _lines_of_last(code: str) -> int:
+    """The lines of the last function, which is the net's."""
+    last = ast.parse(code).body[-1]
+    return (last.end_lineno or last.lineno) - last.lineno + 1
 
 
 def _in_look(made: File, look: Templates, plain: str, function: str, proved: bool) -> str:

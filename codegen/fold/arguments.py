@@ -322,9 +322,12 @@ class Arguments:
 
 
 def defaults_of(arguments: Sequence[tuple[str, Column]]) -> tuple[tuple[str, Any], ...]:
-    """The values of strides, kernels, groups and flags that at least half of many uses share."""
+    """The values of strides, kernels, groups and flags that at least half of many uses share, and None."""
     found: list[tuple[str, Any]] = []
     for name, values in arguments:
+        if None in values:
+            found.append((name, None))
+            continue
         known = [v for v in values if v is not MISSING]
         most = max(known, key=lambda v: sum(map(is_same, known, repeat(v))), default=None)
         shares = sum(map(is_same, known, repeat(most)))
@@ -337,20 +340,25 @@ def defaults_of(arguments: Sequence[tuple[str, Column]]) -> tuple[tuple[str, Any
 def without_told(
     flags: Mapping[frozenset[int], str], arguments: Sequence[tuple[str, Column]], written: Iterable[Any]
 ) -> tuple[dict[frozenset[int], str], list[tuple[str, Column]]]:
-    """(flags, arguments) without the flags that an argument tells, which the uses without the part lack."""
+    """(flags, arguments) without the flags that an argument tells, which is None in uses without the part."""
     used = {name for value in written for name in _names_in(value)}
     named = dict(flags)
     for lacking, flag in flags.items():
-        telling = (
-            name
-            for name, values in arguments
-            if all((v is MISSING) == (n in lacking) and v for n, v in enumerate(values))
-        )
-        told = next(telling, None)
+        told = next((name for name, values in arguments if _tells(values, lacking)), None)
         if told is not None and flag not in used:
             named[lacking] = told
     gone = {*flags.values()} - {*named.values()}
-    return named, [(name, values) for name, values in arguments if name not in gone]
+    telling = {*named.values()} - {*flags.values()}
+    return named, [
+        (name, tuple(None if v is MISSING and name in telling else v for v in values))
+        for name, values in arguments
+        if name not in gone
+    ]
+
+
+def _tells(values: Column, lacking: frozenset[int]) -> bool:
+    """Whether the uses that lack a part are those that lack a value, and all others have a true one."""
+    return all((v is MISSING) == (n in lacking) and v for n, v in enumerate(values))
 
 
 def _names_in(value: Any) -> Iterator[str]:

@@ -48,7 +48,8 @@ class Structure:
     `users` are the numbers of the calls that read each value, in order; the number after the last call stands
     for the net's outputs. `automatic` are, for each call, the inputs that MXNet makes by itself. `owners`
     are, for each Variable that is read, the innermost block around all that reads it. `variables` are those
-    of the program by name, `values` what computes each tensor (node, output) of the IR.
+    of the program by name, `values` what computes each tensor (node, output) of the IR. `sections` are the
+    modules (path, call) that are functions though they are called once.
     """
 
     program: Program
@@ -58,11 +59,12 @@ class Structure:
     owners: Mapping[str, Block]
     variables: Mapping[str, Variable]
     values: Mapping[tuple[str, int], Operand]
+    sections: frozenset[tuple[str, int]] = frozenset()
 
 
-def structure_of(program: Program) -> Structure:
+def structure_of(program: Program, sections: frozenset[tuple[str, int]] = frozenset()) -> Structure:
     """The structure of a program."""
-    root = _tree(program)
+    root = _tree(program, sections)
     users = users_of(program)
     variables = {v.name: v for v in program.variables}
     return Structure(
@@ -73,6 +75,7 @@ def structure_of(program: Program) -> Structure:
         owners=_owners(program, root, users, variables),
         variables=variables,
         values={(node, index): operand for node, index, operand in program.values},
+        sections=sections,
     )
 
 
@@ -81,9 +84,9 @@ def is_sequence(frame: NamedFrame) -> bool:
     return frame.library and frame.cls == "Sequential"
 
 
-def _tree(program: Program) -> Block:
+def _tree(program: Program, sections: frozenset[tuple[str, int]]) -> Block:
     """The calls of modules that can be functions, as blocks inside each other; the root is the net."""
-    can_be = _possible_functions(program)
+    can_be = _possible_functions(program, sections)
     root = Block(NamedFrame("", program.name))
     stack = [root]
     for index, call in enumerate(program.calls):
@@ -100,11 +103,11 @@ def _tree(program: Program) -> Block:
     return root
 
 
-def _possible_functions(program: Program) -> set[tuple[str, int]]:
+def _possible_functions(program: Program, sections: frozenset[tuple[str, int]]) -> set[tuple[str, int]]:
     """The calls of modules (path, number) that can be functions: the author's own, and torch's large ones."""
     frames = {(f.path, f.call): f for call in program.calls for f in call.source.frames}
     sizes = Counter((f.path, f.call) for call in program.calls for f in call.source.frames)
-    never = _badly_named(program) | _stages(program)
+    never = _badly_named(program) | (_stages(program) - sections)
     return {key for key, frame in frames.items() if key not in never and sizes[key] >= _least_size(frame)}
 
 

@@ -24,6 +24,7 @@ from codegen.fold.entries import Interface, Use, entries, interfaces
 from codegen.fold.families import Family, deserves_name, is_class_of_few_arguments, parts
 from codegen.fold.function_names import names_of, plain
 from codegen.fold.grouping import CLOSEST, Ways, grouped
+from codegen.fold.sections import FEWEST_STATEMENTS, MOST_VALUES, sections_of
 from codegen.fold.shared import sharing
 from codegen.folded import Function, Module
 from codegen.program import Program
@@ -34,12 +35,12 @@ MAX_DEPTH = 60
 MOST_PARAMETERS = 8
 
 
-def fold(program: Program, main: str, reserved: Sequence[str] = ()) -> Module:
-    """Fold a program; `main` is the name of its main function.
+def fold(program: Program, main: str, reserved: Sequence[str] = (), in_sections: bool = False) -> Module:
+    """Fold a program; `main` is the name of its main function, of which stages may become functions too.
 
     A class that would become one function of too many parameters becomes several that differ in their parts.
     """
-    structure = structure_of(program)
+    structure = structure_of(program, sections_of(program) if in_sections else frozenset())
     taken = {main, *reserved}
     known = {} if FUNCTION in taken else activations(structure)
     ways = Ways(structure, interfaces(structure), known, {})
@@ -156,16 +157,27 @@ def _place(
 def _losers(structure: Structure, families: Sequence[Family], uses: Mapping[Block, Use]) -> list[Family]:
     """The families that save no statements as functions: they are written where they stand."""
     alone = [f for f in families if len(f.uses) == 1]
-    if alone:
-        return alone
+    stages = [f for f in alone if (f.block.frame.path, f.block.frame.call) in structure.sections]
+    # How large a stage is, is seen when all inside is written out that is no function.
+    losers = [f for f in alone if f not in stages] or [f for f in stages if not _is_section(f)]
+    if losers:
+        return losers
+    sections = set(stages)
     sites = _sites(structure, families, uses)
-    named = {f for f in families if deserves_name(f, structure.program)}
+    named = sections | {f for f in families if deserves_name(f, structure.program)}
     once = [f for f in families if len(sites[f.block]) < 2 and f not in named]
     if once:
         return once
     losing = [f for f in families if f not in named and _gain(f, sites[f.block]) < _least_gain(f, structure)]
     # The largest first, of those alike the outer: what stands inside gets another place when it is inlined.
     return [max(reversed(losing), key=lambda f: len(list(f.block.calls())))] if losing else []
+
+
+def _is_section(family: Family) -> bool:
+    """Whether a stage of the net's is large enough for a function, takes and gives little."""
+    base = family.base
+    few = len(base.inputs) <= MOST_VALUES and len(base.outputs) <= MOST_VALUES
+    return few and len(base.entries) >= FEWEST_STATEMENTS
 
 
 def _sites(

@@ -102,12 +102,16 @@ def _classes_in(block: Block, program: Program) -> list[str]:
 
 
 def _stem(family: Family, program: Program) -> str:
-    """What a function is called after: its class, or of a Sequential the attribute, or what it holds."""
+    """What a function is called after: its class, or of a Sequential the attribute, or what it holds.
+
+    A stage of the net's, which is called once, is called after its attribute.
+    """
     frame = family.block.frame
+    place = _attribute(family)
+    if place and (is_sequence(frame) or len(family.uses) == 1):
+        return snake(place)
     if not is_sequence(frame):
         return snake(frame.cls)
-    if place := _attribute(family):
-        return snake(place)
     words = [_short(classes) for classes in _held(family, program)]
     return "_".join(words) if len(words) <= MOST_WORDS else "sequence"
 

@@ -103,7 +103,10 @@ def _even(calls: list[CallItem]) -> list[CallItem]:
 
 
 def _is_few(varying: Sequence[tuple[str, tuple[Any, ...]]]) -> bool:
-    return len(varying) <= MOST_VARYING and not any(_holds_argument(v) for _, vs in varying for v in vs)
+    """Whether few arguments change, each from literal to literal of one type."""
+    if len(varying) > MOST_VARYING or any(_holds_argument(v) for _, vs in varying for v in vs):
+        return False
+    return all(len({type(v) for v in values}) == 1 for _, values in varying)
 
 
 def _holds_argument(value: Any) -> bool:

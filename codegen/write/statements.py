@@ -186,7 +186,7 @@ def _unpacked(scope: Scope, variables: Variables, index: int, item: OpItem) -> I
 
 
 def _call(scope: Scope, variables: Variables, index: int, item: CallItem) -> Captioned:
-    given = [given_of(scope, variables, o) for o in item.inputs]
+    given = variables.spread([given_of(scope, variables, o) for o in item.inputs])
     shared = shared_start(scope, item.shared)
     value = function_call(item, given, item.args, relative_name(scope, item.path), shared)
     targets = _call_targets(scope, variables, index, item)
@@ -203,10 +203,12 @@ def _call_targets(scope: Scope, variables: Variables, index: int, item: CallItem
         return (variables.assign(index, item.outputs[0], wishes, made_up),)
     made = {(node, place): operand for node, place, operand in scope.program.values}
     unpacked = {made.get((node, place)): name for name, node, place in item.frame.results if name != "_"}
+    authors = [(unpacked.get(o, ""), variable_inside(scope.program, o)) for o in item.outputs]
+    if not any(map(any, authors)) and all(map(variables.is_read, item.outputs)):
+        return (variables.hold_tuple(item.outputs, f"{tail}_outputs", index),)
     names: list[str] = []
     for place, operand in enumerate(item.outputs):
-        wishes = [unpacked.get(operand, ""), variable_inside(scope.program, operand)]
-        wishes.append(f"{tail}{place}" if place else tail)
+        wishes = [*authors[place], f"{tail}{place}" if place else tail]
         names.append(variables.assign(index, operand, wishes) if variables.is_read(operand) else "_")
     return tuple(names)
 

@@ -180,10 +180,37 @@ class Variables:
             fresh = candidate in self._lists or candidate not in self._until
             if fresh and self.is_free(candidate, index):
                 break
-        self._lists[candidate] = items
+        return self._hold_items(items, candidate, index)
+
+    def hold_tuple(self, items: tuple[Operand, ...], name: str, index: int) -> str:
+        """A variable for the results of a function, which never holds anything but as many of them."""
+        candidate, number = readable(name), 1
+        while candidate in self._until and not (
+            self.is_free(candidate, index) and len(self._lists.get(candidate, ())) == len(items)
+        ):
+            number += 1
+            candidate = f"{readable(name)}{number}"
+        return self._hold_items(items, candidate, index)
+
+    def _hold_items(self, items: tuple[Operand, ...], name: str, index: int) -> str:
+        self._lists[name] = items
         lasts = (self.last_use(o, index) for o in items)
-        self._until[candidate] = max(self._last_use.get(Many(items), index), *lasts)
-        return candidate
+        self._until[name] = max(self._last_use.get(Many(items), index), *lasts)
+        return name
+
+    def spread(self, given: Sequence[Read | ListOf | Value]) -> list[Read | ListOf | Value]:
+        """What a call is given, all items of a list in a row as `*features`."""
+        made: list[Read | ListOf | Value] = []
+        place = 0
+        while place < len(given):
+            own = given[place]
+            items = self._lists.get(own.variable, ()) if isinstance(own, Read) and own.item == 0 else ()
+            name = own.variable if isinstance(own, Read) else ""
+            whole = [Read(name, number) for number in range(len(items))]
+            is_whole = len(whole) > 1 and [*given[place : place + len(whole)]] == whole
+            made.append(Read(name, spread=True) if is_whole else own)
+            place += len(whole) if is_whole else 1
+        return made
 
     def among(self, given: Among, counter: str, start: int) -> bool:
         """Read one of several values in each turn: as an item of the list that holds them, if one does."""
