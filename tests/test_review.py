@@ -135,7 +135,7 @@ def test_the_checkpoint_is_told() -> None:
 
 def test_what_is_refused() -> None:
     assert reported("--no-verify").err.endswith("leave out --no-verify and --dry-run\n")
-    assert "give a name that ends in .md" in reported(to="review.html").err
+    assert "give a name that ends in .md or .html" in reported(to="review.txt").err
     assert "there is no folder" in reported(to="none/review.md").err
     Path("README.md").write_text("# Mine\n")
     done = reported(to="README.md")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from codegen.proof.compare import Agreement
     from codegen.written import Origin
     from tracer.conversion import Conversion
+    from tracer.training_parity import TrainingAgreement
 
 
 def agreed(
@@ -32,15 +33,15 @@ def agreed(
     return None
 
 
-def trains_alike(conversion: Conversion, console: Console) -> bool:
-    """Whether the converted net trains as torch trains the net."""
+def trains_alike(conversion: Conversion, console: Console) -> TrainingAgreement | None:
+    """How the converted net trains as torch trains the net; None where it does not, which is said."""
     console.say("comparing training with torch")
     agreement = conversion.verify_training()
     if agreement.ok:
         console.say(training_text(agreement))
-        return True
+        return agreement
     console.error(untrained_text(agreement))
-    return False
+    return None
 
 
 def are_fresh(conversion: Conversion, out: Path, weights: bool, show: bool, console: Console) -> bool:
@@ -65,23 +66,30 @@ def are_fresh(conversion: Conversion, out: Path, weights: bool, show: bool, cons
 
 
 def report(
-    options: Options, origin: Origin, conversion: Conversion, agreement: Agreement, console: Console
+    options: Options,
+    origin: Origin,
+    conversion: Conversion,
+    agreement: Agreement,
+    trained: TrainingAgreement | None,
+    console: Console,
 ) -> bool:
     """Write or print the review that `--report` asks for; with `--check`, whether it is fresh."""
     from codegen.artifacts import how_stale
-    from tracer.review.report import made_report, write_report
-    from tracer.review.text import markdown, summary
+    from tracer.review.report import made_report, report_text, write_report
+    from tracer.review.text import summary
 
-    if options.report is None:
+    path = options.report
+    if path is None:
         return True
     review = made_report(options, origin, conversion, agreement)
-    if str(options.report) == "-":
+    if str(path) == "-":
         console.result(summary(review), nl=False)
-    elif options.check:
-        if how := how_stale(options.report, markdown(review)):
-            console.error(f"{options.report} is {how}")
-            return False
-    else:
-        write_report(options.report, review)
-        console.tell(f"wrote {options.report}")
+        return True
+    text = report_text(options, path, review, conversion, agreement, trained)
+    if not options.check:
+        write_report(path, text)
+        console.tell(f"wrote {path}")
+    elif how := how_stale(path, text):
+        console.error(f"{path} is {how}")
+        return False
     return True

@@ -90,11 +90,12 @@ def _converted(options: Options, loaded: LoadedModel, console: Console) -> int:
     agreement = _agreed(options, conversion, console) if options.verify else None
     if options.verify and agreement is None:
         return 1
-    if options.verify_training and not trains_alike(conversion, console):
+    trained = trains_alike(conversion, console) if options.verify_training else None
+    if options.verify_training and trained is None:
         return 1
     _write(options, conversion, console)
     if agreement is not None:
-        report(options, _origin(options, loaded), conversion, agreement, console)
+        report(options, _origin(options, loaded), conversion, agreement, trained, console)
     return 0
 
 
@@ -111,8 +112,12 @@ def _is_fresh(options: Options, loaded: LoadedModel, conversion: Conversion, con
     if options.report is None:
         return True
     agreement = _agreed(options, conversion, console)
-    origin = _origin(options, loaded)
-    return agreement is not None and report(options, origin, conversion, agreement, console)
+    if agreement is None:
+        return False
+    trained = trains_alike(conversion, console) if options.verify_training else None
+    if options.verify_training and trained is None:
+        return False
+    return report(options, _origin(options, loaded), conversion, agreement, trained, console)
 
 
 def _origin(options: Options, loaded: LoadedModel) -> Origin:

@@ -43,7 +43,7 @@ Examples:
   python -m tracer.gen model.py:XXNet --out model_mxnet.py --weights XXNet.pth
   python -m tracer.gen model.py:Net --kwargs '{"num_classes": 10}' --input 1,3,112,112 --out net_mxnet.py
   python -m tracer.gen model.py:TwoNet --input image=1,3,112,112 --input vector=1,20 --out two_mxnet.py
-  python -m tracer.gen model.py:XXNet --out model_mxnet.py --report review.md
+  python -m tracer.gen model.py:XXNet --out model_mxnet.py --report review.html
   python -m tracer.gen model.py:XXNet --out model_mxnet.py --check     # in CI: are the files fresh?
 
 \b
@@ -208,7 +208,8 @@ def _tolerance(_context: click.Context, _option: click.Parameter, tolerance: flo
     "--report",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write a review in Markdown, for the pull request: --report review.md; - prints its summary.",
+    help="Write a review: review.md in Markdown, for the pull request; review.html as a page for a browser; "
+    "- prints its summary.",
 )
 @click.option("--force", is_flag=True, help="Overwrite a file that was edited by hand.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but what is wrong.")

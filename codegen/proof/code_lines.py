@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -18,23 +18,23 @@ _NAMING = "named"
 
 
 @in_mxnet
-def lines_of(code: str, function: str) -> Mapping[str, int]:
-    """The first line of the statement that makes each symbol, by the symbol's name.
+def lines_of(code: str, function: str) -> Mapping[str, tuple[int, ...]]:
+    """The first line of the statement that makes each symbol, and those of the calls around it, by its name.
 
     The code is run, and each name is noted where MXNet is given it: what a loop or a function makes several
-    times has one line. RequestError where mxnet cannot be imported.
+    times has one line. The innermost line comes first. RequestError where mxnet cannot be imported.
     """
     mx = import_mxnet()
     of_op, of_operator = mx.name.NameManager.get.__code__, mx.sym.Symbol._set_attr.__code__
-    found: dict[str, int] = {}
+    found: dict[str, tuple[int, ...]] = {}
 
     def note(frame: FrameType, event: str, _argument: Any) -> None:
         if event != "call" or frame.f_code not in (of_op, of_operator):
             return
         given = frame.f_locals if frame.f_code is of_op else frame.f_locals["kwargs"]
-        line = _line(frame)
-        if line and given.get("name"):
-            found[given["name"]] = line
+        lines = tuple(_lines(frame))
+        if lines and given.get("name"):
+            found[given["name"]] = lines
 
     namespace: dict[str, Any] = {"__name__": "model_mxnet"}
     before = sys.getprofile()
@@ -48,17 +48,16 @@ def lines_of(code: str, function: str) -> Mapping[str, int]:
         finally:
             sys.setprofile(before)
     starts = _starts(code)
-    return {name: starts.get(line, line) for name, line in found.items()}
+    return {name: tuple(starts.get(line, line) for line in lines) for name, lines in found.items()}
 
 
-def _line(frame: FrameType) -> int:
-    """Where the generated code is, from what it called; 0 where it called nothing."""
+def _lines(frame: FrameType) -> Iterator[int]:
+    """Where the generated code is, from what it called, and where each of its functions was called."""
     caller: FrameType | None = frame
     while caller is not None:
         if caller.f_code.co_filename == _FILE and caller.f_code.co_name != _NAMING:
-            return caller.f_lineno
+            yield caller.f_lineno
         caller = caller.f_back
-    return 0
 
 
 def _starts(code: str) -> dict[int, int]:

@@ -14,20 +14,20 @@ import torch
 import tracer
 from codegen.batch_words import batch_summary
 from codegen.identifiers import identifier
-from codegen.ir import Graph, Shape, Source, shape_at
+from codegen.ir import Graph, shape_at
 from codegen.mxnet_process import other_python
 from codegen.program import Call, Leaf, Program, Variable
 from codegen.proof.code_lines import lines_of
 from codegen.proof.compare import Agreement
 from codegen.written import Origin
 from tracer.conversion import Conversion
-from tracer.heads import seen_from
 from tracer.review.defaults import corrected_defaults
 from tracer.review.digests import digest_of
 from tracer.review.flops import flops_by_call
+from tracer.review.layers import largest_differences, source_files
 from tracer.review.model import BlockRow, OutputRow, Review, SourceRow, Summary, UnusedRow, WeightRow
+from tracer.review.words import place, result_shape, rounded, shape_text, shown
 
-_INSTALLED = "site-packages"
 # So many shapes are told of what a line makes.
 MOST_SHAPES = 4
 
@@ -42,7 +42,7 @@ def review_of(
     program, batch = conversion.program, conversion.graph.batch
     flops = flops_by_call(program, batch)
     blocks = _blocks(conversion, flops)
-    parameters = _parameters(conversion)
+    parameters = held_parameters(conversion)
     summary = Summary(
         net=program.name,
         origin=origin.spec,
@@ -52,7 +52,7 @@ def review_of(
         parameters=sum(parameters.values()),
         flops=sum(flops),
         batch_size=batch,
-        sources=tuple(digest_of(path, _shown(path, folder)) for path in _source_files(program)),
+        sources=tuple(digest_of(path, shown(path, folder)) for path in source_files(program)),
         weights=tuple(digest_of(path, path.name) for path in weights),
         tolerance=f"{agreement.tolerance:g}",
         comparisons=_comparisons(agreement),
@@ -79,27 +79,6 @@ def _versions() -> tuple[tuple[str, str], ...]:
     known = [(name, metadata.version(name)) for name in packages]
     own = [("fx2mx", tracer.__version__), ("torch", torch.__version__)]
     return (*own, *known, ("Python", ".".join(platform.python_version_tuple()[:2])))
-
-
-def _source_files(program: Program) -> tuple[Path, ...]:
-    """The user's files in which the net's ops stand, in the order of execution; code may stand in none."""
-    files = dict.fromkeys(Path(call.source.file) for call in program.calls if call.source.file)
-    return tuple(path for path in files if path.is_file())
-
-
-def _shown(path: Path, folder: Path) -> str:
-    """A file without the folders of this machine: one of an installed package begins with the package."""
-    parts = path.parts
-    if _INSTALLED in parts:
-        return "/".join(parts[parts.index(_INSTALLED) + 1 :])
-    return seen_from(folder, path)
-
-
-def rounded(difference: float) -> str:
-    """A difference to one digit, which is as much as machines share; one below 1e-7 is a last bit."""
-    if difference == 0.0:
-        return "0"
-    return f"{difference:.0e}" if difference >= 1e-7 else "below 1e-7"
 
 
 def _comparisons(agreement: Agreement) -> str:
@@ -133,13 +112,6 @@ def _sizes(program: Program) -> str:
     return program.size_doc or "all as in DATA_SHAPES"
 
 
-def shape_text(shape: Shape | None) -> str:
-    """A shape as the docstring of the net has it."""
-    if shape is None:
-        return "?"
-    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
-
-
 # The source map ----------------------------------------------------------------------------------------
 
 
@@ -147,21 +119,19 @@ def _source_map(conversion: Conversion, agreement: Agreement, folder: Path) -> I
     """The lines of the generated code in their order, each with all that it makes."""
     program = conversion.program
     lines = lines_of(conversion.code, identifier(program.name))
-    differences: dict[str, float] = {}
-    for layer in agreement.layers:
-        differences[layer.name] = max(differences.get(layer.name, 0.0), layer.difference)
+    differences = largest_differences(agreement)
     made: dict[int, list[Call]] = {}
     for call in program.calls:
         if call.name in lines:
-            made.setdefault(lines[call.name], []).append(call)
+            made.setdefault(lines[call.name][0], []).append(call)
     for line, calls in sorted(made.items()):
         compared = [differences[call.name] for call in calls if call.name in differences]
         yield SourceRow(
             line=line,
-            places=tuple(dict.fromkeys(_place(call.source, folder) for call in calls)),
+            places=tuple(dict.fromkeys(place(call.source, folder) for call in calls)),
             statement=next((call.source.text for call in calls if call.source.text), ""),
             ops=tuple(Counter(call.op for call in calls).items()),
-            shapes=_few(tuple(dict.fromkeys(map(_result_shape, calls)))),
+            shapes=_few(tuple(dict.fromkeys(map(result_shape, calls)))),
             difference=rounded(max(compared)) if compared else "",
         )
 
@@ -170,14 +140,6 @@ def _few(texts: tuple[str, ...]) -> tuple[str, ...]:
     """The first texts, and how many more there are."""
     more = len(texts) - MOST_SHAPES
     return (*texts[:MOST_SHAPES], f"{more} more") if more > 0 else texts
-
-
-def _result_shape(call: Call) -> str:
-    return shape_text(call.shapes[0] if call.shapes else None)
-
-
-def _place(source: Source, folder: Path) -> str:
-    return f"{_shown(Path(source.file), folder)}:{source.line}" if source.file else "(no source)"
 
 
 # Weights, parameters, blocks ---------------------------------------------------------------------------
@@ -190,7 +152,7 @@ def _weight(program: Program, variable: Variable, folder: Path) -> WeightRow:
     if not keys:
         value = "values" if variable.fill is None else f"{variable.fill:g}"
         reader = next(call for call in program.calls if Leaf(variable.name) in call.operands())
-        constant = f"{value}, for {_place(reader.source, folder)}"
+        constant = f"{value}, for {place(reader.source, folder)}"
     return WeightRow(variable.name, keys, shape_text(variable.shape), count, constant)
 
 
@@ -204,7 +166,7 @@ def _unused(conversion: Conversion) -> Iterator[UnusedRow]:
             yield UnusedRow(key, f"{kind} that no output of inference depends on")
 
 
-def _parameters(conversion: Conversion) -> Mapping[str, int]:
+def held_parameters(conversion: Conversion) -> Mapping[str, int]:
     """How many elements each parameter of the converted net has, by torch's key; a shared one counts once."""
     held = {key for v in conversion.program.variables for key in (*v.keys, *v.derived)}
     return {key: p.numel() for key, p in conversion.model.named_parameters() if key in held}
@@ -216,7 +178,7 @@ def _blocks(conversion: Conversion, flops: Sequence[int]) -> tuple[BlockRow, ...
     for call, count in zip(conversion.program.calls, flops, strict=True):
         sums[_child(call.source.path)] += count
     parameters: Counter[str] = Counter()
-    for key, count in _parameters(conversion).items():
+    for key, count in held_parameters(conversion).items():
         parameters[_child(key.rpartition(".")[0])] += count
     children = dict(conversion.model.named_children())
     return tuple(

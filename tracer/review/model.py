@@ -7,6 +7,7 @@ differences, which are rounded to one digit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -121,3 +122,126 @@ class Review:
     weights: tuple[WeightRow, ...]
     unused: tuple[UnusedRow, ...]
     blocks: tuple[BlockRow, ...]
+
+
+# What the page shows beside ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An op of the net, where it is made and how far it is from torch's.
+
+    `lines` are those of the generated code, that of the op itself first, then those of the calls around it;
+    `places` the same in torch: (which of the sources, line). `corrected` tells which of the review's defaults
+    it has. `difference` is empty where the op was not compared.
+    """
+
+    name: str
+    op: str
+    path: str
+    lines: tuple[int, ...]
+    places: tuple[tuple[int, int], ...]
+    shape: str
+    difference: str
+    corrected: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SourceText:
+    """A file of code; `ranges` are the first and last lines of the parts that are shown."""
+
+    name: str
+    text: str
+    ranges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of the picture of a block: another block or an op by index, or an end by what it is called."""
+
+    kind: Literal["block", "op", "end"]
+    index: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where dot puts the nodes of a picture: their middles, and the points of each edge's curve."""
+
+    width: int
+    height: int
+    middles: tuple[tuple[int, int], ...]
+    curves: tuple[tuple[tuple[int, int], ...], ...]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """How data goes through a block: pairs of nodes; `layout` is None where there is no graphviz."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[tuple[int, int], ...]
+    layout: Layout | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """A module with all that is in it: parameters, FLOPs, the largest difference of its ops.
+
+    `children` are blocks by index, in the order of execution; `layer` is its first op, -1 where it has none;
+    `flow` is None where a block is one op.
+    """
+
+    path: str
+    cls: str
+    parameters: int
+    flops: int
+    difference: str
+    layer: int
+    children: tuple[int, ...]
+    flow: Flow | None
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """The values of a Variable in both frameworks: heights of the same bins, as parts of the highest one.
+
+    `low` and `high` are the least and the largest value.
+    """
+
+    low: str
+    high: str
+    torch: tuple[int, ...]
+    mxnet: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How both train: what differs by how much, by MXNet's names, and the losses, MXNet's and torch's.
+
+    `uncompared` are parameters that torch computes from others; `by_rounding` counts what is apart by no more
+    than torch is from itself when the last bits of its weights move.
+    """
+
+    tolerance: str
+    gradients: tuple[tuple[str, str], ...]
+    statistics: tuple[tuple[str, str], ...]
+    losses: tuple[tuple[str, str], ...]
+    uncompared: tuple[str, ...]
+    by_rounding: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """The review with all that a person looks at beside it.
+
+    `histograms` are in the order of the review's weights, None for a constant; `training` is None where it
+    was not compared.
+    """
+
+    review: Review
+    layers: tuple[Layer, ...]
+    sources: tuple[SourceText, ...]
+    code: SourceText
+    blocks: tuple[Block, ...]
+    histograms: tuple[Histogram | None, ...]
+    training: Training | None

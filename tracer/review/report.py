@@ -10,17 +10,21 @@ from codegen.proof.compare import Agreement
 from codegen.written import Origin
 from tracer.conversion import Conversion
 from tracer.options import Options
+from tracer.review.html import page_html
 from tracer.review.made import review_of
 from tracer.review.model import Review
+from tracer.review.page import page_of
 from tracer.review.text import MARK, markdown
+from tracer.training_parity import TrainingAgreement
 
-SUFFIX = ".md"
+TEXT, PAGE = ".md", ".html"
 
 
 def check_report(path: Path, force: bool) -> None:
     """Raise RequestError where no review can be written, OverwriteError where another file stands."""
-    if path.suffix != SUFFIX:
-        raise RequestError(f"--report {path}: give a name that ends in {SUFFIX}, or - for the summary alone")
+    if path.suffix not in {TEXT, PAGE}:
+        ends = f"{TEXT} or {PAGE}"
+        raise RequestError(f"--report {path}: give a name that ends in {ends}, or - for the summary alone")
     if path.is_dir():
         raise RequestError(f"--report {path} is a folder; name a file in it: {path / 'review.md'}")
     if not path.parent.is_dir():
@@ -38,6 +42,20 @@ def made_report(options: Options, origin: Origin, conversion: Conversion, agreem
     return review_of(conversion, agreement, origin, options.out.parent, files)
 
 
-def write_report(path: Path, review: Review) -> None:
+def report_text(
+    options: Options,
+    path: Path,
+    review: Review,
+    conversion: Conversion,
+    agreement: Agreement,
+    trained: TrainingAgreement | None,
+) -> str:
+    """The report in the form that its name asks for: Markdown, or a page, which tells of training too."""
+    if path.suffix == TEXT:
+        return markdown(review)
+    return page_html(page_of(review, conversion, agreement, trained, options.out))
+
+
+def write_report(path: Path, text: str) -> None:
     """Write the whole. RequestError where the disk refuses."""
-    write_all({path: markdown(review)})
+    write_all({path: text})

@@ -1,0 +1,153 @@
+"""The page, by the templates in templates/review/: one file, which asks for nothing outside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import jinja2
+from markupsafe import Markup
+
+from codegen.write.templates import OURS
+from tracer.review.highlight import lines_of_html
+from tracer.review.histograms import HEIGHT
+from tracer.review.model import Page, SourceText, Training
+from tracer.review.page_data import anchors, page_data
+from tracer.review.plot import Plot, plot_of, value
+from tracer.review.text import MARK, number_text
+
+FOLDER = "review/page"
+SCRIPTS = ("start.js", "code.js", "plot.js", "graph.js", "tables.js", "search.js")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of code as HTML; `is_mapped` tells whether it has a counterpart."""
+
+    number: int
+    html: Markup
+    is_mapped: bool
+
+
+@dataclass(frozen=True)
+class Code:
+    """A file as the page shows it: parts, and how many lines are left out before each and at the end."""
+
+    name: str
+    anchor: str
+    parts: tuple[tuple[int, tuple[Line, ...]], ...]
+    left: int
+
+
+def page_html(page: Page) -> str:
+    """All of it. The same page gives the same bytes."""
+    environment = _environment()
+    script = "".join(_asset(name) for name in SCRIPTS)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    names = anchors([*(s.name for s in page.sources), page.code.name])
+    mapped = _mapped_lines(page)
+    sources = [_code(s, names[i], mapped[i]) for i, s in enumerate(page.sources)]
+    compared = [(index, layer.difference) for index, layer in enumerate(page.layers) if layer.difference]
+    return environment.get_template(f"{FOLDER}/whole.jinja").render(
+        page=page,
+        review=page.review,
+        own=page.review.summary,
+        mark=Markup(MARK),
+        style=Markup(_asset("page.css")),
+        script=Markup(script),
+        digest=digest,
+        sources=[s for s in sources if s.parts],
+        code=_code(page.code, names[-1], mapped[len(page.sources)]),
+        data=page_data(page),
+        plot=plot_of(compared, len(page.layers), float(page.review.summary.tolerance)),
+        gradients=_gradients(page.training),
+        worst=_worst(page),
+        outline=page.blocks[0] if page.blocks else None,
+        is_drawn=any(b.flow is not None and b.flow.layout is not None for b in page.blocks),
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(OURS),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.filters["number"] = number_text
+    environment.filters["short"] = short
+    environment.filters["value"] = value
+    environment.filters["bars"] = bars
+    environment.filters["last"] = lambda path: path.rpartition(".")[2]
+    return environment
+
+
+def _asset(name: str) -> str:
+    """A file of ours that stands in the page as it is."""
+    return (OURS / FOLDER / name).read_text(encoding="utf-8")
+
+
+def _mapped_lines(page: Page) -> list[set[int]]:
+    """The lines of each source, and of the generated code, that are of an op."""
+    found: list[set[int]] = [set() for _ in range(len(page.sources) + 1)]
+    for layer in page.layers:
+        for index, line in layer.places:
+            found[index].add(line)
+        found[-1].update(layer.lines)
+    return found
+
+
+def _code(source: SourceText, anchor: str, mapped: set[int]) -> Code:
+    lines = lines_of_html(source.text)
+    parts = []
+    end = 0
+    for first, last in source.ranges:
+        numbers = range(first, min(last, len(lines)) + 1)
+        parts.append((first - end - 1, tuple(Line(n, lines[n - 1], n in mapped) for n in numbers)))
+        end = last
+    # What follows the last line's end is no line.
+    count = len(lines) - (not lines[-1])
+    return Code(source.name, anchor, tuple(parts), max(0, count - end))
+
+
+def _gradients(training: Training | None) -> Plot | None:
+    if training is None:
+        return None
+    found = [(index, difference) for index, (_, difference) in enumerate(training.gradients)]
+    return plot_of(found, len(found), float(training.tolerance))
+
+
+def _worst(page: Page, most: int = 10) -> list[int]:
+    """The layers that are furthest from torch's, of equal ones the first."""
+    compared = [index for index, layer in enumerate(page.layers) if layer.difference]
+    return sorted(compared, key=lambda index: (-value(page.layers[index].difference), index))[:most]
+
+
+# How numbers look --------------------------------------------------------------------------------------
+
+
+def short(count: int) -> str:
+    """A count in three digits: 11.7 M."""
+    size = float(count)
+    for unit in ("", " k", " M", " G", " T"):
+        if size < 999.5:
+            return f"{size:.3g}{unit}" if unit else str(count)
+        size /= 1000
+    return f"{size:.3g} P"
+
+
+def bars(heights: Sequence[int]) -> str:
+    """The outline of a histogram as an SVG path, a bin being two wide."""
+    return f"M0 {HEIGHT}{''.join(_steps(heights))}V{HEIGHT}z"
+
+
+def _steps(heights: Sequence[int]) -> Iterator[str]:
+    before = 0
+    for height in heights:
+        yield f"v{before - height}h2" if height != before else "h2"
+        before = height

@@ -1,0 +1,88 @@
+"""What the page's script reads: the layers, where they stand, and the pictures of the blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tracer.review.layout import SIZES
+from tracer.review.model import Block, Flow, Page
+
+
+def page_data(page: Page) -> dict[str, Any]:
+    """Numbers and texts for templates/review/*.js, which takes them by their places in a list.
+
+    What is said often (shapes, curves of pictures that look alike) stands once, and is meant by its number.
+    """
+    shapes = _Numbered()
+    layouts = _Numbered()
+    layers = [
+        [
+            layer.name,
+            layer.op,
+            layer.path,
+            layer.lines,
+            layer.places,
+            shapes.of(layer.shape),
+            layer.difference,
+            layer.corrected,
+        ]
+        for layer in page.layers
+    ]
+    blocks = [_block(block, layouts) for block in page.blocks]
+    defaults = [[d.op, d.attribute, d.torch, d.mxnet, d.why] for d in page.review.defaults]
+    return {
+        "layers": layers,
+        "shapes": shapes.found,
+        "blocks": blocks,
+        "layouts": layouts.found,
+        "defaults": defaults,
+        "files": anchors([*(s.name for s in page.sources), page.code.name]),
+        "sizes": SIZES,
+        "gradients": page.training.gradients if page.training is not None else (),
+    }
+
+
+class _Numbered:
+    """Values in the order in which they came first."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Any, int] = {}
+
+    def of(self, value: Any) -> int:
+        return self._numbers.setdefault(value, len(self._numbers))
+
+    @property
+    def found(self) -> list[Any]:
+        return list(self._numbers)
+
+
+def _block(block: Block, layouts: _Numbered) -> list[Any]:
+    return [
+        block.path,
+        block.cls,
+        block.parameters,
+        block.flops,
+        block.difference,
+        block.layer,
+        block.children,
+        _flow(block.flow, layouts),
+    ]
+
+
+def _flow(flow: Flow | None, layouts: _Numbered) -> list[Any] | None:
+    """The nodes, and the picture: its size, the nodes' middles, the curves of its edges."""
+    if flow is None or flow.layout is None:
+        return None
+    own = flow.layout
+    nodes = [[node.kind[0], node.text or node.index] for node in flow.nodes]
+    return [nodes, layouts.of((own.width, own.height, own.middles, own.curves))]
+
+
+def anchors(names: Iterable[str]) -> list[str]:
+    """What the links to a file's lines begin with: its name, as far as it may stand in a link."""
+    found: list[str] = []
+    for name in names:
+        plain = "".join(c if c.isalnum() or c in "._/-" else "_" for c in name)
+        found.append(plain if plain not in found else f"{plain}_{len(found)}")
+    return found

@@ -1,0 +1,27 @@
+"""How both frameworks train, as the page tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tracer.review.model import Training
+from tracer.review.words import rounded
+from tracer.training_parity import TrainingAgreement
+
+
+def training(agreement: TrainingAgreement) -> Training:
+    """What was compared, the largest differences first; losses to four digits."""
+    return Training(
+        tolerance=f"{agreement.tolerance:g}",
+        gradients=_worst_first(agreement.gradients),
+        statistics=_worst_first(agreement.statistics),
+        losses=tuple((f"{mine:.4g}", f"{theirs:.4g}") for mine, theirs in agreement.losses),
+        uncompared=agreement.computed,
+        by_rounding=len(agreement.untold),
+    )
+
+
+def _worst_first(differences: Mapping[str, float]) -> tuple[tuple[str, str], ...]:
+    """By one digit, then by name: the last bits decide nothing."""
+    found = sorted((-float(f"{value:.0e}"), name, value) for name, value in differences.items())
+    return tuple((name, rounded(value)) for _, name, value in found)
