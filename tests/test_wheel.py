@@ -46,7 +46,7 @@ def test_what_is_in_it(wheel: Path) -> None:
     assert {t for t in tops if not t.endswith(".dist-info")} == {"tracer", "codegen"}
     for folder in ("tracer", "codegen", "codegen/rules", "codegen/write"):
         assert {f"{folder}/{p.name}" for p in (ROOT / folder).glob("*.py")} <= set(names)
-    templates = {p.relative_to(ROOT).as_posix() for p in (ROOT / "templates").rglob("*.jinja")}
+    templates = {p.relative_to(ROOT).as_posix() for p in (ROOT / "templates").rglob("*") if p.is_file()}
     assert {f"codegen/{template}" for template in templates} <= set(names)
 
 

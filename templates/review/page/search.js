@@ -1,12 +1,20 @@
 // The search narrows everything: layers by what they are called and stand for, and all that is of them.
 const input = $("#q");
 const said = $("#found");
-const textOf = data.layers.map((row) =>
-  [row[NAME], row[OP], row[PATH], data.shapes[row[SHAPE]]].join(" ").toLowerCase());
 const lowered = (elements) => elements.map((element) => [element, element.textContent.toLowerCase()]);
-const codeLines = lowered($$(".pane .l"));
-const tableRows = lowered($$("table.sortable tbody tr"));
-const leaves = $$(".outline li").map((item) => [item, `${item.dataset.b} ${$("i", item)?.textContent}`.toLowerCase()]);
+// What is looked through, once something is looked for.
+let texts = null;
+
+function readTexts() {
+  texts ||= {
+    layers: data.layers.map((row) => [row[NAME], row[OP], row[PATH], data.shapes[row[SHAPE]]].join(" ").toLowerCase()),
+    lines: lowered($$(".pane .l")),
+    rows: lowered($$("table.sortable tbody tr")),
+    blocks: $$(".outline li").map((item) => [item, `${item.dataset.b} ${$("i", item)?.textContent}`.toLowerCase()]),
+  };
+  return texts;
+}
+
 const worstRows = $("#worst tbody");
 const worstAtFirst = [...worstRows.rows];
 let wasOpen = null;
@@ -29,10 +37,10 @@ function worstOf(layers) {
 function narrowOutline(matches) {
   const items = $$(".outline details");
   wasOpen = wasOpen || items.map((item) => item.open);
-  const found = new Set(leaves.filter(([, text]) => matches(text)).map(([item]) => item));
+  const found = new Set(texts.blocks.filter(([, text]) => matches(text)).map(([item]) => item));
   const around = new Set();
   for (const item of found) for (let up = item.parentElement; up; up = up.parentElement) around.add(up);
-  for (const [item] of leaves) {
+  for (const [item] of texts.blocks) {
     const within = item.parentElement.closest("li");
     const isIn = within && (found.has(within) || within.dataset.shown === "1");
     item.dataset.shown = found.has(item) || isIn ? "1" : "";
@@ -43,7 +51,7 @@ function narrowOutline(matches) {
 }
 
 function everything() {
-  for (const [element] of [...codeLines, ...tableRows, ...leaves]) element.hidden = false;
+  for (const [element] of [...texts.lines, ...texts.rows, ...texts.blocks]) element.hidden = false;
   $$(".gap").forEach((gap) => { gap.hidden = false; });
   points.forEach((circle) => circle.classList.remove("off"));
   worstRows.replaceChildren(...worstAtFirst);
@@ -55,12 +63,12 @@ function everything() {
 
 function narrow() {
   const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-  if (!words.length) return everything();
+  if (!words.length) return texts && everything();
   const matches = (text) => words.every((word) => text.includes(word));
-  const layers = textOf.flatMap((text, index) => (matches(text) ? [index] : []));
+  const layers = readTexts().layers.flatMap((text, index) => (matches(text) ? [index] : []));
   const lines = new Set(layers.flatMap((index) => [...idsOf[index].mxnet, ...idsOf[index].torch]));
   let shownLines = 0;
-  for (const [line, text] of codeLines) {
+  for (const [line, text] of texts.lines) {
     line.hidden = !(lines.has(line.id) || matches(text));
     shownLines += !line.hidden;
   }
@@ -70,7 +78,7 @@ function narrow() {
   worstRows.replaceChildren(...worstOf(layers));
   narrowGraph(kept);
   let rows = 0;
-  for (const [row, text] of tableRows) {
+  for (const [row, text] of texts.rows) {
     row.hidden = !matches(text);
     rows += !row.hidden;
   }
