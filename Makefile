@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: example zoo conformance traps fuzz in-use in-use-zoo bench golden test fast matrix torchvision lint docs clean
+.PHONY: example zoo conformance traps fuzz in-use in-use-zoo bench golden test test-browser screenshots fast matrix torchvision lint docs clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -89,6 +89,31 @@ $(ALONE)/.installed:
 
 test: $(STAMP) $(ALONE)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) tests
+
+# The page that --report review.html writes, in Debian's Chromium, which is installed where it is missing. Playwright
+# drives it and axe-core looks for what keeps somebody from reading it; their environment sees the packages of the other.
+BROWSER := .venv-browser
+
+$(BROWSER)/.installed: $(STAMP)
+	$(PYTHON) -m venv $(BROWSER)
+	$(BROWSER)/bin/python -m pip install --quiet playwright==1.65.2 axe-playwright-python==0.1.8
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	    > $$($(BROWSER)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/main.pth
+	touch $@
+
+# As root, or as one who may become root.
+APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
+CHROMIUM := chromium graphviz fonts-dejavu-core
+
+test-browser: $(BROWSER)/.installed
+	@command -v chromium dot > /dev/null && test -x "$$(command -v chromium)" -a -x "$$(command -v dot)" \
+	    || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends $(CHROMIUM) > /dev/null; } \
+	    || { echo "error: apt-get cannot install $(CHROMIUM): install Chromium (as chromium) and graphviz (dot) by hand" >&2; exit 1; }
+	OMP_NUM_THREADS=1 $(BROWSER)/bin/python -m pytest tests/browser
+
+# The same, which also takes the pictures of docs/guides/review.md.
+screenshots:
+	SCREENSHOTS=docs/images $(MAKE) test-browser
 
 # The fast part of the tests with the newest numpy 2, in an environment that has nothing else of its own.
 NEWEST := .venv-numpy

@@ -139,7 +139,9 @@ for (const pane of Object.values(panes)) {
   });
   pane.addEventListener("click", (event) => {
     const line = lineOf(event.target);
-    if (!line || !getSelection().isCollapsed) return;
+    if (!line || !getSelection().isCollapsed || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    rove(pane, line);
     pin(line);
     history.replaceState(null, "", `#${line.id}`);
   });

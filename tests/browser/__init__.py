@@ -1,0 +1,1 @@
+"""The page that `--report review.html` writes, in a real browser: `make test-browser`."""
