@@ -345,11 +345,13 @@ def test_what_dot_says_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     flow = Flow((Node("end", text="in"), Node("op", 0)), ((0, 1),))
     other = Flow((Node("end", text="in"), Node("op", 7)), ((0, 1),))  # it looks alike: dot is asked for one
     found = layout.laid_out([flow, other])
-    curve = ((90, 36), (90, 54), (90, 72), (90, 108))
+    curve = (0, 1, ((90, 36), (90, 54), (90, 72), (90, 108)))
     assert found[flow].layout == found[other].layout == Layout(180, 144, ((90, 18), (90, 126)), (curve,))
 
 
-@pytest.mark.parametrize("text", [MODEL, HOSTILE, "", "\n", "x = 1", "'''open\n", "\t\x0cé = '\u2028'\n#\n"])
+@pytest.mark.parametrize(
+    "text", [MODEL, HOSTILE, "", "\n", "x = 1 < y & z", "'''open\n", "\t\x0cé = '\u2028'\n#\n"]
+)
 def test_highlighted_lines_are_the_lines(text: str) -> None:
     lines = lines_of_html(text)
     assert [re.sub("</?i[^>]*>", "", line) for line in lines] == [

@@ -89,6 +89,9 @@ def test_printed(opened: Opened) -> None:
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
     tall = "const pane = document.querySelector('#torch'); pane.scrollHeight <= pane.clientHeight + 1"
     assert page.evaluate(f"() => {{ {tall.replace('; pane', '; return pane')}; }}")
+    page.set_viewport_size({"width": 794, "height": 1123})  # A4
+    assert page.evaluate("document.documentElement.scrollWidth") <= 794
+    assert page.locator("#table-weights tbody tr").last.is_visible()
     assert page.pdf(format="A4").startswith(b"%PDF")
 
 

@@ -64,8 +64,8 @@ def page_html(page: Page) -> str:
         plot=plot_of(compared, len(page.layers), float(page.review.summary.tolerance)),
         gradients=_gradients(page.training),
         worst=_worst(page),
-        outline=page.blocks[0] if page.blocks else None,
-        is_drawn=any(b.flow is not None and b.flow.layout is not None for b in page.blocks),
+        outline=page.blocks[0],
+        is_drawn=_is_drawn(page),
     )
 
 
@@ -113,6 +113,12 @@ def _code(source: SourceText, anchor: str, mapped: set[int]) -> Code:
     # What follows the last line's end is no line.
     count = len(lines) - (not lines[-1])
     return Code(source.name, anchor, tuple(parts), max(0, count - end))
+
+
+def _is_drawn(page: Page) -> bool:
+    """Whether there is a picture to begin with: that of the net itself."""
+    flow = page.blocks[0].flow
+    return flow is not None and flow.layout is not None
 
 
 def _gradients(training: Training | None) -> Plot | None:

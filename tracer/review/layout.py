@@ -6,7 +6,6 @@ draws them.
 
 from __future__ import annotations
 
-import functools
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ def laid_out(found: Sequence[Flow]) -> dict[Flow, Flow]:
     """Each picture with its layout; as they are where there is no dot, or it fails."""
     alike = list(dict.fromkeys(map(_dot_text, found)))
     dot = shutil.which("dot")
-    layouts = _layouts(dot, tuple(alike)) if dot else None
+    layouts = _layouts(dot, alike) if dot else None
     if layouts is None:
         return {flow: flow for flow in found}
     by_text = dict(zip(alike, layouts, strict=True))
@@ -44,8 +43,7 @@ def _dot_text(flow: Flow) -> str:
     return "\n".join([*lines, "}"])
 
 
-@functools.lru_cache(maxsize=1)  # --check and the page itself ask for the same
-def _layouts(dot: str, texts: tuple[str, ...]) -> tuple[Layout, ...] | None:
+def _layouts(dot: str, texts: Sequence[str]) -> tuple[Layout, ...] | None:
     try:
         done = subprocess.run(
             [dot, "-Tplain"],
@@ -56,7 +54,7 @@ def _layouts(dot: str, texts: tuple[str, ...]) -> tuple[Layout, ...] | None:
             check=True,
         )
         found = tuple(map(_layout, done.stdout.split("stop\n")[:-1]))
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+    except (OSError, subprocess.SubprocessError, ValueError, LookupError):
         return None
     return found if len(found) == len(texts) else None
 
@@ -66,8 +64,13 @@ def _layout(plain: str) -> Layout:
     rows = [line.split() for line in plain.splitlines()]
     width, height = (round(float(size) * _INCH) for size in rows[0][2:4])
     middles = {row[1]: _points(row[2:4], height) for row in rows if row[0] == "node"}
-    curves = tuple(tuple(_points(row[4 : 4 + 2 * int(row[3])], height)) for row in rows if row[0] == "edge")
-    return Layout(width, height, tuple(m[0] for m in (middles[f"n{i}"] for i in range(len(middles)))), curves)
+    numbers = {f"n{number}": number for number in range(len(middles))}
+    curves = tuple(
+        (numbers[row[1]], numbers[row[2]], tuple(_points(row[4 : 4 + 2 * int(row[3])], height)))
+        for row in rows
+        if row[0] == "edge"
+    )
+    return Layout(width, height, tuple(middles[name][0] for name in numbers), curves)
 
 
 def _points(numbers: Sequence[str], height: int) -> list[tuple[int, int]]:

@@ -166,12 +166,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where dot puts the nodes of a picture: their middles, and the points of each edge's curve."""
+    """Where dot puts the nodes of a picture: their middles; its edges: from, to, a curve's points."""
 
     width: int
     height: int
     middles: tuple[tuple[int, int], ...]
-    curves: tuple[tuple[tuple[int, int], ...], ...]
+    curves: tuple[tuple[int, int, tuple[tuple[int, int], ...]], ...]
 
 
 @dataclass(frozen=True)

@@ -16,18 +16,12 @@ AROUND = 15
 
 def source_text(path: Path, name: str, lines: Collection[int]) -> SourceText:
     """A file, called `name`, with the classes and functions in which the lines stand."""
-    text = lines_as_python_counts(path.read_text(encoding="utf-8", errors="replace"))
+    text = path.read_text(encoding="utf-8", errors="replace")
     return SourceText(name, text, _joined(sorted(_parts(text, lines))))
-
-
-def lines_as_python_counts(text: str) -> str:
-    """The text with the ends of lines that Python knows, and no other."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def whole(text: str, name: str) -> SourceText:
     """A file of which all is shown."""
-    text = lines_as_python_counts(text)
     return SourceText(name, text, ((1, max(text.rstrip("\n").count("\n") + 1, 1)),))
 
 

@@ -46,7 +46,7 @@ function mark(layers, from = "") {
     if (!own || !panes[side].contains(own)) reveal(panes[side], alike(ids, layers));
   }
   describe(layers);
-  if (typeof markPoints === "function") markPoints(layers);
+  markPoints(layers);
 }
 
 /** Scroll a pane, and the page not, to the first of some lines where none of them is in view. */

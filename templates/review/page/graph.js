@@ -7,6 +7,7 @@ const opened = new Set([0]);
 let sought = null;
 const PAD = 12;
 const HEAD = 24;
+const SIZED = { b: "block", o: "op", e: "end" };
 
 function drawn(tag, attributes = {}, ...inside) {
   const element = document.createElementNS(SVG, tag);
@@ -22,12 +23,12 @@ function planned(block) {
   const inner = nodes.map(([kind, index]) => (kind === "b" && opened.has(index) && data.blocks[index][B_FLOW] ? planned(index) : null));
   const sizes = nodes.map(([kind], i) => (inner[i]
     ? [inner[i].width + 2 * PAD, inner[i].height + HEAD + PAD]
-    : data.sizes[{ b: "block", o: "op", e: "end" }[kind]]));
+    : data.sizes[SIZED[kind]]));
   const stretch = [0, 1].map((axis) => {
     // Each open node asks for more room where it stands; those that stand side by side share it.
     const wanted = [];
     nodes.forEach(([kind], i) => {
-      const plain = data.sizes[{ b: "block", o: "op", e: "end" }[kind]][axis];
+      const plain = data.sizes[SIZED[kind]][axis];
       if (sizes[i][axis] > plain) wanted.push([middles[i][axis] - plain / 2, middles[i][axis] + plain / 2, sizes[i][axis] - plain]);
     });
     const rooms = [];
@@ -63,10 +64,9 @@ function node(plan, i) {
   const [kind, index] = plan.nodes[i];
   const [width, height] = plan.sizes[i];
   const [x, y] = [plan.stretch[0](plan.middles[i][0]) - width / 2, plan.stretch[1](plan.middles[i][1]) - height / 2];
-  const names = { b: "block", o: "op", e: "end" };
   const open = plan.inner[i];
   const off = sought && !isSought(kind, index);
-  const group = drawn("g", { class: `${names[kind]}${open ? " open" : ""}${off ? " off" : ""}`, transform: `translate(${x} ${y})` },
+  const group = drawn("g", { class: `${SIZED[kind]}${open ? " open" : ""}${off ? " off" : ""}`, transform: `translate(${x} ${y})` },
     drawn("rect", { width, height }));
   if (open) {
     group.append(drawn("text", { x: width / 2, y: 16, class: "name" }, `− ${data.blocks[index][B_PATH]}`));
@@ -106,9 +106,21 @@ function button(group, kind, index, open) {
   face.append(drawn("title", {}, spoken(kind, index)));
 }
 
+/** The points of an edge where the picture is stretched: its two ends, with what bends them, stay at their nodes. */
+function bent(plan, [from, to, points]) {
+  const last = points.length - 1;
+  const off = [[from, points[0]], [to, points[last]]].map(([i, point]) => [0, 1].map((axis) => {
+    const plain = data.sizes[SIZED[plan.nodes[i][0]]][axis];
+    const share = (point[axis] - plan.middles[i][axis]) / plain;
+    return plan.stretch[axis](plan.middles[i][axis]) + share * plan.sizes[i][axis] - plan.stretch[axis](point[axis]);
+  }));
+  return points.map((point, number) => [0, 1].map((axis) =>
+    plan.stretch[axis](point[axis]) + (number < 2 ? off[0][axis] : number > last - 2 ? off[1][axis] : 0)));
+}
+
 function picture(plan, into) {
   for (const curve of plan.curves) {
-    const [first, ...rest] = curve.map(([x, y]) => `${plan.stretch[0](x).toFixed(1)} ${plan.stretch[1](y).toFixed(1)}`);
+    const [first, ...rest] = bent(plan, curve).map((point) => point.map((place) => place.toFixed(1)).join(" "));
     into.append(drawn("path", { d: `M${first}C${rest.join(" ")}`, "marker-end": "url(#arrow)" }));
   }
   plan.nodes.forEach((_, i) => into.append(node(plan, i)));

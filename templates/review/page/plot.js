@@ -43,7 +43,7 @@ function show(index) {
 }
 
 function toCode(index) {
-  const [id] = idsOf[index].mxnet;
+  const id = idsOf[index]?.mxnet[0];
   if (!id) return;
   location.hash = `#${id}`;
   goTo(id);
