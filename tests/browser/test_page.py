@@ -223,7 +223,7 @@ def test_the_graph_opens_in_place(opened: Opened) -> None:
     assert node.evaluate("node => node === document.activeElement")
     said = opened_node(page, "features.stage2").get_attribute("aria-label") or ""
     assert "parameters, " in said
-    assert "FLOPs, difference " in said
+    assert "FLOPs, differs by " in said
     shown = "#graph .op, #graph .end, #graph .block:not(.open)"
     boxes = [
         one.evaluate("e => e.firstChild.getBoundingClientRect().toJSON()")

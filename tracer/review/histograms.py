@@ -27,8 +27,9 @@ def histograms(conversion: Conversion) -> Iterator[Histogram | None]:
     """One for each parameter and statistic, in the program's order; None where torch has no such values."""
     state = full_state(conversion.model)
     arg, aux = parameters(conversion.program, state)
+    arrays = arg | aux
     for variable in held(conversion.program):
-        mine = (arg | aux)[variable.name].asnumpy().reshape(-1)
+        mine = arrays[variable.name].asnumpy().reshape(-1)
         theirs = _torch_values(variable, state)
         yield histogram(theirs, mine) if theirs is not None else None
 

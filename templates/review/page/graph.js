@@ -42,6 +42,8 @@ function planned(block) {
   return { block, nodes, inner, sizes, middles, curves, stretch, width: stretch[0](width), height: stretch[1](height) };
 }
 
+const apart = (difference) => (difference ? `differs by ${difference}` : "not compared");
+
 function label(kind, index) {
   if (kind === "e") return [[index, "soft"]];
   if (kind === "o") return [[`${data.layers[index][OP]}`, ""]];
@@ -49,15 +51,15 @@ function label(kind, index) {
   const own = block[B_PATH].split(".").pop();
   return [[(block[B_FLOW] ? "+ " : "") + own, "name"], [block[B_CLASS], ""],
     [`${short(block[B_PARAMETERS])} parameters`, "soft"],
-    [`${short(block[B_FLOPS])} FLOPs, ${block[B_DIFFERENCE] || "not compared"}`, "soft"]];
+    [`${short(block[B_FLOPS])} FLOPs`, "soft"], [apart(block[B_DIFFERENCE]), "soft"]];
 }
 
 const clipped = (text, width) => (text.length > width / 6.6 ? `${text.slice(0, width / 6.6 - 1)}…` : text);
 
 function spoken(kind, index) {
-  if (kind === "o") return `${data.layers[index][NAME]}, ${data.layers[index][OP]}, difference ${data.layers[index][DIFFERENCE] || "not compared"}`;
+  if (kind === "o") return `${data.layers[index][NAME]}, ${data.layers[index][OP]}, ${apart(data.layers[index][DIFFERENCE])}`;
   const block = data.blocks[index];
-  return `${block[B_PATH]}, ${block[B_CLASS]}, ${short(block[B_PARAMETERS])} parameters, ${short(block[B_FLOPS])} FLOPs, difference ${block[B_DIFFERENCE] || "not compared"}`;
+  return `${block[B_PATH]}, ${block[B_CLASS]}, ${short(block[B_PARAMETERS])} parameters, ${short(block[B_FLOPS])} FLOPs, ${apart(block[B_DIFFERENCE])}`;
 }
 
 function node(plan, i) {
