@@ -26,6 +26,8 @@ from tracer.review.page import page_of
 from tracer.review.page_data import anchors
 from tracer.review.plot import plot_of
 from tracer.review.sources import source_text
+from tracer.review.training import training
+from tracer.training_parity import TrainingAgreement
 
 MODEL = """
 import torch
@@ -305,6 +307,11 @@ def test_training_stands_in_it_where_it_was_run() -> None:
     assert "<h3>Training</h3>" in text
     assert "the gradients of 11 parameters" in text
     assert "<h3>Training</h3>" not in page_html(page(net, torch.rand(1, 3, 8, 8)))
+
+
+def test_the_order_of_gradients_is_not_of_last_bits() -> None:
+    found = training(TrainingAgreement({"a": 2e-13, "b": 3e-13, "c": 2.4e-6, "d": 2.3e-6}, {}, ()))
+    assert found.gradients == (("c", "2e-06"), ("d", "2e-06"), ("a", "below 1e-7"), ("b", "below 1e-7"))
 
 
 def test_the_command_compares_training_for_it() -> None:

@@ -15,8 +15,9 @@ from tracer.review.highlight import lines_of_html
 from tracer.review.histograms import HEIGHT
 from tracer.review.model import Page, SourceText, Training
 from tracer.review.page_data import anchors, page_data
-from tracer.review.plot import Plot, plot_of, value
+from tracer.review.plot import Plot, plot_of
 from tracer.review.text import MARK, number_text
+from tracer.review.words import value
 
 FOLDER = "review/page"
 SCRIPTS = ("start.js", "code.js", "plot.js", "graph.js", "tables.js", "search.js")

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tracer.review.words import value
+
 # What is below 1e-7 is a last bit: it stands at the foot of the scale, like 0.
 FOOT = 1e-8
 
@@ -21,13 +23,6 @@ class Plot:
     scale: tuple[tuple[str, str], ...]
     tolerance: str
     above: int
-
-
-def value(difference: str) -> float:
-    """The number that a difference's text stands for."""
-    if difference in {"0", "below 1e-7"}:
-        return 0.0
-    return float(difference)
 
 
 def plot_of(found: Sequence[tuple[int, str]], count: int, tolerance: float) -> Plot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tracer.review.model import Training
-from tracer.review.words import rounded
+from tracer.review.words import rounded, value
 from tracer.training_parity import TrainingAgreement
 
 
@@ -22,6 +22,6 @@ def training(agreement: TrainingAgreement) -> Training:
 
 
 def _worst_first(differences: Mapping[str, float]) -> tuple[tuple[str, str], ...]:
-    """By one digit, then by name: the last bits decide nothing."""
-    found = sorted((-float(f"{value:.0e}"), name, value) for name, value in differences.items())
-    return tuple((name, rounded(value)) for _, name, value in found)
+    """By what is told of them: of those that are alike, the first of the net."""
+    found = [(name, rounded(difference)) for name, difference in differences.items()]
+    return tuple(sorted(found, key=lambda pair: -value(pair[1])))

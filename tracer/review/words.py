@@ -26,6 +26,13 @@ def rounded(difference: float) -> str:
     return f"{difference:.0e}" if difference >= 1e-7 else "below 1e-7"
 
 
+def value(difference: str) -> float:
+    """The number that a difference's text stands for."""
+    if difference in {"0", "below 1e-7"}:
+        return 0.0
+    return float(difference)
+
+
 def shape_text(shape: Shape | None) -> str:
     """A shape as the docstring of the net has it."""
     if shape is None:

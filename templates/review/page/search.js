@@ -28,8 +28,8 @@ function worstOf(layers) {
     const [id] = idsOf[index].mxnet;
     return made("tr", {},
       made("td", {}, id ? made("a", { href: `#${id}`, "data-layer": index }, name) : name),
-      made("td", { class: "short" }, made("code", {}, row[OP])), made("td", {}, made("code", {}, row[PATH] || "the net itself")),
-      made("td", { class: "short" }, data.shapes[row[SHAPE]]), made("td", { class: "num" }, row[DIFFERENCE]));
+      made("td", { class: "num" }, row[DIFFERENCE]), made("td", { class: "short" }, made("code", {}, row[OP])),
+      made("td", { class: "short" }, data.shapes[row[SHAPE]]), made("td", {}, made("code", {}, row[PATH] || "the net itself")));
   });
 }
 
