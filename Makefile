@@ -106,7 +106,7 @@ APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 CHROMIUM := chromium graphviz fonts-dejavu-core
 
 test-browser: $(BROWSER)/.installed
-	@command -v chromium dot > /dev/null && test -x "$$(command -v chromium)" -a -x "$$(command -v dot)" \
+	@{ command -v chromium && command -v dot; } > /dev/null \
 	    || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends $(CHROMIUM) > /dev/null; } \
 	    || { echo "error: apt-get cannot install $(CHROMIUM): install Chromium (as chromium) and graphviz (dot) by hand" >&2; exit 1; }
 	OMP_NUM_THREADS=1 $(BROWSER)/bin/python -m pytest tests/browser
