@@ -168,6 +168,7 @@ def test_no_import_inside_a_function():
     lazy = {
         "tracer/command.py",
         "tracer/checking.py",
+        "tracer/compare/command.py",
         "tracer/doctor.py",
         "tracer/__init__.py",
     }  # nothing slow before the command line is read

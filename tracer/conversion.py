@@ -255,7 +255,7 @@ def convert(
     """
     if not isinstance(model, nn.Module):
         raise RequestError(f"convert() takes an nn.Module, not {type(model).__name__}")
-    model, specs, notes = _with_inputs(unwrapped(model), inputs, search_seconds, say)
+    model, specs, notes = with_inputs(unwrapped(model), inputs, search_seconds, say)
     return convert_specs(
         model,
         specs,
@@ -273,7 +273,7 @@ def convert(
     )
 
 
-def _with_inputs(
+def with_inputs(
     model: nn.Module,
     inputs: tuple[Any, ...] | None,
     seconds: float,

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 import tracer
-from codegen.problems import RequestError
-from tracer.arguments import parse_arguments
 from tracer.command import run
 from tracer.console import Console, forgiving_streams
 from tracer.dispatch import TYPED, Main, SpecType
 from tracer.heads import COMMAND
-from tracer.options import FORMS, Options, WeightsChoice, name_mxnet_python
+from tracer.net_options import (
+    ignore_keys_option,
+    input_option,
+    kwargs_option,
+    mxnet_python_option,
+    plugin_option,
+    quiet_option,
+    search_seconds_option,
+    softmax_option,
+    strip_prefix_option,
+    tolerance_option,
+    verbose_option,
+    weights_choice,
+    weights_key_option,
+    weights_option,
+)
+from tracer.options import FORMS, Options
 from tracer.other_commands import OTHERS, run_project
 
 # What may be asked of all nets of a project at once, and whether the command of each is asked it then.
@@ -35,6 +48,7 @@ EPILOG = """\b
 Other commands (each has its --help):
   fx2mx                  convert all nets that [tool.fx2mx] of pyproject.toml lists; with --check, check them
   fx2mx check [FILE...]  are generated files what the commands in their heads would generate?
+  fx2mx compare SPEC PREFIX   where a port that was written by hand parts from the net, and why
   fx2mx doctor           what is installed, what works, and what to type for what does not
 
 \b
@@ -60,19 +74,6 @@ def _taps(_context: click.Context, _option: click.Parameter, texts: tuple[str, .
     return paths
 
 
-def _kwargs(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> Mapping[str, Any]:
-    try:
-        return parse_arguments(texts)
-    except RequestError as error:
-        raise click.UsageError(str(error)) from None
-
-
-def _tolerance(_context: click.Context, _option: click.Parameter, tolerance: float) -> float:
-    if tolerance != tolerance:
-        raise click.UsageError("--tolerance nan is no bound")
-    return tolerance
-
-
 @click.command(
     cls=Main,
     others=OTHERS,
@@ -88,52 +89,13 @@ def _tolerance(_context: click.Context, _option: click.Parameter, tolerance: flo
     metavar="FILE",
     help="The generated file; the others are named after it.",
 )
-@click.option(
-    "--kwargs",
-    "kwargs",
-    multiple=True,
-    callback=_kwargs,
-    metavar="KWARGS",
-    help="Arguments for Name: num_classes=10, or a dict in JSON or Python: '{\"num_classes\": 10}'.",
-)
-@click.option(
-    "--input",
-    "inputs",
-    multiple=True,
-    metavar="[NAME=]DIMS[:DTYPE]",
-    help="One for each input of forward: 1,3,224,224 or ids=1,128:int64 or ids=@ids.npy. Axis 0 is the "
-    "batch unless an N marks another: x=35,N,200. Found from the layers when left out.",
-)
-@click.option(
-    "--search-seconds",
-    default=10.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="S",
-    help="How long inputs are looked for when --input is left out.",
-)
-@click.option(
-    "--weights",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A checkpoint: .pth, .pt, .bin, .safetensors, .npz, the .index.json of several, or a folder of one.",
-)
-@click.option(
-    "--weights-key",
-    metavar="KEY",
-    help="The key of the checkpoint under which the net's weights stand, where several do: params_ema.",
-)
-@click.option(
-    "--strip-prefix",
-    metavar="PREFIX",
-    help="What stands before the net's own keys in the checkpoint, where several prefixes fit: encoder_q.",
-)
-@click.option(
-    "--ignore-keys",
-    multiple=True,
-    metavar="PATTERN",
-    help="Keys of the checkpoint to leave out, such as 'head.*'.",
-)
+@kwargs_option
+@input_option
+@search_seconds_option
+@weights_option
+@weights_key_option
+@strip_prefix_option
+@ignore_keys_option
 @click.option("--no-weights", "write_weights", **OFF, help="Write the code alone.")
 @click.option("--no-verify", "verify", **OFF, help="Do not compare with torch.")
 @click.option(
@@ -145,15 +107,7 @@ def _tolerance(_context: click.Context, _option: click.Parameter, tolerance: flo
     help="Compare training as well: the gradient of each parameter, BatchNorm's statistics after a step, and "
     "the losses of five steps of SGD, without dropout.",
 )
-@click.option(
-    "--tolerance",
-    default=1e-4,
-    show_default=True,
-    type=click.FloatRange(min=0),
-    callback=_tolerance,
-    metavar="T",
-    help="The largest relative difference that counts as equal.",
-)
+@tolerance_option
 @click.option(
     "--tap",
     "taps",
@@ -162,14 +116,7 @@ def _tolerance(_context: click.Context, _option: click.Parameter, tolerance: flo
     metavar="PATH[,PATH]",
     help="Return the outputs of these modules instead of the net's: layer4, layer1.0.conv2.",
 )
-@click.option(
-    "--plugin",
-    "plugins",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A Python file with rules for your own ops: see examples/plugin.",
-)
+@plugin_option
 @click.option(
     "--templates",
     type=click.Path(path_type=Path),
@@ -199,7 +146,7 @@ def _tolerance(_context: click.Context, _option: click.Parameter, tolerance: flo
     "an Embedding's padding_idx, unpooling from windows that overlap, and in float32 LRN, Concats and "
     "BatchNorms of one or three spatial axes that oneDNN cannot train.",
 )
-@click.option("--softmax", is_flag=True, help='Append mx.sym.SoftmaxOutput(name="softmax").')
+@softmax_option
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be converted and what cannot be; write nothing."
 )
@@ -212,21 +159,15 @@ def _tolerance(_context: click.Context, _option: click.Parameter, tolerance: flo
     "- prints its summary.",
 )
 @click.option("--force", is_flag=True, help="Overwrite a file that was edited by hand.")
-@click.option("--quiet", "-q", is_flag=True, help="Say nothing but what is wrong.")
-@click.option("--verbose", "-v", is_flag=True, help="Say how long each stage took.")
+@quiet_option
+@verbose_option
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
     metavar="N",
     help="Without SPEC: so many nets at a time; as many as there are cores otherwise.",
 )
-@click.option(
-    "--mxnet-python",
-    metavar="PATH",
-    expose_value=False,
-    callback=name_mxnet_python,
-    help="Another Python that has mxnet, where this one has none (or set FX2MX_MXNET_PYTHON).",
-)
+@mxnet_python_option
 @click.option("--diff", is_flag=True, help="Like --check, and show how they differ.")
 @click.pass_context
 def command(
@@ -258,7 +199,7 @@ def command(
         raise click.UsageError("--processes is for all nets of a project, without SPEC", ctx)
     if given["report"] is not None and (given["dry_run"] or not given["verify"]):
         raise click.UsageError("--report tells of the comparison: leave out --no-verify and --dry-run")
-    choice = _weights_choice(given["weights"], weights_key, strip_prefix, ignore_keys)
+    choice = weights_choice(given["weights"], weights_key, strip_prefix, ignore_keys)
     typed = ctx.meta[TYPED]
     options = Options(spec, out, check=check or diff, diff=diff, weights_choice=choice, typed=typed, **given)
     with forgiving_streams():
@@ -285,17 +226,6 @@ def _all_nets(ctx: click.Context, console: Console, processes: int | None) -> No
 def _is_asked(ctx: click.Context, parameter: click.Parameter) -> bool:
     source = ctx.get_parameter_source(parameter.name) if parameter.name else None
     return source is click.core.ParameterSource.COMMANDLINE
-
-
-def _weights_choice(
-    weights: Path | None, key: str | None, prefix: str | None, ignored: tuple[str, ...]
-) -> WeightsChoice:
-    # The user's dot, which every prefix has, may be missing.
-    dotted = f"{prefix}." if prefix and not prefix.endswith(".") else prefix
-    choice = WeightsChoice(key, dotted, ignored)
-    if choice and weights is None:
-        raise click.UsageError("--weights-key, --strip-prefix and --ignore-keys need --weights FILE")
-    return choice
 
 
 if __name__ == "__main__":

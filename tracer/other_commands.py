@@ -1,4 +1,4 @@
-"""The commands beside the one that converts a net: all nets of a project, `check`, and `doctor`."""
+"""The commands beside the one that converts a net: all nets of a project, `check`, `compare` and `doctor`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from codegen.problems import RequestError
+from tracer.compare.cli import compare
 from tracer.console import Console, forgiving_streams
 from tracer.doctor import examination
 from tracer.many import line_of, run_all, status_of, summary
@@ -96,4 +97,4 @@ def doctor() -> None:
         sys.exit(0 if all(finding.is_good for finding in findings) else 1)
 
 
-OTHERS = {"check": check, "doctor": doctor}
+OTHERS = {"check": check, "compare": compare, "doctor": doctor}

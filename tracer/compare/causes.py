@@ -1,0 +1,162 @@
+"""Causes, one after the other: each is mended before the next is looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from codegen.problems import listed
+from codegen.program import Program
+from codegen.proof.difference import difference
+from codegen.proof.port import VARIABLE, Array, Port, PortNode
+from tracer.compare.changes import Change, changed
+from tracer.compare.layers import laid, parted
+from tracer.compare.layouts import laid_out
+from tracer.compare.matching import Pair
+from tracer.compare.reference import Reading, Reference, reading
+from tracer.compare.relations import Relation
+from tracer.compare.trials import Case, tried
+from tracer.compare.wiring import INPUT
+
+MOST_CAUSES, MOST_CALLS = 8, 5
+# Where no layer is off by the tolerance, those are looked at that are off by less.
+FINER = (1.0, 0.1, 0.01)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """An op that parts, and what makes it agree: nothing where no change does.
+
+    Attributes:
+        name: of the port's op.
+        op: MXNet's.
+        end: the op, from there on, of which torch's value is known; its own name where that is itself.
+        torch: torch's call, with its place.
+        off: how far its value is from torch's.
+        error: why MXNet cannot run it.
+        before: how many ops before it agree.
+        changes: what makes it agree.
+        subjects: all that was tried.
+    """
+
+    name: str
+    op: str
+    end: str
+    torch: str
+    off: float
+    error: str
+    before: int
+    changes: tuple[Change, ...]
+    subjects: tuple[str, ...]
+
+    @property
+    def is_found(self) -> bool:
+        return bool(self.changes)
+
+    @property
+    def is_of_input(self) -> bool:
+        """Whether it is about what the op reads, for which torch's value of these very inputs stands in."""
+        return any(change.subject == INPUT for change in self.changes)
+
+
+@dataclass(frozen=True)
+class Mended:
+    """The port with what was found put right; in the place of what was not, torch's own value stands."""
+
+    port: Port
+    pairs: tuple[Pair, ...]
+    causes: tuple[Cause, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all is mended by changes that hold for other inputs too."""
+        return all(cause.is_found and not cause.is_of_input for cause in self.causes)
+
+
+def mended(
+    port: Port,
+    inputs: Mapping[str, Array],
+    reference: Reference,
+    pairs: tuple[Pair, ...],
+    program: Program | None,
+    tolerance: float,
+    agrees: Callable[[Port], bool],
+) -> Mended:
+    """Find what parts and why, mend it, and go on from there until it agrees: a few times at most."""
+    causes: list[Cause] = []
+    reads = reading(reference.nodes)
+    while len(causes) < MOST_CAUSES and not agrees(port):
+        case = _first(port, inputs, reference, pairs, reads, program, tolerance)
+        if case is None:
+            break
+        result = tried(case)
+        if case.tolerance < tolerance and not result.changes:
+            break  # that much float32 rounds
+        causes.append(_cause(case, result.changes, result.subjects))
+        if result.changes:
+            port = changed(port, result.changes)
+            pairs = _with_right(pairs, result.changes)
+        else:
+            port = _with_torchs(case)
+    return Mended(port, pairs, tuple(causes))
+
+
+def _first(
+    port: Port,
+    inputs: Mapping[str, Array],
+    reference: Reference,
+    pairs: tuple[Pair, ...],
+    reads: Reading,
+    program: Program | None,
+    tolerance: float,
+) -> Case | None:
+    for share in FINER:
+        beside = laid(port, inputs, reference, pairs, reads, tolerance * share)
+        first = parted(beside, reference, program)
+        if first is not None:
+            return Case(beside, first, inputs, reference, pairs, program, tolerance * share)
+    return None
+
+
+def _cause(case: Case, changes: tuple[Change, ...], subjects: tuple[str, ...]) -> Cause:
+    """The cause: of several ops from the one that parts to `end`, the one that is changed."""
+    where = case.parted
+    node = case.port.nodes[changes[0].index if changes else where.index]
+    end = case.port.nodes[where.end].name
+    torch = _torch_calls(case)
+    return Cause(node.name, node.op, end, torch, where.off, where.error, where.before, changes, subjects)
+
+
+def _torch_calls(case: Case) -> str:
+    """What torch does from what agrees to where both part, and where the first of it stands."""
+    taken = {known.node.name for found in case.laid.agreeing.values() for known in found}
+    calls = {node.name: node for node in case.reference.calls()}
+    needed, stack = {case.parted.target.value.node.name}, [case.parted.target.value.node]
+    while stack:
+        for ref in stack.pop().refs():
+            if ref.name in calls and ref.name not in taken | needed:
+                needed.add(ref.name)
+                stack.append(calls[ref.name])
+    made = {node.name for node in case.reference.nodes if not any(node.refs())}
+    found = [node for node in case.reference.nodes if node.name in needed - made]
+    return f"{listed([node.op for node in found], MOST_CALLS)} ({found[0].source})"
+
+
+def _with_right(pairs: Sequence[Pair], changes: Sequence[Change]) -> tuple[Pair, ...]:
+    """The pairs of weights that hold torch's values now."""
+    right = {name: values.shape for change in changes for name, values in change.params.items()}
+    return tuple(
+        replace(p, relation=Relation("equal"), shape=right[p.name]) if p.name in right else p for p in pairs
+    )
+
+
+def _with_torchs(case: Case) -> Port:
+    """The port with torch's value in the place of the op's, as the op would lay it out."""
+    end, value = case.parted.end, case.parted.target.value.value
+    given = case.laid.given.get(end)
+    if isinstance(given, tuple):
+        own = given[0]
+        value = min(laid_out(value, own.shape), key=lambda v: difference(own, v), default=value)
+    name = f"torch_{case.port.nodes[end].name}"
+    port = case.port.with_node(end, PortNode(name, VARIABLE, {}, ()))
+    return replace(port, params={**port.params, name: value})

@@ -1,0 +1,101 @@
+"""What is said of a compared port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from codegen.problems import counted, listed
+from codegen.proof.compare import Agreement, OutputAgreement
+from codegen.proof.port import Port
+from tracer.compare.causes import Cause
+from tracer.compare.inputs import InputPair
+from tracer.compare.work import Compared
+from tracer.report import agreement_text
+
+MOST_SUBJECTS = 12
+
+
+def port_text(prefix: str, epoch: int, port: Port) -> str:
+    """What was read."""
+    weights = [v for v in port.variables if v.name in port.params]
+    files = f"{prefix}-symbol.json and {prefix}-{epoch:04d}.params"
+    return f"{files}: {counted(port.ops, 'op')}, {counted(len(weights), 'parameter')}"
+
+
+def inputs_text(pairs: Sequence[InputPair], names: Sequence[str]) -> str:
+    """Which variable is which input."""
+    said = [f"{p.variable} is forward's {p.name}, {p.how}" for p in pairs]
+    missed = [name for name in names if name not in {p.name for p in pairs}]
+    said += [f"the port reads nothing for forward's {name}" for name in missed]
+    return "inputs: " + "; ".join(said)
+
+
+def agrees_text(found: Compared) -> str:
+    """That the port agrees, and how far it is off."""
+    return agreement_text(Agreement(found.outputs, (), found.tolerance))
+
+
+def differs_text(found: Compared) -> str:
+    """That it does not, where it parts, and why."""
+    return "\n".join([_worst(found), *_foreign(found), *_causes(found), *_end(found)])
+
+
+def _worst(found: Compared) -> str:
+    wrong = [o for o in found.outputs if not o.within(found.tolerance)]
+    worst = max(wrong, key=lambda o: (o.difference != o.difference, o.difference))
+    off = "" if worst.difference == float("inf") else f" by {worst.difference:.1e}, relative"
+    where = f"tolerance {found.tolerance:g}; batch {worst.batch}; {worst.parameters}"
+    why = f"\n{worst.why}" if worst.why else ""
+    return f"the port differs from torch: output {worst.name}{off} ({where}){why}"
+
+
+def _foreign(found: Compared) -> Iterator[str]:
+    if found.foreign:
+        yield (
+            f"{len(found.foreign)} of {found.weights} parameters hold other values than torch's "
+            f"({listed(found.foreign)}): was the port made from another checkpoint? give that as --weights"
+        )
+        yield "from here on torch's values stand in their place"
+
+
+def _causes(found: Compared) -> Iterator[str]:
+    for number, cause in enumerate(found.causes):
+        yield from _cause(cause, is_first=number == 0)
+
+
+def _cause(cause: Cause, is_first: bool) -> Iterator[str]:
+    end = "" if cause.end == cause.name else f", as seen at {cause.end}"
+    off = "cannot be run" if cause.off == float("inf") and cause.error else f"parts by {cause.off:.1e}"
+    off = "gives another shape" if cause.off == float("inf") and not cause.error else off
+    head = "the first layer that parts is" if is_first else "with that mended, the next one is"
+    before = "; the op before it agrees" if cause.before == 1 else f"; the {cause.before} ops before it agree"
+    before = before if is_first and cause.before else ""
+    yield f"{head} {cause.name} ({cause.op}){end}: it {off}{before}"
+    yield f"    torch: {cause.torch}"
+    if cause.error:
+        yield f"    MXNet: {cause.error}"
+    for change in cause.changes:
+        yield f"    cause: {change.subject}: {change.said}"
+    if not cause.changes:
+        tried = f"; tried: {listed(cause.subjects, MOST_SUBJECTS)}" if cause.subjects else ""
+        yield f"    cause: not found{tried}"
+        yield "    from here on torch's own value stands in its place"
+
+
+def _end(found: Compared) -> Iterator[str]:
+    if found.is_mended:
+        several = (
+            "these are" if sum(len(c.changes) for c in found.causes) + len(found.foreign) > 1 else "that is"
+        )
+        yield f"once {several} mended the port agrees with torch: {_largest(found.after):.1e}"
+    elif found.after:
+        yield f"once these are mended the port still differs from torch: {_largest(found.after):.1e}"
+    elif not found.causes and not any(o.why for o in found.outputs):
+        yield (
+            "no layer alone parts by as much: float32 rounds, and the net makes it grow; compare on other "
+            "inputs (--input x=@x.npy), or with a larger --tolerance"
+        )
+
+
+def _largest(outputs: Sequence[OutputAgreement]) -> float:
+    return max(o.difference for o in outputs)

@@ -1,0 +1,79 @@
+"""Weights of an op that might hold torch's in another way than the op reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from codegen.problems import listed
+from codegen.proof.port import Array, Port
+from tracer.compare.changes import Change
+from tracer.compare.layers import plain
+from tracer.compare.matching import Pair
+from tracer.compare.relations import Relation, applied, as_written, mirrors, relation, words
+
+
+def held_otherwise(
+    port: Port, index: int, pairs: Sequence[Pair], state: Mapping[str, Array]
+) -> Iterator[Change]:
+    """torch's values for each weight of the op that does not hold them as they are."""
+    for pair in _read(port, index, pairs):
+        tensors = [state[key] for key in pair.keys]
+        plain_values = tensors[0] if len(tensors) == 1 else as_written(tensors, pair.shape)
+        if pair.relation.is_equal and pair.shape == (plain_values.shape if plain_values is not None else ()):
+            continue
+        if plain_values is not None:
+            said = _said(pair, port.params[pair.name], state)
+            yield Change(index, pair.name, said, params={pair.name: plain_values})
+
+
+def _read(port: Port, index: int, pairs: Sequence[Pair]) -> Iterator[Pair]:
+    names = [port.nodes[source].name for source, _ in port.nodes[index].inputs]
+    return (pair for pair in pairs if pair.name in names and pair.keys)
+
+
+def _said(pair: Pair, ours: Array, state: Mapping[str, Array]) -> str:
+    keys = listed(pair.keys, most=4, between=" + ")
+    if pair.relation.is_known:
+        how = words(pair.relation) or f"in the shape {pair.shape}"
+        them = "it as it is" if len(pair.keys) == 1 else "them as they are"
+        return f"{pair.name} holds {keys} {how}: assign {them}"
+    other = next(
+        (key for key, tensor in state.items() if _holds(ours, tensor) and key not in pair.keys), None
+    )
+    if other is not None:
+        return f"{pair.name} holds {other}: assign {keys}"
+    return f"{pair.name} holds other values than {keys} (apart by {pair.relation.off:.1e}): assign these"
+
+
+def _holds(ours: Array, tensor: Array) -> bool:
+    return ours.size == tensor.size > 1 and np.ptp(ours) > 0 and relation(ours, [tensor]).is_equal
+
+
+def other_layouts(
+    port: Port, index: int, pairs: Sequence[Pair], state: Mapping[str, Array]
+) -> Iterator[Change]:
+    """torch's values turned, mirrored, or with their columns in another order, as the op might want them."""
+    for pair in _read(port, index, pairs):
+        if len(pair.keys) != 1:
+            continue
+        tensor = state[pair.keys[0]]
+        for wanted in _layouts(tensor, plain(port.nodes[index].op)):
+            values = applied(wanted, [tensor], port.params[pair.name].shape)
+            if values is not None and wanted != pair.relation:
+                said = f"{pair.name} holds {pair.keys[0]}: assign it {words(wanted)}"
+                yield Change(index, pair.name, said, params={pair.name: values})
+
+
+def _layouts(tensor: Array, op: str) -> Iterator[Relation]:
+    if tensor.ndim == 2:
+        yield Relation("permuted", (1, 0))
+    if op == "fullyconnected" and tensor.ndim == 2:
+        width = tensor.shape[1]
+        yield from (Relation("columns", (c,)) for c in range(2, width) if width % c == 0)
+    if op in {"convolution", "deconvolution"} and tensor.ndim > 2:
+        last = tuple(range(tensor.ndim))
+        yield Relation("permuted", (*last[:-2], last[-1], last[-2]))
+        yield Relation("permuted", (1, 0, *last[2:]))
+        yield from (Relation("mirrored", axes) for axes in mirrors(tensor.ndim))

@@ -1,0 +1,194 @@
+"""A port is compared with the net: outputs first, and where they part, layer by layer and with the causes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from codegen.problems import listed
+from codegen.proof.compare import CANNOT_RUN, OutputAgreement
+from codegen.proof.port import Array, Port
+from tracer.compare.causes import Cause, Mended, mended
+from tracer.compare.inputs import InputPair, arrays
+from tracer.compare.matching import Pair
+from tracer.compare.notes import notes_of
+from tracer.compare.outputs import Trial, agrees, cannot_run, outputs
+from tracer.compare.reference import Net, reference, state_of
+from tracer.compare.relations import Relation, applied, as_written
+from tracer.verify import with_random_weights
+
+OWN, RANDOM = "its own parameters", "random parameters"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a port is compared: with random parameters too where those of the net are `fresh`."""
+
+    tolerance: float
+    softmax: bool
+    fresh: bool
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What was compared, and what was found.
+
+    Attributes:
+        outputs: each output, at each batch size, with each set of parameters, as the port is.
+        causes: what makes them part, in order; each was mended before the next was looked for.
+        after: the outputs once all causes are mended; empty where they agree as they are, or a cause has no
+            remedy that holds for other inputs.
+        notes: what a reader should know beside, a sentence each.
+        tolerance: the largest difference that counts as equal.
+        foreign: the weights that hold other values than torch's, where most of the `weights` do.
+    """
+
+    outputs: tuple[OutputAgreement, ...]
+    causes: tuple[Cause, ...]
+    after: tuple[OutputAgreement, ...]
+    notes: tuple[str, ...]
+    tolerance: float
+    foreign: tuple[str, ...]
+    weights: int
+
+    @property
+    def ok(self) -> bool:
+        return all(o.within(self.tolerance) for o in self.outputs)
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether the port agrees once the causes are mended."""
+        return bool(self.after) and all(o.within(self.tolerance) for o in self.after)
+
+
+def compare(
+    net: Net, port: Port, pairs: tuple[Pair, ...], inputs: Sequence[InputPair], asked: Asked
+) -> Compared:
+    """Compare at the net's batch size and at twice that, and with random parameters where they are fresh.
+
+    A port whose weights are others throughout is compared as it is; causes are looked for with torch's.
+    """
+    notes: list[str] = []
+    trials = list(_trials(net, inputs, port, asked, OWN))
+    found_outputs = _all_outputs(port, trials, notes)
+    foreign = _foreign(pairs)
+    found = _with_torchs(port, pairs, state_of(net.model)) if foreign else Mended(port, pairs, ())
+    found = _mended(net, found, trials, asked)
+    after: list[OutputAgreement] = []
+    if asked.fresh and found.is_whole:
+        own = found.port
+        of_random, found, after = _with_random(net, port, found, inputs, asked, notes)
+        found_outputs += of_random
+        found = replace(found, port=replace(found.port, params={**found.port.params, **own.params}))
+    is_mended = bool(found.causes or foreign) and found.is_whole
+    after = [*(o for trial in trials for o in outputs(found.port, trial)), *after] if is_mended else []
+    is_right = all(o.within(asked.tolerance) for o in found_outputs)
+    nodes = trials[0].reference.nodes
+    notes += notes_of(port, pairs, nodes, net.program, is_right)
+    return Compared(
+        tuple(found_outputs), found.causes, tuple(after), tuple(notes), asked.tolerance, foreign, len(pairs)
+    )
+
+
+def _foreign(pairs: Sequence[Pair]) -> tuple[str, ...]:
+    """The weights that hold other values than torch's, where most do: they are those of another net."""
+    others = [p.name for p in pairs if p.keys and not p.relation.is_known]
+    paired = [p for p in pairs if p.keys]
+    return tuple(others) if len(others) >= 2 and 2 * len(others) >= len(paired) else ()
+
+
+def _with_torchs(port: Port, pairs: Sequence[Pair], state: Mapping[str, Array]) -> Mended:
+    """The port with torch's values in the place of others."""
+    params, found = dict(port.params), list(pairs)
+    for place, pair in enumerate(pairs):
+        values = as_written([state[key] for key in pair.keys], pair.shape) if pair.keys else None
+        if values is not None and not pair.relation.is_known:
+            params[pair.name] = values
+            found[place] = replace(pair, relation=Relation("equal"))
+    return Mended(replace(port, params=params), tuple(found), ())
+
+
+def _trials(net: Net, inputs: Sequence[InputPair], port: Port, asked: Asked, label: str) -> Iterator[Trial]:
+    """The inputs at twice the batch size, where one sees more, and at the net's own."""
+    own = net.batch if net.batch is not None else 1
+    for batch in [2 * own, own] if net.runs_at_others else [own]:
+        values = reference(net, net.model, batch if net.runs_at_others else None, asked.softmax, asked.seed)
+        yield Trial(values, arrays(port, inputs, values.inputs), batch, label, asked.tolerance, asked.softmax)
+
+
+def _all_outputs(port: Port, trials: list[Trial], notes: list[str]) -> list[OutputAgreement]:
+    """The outputs of all trials; a batch size at which the port alone cannot run is left out, and noted."""
+    found = [outputs(port, trial) for trial in trials]
+    if len(trials) == 2 and cannot_run(found[0]) and not cannot_run(found[1]):
+        notes.append(
+            f"the port runs at batch {trials[1].batch} and not at {trials[0].batch}, where torch's net does: "
+            f"{found[0][0].why.removeprefix(CANNOT_RUN)[2:]}"
+        )
+        del trials[0], found[0]
+    return [output for outputs_ in found for output in outputs_]
+
+
+def _mended(net: Net, found: Mended, trials: Sequence[Trial], asked: Asked) -> Mended:
+    """What is found and mended on each of the trials in turn that does not agree."""
+    for trial in trials:
+        if not found.is_whole:
+            break
+
+        more = mended(
+            found.port,
+            trial.inputs,
+            trial.reference,
+            found.pairs,
+            net.program,
+            asked.tolerance,
+            partial(agrees, trial=trial),
+        )
+        found = Mended(more.port, more.pairs, (*found.causes, *more.causes))
+    return found
+
+
+# Random parameters -------------------------------------------------------------------------------------
+
+
+def _with_random(
+    net: Net,
+    port: Port,
+    found: Mended,
+    inputs: Sequence[InputPair],
+    asked: Asked,
+    notes: list[str],
+) -> tuple[list[OutputAgreement], Mended, list[OutputAgreement]]:
+    """The comparison with random parameters in both, as far as it is known what the port's weights hold.
+
+    The outputs of the port as it is, what else was found, and the outputs of what is mended.
+    """
+    unknown = [p.name for p in found.pairs if not p.relation.is_known]
+    if unknown:
+        notes.append(
+            f"not compared with random parameters, since nothing of torch's was found in {listed(unknown, 1)}"
+        )
+        return [], found, []
+    model = with_random_weights(net.model, net.specs, asked.seed)
+    state = state_of(model)
+    batch = 2 * net.batch if net.runs_at_others and net.batch is not None else None
+    values = reference(net, model, batch, asked.softmax, asked.seed)
+    given = arrays(port, inputs, values.inputs)
+    trial = Trial(values, given, batch or net.batch or 1, RANDOM, asked.tolerance, asked.softmax)
+    own = outputs(_filled(port, found.pairs, state), trial) if not found.causes else []
+    more = _mended(net, replace(found, port=_filled(found.port, found.pairs, state)), [trial], asked)
+    return own, more, outputs(more.port, trial) if more.causes else []
+
+
+def _filled(port: Port, pairs: Sequence[Pair], state: Mapping[str, Array]) -> Port:
+    """The port with other weights, laid out as its own are."""
+    params = dict(port.params)
+    for pair in pairs:
+        if pair.keys:
+            made = applied(pair.relation, [state[key] for key in pair.keys], pair.shape)
+            if made is not None:
+                params[pair.name] = np.ascontiguousarray(made)
+    return replace(port, params=params)
