@@ -378,6 +378,9 @@ def test_a_table_is_proposed() -> None:
     assert "c0_weight\t(8,3,3,3)\tconv1.weight\t(8,3,3,3)\tby value" in lines
     assert "d0_weight\t(10,48)\tfc1.weight\t(10,48)\tby shape and order, with other values" in lines
     assert "-\t-\tbn1.num_batches_tracked\t()" in lines
+    Path("port-layer_contrast.txt").touch()  # as a shell does for `> port-layer_contrast.txt`
+    assert compared("Conv", conv_port(), values).out == done.out
+    Path("port-layer_contrast.txt").unlink()
     Path("table.txt").write_text(done.out)
     again = compared("Conv", conv_port(), values, "--contrast", "table.txt")
     assert again.out == ""

@@ -196,3 +196,19 @@ def test_a_python_that_cannot_be_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "/bin/true")
     with pytest.raises(RequestError, match="--mxnet-python /bin/true: no Python with numpy runs there"):
         load_symbol(CODE, "Net")
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_port_is_compared_there(net: Path, python: str) -> None:
+    """Layer by layer too: what parts and why is told as in one process."""
+    assert blocked(net, *COMMAND, python=python).returncode == 0
+    compare = ("compare", "model.py:Net", "model_mxnet", "--input", "1,3,16,16")
+    done = blocked(net, *compare, python=python)
+    assert done.returncode == 0, done.stderr
+    symbol = net / "model_mxnet-symbol.json"
+    text = symbol.read_text()
+    assert '"fix_gamma": "False"' in text
+    symbol.write_text(text.replace('"fix_gamma": "False"', '"fix_gamma": "True"'))
+    done = blocked(net, *compare, python=python)
+    assert done.returncode == 1, done.stderr
+    assert "cause: fix_gamma: write fix_gamma=False where the port has True\n" in done.stderr

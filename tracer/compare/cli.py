@@ -15,6 +15,7 @@ from tracer.net_options import (
     input_option,
     kwargs_option,
     mxnet_python_option,
+    plugin_option,
     quiet_option,
     search_seconds_option,
     strip_prefix_option,
@@ -54,6 +55,7 @@ from tracer.net_options import (
 @strip_prefix_option
 @ignore_keys_option
 @tolerance_option
+@plugin_option
 @click.option(
     "--softmax", is_flag=True, help="The port ends in a softmax that forward does not have: torch's gets one."
 )

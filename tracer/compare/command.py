@@ -39,6 +39,7 @@ class CompareOptions:
     tolerance: float
     softmax: bool
     search_seconds: float
+    plugins: tuple[Path, ...] = ()
 
 
 def run_compare(options: CompareOptions, console: Console) -> int:
@@ -96,7 +97,10 @@ def _load(options: CompareOptions, console: Console) -> LoadedModel:
     with told("importing torch"):
         from tracer.checkpoint import load_weights
         from tracer.load import load_model
+        from tracer.plugins import load_plugin
 
+    for plugin in options.plugins:
+        load_plugin(plugin)
     console.say(f"loading {options.spec}")
     with told("loading the net"):
         loaded = load_model(options.spec, options.kwargs)

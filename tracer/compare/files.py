@@ -48,4 +48,5 @@ def contrast_of(prefix: str, given: Path | None) -> Path | None:
             raise RequestError(f"--contrast: no such file: {given}")
         return given
     beside = Path(f"{prefix}-layer_contrast.txt")
-    return beside if beside.is_file() else None
+    # An empty one is what a shell has made for the table that is about to be proposed.
+    return beside if beside.is_file() and beside.stat().st_size else None
