@@ -520,3 +520,28 @@ def test_the_module_is_the_command_too() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT)})
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert done.stdout == ""
+
+
+GENERATED = """
+class Normed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.utils.parametrizations.weight_norm(nn.Linear(6, 4))
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.register_buffer("mask", torch.arange(4.0) > 1)
+
+    def forward(self, image):
+        x = torch.where(self.mask, self.fc(image), 0.0)[:, None] + torch.arange(12.0).reshape(3, 4)
+        return self.attention(x, x, x)[0]
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--optimize"], ["--tap", "fc"], ["--softmax", "--tap", "fc"]], ids=str)
+def test_what_is_generated_agrees(options: list[str]) -> None:
+    """Weights that torch computes, packs or has in another order, constants, and other outputs than the net's."""
+    Path("model.py").write_text(MODEL + GENERATED)
+    same = [option for option in options if option != "--optimize"]
+    assert fx2mx("model.py:Normed", "--out", "net.py", "--input", "1,6", *options).status == 0
+    done = fx2mx("compare", "model.py:Normed", "net", "--input", "1,6", *same)
+    assert done.status == 0, done.err
+    assert "its own parameters and random parameters" in done.err

@@ -23,6 +23,7 @@ from tracer.net_options import (
     search_seconds_option,
     softmax_option,
     strip_prefix_option,
+    tap_option,
     tolerance_option,
     verbose_option,
     weights_choice,
@@ -67,13 +68,6 @@ Exit status: 0 done; 1 the net cannot be converted exactly, or the files are sta
 OFF: Any = {"is_flag": True, "flag_value": False, "default": True}
 
 
-def _taps(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
-    paths = tuple(path for text in texts for path in text.split(","))
-    if not all(paths):
-        raise click.UsageError("--tap names no module: write it as layer4 or layer1.0.conv2,layer4")
-    return paths
-
-
 @click.command(
     cls=Main,
     others=OTHERS,
@@ -108,14 +102,7 @@ def _taps(_context: click.Context, _option: click.Parameter, texts: tuple[str, .
     "the losses of five steps of SGD, without dropout.",
 )
 @tolerance_option
-@click.option(
-    "--tap",
-    "taps",
-    multiple=True,
-    callback=_taps,
-    metavar="PATH[,PATH]",
-    help="Return the outputs of these modules instead of the net's: layer4, layer1.0.conv2.",
-)
+@tap_option
 @plugin_option
 @click.option(
     "--templates",

@@ -13,6 +13,13 @@ from tracer.arguments import parse_arguments
 from tracer.options import WeightsChoice, name_mxnet_python
 
 
+def _taps(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    paths = tuple(path for text in texts for path in text.split(","))
+    if not all(paths):
+        raise click.UsageError("--tap names no module: write it as layer4 or layer1.0.conv2,layer4")
+    return paths
+
+
 def _kwargs(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> Mapping[str, Any]:
     try:
         return parse_arguments(texts)
@@ -110,4 +117,12 @@ mxnet_python_option = click.option(
     expose_value=False,
     callback=name_mxnet_python,
     help="Another Python that has mxnet, where this one has none (or set FX2MX_MXNET_PYTHON).",
+)
+tap_option = click.option(
+    "--tap",
+    "taps",
+    multiple=True,
+    callback=_taps,
+    metavar="PATH[,PATH]",
+    help="Return the outputs of these modules instead of the net's: layer4, layer1.0.conv2.",
 )

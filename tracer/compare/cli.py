@@ -19,6 +19,7 @@ from tracer.net_options import (
     quiet_option,
     search_seconds_option,
     strip_prefix_option,
+    tap_option,
     tolerance_option,
     verbose_option,
     weights_choice,
@@ -55,6 +56,7 @@ from tracer.net_options import (
 @strip_prefix_option
 @ignore_keys_option
 @tolerance_option
+@tap_option
 @plugin_option
 @click.option(
     "--softmax", is_flag=True, help="The port ends in a softmax that forward does not have: torch's gets one."

@@ -39,6 +39,7 @@ class CompareOptions:
     tolerance: float
     softmax: bool
     search_seconds: float
+    taps: tuple[str, ...] = ()
     plugins: tuple[Path, ...] = ()
 
 
@@ -116,6 +117,7 @@ def _traced(options: CompareOptions, loaded: LoadedModel, console: Console) -> N
     from tracer.compare.reference import net_of
     from tracer.conversion import with_inputs
     from tracer.inputs import parse_inputs
+    from tracer.trace import check_taps
     from tracer.wrappers import unwrapped
 
     console.say(f"tracing {loaded.name}")
@@ -126,7 +128,8 @@ def _traced(options: CompareOptions, loaded: LoadedModel, console: Console) -> N
         model, specs, notes = with_inputs(model, None, options.search_seconds, console.say)
         for note in notes:
             console.say(note)
-    net = net_of(model, specs, loaded.name)
+    check_taps(model, options.taps)
+    net = net_of(model, specs, loaded.name, options.taps)
     if net.graph is None:
         console.say(f"note: the outputs alone are compared, since the net cannot be followed: {net.why}")
     return net
@@ -158,7 +161,7 @@ def _matched(net: Net, port: Port, contrast: Path | None, console: Console) -> t
     names = [variable.name for variable in port.variables]
     rows = read_table(contrast, names, state) if contrast is not None else ()
     entries, constants = entries_of(net.program, net.graph, state), constants_of(net.program)
-    pairs = matched(port, entries, constants, {row.name: row.keys for row in rows}, state)
+    pairs = matched(port, entries, constants, rows, state)
     unread = [name for name in port.params if name not in names]
     if unread:
         console.say(f"note: the symbol reads no {listed(unread)}, which the weights have")

@@ -10,7 +10,7 @@ import numpy as np
 from codegen.ir import Graph
 from codegen.program import Leaf, Program
 from codegen.proof.port import Array, Port
-from tracer.compare.relations import Relation, relation
+from tracer.compare.relations import Relation, as_written, holds, relation
 
 # What the inputs of MXNet's layers are, in their order.
 SLOTS: Mapping[str, tuple[str, ...]] = {
@@ -50,6 +50,18 @@ class Pair:
     relation: Relation
     how: str = ""
     constant: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table: a weight of the port, and torch's keys, none for a constant.
+
+    `heads` are those by which its rows are laid, 0 where they are not.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    heads: int = 0
 
 
 @dataclass(frozen=True)
@@ -139,22 +151,31 @@ def matched(
     port: Port,
     entries: Sequence[Entry],
     constants: Sequence[Entry],
-    given: Mapping[str, tuple[str, ...]],
+    rows: Sequence[Row],
     state: Mapping[str, Array],
 ) -> tuple[Pair, ...]:
-    """Each weight of the port with its keys. `given` are those of a table; the others are looked for."""
+    """Each weight of the port with its keys. `rows` are those of a table; the others are looked for."""
+    given = {row.name: row.keys for row in rows}
     weights = weights_of(port)
     found: dict[str, tuple[Entry, str]] = {}
     for weight in weights:
         keys = given.get(weight.name)
         if keys:
-            found[weight.name] = (Entry(keys, tuple(state[key] for key in keys)), "")
+            tensors = tuple(state[key] for key in keys)
+            entry = Entry(keys, tensors)
+            if as_written(tensors, weight.array.shape) is None:  # what is computed of these keys
+                entry = next((e for e in entries if e.name == weight.name), entry)
+            found[weight.name] = (entry, "")
     rest = [weight for weight in weights if weight.name not in given]
     if rest:
         _match_rest(weights, entries, found, rest)
     known = {w.name for w in weights if any(relation(w.array, c.tensors).is_equal for c in constants)}
     known |= {name for name, keys in given.items() if not keys}
-    return tuple(_pair(weight, found.get(weight.name), weight.name in known) for weight in weights)
+    heads = {row.name: row.heads for row in rows}
+    return tuple(
+        _pair(weight, found.get(weight.name), weight.name in known, heads.get(weight.name, 0))
+        for weight in weights
+    )
 
 
 def _match_rest(
@@ -242,11 +263,15 @@ def _side_by_side(
             j += 1
 
 
-def _pair(weight: Weight, found: tuple[Entry, str] | None, is_constant: bool) -> Pair:
+def _pair(weight: Weight, found: tuple[Entry, str] | None, is_constant: bool, heads: int) -> Pair:
     array = weight.array
     if found is None:
         is_alike = array.size > 0 and bool((array == array.reshape(-1)[0]).all())
         constant = f"{float(array.reshape(-1)[0]):g}" if is_alike else "constant" if is_constant else ""
         return Pair(weight.name, array.shape, (), Relation("constant" if constant else "other"), "", constant)
     entry, how = found
-    return Pair(weight.name, array.shape, entry.keys, relation(array, entry.tensors), how)
+    by_heads = Relation("heads", (heads,))
+    # A bias of zeros does not tell how its rows are laid.
+    is_by_heads = heads > 0 and holds(array, by_heads, entry.tensors)
+    held = by_heads if is_by_heads else relation(array, entry.tensors)
+    return Pair(weight.name, array.shape, entry.keys, held, how)

@@ -27,6 +27,7 @@ class Trial:
     label: str
     tolerance: float
     softmax: bool
+    taps: tuple[str, ...] = ()
 
 
 def cannot_run(found: Sequence[OutputAgreement]) -> bool:
@@ -70,7 +71,7 @@ def _in_double(port: Port, trial: Trial, found: list[OutputAgreement]) -> list[O
     reference = trial.reference
 
     def expected(model: nn.Module, values: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
-        return outputs_of(model, values, trial.softmax)
+        return outputs_of(model, values, trial.taps, trial.softmax)
 
     single = expected(reference.model, reference.tensors)
     doubles = double_outputs(reference.model, reference.tensors, expected)

@@ -33,6 +33,7 @@ class Net:
     specs: tuple[InputSpec, ...]
     graph: Graph | None
     program: Program | None
+    taps: tuple[str, ...] = ()
     why: str = ""
 
     @property
@@ -64,17 +65,17 @@ class Reference:
         return (node for node in self.nodes if node.op not in LEAVES and node.name in self.values)
 
 
-def net_of(model: nn.Module, specs: tuple[InputSpec, ...], name: str) -> Net:
+def net_of(model: nn.Module, specs: tuple[InputSpec, ...], name: str, taps: tuple[str, ...] = ()) -> Net:
     """The net, traced, and converted as far as it can be. RequestError as the conversion raises it."""
     try:
-        graph, program = lowered(model, specs, Asked(name))
-        return Net(model, specs, graph, program)
+        graph, program = lowered(model, specs, Asked(name, taps))
+        return Net(model, specs, graph, program, taps)
     except ConversionError as error:
         why = error.problems[0].what
     try:
-        return Net(model, specs, trace(model, specs), None, why)
+        return Net(model, specs, trace(model, specs, taps), None, taps, why)
     except ConversionError as error:
-        return Net(model, specs, None, None, error.problems[0].what)
+        return Net(model, specs, None, None, taps, error.problems[0].what)
 
 
 def reference(net: Net, model: nn.Module, batch: int | None, softmax: bool, seed: int) -> Reference:
@@ -82,21 +83,23 @@ def reference(net: Net, model: nn.Module, batch: int | None, softmax: bool, seed
     inputs = make_inputs(net.specs, batch, seed, Variation())
     values: Mapping[str, Sequence[torch.Tensor]] = {}
     if net.graph is not None:
-        values = recorded_values(model, inputs)
+        values = recorded_values(model, inputs, net.taps)
     return Reference(
         nodes=net.graph.nodes if net.graph is not None else (),
         values={name: tuple(map(as_numpy, tensors)) for name, tensors in values.items()},
         inputs={name: as_numpy(tensor) for name, tensor in inputs.items()},
-        outputs=tuple(map(as_numpy, outputs_of(model, inputs, softmax))),
+        outputs=tuple(map(as_numpy, outputs_of(model, inputs, net.taps, softmax))),
         state=state_of(model),
         model=model,
         tensors=inputs,
     )
 
 
-def outputs_of(model: nn.Module, inputs: Mapping[str, torch.Tensor], softmax: bool) -> list[torch.Tensor]:
-    """What torch returns, with the softmax that the port alone has."""
-    outputs = run(model, inputs)
+def outputs_of(
+    model: nn.Module, inputs: Mapping[str, torch.Tensor], taps: Sequence[str], softmax: bool
+) -> list[torch.Tensor]:
+    """What torch returns, or the modules that are tapped, with the softmax that the port alone has."""
+    outputs = run(model, inputs, taps)
     return [torch.softmax(outputs[0], 1), *outputs[1:]] if softmax else outputs
 
 

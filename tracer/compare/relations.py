@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codegen.proof.port import Array
+from codegen.weights import by_heads
 
 # Gates of LSTM, of GRU.
 GATES = {4: ("i", "f", "g", "o"), 3: ("r", "z", "n")}
@@ -20,8 +21,9 @@ class Relation:
     """What makes the port's array of torch's.
 
     Attributes:
-        kind: `equal` (but for the shape), `permuted`, `mirrored`, `blocks`, `columns`, `constant`, `other`.
-        order: of the axes, the mirrored axes, the blocks of rows, or how many channels the columns have.
+        kind: `equal` (but for the shape), `permuted`, `mirrored`, `blocks`, `columns`, `heads`, `constant`,
+            `other`.
+        order: of the axes, the mirrored axes, the blocks of rows, how many channels or heads there are.
         off: the largest difference, of `other`.
     """
 
@@ -57,14 +59,15 @@ def relation(ours: Array, tensors: Sequence[Array]) -> Relation:
     if _same(ours, plain):
         return Relation("equal")
     for found in _relations(tensors):
-        made = applied(found, tensors, ours.shape)
-        if made is not None and _same(ours, made):
+        if holds(ours, found, tensors):
             return found
     return Relation("other", off=float(np.max(np.abs(ours.astype(np.float64) - plain))))
 
 
 def applied(relation: Relation, tensors: Sequence[Array], shape: tuple[int, ...]) -> Array | None:
     """The port's array, made of torch's tensors; None where they do not fit, or the relation is not known."""
+    if relation.kind == "heads":
+        return by_heads(np.concatenate(tensors), relation.order[0]).reshape(shape)
     make = _MAKERS.get(relation.kind)
     if make is None:
         return None
@@ -75,6 +78,12 @@ def applied(relation: Relation, tensors: Sequence[Array], shape: tuple[int, ...]
     if relation.kind == "permuted" and made[0] is not None and made[0].shape != shape:
         return None
     return as_written([m for m in made if m is not None], shape)
+
+
+def holds(ours: Array, found: Relation, tensors: Sequence[Array]) -> bool:
+    """Whether the port's array is what the relation makes of torch's."""
+    made = applied(found, tensors, ours.shape)
+    return made is not None and _same(ours, made)
 
 
 def _same(ours: Array, theirs: Array) -> bool:
@@ -99,6 +108,9 @@ def _relations(tensors: Sequence[Array]) -> Iterator[Relation]:
             for order in itertools.permutations(range(count)):
                 if order != tuple(range(count)):
                     yield Relation("blocks", (count, *order))
+    rows = sum(t.shape[0] for t in tensors if t.ndim)
+    if rows % 3 == 0 and all(t.ndim and t.shape[1:] == first.shape[1:] for t in tensors):
+        yield from (Relation("heads", (heads,)) for heads in range(2, rows // 3) if rows // 3 % heads == 0)
     if len(tensors) == 1 and first.ndim == 2:
         width = first.shape[1]
         for channels in range(2, width):
@@ -161,6 +173,8 @@ def words(found: Relation) -> str:
             own = ", ".join(names[o] for o in order)
             return f"with the gates in the order {own} instead of {', '.join(names)}"
         return f"with its {count} blocks of rows in the order {', '.join(map(str, order))}"
+    if found.kind == "heads":
+        return f"with its rows by head: ({found.order[0]}, 3, width)"
     if found.kind == "columns":
         return f"with its columns in the order of NHWC (places, then {found.order[0]} channels)"
     return "" if found.is_equal else "with other values"

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from codegen.problems import RequestError
 from codegen.proof.port import Array
-from tracer.compare.matching import Pair
+from tracer.compare.matching import Pair, Row
 from tracer.compare.relations import words
 
-
-@dataclass(frozen=True)
-class Row:
-    """A line of a table: a weight of the port, and torch's keys, none for a constant."""
-
-    name: str
-    keys: tuple[str, ...]
+# What the fifth column says of the rows of --optimize.
+_HEADS = re.compile(r"rows by head: \((\d+), 3, width\)")
 
 
 def read_table(path: Path, names: Collection[str], keys: Collection[str]) -> tuple[Row, ...]:
@@ -36,7 +31,9 @@ def read_table(path: Path, names: Collection[str], keys: Collection[str]) -> tup
         name, key = parts[0], parts[2] if len(parts) > 3 else parts[1]
         if name not in names:
             raise RequestError(f"{path}:{number}: the symbol reads no {name}{_near(name, names)}")
-        rows.append(Row(name, tuple(_keys(key, keys, f"{path}:{number}"))))
+        heads = _HEADS.fullmatch(parts[4]) if len(parts) > 4 else None
+        row_keys = tuple(_keys(key, keys, f"{path}:{number}"))
+        rows.append(Row(name, row_keys, int(heads[1]) if heads else 0))
     return tuple(rows)
 
 

@@ -117,7 +117,15 @@ def _trials(net: Net, inputs: Sequence[InputPair], port: Port, asked: Asked, lab
     own = net.batch if net.batch is not None else 1
     for batch in [2 * own, own] if net.runs_at_others else [own]:
         values = reference(net, net.model, batch if net.runs_at_others else None, asked.softmax, asked.seed)
-        yield Trial(values, arrays(port, inputs, values.inputs), batch, label, asked.tolerance, asked.softmax)
+        yield Trial(
+            values,
+            arrays(port, inputs, values.inputs),
+            batch,
+            label,
+            asked.tolerance,
+            asked.softmax,
+            net.taps,
+        )
 
 
 def _all_outputs(port: Port, trials: list[Trial], notes: list[str]) -> list[OutputAgreement]:
@@ -177,7 +185,7 @@ def _with_random(
     batch = 2 * net.batch if net.runs_at_others and net.batch is not None else None
     values = reference(net, model, batch, asked.softmax, asked.seed)
     given = arrays(port, inputs, values.inputs)
-    trial = Trial(values, given, batch or net.batch or 1, RANDOM, asked.tolerance, asked.softmax)
+    trial = Trial(values, given, batch or net.batch or 1, RANDOM, asked.tolerance, asked.softmax, net.taps)
     own = outputs(_filled(port, found.pairs, state), trial) if not found.causes else []
     more = _mended(net, replace(found, port=_filled(found.port, found.pairs, state)), [trial], asked)
     return own, more, outputs(more.port, trial) if more.causes else []
