@@ -81,6 +81,15 @@ class Attention(nn.Module):
         return self.norm2(x)
 
 
+class Turned(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(16, 4, bias=False)
+
+    def forward(self, x):
+        return self.fc(torch.flatten(x.transpose(1, 2), 1))
+
+
 class Two(nn.Module):
     def __init__(self):
         super().__init__()
@@ -95,6 +104,7 @@ INPUTS = {
     "Shifted": ["--input", "1,3,12,12"],
     "Recurrent": ["--input", "ids=1,7:int64"],
     "Attention": ["--input", "1,9,16"],
+    "Turned": ["--input", "1,4,4"],
     "Two": ["--input", "image=1,6", "--input", "vector=1,5"],
 }
 
@@ -103,7 +113,7 @@ def net_with_weights(name: str, **kwargs: Any) -> nn.Module:
     """The net of model.py with weights that hide nothing; they are saved as NAME.pth."""
     model = load_model(f"model.py:{name}", kwargs).model
     generator = torch.Generator().manual_seed(1)
-    shapes = {"Conv": (2, 3, 16, 16), "Shifted": (2, 3, 12, 12), "Attention": (2, 9, 16)}
+    shapes = {"Conv": (2, 3, 16, 16), "Shifted": (2, 3, 12, 12), "Attention": (2, 9, 16), "Turned": (2, 4, 4)}
     first = torch.randn(shapes.get(name, (2, 6)), generator=generator)
     others = {
         "Recurrent": {"ids": torch.randint(20, (2, 7), generator=generator)},
@@ -193,20 +203,23 @@ def recurrent_values(model: nn.Module, order: tuple[int, ...] | None = None) -> 
 
 
 def attention_port(
-    *, eps: float = 1e-5, scale: float = 8**-0.5, axis: int = -1, transpose_b: bool = True, by_hand: float | None = None
+    *, eps: float = 1e-5, scale: float = 8**-0.5, axis: int = -1, by_hand: float | None = None, around_norm: bool = False
 ) -> mx.sym.Symbol:
-    """The net Attention: heads in the batch; with `by_hand`, the last norm written with means, of this eps."""
+    """The net Attention: heads in the batch; with `by_hand`, the last norm written with means, of this eps.
+
+    `around_norm`: what is added is the normed input, not the input.
+    """
     x = mx.sym.Variable("x")
-    y = mx.sym.LayerNorm(x, eps=eps, name="ln")
-    y = mx.sym.FullyConnected(y, num_hidden=48, flatten=False, name="qkv")
+    normed = mx.sym.LayerNorm(x, eps=eps, name="ln")
+    y = mx.sym.FullyConnected(normed, num_hidden=48, flatten=False, name="qkv")
     y = mx.sym.transpose(mx.sym.reshape(y, shape=(0, 0, 3, 2, 8)), axes=(2, 0, 3, 1, 4))
     q, k, v = mx.sym.split(y, num_outputs=3, axis=0, squeeze_axis=True, name="heads")
     q, k, v = (mx.sym.reshape(t, shape=(-3, 0, 0)) for t in (q, k, v))
-    scores = mx.sym.batch_dot(q, k, transpose_b=transpose_b, name="scores") * scale
+    scores = mx.sym.batch_dot(q, k, transpose_b=True, name="scores") * scale
     y = mx.sym.batch_dot(mx.sym.softmax(scores, axis=axis, name="shares"), v, name="mixed")
     y = mx.sym.transpose(mx.sym.reshape(y, shape=(-4, -1, 2, 0, 0)), axes=(0, 2, 1, 3))
     y = mx.sym.FullyConnected(mx.sym.reshape(y, shape=(0, 0, -3)), num_hidden=16, flatten=False, name="proj")
-    x = x + y
+    x = mx.sym.elemwise_add(normed if around_norm else x, y, name="added")
     if by_hand is None:
         return mx.sym.LayerNorm(x, eps=1e-6, name="ln2")
     centred = mx.sym.broadcast_sub(x, mx.sym.mean(x, axis=-1, keepdims=True))

@@ -153,6 +153,46 @@ def test_a_pool_that_rounds_up_in_torch() -> None:
     assert causes(done)[0] == f'pooling_convention: write pooling_convention="full" {DEFAULT} "valid"'
 
 
+def test_a_value_that_is_not_usual() -> None:
+    """It is what fx2mx itself would write."""
+    model = net_with_weights("Conv", slope=0.37)
+    done = compared("Conv", conv_port(), conv_values(model), "--kwargs", "slope=0.37")
+    assert causes(done) == ["slope: write slope=0.37 where the port has 0.01"]
+
+
+def test_an_op_that_reads_another_result() -> None:
+    """A residual around the norm, where torch has it around the norm and what comes after."""
+    values = attention_values(net_with_weights("Attention"))
+    done = compared("Attention", attention_port(around_norm=True), values)
+    assert causes(done) == ["input: added reads ln: give it x, as torch reads forward's x"]
+    assert parted(done) == ["added"]
+
+
+def test_axes_before_they_are_joined() -> None:
+    """A turned value agrees, since layouts may differ; what is wrong with it shows where its axes are joined."""
+    x = mx.sym.transpose(mx.sym.Variable("x"), axes=(0, 1, 2), name="turned")
+    symbol = mx.sym.FullyConnected(mx.sym.Flatten(x, name="flat"), num_hidden=4, no_bias=True, name="fc")
+    done = compared("Turned", symbol, {"fc_weight": net_with_weights("Turned").fc.weight})
+    assert causes(done) == ["axes: write axes=(0, 2, 1) where the port has (0, 1, 2)"]
+
+
+def test_a_weight_that_should_be_transposed() -> None:
+    """It holds torch's as it is, which dot does not want."""
+    model = net_with_weights("Two")
+    layers = [
+        mx.sym.broadcast_add(
+            mx.sym.dot(mx.sym.Variable(given), mx.sym.Variable(f"{key}_w"), name=key),
+            mx.sym.Variable(f"{key}_b", shape=(1, 4)),
+        )
+        for key, given in (("one", "image"), ("two", "vector"))
+    ]
+    with torch.no_grad():
+        values = {f"{key}_b": getattr(model, key).bias.reshape(1, 4) for key in ("one", "two")}
+        values |= {"one_w": model.one.weight, "two_w": model.two.weight.T.contiguous()}
+        done = compared("Two", layers[0] - layers[1], values)
+    assert causes(done) == ["transpose_b: write transpose_b=True where the port has MXNet's default, False"]
+
+
 def test_zeros_on_one_side_alone() -> None:
     model = net_with_weights("Shifted")
     symbol = mx.sym.Convolution(mx.sym.Variable("data"), kernel=(3, 3), num_filter=8, name="k", **WINDOW)
@@ -545,3 +585,14 @@ def test_what_is_generated_agrees(options: list[str]) -> None:
     done = fx2mx("compare", "model.py:Normed", "net", "--input", "1,6", *same)
     assert done.status == 0, done.err
     assert "its own parameters and random parameters" in done.err
+
+
+def test_what_float32_rounds_is_compared_in_float64() -> None:
+    """As each conversion is."""
+    Path("model.py").write_text(
+        MODEL + "\n\nclass Coarse(Two):\n    def forward(self, image):\n        return torch.sin(1e5 * self.one(image))\n"
+    )
+    assert fx2mx("model.py:Coarse", "--out", "net.py", "--input", "1,6").status == 0
+    done = fx2mx("compare", "model.py:Coarse", "net", "--input", "1,6")
+    assert done.status == 0, done.err
+    assert "; in float64, since float32 rounds this net too coarsely)" in done.err

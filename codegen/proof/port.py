@@ -125,7 +125,7 @@ def run_port(port: Port, inputs: Mapping[str, Array], double: bool = False) -> t
 
     Raises MXNetError where it cannot.
     """
-    symbol = _symbol(port.nodes, port.heads)
+    symbol = _symbol([_with_shape(node, port.params) for node in port.nodes], port.heads)
     arrays = {k: _array(v) for k, v in port.params.items()}
     auxiliary = set(symbol.list_auxiliary_states())
     arg_params = {k: v for k, v in arrays.items() if k not in auxiliary}
@@ -133,6 +133,13 @@ def run_port(port: Port, inputs: Mapping[str, Array], double: bool = False) -> t
     return symbol.list_outputs(), run_symbol(
         symbol, arg_params, aux_params, inputs, fused=not double, double=double
     )
+
+
+def _with_shape(node: PortNode, params: Mapping[str, Array]) -> PortNode:
+    """A weight with its shape, which MXNet does not infer for each op (dot)."""
+    if not node.is_variable or node.name not in params:
+        return node
+    return replace(node, attrs={**node.attrs, "__shape__": str(params[node.name].shape)})
 
 
 @in_mxnet

@@ -17,7 +17,7 @@ from tracer.compare.layouts import distance
 from tracer.compare.matching import Pair
 from tracer.compare.reference import Reference
 from tracer.compare.usual import numbers, pads_of, usual_changes
-from tracer.compare.weights import held_otherwise, other_layouts
+from tracer.compare.weights import held_otherwise
 from tracer.compare.wiring import other_inputs
 
 # So many changes are made together, and so many are tried in all.
@@ -82,7 +82,6 @@ def _groups(case: Case) -> Iterator[Iterable[Changes]]:
     yield from _by_subject(usual)
     yield from ([(c,)] for c in other_inputs(case.laid, case.parted, case.reference, case.program))
     for index in ops:
-        yield [(c,) for c in other_layouts(case.port, index, case.pairs, case.reference.state)]
         yield [(c,) for c in pads_of(case.port, index)]
         yield from ([(c,)] for c in _left_out(case, index))
     if len(ops) <= MOST_OPS_OF_PAIRS:

@@ -9,9 +9,8 @@ import numpy as np
 from codegen.problems import listed
 from codegen.proof.port import Array, Port
 from tracer.compare.changes import Change
-from tracer.compare.layers import plain
 from tracer.compare.matching import Pair
-from tracer.compare.relations import Relation, applied, as_written, mirrors, relation, words
+from tracer.compare.relations import as_written, relation, words
 
 
 def held_otherwise(
@@ -49,31 +48,3 @@ def _said(pair: Pair, ours: Array, state: Mapping[str, Array]) -> str:
 
 def _holds(ours: Array, tensor: Array) -> bool:
     return ours.size == tensor.size > 1 and np.ptp(ours) > 0 and relation(ours, [tensor]).is_equal
-
-
-def other_layouts(
-    port: Port, index: int, pairs: Sequence[Pair], state: Mapping[str, Array]
-) -> Iterator[Change]:
-    """torch's values turned, mirrored, or with their columns in another order, as the op might want them."""
-    for pair in _read(port, index, pairs):
-        if len(pair.keys) != 1:
-            continue
-        tensor = state[pair.keys[0]]
-        for wanted in _layouts(tensor, plain(port.nodes[index].op)):
-            values = applied(wanted, [tensor], port.params[pair.name].shape)
-            if values is not None and wanted != pair.relation:
-                said = f"{pair.name} holds {pair.keys[0]}: assign it {words(wanted)}"
-                yield Change(index, pair.name, said, params={pair.name: values})
-
-
-def _layouts(tensor: Array, op: str) -> Iterator[Relation]:
-    if tensor.ndim == 2:
-        yield Relation("permuted", (1, 0))
-    if op == "fullyconnected" and tensor.ndim == 2:
-        width = tensor.shape[1]
-        yield from (Relation("columns", (c,)) for c in range(2, width) if width % c == 0)
-    if op in {"convolution", "deconvolution"} and tensor.ndim > 2:
-        last = tuple(range(tensor.ndim))
-        yield Relation("permuted", (*last[:-2], last[-1], last[-2]))
-        yield Relation("permuted", (1, 0, *last[2:]))
-        yield from (Relation("mirrored", axes) for axes in mirrors(tensor.ndim))

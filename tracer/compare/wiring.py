@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
-from codegen.ir import Node
+from codegen.ir import LEAVES, Node
 from codegen.program import Call, Leaf, Program
 from codegen.proof.port import VARIABLE, Port, PortNode
 from tracer.compare.attributes import SCALAR_OPS, value_text
@@ -21,22 +22,38 @@ INPUT = "its input"
 def other_inputs(
     laid: Laid, parted: Parted, reference: Reference, program: Program | None
 ) -> Iterator[Change]:
-    """What torch has further on, given to the op instead of what it reads; the step itself where it isone."""
-    node = laid.port.nodes[parted.index]
-    for place, (source, _) in enumerate(node.inputs):
-        if laid.port.nodes[source].name in laid.port.params:
-            continue
+    """What torch reads, or has further on, given to the op instead of what it reads.
+
+    Where the port has that value, it is read from there; where one step leads to it, that is put between.
+    """
+    for place, (source, _) in enumerate(laid.port.nodes[parted.index].inputs):
         own = {known.node.name for known in laid.agreeing.get(source, ())}
-        for value, between in _further(own, parted, reference):
+        if not own:
+            continue
+        for value, between in (*_read_by_torch(own, parted, reference), *_further(own, parted, reference)):
             if len(between) == 1:
                 yield from _step(laid.port, parted.index, place, between[0], program)
-            yield _given(laid.port, parted.index, place, value, between, source)
+            yield from _from_there(laid, parted.index, place, value)
+            yield _given(laid.port, parted.index, place, value, between)
 
 
-def _further(
-    own: set[str], parted: Parted, reference: Reference
-) -> Iterator[tuple[TorchValue, tuple[Node, ...]]]:
-    """Values of torch some calls after what is read, with these calls; and what torch's own call reads."""
+Values: TypeAlias = "Iterator[tuple[TorchValue, tuple[Node, ...]]]"
+
+
+def _read_by_torch(own: set[str], parted: Parted, reference: Reference) -> Values:
+    """What the call of torch reads that the op stands for, where it reads something else."""
+    if parted.index != parted.end:
+        return
+    nodes = {node.name: node for node in reference.nodes}
+    for ref in parted.target.value.node.refs():
+        values = reference.values.get(ref.name, ())
+        is_data = nodes[ref.name].op not in LEAVES or nodes[ref.name].op == "input"
+        if is_data and ref.name not in own and ref.index < len(values):
+            yield TorchValue(nodes[ref.name], ref.index, values[ref.index]), ()
+
+
+def _further(own: set[str], parted: Parted, reference: Reference) -> Values:
+    """Values of torch some calls after what is read, with these calls."""
     reached: dict[str, tuple[Node, ...]] = dict.fromkeys(own, ())
     for call in reference.calls():
         ways = [reached[ref.name] for ref in call.refs() if ref.name in reached]
@@ -45,9 +62,18 @@ def _further(
         reached[call.name] = (*ways[0], call)
         if call.name != parted.target.value.node.name:
             yield TorchValue(call, 0, reference.values[call.name][0]), reached[call.name]
-    data = parted.target.data
-    if own and data is not None and data.node.name not in reached and parted.index == parted.end:
-        yield data, ()
+
+
+def _from_there(laid: Laid, index: int, place: int, value: TorchValue) -> Iterator[Change]:
+    """The op of the port that gives what torch's call reads, read instead."""
+    for other, found in laid.agreeing.items():
+        if other < index and any(known.node.name == value.node.name for known in found):
+            node = laid.port.nodes[index]
+            own, wanted = laid.port.nodes[node.inputs[place][0]].name, laid.port.nodes[other].name
+            inputs = (*node.inputs[:place], (other, 0), *node.inputs[place + 1 :])
+            said = f"{node.name} reads {own}: give it {wanted}, {_told(value)}"
+            yield Change(index, "input", said, inputs=inputs)
+            return
 
 
 def _step(port: Port, index: int, place: int, missing: Node, program: Program | None) -> Iterator[Change]:
@@ -71,15 +97,21 @@ def _step(port: Port, index: int, place: int, missing: Node, program: Program | 
     yield Change(index, missing.op, said, before=node, place=place)
 
 
-def _given(
-    port: Port, index: int, place: int, value: TorchValue, between: tuple[Node, ...], source: int
-) -> Change:
+def _given(port: Port, index: int, place: int, value: TorchValue, between: tuple[Node, ...]) -> Change:
     """torch's value in the place of what the op reads."""
-    node, reads = port.nodes[index], port.nodes[source].name
-    said = f"{node.name} reads {reads}, where torch reads what {value.node.op} gives ({value.node.source})"
+    node = port.nodes[index]
+    reads = port.nodes[node.inputs[place][0]].name
+    said = f"{node.name} reads {reads}: give it {_told(value)}"
     if between:
         missing = ", ".join(call.op for call in between)
         said = f"{missing} is missing between {reads} and {node.name} ({between[0].source})"
     name = f"torch_{value.node.name}"
     variable = PortNode(name, VARIABLE, {}, ())
     return Change(index, INPUT, said, params={name: value.value}, before=variable, place=place)
+
+
+def _told(value: TorchValue) -> str:
+    """What torch's call reads, with its place."""
+    if value.node.op == "input":
+        return f"as torch reads forward's {value.node.name}"
+    return f"as torch reads what {value.node.op} gives ({value.node.source})"
