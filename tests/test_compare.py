@@ -14,6 +14,8 @@ import pytest
 import torch
 from torch import nn
 
+from codegen.ir import Source
+from codegen.problems import ConversionError, Problem
 from tests.command import Done, fx2mx
 from tests.ports import (
     INPUTS,
@@ -352,6 +354,36 @@ def test_a_cause_that_is_none_of_the_usual() -> None:
     assert "    cause: not found; tried: " in done.err
     assert "    from here on torch's own value stands in its place\n" in done.err
     assert "mended the port agrees" not in done.err
+
+
+def test_what_agrees_by_chance_hides_nothing() -> None:
+    """Shares of attention that are nearly equal agree, whatever the norm before them gives: the values do not."""
+    model = net_with_weights("Attention")
+    with torch.no_grad():
+        model.qkv.weight[:32] *= 1e-4
+        model.qkv.bias[:32] *= 1e-4
+    torch.save(model.state_dict(), "Attention.pth")
+    done = compared("Attention", attention_port(eps=1e-2), attention_values(model))
+    assert (parted(done), causes(done)) == (["ln"], ["eps: write eps=1e-5 where the port has 0.01"])
+
+
+def test_without_a_conversion_the_usual_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A net with an op that MXNet does not have is followed all the same."""
+
+    def refuse(*_arguments: object) -> None:
+        raise ConversionError((Problem("no-rule", "MXNet has no such op", Source()),))
+
+    monkeypatch.setattr("tracer.compare.reference.lowered", refuse)
+    values = conv_values(net_with_weights("Conv"))
+    assert compared("Conv", conv_port(), values).status == 0
+    done = compared("Conv", conv_port(bn1={}, slope=0.25, pool1={}), values)
+    assert parted(done) == ["b0", "a0"]  # what the step after it gives is known alone
+    assert causes(done) == [
+        f"eps: write eps=1e-5 {DEFAULT} 0.001",
+        f"fix_gamma: write fix_gamma=False {DEFAULT} True",
+        "slope: in a0, write slope=0.01 where the port has 0.25",
+        f"stride: in p0, write stride=(2, 2) {DEFAULT} 1 for each axis",
+    ]
 
 
 def test_momentum_is_noted_and_no_difference() -> None:

@@ -124,6 +124,9 @@ def _cause(case: Case, changes: tuple[Change, ...], subjects: tuple[str, ...]) -
     node = case.port.nodes[changes[0].index if changes else where.index]
     end = case.port.nodes[where.end].name
     torch = _torch_calls(case)
+    if len({change.index for change in changes}) > 1:
+        names = [case.port.nodes[change.index].name for change in changes]
+        changes = tuple(replace(c, said=f"in {n}, {c.said}") for n, c in zip(names, changes, strict=True))
     return Cause(node.name, node.op, end, torch, where.off, where.error, where.before, changes, subjects)
 
 
