@@ -146,6 +146,25 @@ def test_a_step_that_is_missing_is_told() -> None:
     assert cause.endswith('write mx.sym.Activation(x, act_type="relu")')
 
 
+def test_a_port_that_ends_too_early() -> None:
+    model = net_with_weights("Two")
+    one = mx.sym.FullyConnected(mx.sym.Variable("image"), num_hidden=4, name="u")
+    done = compared("Two", one, {"u_weight": model.one.weight, "u_bias": model.one.bias})
+    assert done.status == 1
+    assert "; the port reads nothing for forward's vector\n" in done.err
+    assert parted(done) == ["u"]
+    assert "    cause: it is what linear gives in torch (one, " in done.err
+    assert "): linear, sub is missing after it\n" in done.err
+
+
+def test_other_numbers_of_outputs() -> None:
+    values = attention_values(net_with_weights("Attention"))
+    symbol = attention_port()
+    done = compared("Attention", mx.sym.Group([symbol, mx.sym.sum(symbol)]), values)
+    assert done.status == 1
+    assert done.err.endswith("the port gives 2 where forward returns 1\n")
+
+
 def test_a_pool_that_rounds_up_in_torch() -> None:
     model = net_with_weights("Conv", ceil_mode=True)
     done = compared("Conv", conv_port(), conv_values(model), "--kwargs", "ceil_mode=True", "--input", "1,3,17,17")
@@ -584,6 +603,7 @@ def test_a_net_that_cannot_be_followed() -> None:
         done = fx2mx("compare", "model.py:Looks", "port", *INPUTS["Two"])
         assert done.status == status, done.err
         assert "note: the outputs alone are compared, since the net cannot be followed: " in done.err
+    assert "error: the port differs from torch: output " in done.err.splitlines()[-1]
 
 
 def test_the_module_is_the_command_too() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from codegen.ir import Node
 from codegen.problems import listed
 from codegen.program import Program
 from codegen.proof.difference import difference
@@ -37,6 +38,7 @@ class Cause:
         before: how many ops before it agree.
         changes: what makes it agree.
         subjects: all that was tried.
+        hint: what can be said where nothing is found.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Cause:
     before: int
     changes: tuple[Change, ...]
     subjects: tuple[str, ...]
+    hint: str = ""
 
     @property
     def is_found(self) -> bool:
@@ -127,11 +130,31 @@ def _cause(case: Case, changes: tuple[Change, ...], subjects: tuple[str, ...]) -
     if len({change.index for change in changes}) > 1:
         names = [case.port.nodes[change.index].name for change in changes]
         changes = tuple(replace(c, said=f"in {n}, {c.said}") for n, c in zip(names, changes, strict=True))
-    return Cause(node.name, node.op, end, torch, where.off, where.error, where.before, changes, subjects)
+    hint = "" if changes else _missing_at_the_end(case)
+    return Cause(
+        node.name, node.op, end, torch, where.off, where.error, where.before, changes, subjects, hint
+    )
+
+
+def _missing_at_the_end(case: Case) -> str:
+    """That the port ends too early, where its output is a value within torch's net."""
+    inner = case.laid.inner.get(case.parted.index, ())
+    if not inner:
+        return ""
+    own = {known.node.name for known in inner}
+    missing = listed([node.op for node in _calls(case) if node.name not in own], MOST_CALLS)
+    call = inner[0].node
+    return f"it is what {call.op} gives in torch ({call.source}): {missing} is missing after it"
 
 
 def _torch_calls(case: Case) -> str:
     """What torch does from what agrees to where both part, and where the first of it stands."""
+    found = _calls(case)
+    return f"{listed([node.op for node in found], MOST_CALLS)} ({found[0].source})"
+
+
+def _calls(case: Case) -> list[Node]:
+    """torch's calls from what agrees to where both part."""
     taken = {known.node.name for found in case.laid.agreeing.values() for known in found}
     calls = {node.name: node for node in case.reference.calls()}
     needed, stack = {case.parted.target.value.node.name}, [case.parted.target.value.node]
@@ -141,8 +164,7 @@ def _torch_calls(case: Case) -> str:
                 needed.add(ref.name)
                 stack.append(calls[ref.name])
     made = {node.name for node in case.reference.nodes if not any(node.refs())}
-    found = [node for node in case.reference.nodes if node.name in needed - made]
-    return f"{listed([node.op for node in found], MOST_CALLS)} ({found[0].source})"
+    return [node for node in case.reference.nodes if node.name in needed - made]
 
 
 def _with_right(pairs: Sequence[Pair], changes: Sequence[Change]) -> tuple[Pair, ...]:

@@ -39,13 +39,15 @@ class Laid:
     """The port beside torch.
 
     `given` has what each node gives, `agreeing` the values of torch that it agrees with, `targets` what
-    those are to give of which that is known: by their weights, by what reads them, and as outputs.
+    those are to give where it is known: by their weights, by what reads them, and as outputs. `inner` are
+    the outputs that agree with a value within torch's net instead.
     """
 
     port: Port = field(repr=False)
     given: Mapping[int, Given] = field(repr=False)
     agreeing: Mapping[int, tuple[TorchValue, ...]] = field(repr=False)
     targets: Mapping[int, Target] = field(repr=False)
+    inner: Mapping[int, tuple[TorchValue, ...]] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,17 @@ def laid(
             found = tuple(alike(values, by_size, tolerance))
             if found:
                 agreeing[index] = found
-    targets = {**_by_readers(port, pairs, reference, reading), **_of_heads(port, reference)}
-    targets = {**targets, **_by_weights(port, pairs, reference, reading)}
-    return Laid(port, given, agreeing, targets)
+    heads = _of_heads(port, reference)
+    wrong = {i for i, target in heads.items() if not _gives(given.get(i), target, tolerance)}
+    targets = {**_by_readers(port, pairs, reference, reading), **heads}
+    targets |= {i: t for i, t in _by_weights(port, pairs, reference, reading).items() if i not in wrong}
+    right = {index: found for index, found in agreeing.items() if index not in wrong}
+    inner = {index: found for index, found in agreeing.items() if index in wrong}
+    return Laid(port, given, right, targets, inner)
+
+
+def _gives(given: Given | None, target: Target, tolerance: float) -> bool:
+    return isinstance(given, tuple) and distance(given[0], target.value.value) <= tolerance
 
 
 def _value(reference: Reference, name: str, index: int = 0) -> TorchValue | None:

@@ -22,7 +22,7 @@ def read_table(path: Path, names: Collection[str], keys: Collection[str]) -> tup
     RequestError for a name that the symbol does not read, and for a key that the net does not have.
     """
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         parts = line.split("\t") if "\t" in line else line.split()
         if not line.strip() or parts[0] == "-":
             continue

@@ -78,7 +78,7 @@ def _cause(cause: Cause, is_first: bool) -> Iterator[str]:
         yield f"    cause: {change.subject}: {change.said}"
     if not cause.changes:
         tried = f"; tried: {listed(cause.subjects, MOST_SUBJECTS)}" if cause.subjects else ""
-        yield f"    cause: not found{tried}"
+        yield f"    cause: {cause.hint}" if cause.hint else f"    cause: not found{tried}"
         yield "    from here on torch's own value stands in its place"
 
 
@@ -90,7 +90,7 @@ def _end(found: Compared) -> Iterator[str]:
         yield f"once {several} mended the port agrees with torch: {_largest(found.after):.1e}"
     elif found.after:
         yield f"once these are mended the port still differs from torch: {_largest(found.after):.1e}"
-    elif not found.causes and not any(o.why for o in found.outputs):
+    elif found.is_followed and not found.causes and not any(o.why for o in found.outputs):
         yield (
             "no layer alone parts by as much: float32 rounds, and the net makes it grow; compare on other "
             "inputs (--input x=@x.npy), or with a larger --tolerance"

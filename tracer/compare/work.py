@@ -45,6 +45,7 @@ class Compared:
         notes: what a reader should know beside, a sentence each.
         tolerance: the largest difference that counts as equal.
         foreign: the weights that hold other values than torch's, where most of the `weights` do.
+        is_followed: the net's calls could be laid beside the port's ops.
     """
 
     outputs: tuple[OutputAgreement, ...]
@@ -54,6 +55,7 @@ class Compared:
     tolerance: float
     foreign: tuple[str, ...]
     weights: int
+    is_followed: bool = True
 
     @property
     def ok(self) -> bool:
@@ -90,7 +92,14 @@ def compare(
     nodes = trials[0].reference.nodes
     notes += notes_of(port, pairs, nodes, net.program, is_right)
     return Compared(
-        tuple(found_outputs), found.causes, tuple(after), tuple(notes), asked.tolerance, foreign, len(pairs)
+        tuple(found_outputs),
+        found.causes,
+        tuple(after),
+        tuple(notes),
+        asked.tolerance,
+        foreign,
+        len(pairs),
+        net.graph is not None,
     )
 
 
@@ -143,7 +152,7 @@ def _all_outputs(port: Port, trials: list[Trial], notes: list[str]) -> list[Outp
 def _mended(net: Net, found: Mended, trials: Sequence[Trial], asked: Asked) -> Mended:
     """What is found and mended on each of the trials in turn that does not agree."""
     for trial in trials:
-        if not found.is_whole:
+        if not found.is_whole or net.graph is None:
             break
 
         more = mended(
