@@ -126,10 +126,14 @@ def net_with_weights(name: str, **kwargs: Any) -> nn.Module:
 
 def save(prefix: str | Path, symbol: mx.sym.Symbol, values: Mapping[str, Any], epoch: int = 0) -> None:
     """A checkpoint of the weights, by MXNet's names, auxiliary ones among them."""
-    arrays = {k: mx.nd.array(v.detach().numpy() if isinstance(v, torch.Tensor) else v) for k, v in values.items()}
+    arrays = {
+        k: mx.nd.array(v.detach().numpy() if isinstance(v, torch.Tensor) else v) for k, v in values.items()
+    }
     auxiliary = set(symbol.list_auxiliary_states())
     arg = {k: v for k, v in arrays.items() if k not in auxiliary}
-    mx.model.save_checkpoint(str(prefix), epoch, symbol, arg, {k: v for k, v in arrays.items() if k in auxiliary})
+    mx.model.save_checkpoint(
+        str(prefix), epoch, symbol, arg, {k: v for k, v in arrays.items() if k in auxiliary}
+    )
 
 
 def batch_norm(name: str, key: str, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -155,7 +159,9 @@ def conv_port(
     x = mx.sym.Convolution(x, kernel=(3, 3), pad=(1, 1), num_filter=8, no_bias=True, name="c0")
     x = mx.sym.BatchNorm(x, name="b0", momentum=momentum, **(right if bn1 is None else bn1))
     x = mx.sym.LeakyReLU(x, act_type="leaky", slope=slope, name="a0")
-    x = mx.sym.Pooling(x, kernel=(3, 3), pool_type="max", name="p0", **({"stride": (2, 2)} if pool1 is None else pool1))
+    x = mx.sym.Pooling(
+        x, kernel=(3, 3), pool_type="max", name="p0", **({"stride": (2, 2)} if pool1 is None else pool1)
+    )
     window = {"stride": (2, 2), "pad": (1, 1)} if conv2 is None else conv2
     x = mx.sym.Convolution(x, kernel=(3, 3), num_filter=12, name="c1", **window)
     x = mx.sym.BatchNorm(x, name="b1", **right)
@@ -203,7 +209,12 @@ def recurrent_values(model: nn.Module, order: tuple[int, ...] | None = None) -> 
 
 
 def attention_port(
-    *, eps: float = 1e-5, scale: float = 8**-0.5, axis: int = -1, by_hand: float | None = None, around_norm: bool = False
+    *,
+    eps: float = 1e-5,
+    scale: float = 8**-0.5,
+    axis: int = -1,
+    by_hand: float | None = None,
+    around_norm: bool = False,
 ) -> mx.sym.Symbol:
     """The net Attention: heads in the batch; with `by_hand`, the last norm written with means, of this eps.
 
@@ -224,7 +235,9 @@ def attention_port(
         return mx.sym.LayerNorm(x, eps=1e-6, name="ln2")
     centred = mx.sym.broadcast_sub(x, mx.sym.mean(x, axis=-1, keepdims=True))
     spread = mx.sym.sqrt(mx.sym.mean(mx.sym.square(centred), axis=-1, keepdims=True) + by_hand)
-    gamma, beta = mx.sym.Variable("ln2_gamma", shape=(1, 1, 16)), mx.sym.Variable("ln2_beta", shape=(1, 1, 16))
+    gamma, beta = mx.sym.Variable("ln2_gamma", shape=(1, 1, 16)), mx.sym.Variable(
+        "ln2_beta", shape=(1, 1, 16)
+    )
     normal = mx.sym.broadcast_div(centred, spread)
     return mx.sym.broadcast_add(mx.sym.broadcast_mul(normal, gamma), beta)
 

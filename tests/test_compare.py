@@ -41,7 +41,9 @@ def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("model.py").write_text(MODEL)
 
 
-def compared(name: str, symbol: mx.sym.Symbol, values: Mapping[str, Any], *more: str, fresh: bool = False) -> Done:
+def compared(
+    name: str, symbol: mx.sym.Symbol, values: Mapping[str, Any], *more: str, fresh: bool = False
+) -> Done:
     """The command on a port that is saved under these weights; `fresh`: the net has its own, of seed 0."""
     save("port", symbol, values)
     weights = [] if fresh else ["--weights", f"{name}.pth"]
@@ -52,12 +54,18 @@ def causes(done: Done) -> list[str]:
     """What is told of each cause, of a port that agrees once they are mended."""
     assert done.status == 1, done.err
     assert "mended the port agrees with torch: " in done.err, done.err
-    return [line.strip().removeprefix("cause: ") for line in done.err.splitlines() if line.startswith("    cause: ")]
+    return [
+        line.strip().removeprefix("cause: ")
+        for line in done.err.splitlines()
+        if line.startswith("    cause: ")
+    ]
 
 
 def parted(done: Done) -> list[str]:
     """The names of the layers that part."""
-    lines = [line for line in done.err.splitlines() if line.startswith(("the first layer", "with that mended"))]
+    lines = [
+        line for line in done.err.splitlines() if line.startswith(("the first layer", "with that mended"))
+    ]
     return [line.split(" is ")[1].split(" (")[0] for line in lines]
 
 
@@ -119,7 +127,11 @@ CONV: dict[str, tuple[dict[str, Any], str, list[str]]] = {
         ["count_include_pad: write count_include_pad=True where the port has False"],
     ),
     "pad": ({"conv2": {"stride": (2, 2)}}, "c1", [f"pad: write pad=(1, 1) {DEFAULT} 0 for each axis"]),
-    "another activation": ({"relu": "sigmoid"}, "a1", ['act_type: write act_type="relu" where the port has "sigmoid"']),
+    "another activation": (
+        {"relu": "sigmoid"},
+        "a1",
+        ['act_type: write act_type="relu" where the port has "sigmoid"'],
+    ),
     "a step too many": ({"extra": True}, "a3", ["left out: leave a3 out: torch has no Activation there"]),
 }
 
@@ -167,7 +179,9 @@ def test_other_numbers_of_outputs() -> None:
 
 def test_a_pool_that_rounds_up_in_torch() -> None:
     model = net_with_weights("Conv", ceil_mode=True)
-    done = compared("Conv", conv_port(), conv_values(model), "--kwargs", "ceil_mode=True", "--input", "1,3,17,17")
+    done = compared(
+        "Conv", conv_port(), conv_values(model), "--kwargs", "ceil_mode=True", "--input", "1,3,17,17"
+    )
     assert done.status == 2  # --input stands twice
     INPUT = ["--kwargs", "ceil_mode=True", "--input", "1,3,16,16", "--weights", "Conv.pth"]
     done = fx2mx("compare", "model.py:Conv", "port", *INPUT)
@@ -228,7 +242,11 @@ ATTENTION: dict[str, tuple[dict[str, Any], str, str]] = {
     "scale": ({"scale": 1.0}, "_mulscalar", "scalar: write scalar=1 / 8**0.5 where the port has 1.0"),
     "axis of softmax": ({"axis": 1}, "shares", "axis: write axis=-1 where the port has 1"),
     "eps of LayerNorm": ({"eps": 1e-2}, "ln", "eps: write eps=1e-5 where the port has 0.01"),
-    "eps of a norm by hand": ({"by_hand": 1e-2}, "_plusscalar", "scalar: write scalar=1e-6 where the port has 0.01"),
+    "eps of a norm by hand": (
+        {"by_hand": 1e-2},
+        "_plusscalar",
+        "scalar: write scalar=1e-6 where the port has 0.01",
+    ),
 }
 
 
@@ -286,7 +304,9 @@ WEIGHTS: list[tuple[Callable[[nn.Module], dict[str, Any]], list[str]]] = [
 
 
 @pytest.mark.parametrize(("wrong", "told"), WEIGHTS, ids=lambda value: getattr(value, "__name__", None))
-def test_weights_that_are_held_otherwise(wrong: Callable[[nn.Module], dict[str, Any]], told: list[str]) -> None:
+def test_weights_that_are_held_otherwise(
+    wrong: Callable[[nn.Module], dict[str, Any]], told: list[str]
+) -> None:
     model = net_with_weights("Conv")
     with torch.no_grad():
         done = compared("Conv", conv_port(), conv_values(model, **wrong(model)))
@@ -313,7 +333,10 @@ def test_weights_that_are_meant_to_be_transposed() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "order", "told"),
-    [("LSTM", (0, 1, 3, 2), "i, f, o, g instead of i, f, g, o"), ("GRU", (1, 0, 2), "z, r, n instead of r, z, n")],
+    [
+        ("LSTM", (0, 1, 3, 2), "i, f, o, g instead of i, f, g, o"),
+        ("GRU", (1, 0, 2), "z, r, n instead of r, z, n"),
+    ],
 )
 def test_gates_in_another_order(kind: str, order: tuple[int, ...], told: str) -> None:
     values = recurrent_values(net_with_weights("Recurrent", kind=kind), order)
@@ -357,7 +380,9 @@ def test_each_is_mended_before_the_next() -> None:
 
 
 def test_what_fresh_weights_hide_is_found() -> None:
-    done = compared("Conv", conv_port(bn1={"eps": 1e-5}), conv_values(load_model("model.py:Conv", {}).model), fresh=True)
+    done = compared(
+        "Conv", conv_port(bn1={"eps": 1e-5}), conv_values(load_model("model.py:Conv", {}).model), fresh=True
+    )
     assert "; random parameters)" in done.err
     assert causes(done) == [f"fix_gamma: write fix_gamma=False {DEFAULT} True"]
 
@@ -367,7 +392,11 @@ def test_a_cause_that_is_none_of_the_usual() -> None:
     model = net_with_weights("Two")
     one = mx.sym.FullyConnected(mx.sym.Variable("image"), num_hidden=4, name="u")
     two = mx.sym.FullyConnected(mx.sym.Variable("vector"), num_hidden=4, name="v")
-    values = {f"{n}_{e}": getattr(getattr(model, k), e) for n, k in (("u", "one"), ("v", "two")) for e in ("weight", "bias")}
+    values = {
+        f"{n}_{e}": getattr(getattr(model, k), e)
+        for n, k in (("u", "one"), ("v", "two"))
+        for e in ("weight", "bias")
+    }
     done = compared("Two", mx.sym.broadcast_maximum(one, two) * mx.sym.exp(two), values)
     assert done.status == 1
     assert "    cause: not found; tried: " in done.err
@@ -433,8 +462,14 @@ def test_a_softmax_of_the_ports_own() -> None:
 def test_a_batch_size_in_the_port() -> None:
     model = net_with_weights("Two")
     one = mx.sym.FullyConnected(mx.sym.Variable("image"), num_hidden=4, name="u")
-    two = mx.sym.FullyConnected(mx.sym.reshape(mx.sym.Variable("vector"), shape=(1, 5)), num_hidden=4, name="v")
-    values = {f"{n}_{e}": getattr(getattr(model, k), e) for n, k in (("u", "one"), ("v", "two")) for e in ("weight", "bias")}
+    two = mx.sym.FullyConnected(
+        mx.sym.reshape(mx.sym.Variable("vector"), shape=(1, 5)), num_hidden=4, name="v"
+    )
+    values = {
+        f"{n}_{e}": getattr(getattr(model, k), e)
+        for n, k in (("u", "one"), ("v", "two"))
+        for e in ("weight", "bias")
+    }
     done = compared("Two", one - two, values)
     assert done.status == 0, done.err
     assert "note: the port runs at batch 1 and not at 2, where torch's net does: " in done.err
@@ -455,7 +490,10 @@ def test_a_generated_file_that_was_edited() -> None:
     node["attrs"]["fix_gamma"] = "True"
     Path("net-symbol.json").write_text(json.dumps(symbol))
     done = fx2mx("compare", "model.py:Conv", "net", *INPUTS["Conv"])
-    assert (parted(done), causes(done)) == (["bn2"], ["fix_gamma: write fix_gamma=False where the port has True"])
+    assert (parted(done), causes(done)) == (
+        ["bn2"],
+        ["fix_gamma: write fix_gamma=False where the port has True"],
+    )
 
 
 def test_a_table_is_proposed() -> None:
@@ -484,7 +522,8 @@ def test_a_table_by_hand() -> None:
     model = net_with_weights("Two")
     named = {"u": "one", "v": "two"}
     layers = {
-        n: mx.sym.FullyConnected(mx.sym.Variable(i), num_hidden=4, name=n) for n, i in (("u", "image"), ("v", "vector"))
+        n: mx.sym.FullyConnected(mx.sym.Variable(i), num_hidden=4, name=n)
+        for n, i in (("u", "image"), ("v", "vector"))
     }
     values = {f"{n}_{e}": getattr(getattr(model, k), e) for n, k in named.items() for e in ("weight", "bias")}
     Path("port-layer_contrast.txt").write_text(
@@ -500,7 +539,11 @@ def test_inputs_by_their_shapes() -> None:
     model = net_with_weights("Two")
     two = mx.sym.FullyConnected(mx.sym.Variable("data0"), num_hidden=4, name="v")
     one = mx.sym.FullyConnected(mx.sym.Variable("data1"), num_hidden=4, name="u")
-    values = {f"{n}_{e}": getattr(getattr(model, k), e) for n, k in (("u", "one"), ("v", "two")) for e in ("weight", "bias")}
+    values = {
+        f"{n}_{e}": getattr(getattr(model, k), e)
+        for n, k in (("u", "one"), ("v", "two"))
+        for e in ("weight", "bias")
+    }
     done = compared("Two", mx.sym.negative(two) + one, values)
     assert done.status == 0, done.err
     assert "inputs: data0 is forward's vector, by shape; data1 is forward's image, by shape\n" in done.err
@@ -548,18 +591,26 @@ def test_a_variable_that_is_no_input() -> None:
 
 def test_an_input_of_another_name() -> None:
     values = conv_values(net_with_weights("Conv"))
-    assert "forward has no parameter 'data'" in refused(compared("Conv", conv_port(), values, "--input", "data=1,3,16,16"))
+    assert "forward has no parameter 'data'" in refused(
+        compared("Conv", conv_port(), values, "--input", "data=1,3,16,16")
+    )
 
 
 def test_no_such_port() -> None:
     net_with_weights("Conv")
     done = fx2mx("compare", "model.py:Conv", "nowhere", *INPUTS["Conv"])
-    assert refused(done) == "error: no such file: nowhere-symbol.json (PREFIX is what mx.model.load_checkpoint takes)"
+    assert (
+        refused(done)
+        == "error: no such file: nowhere-symbol.json (PREFIX is what mx.model.load_checkpoint takes)"
+    )
     save("port", conv_port(), conv_values(load_model("model.py:Conv", {}).model))
     done = fx2mx("compare", "model.py:Conv", "port-symbol.json", *INPUTS["Conv"])
     assert refused(done) == "error: no such file: port-symbol.json-symbol.json; give PREFIX alone: port"
     Path("port-0000.params").unlink()
-    assert refused(fx2mx("compare", "model.py:Conv", "port", *INPUTS["Conv"])) == "error: no such file: port-0000.params"
+    assert (
+        refused(fx2mx("compare", "model.py:Conv", "port", *INPUTS["Conv"]))
+        == "error: no such file: port-0000.params"
+    )
 
 
 def test_a_file_that_is_no_checkpoint() -> None:
@@ -597,7 +648,11 @@ def test_a_net_that_cannot_be_followed() -> None:
     model = load_model("model.py:Looks", {}).model
     one = mx.sym.FullyConnected(mx.sym.Variable("image"), num_hidden=4, name="u")
     two = mx.sym.FullyConnected(mx.sym.Variable("vector"), num_hidden=4, name="v")
-    values = {f"{n}_{e}": getattr(getattr(model, k), e) for n, k in (("u", "one"), ("v", "two")) for e in ("weight", "bias")}
+    values = {
+        f"{n}_{e}": getattr(getattr(model, k), e)
+        for n, k in (("u", "one"), ("v", "two"))
+        for e in ("weight", "bias")
+    }
     for symbol, status in ((one - two, 0), (one + two, 1)):
         save("port", symbol, values)
         done = fx2mx("compare", "model.py:Looks", "port", *INPUTS["Two"])
@@ -628,7 +683,9 @@ class Normed(nn.Module):
 """
 
 
-@pytest.mark.parametrize("options", [[], ["--optimize"], ["--tap", "fc"], ["--softmax", "--tap", "fc"]], ids=str)
+@pytest.mark.parametrize(
+    "options", [[], ["--optimize"], ["--tap", "fc"], ["--softmax", "--tap", "fc"]], ids=str
+)
 def test_what_is_generated_agrees(options: list[str]) -> None:
     """Weights that torch computes, packs or has in another order, constants, and other outputs than the net's."""
     Path("model.py").write_text(MODEL + GENERATED)
@@ -642,7 +699,8 @@ def test_what_is_generated_agrees(options: list[str]) -> None:
 def test_what_float32_rounds_is_compared_in_float64() -> None:
     """As each conversion is."""
     Path("model.py").write_text(
-        MODEL + "\n\nclass Coarse(Two):\n    def forward(self, image):\n        return torch.sin(1e5 * self.one(image))\n"
+        MODEL
+        + "\n\nclass Coarse(Two):\n    def forward(self, image):\n        return torch.sin(1e5 * self.one(image))\n"
     )
     assert fx2mx("model.py:Coarse", "--out", "net.py", "--input", "1,6").status == 0
     done = fx2mx("compare", "model.py:Coarse", "net", "--input", "1,6")
