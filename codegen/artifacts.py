@@ -73,13 +73,17 @@ def check_name(path: Path) -> None:
     """Raise RequestError unless `path` can name generated code."""
     _check_length(path, path)
     if path.is_dir():
-        raise RequestError(f"--out {path} is a folder; name a file in it: {path / 'model_mxnet.py'}")
+        raise RequestError(
+            f"--out {path} is a folder; name a file in it: {path / 'model_mxnet.py'}", code="out"
+        )
     if path.suffix != ".py":
         raise RequestError(
-            f"--out {path}: the generated file is Python code; give it a name that ends in .py"
+            f"--out {path}: the generated file is Python code; give it a name that ends in .py", code="out"
         )
     if path.stem == "mxnet":
-        raise RequestError(f"--out {path}: in its folder `import mxnet` would find it; give it another name")
+        raise RequestError(
+            f"--out {path}: in its folder `import mxnet` would find it; give it another name", code="out"
+        )
     for other in Paths(path).all():
         _check_length(path, other)
 
@@ -91,24 +95,28 @@ def _check_length(path: Path, other: Path) -> None:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             what = f"the name of {other.name} is too long for the file system"
-            raise RequestError(f"--out {path}: {what}; give a shorter one") from None
+            raise RequestError(f"--out {path}: {what}; give a shorter one", code="out") from None
     except ValueError as error:
-        raise RequestError(f"--out {str(path)!r}: {error}") from None
+        raise RequestError(f"--out {str(path)!r}: {error}", code="out") from None
 
 
 def check_writable(path: Path) -> None:
     """Raise RequestError unless files can be written beside `path`: before the work, not after."""
     folder = path.parent
     if not folder.is_dir():
-        raise RequestError(f"--out {path}: there is no folder {folder}; make it first: mkdir -p {folder}")
+        raise RequestError(
+            f"--out {path}: there is no folder {folder}; make it first: mkdir -p {folder}", code="out"
+        )
     for other in Paths(path).all():
         if other.is_dir():
-            raise RequestError(f"--out {path}: {other} is a folder; it must make room for a file")
+            raise RequestError(f"--out {path}: {other} is a folder; it must make room for a file", code="out")
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise RequestError(f"--out {path}: cannot write to the folder {folder}: {error.strerror}") from None
+        raise RequestError(
+            f"--out {path}: cannot write to the folder {folder}: {error.strerror}", code="out"
+        ) from None
 
 
 def write_all(files: Mapping[Path, str | Mapping[str, Any]]) -> None:
@@ -124,7 +132,9 @@ def write_all(files: Mapping[Path, str | Mapping[str, Any]]) -> None:
         _replace_all(temporary)
     except OSError as error:
         where = error.filename2 or error.filename or "the files"
-        raise RequestError(f"cannot write {where}: {error.strerror}; nothing was written") from error
+        raise RequestError(
+            f"cannot write {where}: {error.strerror}; nothing was written", code="cannot-write"
+        ) from error
     finally:
         for name in temporary.values():
             with contextlib.suppress(FileNotFoundError):

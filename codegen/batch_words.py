@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from codegen.ir import Graph
+from codegen.ir import Graph, Note
+from codegen.kinds.note import note
 
 
-def batch_note(graph: Graph) -> str:
+def batch_note(graph: Graph) -> Note | None:
     """What the run says; nothing where every batch size is proved."""
+    why, where = graph.frozen_because, graph.frozen_source
     if not graph.runs_at_others:
-        return f"the batch size is frozen at {graph.batch}: {graph.frozen_because}"
+        return note("batch-frozen", where, batch=graph.batch, why=why)
     if not graph.free_batch:
-        return f"{_others(graph)}: {graph.frozen_because}"
+        return note("batch-limited", where, sizes=_others(graph), why=why)
     if graph.sampled == (1,):
-        return f"any batch size from 2 on, and 1 as far as it is compared: {graph.frozen_because}"
+        return note("batch-of-one", where, why=why)
     if graph.sampled:
-        return f"any batch size, tried at {_listed(graph.sampled)} and not proved: {graph.frozen_because}"
-    return ""
+        return note("batch-sampled", where, sizes=_listed(graph.sampled), why=why)
+    return None
 
 
 def batch_doc(graph: Graph) -> str:

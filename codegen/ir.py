@@ -150,6 +150,24 @@ class Source:
         return f"{self.path or 'the net itself'}, {place}"
 
 
+class Note(str):
+    """A sentence that a user should know; a str, so that it may be printed and searched as one.
+
+    Attributes:
+        word: of its kind in codegen.kinds, `batch-frozen`.
+        where: the line of the user's code that it is about, where there is one.
+    """
+
+    word: str
+    where: Source | None
+
+    def __new__(cls, text: str, word: str = "", where: Source | None = None) -> Note:
+        """The text, with what is known of it."""
+        made = super().__new__(cls, text)
+        made.word, made.where = word, where
+        return made
+
+
 @dataclass(frozen=True)
 class Ref:
     """A tensor: output `index` of the node called `name`."""
@@ -210,12 +228,12 @@ class Graph:
     """A whole net. `outputs` stand in the order in which `forward` returns them.
 
     `batch` is the size at which it was traced; `free_batch` tells whether it is right at every size, and
-    `frozen_because` why not (`frozen_at` in short, without folders). Where `least_batch` or `batch_step`
-    is above one, it is right at each size from there on, that the step divides. `sampled` are the sizes
-    that were tried where it is not proved. `left_out` is what `forward` returns beside tensors, None
-    apart; `changed` what it changes of its own module, by name; `in_training` tells what it does in training
-    alone. `output_names` are what torch called the outputs (keys of a dict), where it did. `elsewhere` holds
-    each node as it is at another height and width of the net's images.
+    `frozen_because` why not (`frozen_at` in short, without folders; `frozen_source` is the line). Where
+    `least_batch` or `batch_step` is above one, it is right at each size from there on, that the step divides.
+    `sampled` are the sizes that were tried where it is not proved. `left_out` is what `forward` returns
+    beside tensors, None apart; `changed` what it changes of its own module, by name; `in_training` tells
+    what it does in training alone. `output_names` are what torch called the outputs (keys of a dict), where
+    it did. `elsewhere` holds each node as it is at another height and width of the net's images.
     """
 
     nodes: tuple[Node, ...]
@@ -230,8 +248,9 @@ class Graph:
     least_batch: int = 1
     batch_step: int = 1
     sampled: tuple[int, ...] = ()
-    in_training: tuple[str, ...] = ()
+    in_training: tuple[Note, ...] = ()
     output_names: tuple[str, ...] = ()
+    frozen_source: Source | None = None
     elsewhere: Mapping[str, Node] = field(default_factory=dict, compare=False, repr=False)
     by_name: Mapping[str, Node] = field(init=False, compare=False, repr=False)
 

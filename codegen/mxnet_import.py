@@ -52,7 +52,7 @@ def import_mxnet() -> Any:
     except Exception as error:
         if _Finder in sys.meta_path:
             sys.meta_path.remove(_Finder)
-        raise RequestError(_advice(error)) from error
+        raise RequestError(_advice(error), code="no-mxnet") from error
 
 
 def is_installed() -> bool:

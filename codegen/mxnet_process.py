@@ -171,13 +171,16 @@ class _Process:
             )
             kind, result = _received(self._child.stdout)
         except OSError as error:
-            raise RequestError(f"--mxnet-python {self._python}: {error.strerror}") from None
+            raise RequestError(
+                f"--mxnet-python {self._python}: {error.strerror}", code="mxnet-python"
+            ) from None
         except EOFError:
             raise RequestError(
-                f"--mxnet-python {self._python}: no Python with numpy runs there (see above)"
+                f"--mxnet-python {self._python}: no Python with numpy runs there (see above)",
+                code="mxnet-python",
             ) from None
         if kind == "error":
-            raise RequestError(f"--mxnet-python {self._python}: {result}")
+            raise RequestError(f"--mxnet-python {self._python}: {result}", code="mxnet-python")
         return self._child
 
 

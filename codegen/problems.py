@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from codegen.kinds.table import kind_of
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,7 +23,8 @@ class Problem:
     """One refusal.
 
     Attributes:
-        code: a word that stays the same and may be searched for: `no-rule`, `data-dependent`.
+        code: a word that stays the same and may be searched for: `no-rule`, `data-dependent`. Its number is
+            in codegen.kinds.
         what: what cannot be converted.
         where: module path, file and line in the user's code.
         hint: the way out, where there is one.
@@ -32,9 +35,31 @@ class Problem:
     where: Source
     hint: str = ""
 
+    @property
+    def number(self) -> str:
+        """The number of its kind, `FX101`: `fx2mx --explain FX101` tells of it."""
+        return kind_of(self.code).code
+
 
 class RequestError(Exception):
-    """The request itself is wrong (exit status 2): no such file, a bad shape, weights that do not fit."""
+    """The request itself is wrong (exit status 2): no such file, a bad shape, weights that do not fit.
+
+    Attributes:
+        code: a word that stays the same, as a Problem's: `no-such-name`, `weights-fit`.
+        where: the line of the user's code at which it shows, where there is one.
+    """
+
+    code = "request"
+    where: Source | None = None
+
+    def __init__(self, text: str, *, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code or self.code
+
+    @property
+    def number(self) -> str:
+        """The number of its kind, `FX204`: `fx2mx --explain FX204` tells of it."""
+        return kind_of(self.code).code
 
 
 class OverwriteError(RequestError):
@@ -48,11 +73,14 @@ class OverwriteError(RequestError):
 
     def __init__(self, path: Path, why: str, is_edited: bool) -> None:
         self.path, self.why, self.is_edited = path, why, is_edited
-        super().__init__(f"{path} {why}: save it under another name, or give force=True to overwrite it")
+        text = f"{path} {why}: save it under another name, or give force=True to overwrite it"
+        super().__init__(text, code="edited" if is_edited else "not-ours")
 
 
 class UserModelError(RequestError):
     """The user's own model raised: the message ends with a traceback of the user's frames only."""
+
+    code = "net-raised"
 
 
 class ConversionError(Exception):
@@ -145,6 +173,12 @@ def format_problems(problems: Sequence[Problem], full: bool = False) -> str:
     return "\n".join([f"{head}: {lines[0].strip()}", *lines[1:]])
 
 
+def with_code(text: str, word: str) -> str:
+    """A message with the number of its kind at the end of the first line."""
+    first, *rest = text.split("\n")
+    return "\n".join([f"{first}  ({kind_of(word).code})", *rest])
+
+
 def _block(what: str, code: str, hint: str, where: Sequence[str], most: int) -> list[str]:
     """The lines of one refusal."""
     times = f" ({len(where)} times)" if len(where) > 1 else ""
@@ -152,4 +186,8 @@ def _block(what: str, code: str, hint: str, where: Sequence[str], most: int) -> 
     more = f", and {counted(len(shown) - most, 'more place')}" if len(shown) > most else ""
     lines = [f"    at {place}" for place in shown[:most]]
     lines[-1] += more
-    return [f"  {what}{times}  [{code}]", *lines, *([f"    hint: {hint}"] if hint else [])]
+    return [
+        f"  {what}{times}  [{code}] ({kind_of(code).code})",
+        *lines,
+        *([f"    hint: {hint}"] if hint else []),
+    ]

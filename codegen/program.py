@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import numpy.typing as npt
 
 from codegen.defects import Defect, demand
-from codegen.ir import Frame, Shape, Source
+from codegen.ir import Frame, Note, Shape, Source
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ class Program:
     outputs: tuple[Output, ...]
     values: tuple[tuple[str, int, Operand], ...]
     unused_keys: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     batch: int = 1
     free_batch: bool = True
     batch_doc: str = ""

@@ -73,7 +73,8 @@ def _stored(variable: Variable, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     stored: npt.NDArray[Any] = array.astype(variable.dtype, copy=False)
     if np.issubdtype(array.dtype, np.integer) and not np.array_equal(stored, array):
         raise RequestError(
-            f"{variable.keys[0]} holds whole numbers beyond 2^24, which {variable.dtype} does not hold"
+            f"{variable.keys[0]} holds whole numbers beyond 2^24, which {variable.dtype} does not hold",
+            code="weights-range",
         )
     return stored
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +10,22 @@ from click.testing import CliRunner
 
 from tracer.gen import command
 
+# The number of a message's kind at the end of its line: tests/test_explain.py has these.
+CODE = re.compile(r" {1,2}\(FX\d{3}\)$", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class Done:
-    """A finished command."""
+    """A finished command; `err` is without the numbers of the kinds of messages, `whole_err` has them."""
 
     status: int
     out: str
-    err: str
+    whole_err: str
+
+    @property
+    def err(self) -> str:
+        """What was said on stderr."""
+        return CODE.sub("", self.whole_err)
 
 
 def fx2mx(*arguments: str | Path) -> Done:

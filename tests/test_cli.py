@@ -502,7 +502,7 @@ def test_check_without_weights_needs_no_mxnet() -> None:
     Path("model_mxnet.py").write_text("stale")
     done = in_a_process(BLOCKER, *arguments, "--diff")
     assert done.returncode == 1
-    assert done.stderr.endswith("error: model_mxnet.py is stale\n")
+    assert done.stderr.endswith("error: model_mxnet.py is stale  (FX123)\n")
     Path("model_mxnet.py").unlink()
     done = in_a_process(BLOCKER, *arguments)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (

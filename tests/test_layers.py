@@ -13,14 +13,15 @@ HOME = Path(__file__).resolve().parent.parent
 LONGEST_FILE, LONGEST_CLASS, LONGEST_FUNCTION = 400, 300, 60
 
 # Each room, with the rooms that it may import: what stands lower. A room may import itself.
-_DATA = ("ir", "program", "problems", "refusals", "identifiers", "defects")
+_DATA = ("ir", "program", "kinds", "problems", "refusals", "identifiers", "defects")
 ROOMS: dict[str, tuple[str, ...]] = {
     "defects": (),
     "ir": ("defects",),
-    "batch_words": ("ir",),
+    "batch_words": ("kinds", "ir"),
     "identifiers": (),
     "refusals": (),
-    "problems": ("ir",),
+    "kinds": ("ir",),
+    "problems": ("kinds", "ir"),
     "mxnet_import": ("problems",),
     "mxnet_process": ("mxnet_import", "problems"),
     "program": ("ir", "defects"),

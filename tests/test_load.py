@@ -391,5 +391,5 @@ def test_a_stored_script_is_told_at_once(tmp_path: Path, monkeypatch: pytest.Mon
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
         "error: stored loads a net of torch.jit, whose code is not Python: build the net by its class, and give the "
-        "state_dict() of this one as --weights"
+        "state_dict() of this one as --weights  (FX206)"
     )

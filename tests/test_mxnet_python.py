@@ -92,7 +92,7 @@ def test_without_it(net: Path) -> None:
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         2,
         "error: there is no mxnet here; install it: pip install --no-deps mxnet==1.9.1 "
-        "(or name a Python that has it: --mxnet-python)",
+        "(or name a Python that has it: --mxnet-python)  (FX240)",
     )
     assert contents(net) == {}
 
@@ -101,7 +101,9 @@ def test_the_code_alone_without_it(net: Path) -> None:
     done = blocked(net, *COMMAND, "--no-weights", "--no-verify")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "wrote model_mxnet.py\n"
-    assert done.stderr.endswith("note: model_mxnet-symbol.json was not written: there is no mxnet here\n")
+    assert done.stderr.endswith(
+        "note: model_mxnet-symbol.json was not written: there is no mxnet here  (FX404)\n"
+    )
     assert list(contents(net)) == ["model_mxnet.py"]
     done = blocked(net, *COMMAND, "--no-weights", "--check")
     assert done.returncode == 0, done.stderr
@@ -110,7 +112,8 @@ def test_the_code_alone_without_it(net: Path) -> None:
 def test_a_python_that_is_none(net: Path) -> None:
     done = blocked(net, *COMMAND, "--mxnet-python", "no/python")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == "error: --mxnet-python no/python: No such file or directory"
+    said = "error: --mxnet-python no/python: No such file or directory  (FX241)"
+    assert done.stderr.splitlines()[-1] == said
 
 
 def test_a_python_without_mxnet(net: Path, tmp_path: Path) -> None:

@@ -28,9 +28,11 @@ def parse_arguments(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         for name, value in _dict(text) if text.strip().startswith("{") else _pairs(text):
             if not isinstance(name, str):
-                raise RequestError(f"--kwargs {text}: {name!r} is no name of an argument; write {FORM}")
+                raise RequestError(
+                    f"--kwargs {text}: {name!r} is no name of an argument; write {FORM}", code="kwargs-form"
+                )
             if name in given:
-                raise RequestError(f"--kwargs {text}: {name} is given twice")
+                raise RequestError(f"--kwargs {text}: {name} is given twice", code="kwargs-form")
             given[name] = value
     return given
 
@@ -57,10 +59,11 @@ def _dict(text: str) -> Iterator[tuple[Any, Any]]:
             value = ast.literal_eval(text)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             raise RequestError(
-                f"--kwargs {text}: this is neither JSON ({error}) nor Python; write {FORM}"
+                f"--kwargs {text}: this is neither JSON ({error}) nor Python; write {FORM}",
+                code="kwargs-form",
             ) from None
     if not isinstance(value, dict):
-        raise RequestError(f"--kwargs {text}: this is no dict; write {FORM}")
+        raise RequestError(f"--kwargs {text}: this is no dict; write {FORM}", code="kwargs-form")
     yield from value.items()
 
 
@@ -74,7 +77,7 @@ def _pairs(text: str) -> Iterator[tuple[str, Any]]:
     if not words or not all(_is_pair(word) for word in words):
         words = [text.strip()]
     if not all(_is_pair(word) for word in words):
-        raise RequestError(f"--kwargs {text}: this names no argument; write {FORM}")
+        raise RequestError(f"--kwargs {text}: this names no argument; write {FORM}", code="kwargs-form")
     for word in words:
         name, _, value = word.partition("=")
         yield name.strip(), _value(value.strip())
@@ -125,10 +128,10 @@ def check_arguments(found: Callable[..., Any], name: str, module: str, kwargs: M
     named = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     unknown = [key for key in kwargs if key not in named]
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters):
-        raise RequestError(_unknown_argument(name, unknown[0], list(named)))
+        raise RequestError(_unknown_argument(name, unknown[0], list(named)), code="kwargs-fit")
     missing = [key for key, p in named.items() if p.default is p.empty and key not in kwargs]
     if missing:
-        raise RequestError(_missing_text(name, module, missing, kwargs))
+        raise RequestError(_missing_text(name, module, missing, kwargs), code="kwargs-fit")
 
 
 def _missing_text(name: str, module: str, missing: Sequence[str], kwargs: Mapping[str, Any]) -> str:

@@ -5,15 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codegen.problems import Problem
 from tracer.console import Console
 from tracer.options import Options
-from tracer.report import agreement_text, diff_text, disagreement_text, training_text, untrained_text
+from tracer.report import (
+    NOTHING,
+    agreement_text,
+    diff_text,
+    disagreement_text,
+    training_text,
+    untrained_text,
+)
 
 if TYPE_CHECKING:
     from codegen.proof.compare import Agreement
     from codegen.written import Origin
     from tracer.conversion import Conversion
     from tracer.training_parity import TrainingAgreement
+
+STALE = "generate it again, by the same command without --check; --diff shows how they differ"
 
 
 def agreed(
@@ -23,24 +33,34 @@ def agreed(
 
     With `fresh`, under random parameters too; with `layers`, op by op too.
     """
+    from codegen.ir import Source
+
     console.say("comparing with torch")
     agreement = conversion.verify(tolerance=tolerance, fresh=fresh, layers=layers)
+    console.outcome.agreement = agreement
     if agreement.ok:
         console.say(agreement_text(agreement))
         return agreement
     layered = agreement if layers else conversion.verify(tolerance=tolerance, fresh=fresh)
-    console.error(disagreement_text(agreement, layered))
+    console.outcome.agreement = layered
+    first, text = layered.first_divergence, disagreement_text(agreement, layered)
+    problem = Problem("differs", text, first.source if first is not None else Source())
+    console.found(problem, f"{text}\n{NOTHING}")
     return None
 
 
 def trains_alike(conversion: Conversion, console: Console) -> TrainingAgreement | None:
     """How the converted net trains as torch trains the net; None where it does not, which is said."""
+    from codegen.ir import Source
+
     console.say("comparing training with torch")
     agreement = conversion.verify_training()
+    console.outcome.training = agreement
     if agreement.ok:
         console.say(training_text(agreement))
         return agreement
-    console.error(untrained_text(agreement))
+    text = untrained_text(agreement)
+    console.found(Problem("trains-otherwise", text, Source()), f"{text}\n{NOTHING}")
     return None
 
 
@@ -59,10 +79,17 @@ def are_fresh(conversion: Conversion, out: Path, weights: bool, show: bool, cons
             if isinstance(files[path], str) and path != paths.symbol:
                 console.result(diff_text(path, files[path]), nl=False)
     for path, how in stale.items():
-        console.error(f"{path} is {how}")
+        console.found(stale_problem(path, how))
     if not stale:
         console.say("fresh: the files on disk are what would be generated")
     return not stale
+
+
+def stale_problem(path: Path, how: str) -> Problem:
+    """That a file is not what would be written."""
+    from codegen.ir import Source
+
+    return Problem("stale", f"{path} is {how}", Source(file=str(path)), STALE)
 
 
 def report(
@@ -82,14 +109,15 @@ def report(
     if path is None:
         return True
     review = made_report(options, origin, conversion, agreement)
+    console.outcome.review = review
     if str(path) == "-":
         console.result(summary(review), nl=False)
         return True
     text = report_text(options, path, review, conversion, agreement, trained)
     if not options.check:
         write_report(path, text)
-        console.tell(f"wrote {path}")
+        console.wrote(path)
     elif how := how_stale(path, text):
-        console.error(f"{path} is {how}")
+        console.found(stale_problem(path, how))
         return False
     return True

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codegen.problems import ConversionError, OverwriteError, RequestError, defect
+from codegen.problems import ConversionError, OverwriteError, Problem, RequestError, defect
 from tracer.checking import agreed, are_fresh, report, trains_alike
 from tracer.console import Console
 from tracer.hand_edits import check_unedited
 from tracer.heads import command_line
 from tracer.options import Options
-from tracer.report import MOST_LINES, converted_text, diff_text, ops_text, overwrite_text
+from tracer.report import MOST_LINES, NOTHING, converted_text, diff_text, ops_text, overwrite_text
 from tracer.watching import told, watched
 from tracer.without_sympy import without_sympy
 
@@ -39,25 +39,40 @@ def run(options: Options, console: Console) -> int:
         with watched(console):
             return _run(options, console)
     except ConversionError as error:
-        console.error(f"{error.full if options.dry_run else error}\nnothing was written")
+        _refused(error, options.dry_run, console)
         return 1
     except OverwriteError as error:
-        console.error(overwrite_text(error, options.typed))
+        problem = _problem(error, hint=f"{options.typed} --force")
+        console.found(problem, overwrite_text(error, options.typed))
         return 1
     except RequestError as error:
-        console.error(str(error))
+        console.found(_problem(error))
         return 2
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
-        console.error(f"{error.filename or '.'}: {error.strerror or error}; nothing was written")
+        what = f"{error.filename or '.'}: {error.strerror or error}; {NOTHING}"
+        console.found(_problem(RequestError(what, code="cannot-write")))
         return 2
     except Exception as error:  # noqa: BLE001 - the last net: a defect of ours is a message too
         from codegen.ir import Source
 
-        problem = defect("the command failed", error, Source())
-        console.error(f"{ConversionError((problem,))}\nnothing was written")
+        _refused(ConversionError((defect("the command failed", error, Source()),)), False, console)
         return 1
+
+
+def _refused(error: ConversionError, full: bool, console: Console) -> None:
+    """Say what was refused, in full or in a few lines."""
+    console.outcome.problems += error.problems
+    console.error(f"{error.full if full else error}\n{NOTHING}")
+
+
+def _problem(error: RequestError, hint: str = "") -> Problem:
+    """A wrong request as a problem; one of a file that would be lost is at that file."""
+    from codegen.ir import Source
+
+    where = Source(file=str(error.path)) if isinstance(error, OverwriteError) else error.where or Source()
+    return Problem(error.code, str(error), where, hint)
 
 
 def _run(options: Options, console: Console) -> int:
@@ -132,7 +147,7 @@ def _check_not_source(out: Path, model: Any) -> None:
     modules = {sys.modules.get(type(m).__module__) for m in model.modules()}
     files = [Path(file) for m in modules if (file := getattr(m, "__file__", None))]
     if out.exists() and any(f.exists() and f.samefile(out) for f in files):
-        raise RequestError(f"--out {out} is the file that defines the net: give another name")
+        raise RequestError(f"--out {out} is the file that defines the net: give another name", code="out")
 
 
 def _check_unedited(out: Path, code: str, console: Console) -> None:
@@ -163,7 +178,9 @@ def _load(options: Options, console: Console) -> LoadedModel:
             said = load_weights(loaded.model, options.weights, options.weights_choice)
         console.say(said)
     elif options.write_weights:
-        console.say("no --weights: the module's own values are converted (built under seed 0)")
+        from codegen.kinds.note import note
+
+        console.note(note("own-values"))
     return loaded
 
 
@@ -193,8 +210,9 @@ def _convert(options: Options, loaded: LoadedModel, console: Console) -> Convers
     else:
         settings |= {"search_seconds": options.search_seconds, "say": console.say}
         conversion = convert(loaded.model, None, loaded.name, **settings)
-    for note in conversion.notes:
-        console.say(note)
+    console.outcome.conversion = conversion
+    for said in conversion.notes:
+        console.note(said)
     console.say(converted_text(loaded.name, conversion.program, conversion.graph))
     return conversion
 
@@ -208,14 +226,15 @@ def _dry_run(options: Options, loaded: LoadedModel, console: Console) -> int:
 
 def _write(options: Options, conversion: Conversion, console: Console) -> None:
     from codegen.artifacts import Paths
+    from codegen.kinds.note import note
 
     conversion.save(options.out, weights=options.write_weights, force=options.force)
     files = conversion.files(options.out, options.write_weights)
     for path in files:
-        console.tell(f"wrote {path}")
+        console.wrote(path)
     paths = Paths(options.out)
     if paths.symbol not in files:
-        console.say(f"note: {paths.symbol} was not written: there is no mxnet here")
+        console.note(note("no-symbol", file=paths.symbol))
     old = paths.params
     if not options.write_weights and old.exists():
-        console.say(f"note: {old} is from an earlier run and was not changed (--no-weights)")
+        console.note(note("old-params", file=old))

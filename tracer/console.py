@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from codegen.problems import with_code
+from tracer.outcome import Outcome
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.progress import Progress, ProgressColumn
+
+    from codegen.ir import Note
+    from codegen.problems import Problem
 
 # What a line begins with, and how it is marked.
 COLOURS = {
@@ -25,11 +33,14 @@ COLOURS = {
 class Console:
     """What a command says. It watches the stages of a conversion, and shows which it is at on a terminal.
 
+    What it says of problems, and what else was found, is kept in `outcome`, for machines.
+
     `quiet` leaves errors alone, and what was asked for (a diff); `verbose` adds how long each stage took.
     """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet, self.verbose = quiet, verbose
+        self.outcome = Outcome()
         self._stages: list[str] = []
         self._shown: Progress | None = None
 
@@ -50,6 +61,21 @@ class Console:
     def error(self, text: str) -> None:
         """Say on stderr what is wrong."""
         _echo(f"{click.style('error:', fg='red', bold=True)} {text}", err=True)
+
+    def wrote(self, path: Path) -> None:
+        """Say on stdout that a file was written."""
+        self.outcome.written.append(path)
+        self.tell(f"wrote {path}")
+
+    def note(self, made: Note) -> None:
+        """Say on stderr what a user should know."""
+        self.outcome.notes.append(made)
+        self.say(with_code(made, made.word))
+
+    def found(self, problem: Problem, text: str = "") -> None:
+        """Say on stderr what is wrong: `text`, or what the problem is, with the number of its kind."""
+        self.outcome.problems.append(problem)
+        self.error(with_code(text or problem.what, problem.code))
 
     def begins(self, stage: str) -> None:
         """A stage begins: on a terminal, the line at the bottom says so."""

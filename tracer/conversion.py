@@ -13,7 +13,8 @@ from torch import nn
 from codegen.artifacts import Paths, load_symbol, write_all
 from codegen.batch_words import batch_note
 from codegen.identifiers import identifier
-from codegen.ir import Graph
+from codegen.ir import Graph, Note
+from codegen.kinds.note import note
 from codegen.mxnet_process import has_mxnet
 from codegen.passes.interleave import optimized_note
 from codegen.passes.softmax import with_softmax
@@ -62,7 +63,7 @@ class Conversion:
         program: MXNet's calls in order; `program.text()` prints it.
         code: the text of `model_mxnet.py`.
         taps: paths of the modules whose outputs are returned instead of the net's.
-        notes: what a user should know of the run, a sentence each.
+        notes: what a user should know of the run, a sentence each: a str that has its kind too.
         folded: whether the code has functions and loops; else it is one flat function.
         larger: the inputs at the other height and width at which the code is the same; empty where it is not.
     """
@@ -73,7 +74,7 @@ class Conversion:
     program: Program
     code: str
     taps: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     folded: bool = True
     larger: tuple[InputSpec, ...] = ()
 
@@ -254,7 +255,7 @@ def convert(
         RequestError: inputs that do not fit, no such tap, no output; UserModelError: `forward` itself raises.
     """
     if not isinstance(model, nn.Module):
-        raise RequestError(f"convert() takes an nn.Module, not {type(model).__name__}")
+        raise RequestError(f"convert() takes an nn.Module, not {type(model).__name__}", code="not-a-module")
     model, specs, notes = with_inputs(unwrapped(model), inputs, search_seconds, say)
     return convert_specs(
         model,
@@ -278,12 +279,12 @@ def with_inputs(
     inputs: tuple[Any, ...] | None,
     seconds: float,
     say: Callable[[str], None] | None,
-) -> tuple[nn.Module, tuple[InputSpec, ...], tuple[str, ...]]:
+) -> tuple[nn.Module, tuple[InputSpec, ...], tuple[Note, ...]]:
     """A net that takes tensors alone, its inputs (found where none are given), and what is said of them."""
     if inputs is None:
         with stage("the search for inputs"):
-            specs, note = find_inputs(model, functools.partial(runs, model), seconds, say)
-        return model, specs, (note,)
+            specs, found = find_inputs(model, functools.partial(runs, model), seconds, say)
+        return model, specs, (found,)
     model, inputs = unpacked(model, inputs)
     return model, inputs_from_tensors(model, inputs), ()
 
@@ -298,7 +299,7 @@ def convert_specs(
     taps: Sequence[str] = (),
     softmax: bool = False,
     origin: Origin | None = None,
-    notes: tuple[str, ...] = (),
+    notes: tuple[Note, ...] = (),
     proved: bool = True,
     templates: str | Path | None = None,
     frozen_batch: bool = False,
@@ -329,7 +330,7 @@ def convert_specs(
     shapes = [(s.name, s.shape) for s in specs if s.name in graph.inputs]
     with stage("writing the code"):
         code, fold_fault = made_code(program, origin or default_origin(model, name), shapes, look, proved)
-    unfolded_note = (f"the code stands as one flat function: {fold_fault}",) if fold_fault else ()
+    unfolded_note = (note("unfolded", why=fold_fault),) if fold_fault else ()
     notes = (*notes, *of_integers, *_notes(graph), *program.notes, *unfolded_note)
     larger = sizes.tried if sizes is not None and sizes.are_free else ()
     return Conversion(
@@ -337,14 +338,11 @@ def convert_specs(
     )
 
 
-def _notes(graph: Graph) -> Iterator[str]:
+def _notes(graph: Graph) -> Iterator[Note]:
     """What a user should know of the run that was recorded."""
     if of_batch := batch_note(graph):
         yield of_batch
     if graph.left_out:
-        yield f"not tensors and left out of the outputs: {listed(graph.left_out)}"
+        yield note("left-out", names=listed(graph.left_out))
     if graph.changed:
-        yield (
-            f"forward changes what its module keeps: {listed(graph.changed, MOST_NAMES)}; the "
-            "symbol keeps nothing, and computes at each call what torch does at the first"
-        )
+        yield note("state-changed", names=listed(graph.changed, MOST_NAMES))

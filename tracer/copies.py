@@ -70,7 +70,7 @@ def module_copy(model: nn.Module, parameter: Copier | None = None, buffer: Copie
         _copy_plain_modules(model, memo)
         return copy.deepcopy(model, memo).eval()
     except Exception as error:
-        raise RequestError(_why_no_copy(model, memo, error)) from error
+        raise RequestError(_why_no_copy(model, memo, error), code="no-copy") from error
 
 
 # What copy.deepcopy gives as it is.

@@ -9,6 +9,11 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from codegen.ir import Source
+from codegen.problems import Problem, with_code
+from tracer.formats.told import form_asked, text_in
+from tracer.outcome import Outcome
+
 # Under this key the meta of a context has the line that was typed.
 TYPED = "fx2mx.typed"
 
@@ -30,6 +35,14 @@ class SpecType(click.ParamType[str]):
         return [*others, CompletionItem(incomplete, type="file")]
 
 
+class Usage(click.UsageError):
+    """A command line that cannot be read, of a kind of its own."""
+
+    def __init__(self, message: str, word: str) -> None:
+        super().__init__(message)
+        self.word = word
+
+
 class Main(click.Command):
     """A command beside which others stand, each of which is meant where its name is the first word."""
 
@@ -45,6 +58,15 @@ class Main(click.Command):
         **extra: Any,
     ) -> click.Context:
         """The context of this command, or of the other one that the first word names."""
+        words = list(args)
+        try:
+            return self._context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise _told(error, f"{info_name} {shlex.join(words)}") from error
+
+    def _context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None, **extra: Any
+    ) -> click.Context:
         other = self.others.get(args[0]) if args else None
         if other is None:
             typed = shlex.join(args)
@@ -55,4 +77,19 @@ class Main(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command of a context."""
-        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+        if ctx.command is not self:
+            return ctx.command.invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _told(error, ctx.meta[TYPED]) from error
+
+
+def _told(error: click.UsageError, typed: str) -> click.UsageError:
+    """A wrong command line with the number of its kind; told to machines too, where it asks for that."""
+    word = getattr(error, "word", "command-line")
+    form = form_asked(shlex.split(typed))
+    if form is not None:
+        outcome = Outcome([Problem(word, error.format_message(), Source())])
+        click.echo(text_in(form, outcome, typed, error.exit_code), nl=form == "json")
+    return click.UsageError(with_code(error.format_message(), word), error.ctx)

@@ -87,10 +87,12 @@ def _in_look(made: File, look: Templates, plain: str, function: str, proved: boo
         raise
     except Exception as error:
         what = in_a_line(error)
-        raise RequestError(f"--templates {look.folder}: the code that they print fails: {what}") from error
+        raise RequestError(
+            f"--templates {look.folder}: the code that they print fails: {what}", code="templates"
+        ) from error
     if not same:
         what = "the code that they print gives another symbol than that of fx2mx's own"
-        raise RequestError(f"--templates {look.folder}: {what}")
+        raise RequestError(f"--templates {look.folder}: {what}", code="templates")
     return code
 
 

@@ -37,7 +37,8 @@ def free_or_frozen(first: Capture, batch: int, at: At) -> Graph:
     graph = _filled(_followed(first, batch, at))
     if graph.runs_at_others:
         return graph
-    return replace(frozen(first, batch, graph.frozen_because), frozen_at=graph.frozen_at)
+    alone = frozen(first, batch, graph.frozen_because)
+    return replace(alone, frozen_at=graph.frozen_at, frozen_source=graph.frozen_source)
 
 
 def _followed(first: Capture, batch: int, at: At) -> Graph:
@@ -204,6 +205,7 @@ def _limited(graph: Graph, least: int, step: int, why: str, source: Source | Non
 
 
 def _because(graph: Graph, why: str, source: Source | None) -> Graph:
+    graph = replace(graph, frozen_source=source)
     if source is None:
         return replace(graph, frozen_because=why, frozen_at=why.partition(": ")[0])
     place = f"{os.path.basename(source.file)}:{source.line}" if source.file else source.path

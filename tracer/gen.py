@@ -9,9 +9,12 @@ from typing import Any, NoReturn
 import click
 
 import tracer
+from codegen.kinds.page import page
+from codegen.kinds.table import KINDS, named, near
 from tracer.command import run
 from tracer.console import Console, forgiving_streams
 from tracer.dispatch import TYPED, Main, SpecType
+from tracer.formats.told import FORMATS, told_in
 from tracer.heads import COMMAND
 from tracer.net_options import (
     ignore_keys_option,
@@ -66,6 +69,18 @@ Exit status: 0 done; 1 the net cannot be converted exactly, or the files are sta
 """
 # A flag that turns off what is done without it.
 OFF: Any = {"is_flag": True, "flag_value": False, "default": True}
+
+
+def _explain(context: click.Context, _option: click.Parameter, text: str | None) -> None:
+    if text is None or context.resilient_parsing:
+        return
+    kind = named(text)
+    if kind is None:
+        close = ", ".join(other.title for other in near(text))
+        offer = f"did you mean {close}?" if close else f"they are {KINDS[0].title} to {KINDS[-1].title}"
+        raise click.UsageError(f"--explain {text}: there is no such code; {offer}")
+    click.echo(page(kind), nl=False)
+    context.exit()
 
 
 @click.command(
@@ -156,6 +171,21 @@ OFF: Any = {"is_flag": True, "flag_value": False, "default": True}
 )
 @mxnet_python_option
 @click.option("--diff", is_flag=True, help="Like --check, and show how they differ.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="What was found, for machines: json, one document on stdout and all else on stderr; github, "
+    "annotations at the lines of the source.",
+)
+@click.option(
+    "--explain",
+    metavar="CODE",
+    is_eager=True,
+    expose_value=False,
+    callback=_explain,
+    help="Print what a code such as FX101 or no-rule means: its cause, an example, and the way out.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -170,6 +200,7 @@ def command(
     quiet: bool,
     verbose: bool,
     processes: int | None,
+    form: str | None,
     **given: Any,
 ) -> None:
     """Convert a PyTorch net to MXNet: readable symbol code, weights, and proof that both agree.
@@ -190,7 +221,7 @@ def command(
     typed = ctx.meta[TYPED]
     options = Options(spec, out, check=check or diff, diff=diff, weights_choice=choice, typed=typed, **given)
     with forgiving_streams():
-        status = run(options, console)
+        status = told_in(form, typed, console, lambda: run(options, console))
     sys.exit(status)
 
 

@@ -39,11 +39,12 @@ def words_of(path: Path) -> list[str]:
     except UnicodeDecodeError:
         text = ""
     except OSError as error:
-        raise RequestError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        raise RequestError(f"{path}: {(error.strerror or str(error)).lower()}", code="no-head") from None
     command = _command_in(text)
     if command is None:
         raise RequestError(
-            f"{path} has no head with the command that makes it ({COMMAND} ...): was it generated?"
+            f"{path} has no head with the command that makes it ({COMMAND} ...): was it generated?",
+            code="no-head",
         )
     return command
 

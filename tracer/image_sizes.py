@@ -130,7 +130,8 @@ def check_free(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> None:
         shown = ", ".join(f"{s.name} {s.shape}" for s in specs)
         raise RequestError(
             "--free H,W is for nets whose inputs are images (N, C, height, width) of floats; this net takes "
-            f"{shown}"
+            f"{shown}",
+            code="free-sizes",
         )
     if not sizes.are_free:
         raise ConversionError(

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 from torch import fx, nn
 
-from codegen.ir import Graph
+from codegen.ir import Graph, Note
+from codegen.kinds.note import note
 from codegen.problems import ConversionError
 from tracer.canonical import call_arguments, op_name
 from tracer.captured import Capture
@@ -50,7 +51,7 @@ def with_training(graph: Graph, model: nn.Module, evaluated: Capture, trained: C
     return replace(kept.graph, in_training=tuple(_notes(model, evaluated, trained, kept.nodes)))
 
 
-def unknown(error: Exception) -> str:
+def unknown(error: Exception) -> Note:
     """The note where the net could not be looked at in training."""
     problem = error.problems[0] if isinstance(error, ConversionError) else None
     why = (
@@ -58,7 +59,7 @@ def unknown(error: Exception) -> str:
         if problem
         else f"{type(error).__name__}: {error}".splitlines()[0]
     )
-    return f"what the net does in training alone is left out, since it could not be looked at: {why}"
+    return note("training-unseen", problem.where if problem else None, why=why)
 
 
 def _dropped(evaluated: Capture, trained: Capture) -> Mapping[str, float]:
@@ -94,11 +95,13 @@ def _made(capture: Capture, kept: frozenset[fx.Node] = frozenset()) -> Counter[M
     return Counter((n.meta["source"].path, op_name(_function(n))) for n in _calls(capture) if n in used)
 
 
-def _notes(model: nn.Module, evaluated: Capture, trained: Capture, kept: frozenset[fx.Node]) -> Iterator[str]:
+def _notes(
+    model: nn.Module, evaluated: Capture, trained: Capture, kept: frozenset[fx.Node]
+) -> Iterator[Note]:
     """What is computed in training alone: the ops, by the modules in which they stand."""
-    asked = (f"{s.path or 'the net itself'}, {os.path.basename(s.file)}:{s.line}" for s in trained.decided)
-    for place in dict.fromkeys(asked):
-        yield f"left out, since a random number decides on it in training alone: what runs or not at {place}"
+    asked = {f"{s.path or 'the net itself'}, {os.path.basename(s.file)}:{s.line}": s for s in trained.decided}
+    for place, source in asked.items():
+        yield note("training-chance", source, place=place)
     before, modules = _made(evaluated), dict(model.named_modules())
     # What torch's own layers do in training, their rules know.
     written = {path for path, op in before if op == DROP_PATH or is_library(type(modules.get(path)))}
@@ -113,4 +116,4 @@ def _notes(model: nn.Module, evaluated: Capture, trained: Capture, kept: frozens
     for (cls, computed), paths in alike.items():
         more = f" and {len(paths) - MOST} more" if len(paths) > MOST else ""
         where = f"{', '.join(paths[:MOST])}{more}" + (f" ({cls})" if cls else "")
-        yield f"left out, since it is computed in training alone: {computed} of {where}"
+        yield note("training-only", what=f"{computed} of {where}")

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from codegen.ir import Note
+from codegen.kinds.note import note
 from codegen.problems import RequestError, counted, listed
 from tracer.declared_inputs import Guess, declared_inputs, float_dtype, main_input
 from tracer.input_options import Option, layer_options, options_for
 from tracer.inputs import MOST_NAMES, Forward, InputSpec, forward_of, make_inputs
 from tracer.time_limit import OutOfTime, time_limit
 
-CHANGE = "change it with --input"
 # The search ends after so many seconds, unless asked otherwise; the net is run this often at most.
 SECONDS = 10.0
 MAX_TRIES = 500
@@ -32,7 +33,7 @@ def find_inputs(
     runs: Callable[[dict[str, torch.Tensor]], bool],
     seconds: float = SECONDS,
     say: Callable[[str], None] | None = None,
-) -> tuple[tuple[InputSpec, ...], str]:
+) -> tuple[tuple[InputSpec, ...], Note]:
     """Inputs on which the net runs, at batch size 1, and a sentence that says where they come from.
 
     Tried in order: the module's example_input_array; default_cfg["input_size"] and the like; the sizes
@@ -47,7 +48,7 @@ def find_inputs(
     except OutOfTime:
         search.is_late = True
     if search.found is None:
-        raise RequestError(search.nothing_fits())
+        raise RequestError(search.nothing_fits(), code="no-inputs")
     return search.found.specs, _sentence(search.found)
 
 
@@ -112,12 +113,12 @@ def _trial_tensors(specs: Sequence[InputSpec], batch: int | None) -> dict[str, t
     return tensors
 
 
-def _sentence(guess: Guess) -> str:
+def _sentence(guess: Guess) -> Note:
     parts = [
         f"{spec.name} {spec.shape} {spec.dtype}, found from {why}"
         for spec, why in zip(guess.specs, guess.whys, strict=True)
     ]
-    return f"inputs: {'; '.join(parts)}; {CHANGE}"
+    return note("inputs-found", inputs="; ".join(parts))
 
 
 def _guesses(model: nn.Module, forward: Forward) -> Iterator[Guess]:

@@ -75,7 +75,8 @@ def forward_of(model: nn.Module) -> Forward:
     if not named:
         listed = ", ".join(str(p.replace(annotation=p.empty)) for p in parameters)
         raise RequestError(
-            f"forward({listed}) of {type(model).__name__} names no inputs: give forward named parameters"
+            f"forward({listed}) of {type(model).__name__} names no inputs: give forward named parameters",
+            code="input-names",
         )
     required = tuple(p.name for p in named if p.default is p.empty)
     any_name = any(p.kind is p.VAR_KEYWORD for p in parameters)
@@ -90,7 +91,9 @@ def _in_order(specs: Sequence[InputSpec], forward: Forward) -> tuple[InputSpec, 
         noun = "input" if len(missing) == 1 else "inputs"
         example = [f"--input {name}=DIMS" for name in missing]
         add = listed(example, MOST_NAMES, " ")
-        raise RequestError(f"{forward} needs the {noun} {listed(missing, MOST_NAMES)} too: add {add}")
+        raise RequestError(
+            f"{forward} needs the {noun} {listed(missing, MOST_NAMES)} too: add {add}", code="input-names"
+        )
     order = [name for name in forward.names if name in given]
     return tuple(given[name] for name in (*order, *(n for n in given if n not in order)))
 
@@ -110,21 +113,23 @@ def parse_inputs(texts: Sequence[str], model: nn.Module) -> tuple[InputSpec, ...
         given = name or next(free, None)
         if given is None:
             raise RequestError(
-                f"--input {text}: one too many, since {forward} takes {counted(len(forward.names), 'input')}"
+                f"--input {text}: one too many, since {forward} takes {counted(len(forward.names), 'input')}",
+                code="input-names",
             )
         if given not in forward.names and not forward.takes_any_name:
             raise RequestError(
                 f"--input {text}: forward has no parameter {given!r}, it takes "
-                f"{listed(forward.names, MOST_NAMES)}"
+                f"{listed(forward.names, MOST_NAMES)}",
+                code="input-names",
             )
         if given in specs:
-            raise RequestError(f"--input {text}: {given} is given twice")
+            raise RequestError(f"--input {text}: {given} is given twice", code="input-names")
         specs[given] = _parsed(text, given, rest, model)
     return _in_order(list(specs.values()), forward)
 
 
 def _bad(text: str, why: str) -> RequestError:
-    return RequestError(f"--input {text}: {why}; write {FORM}")
+    return RequestError(f"--input {text}: {why}; write {FORM}", code="input-form")
 
 
 def _split_name(text: str) -> tuple[str, str]:
@@ -173,19 +178,26 @@ def _is_kind_of_token(name: str) -> bool:
 def _from_file(text: str, name: str, file: str) -> InputSpec:
     file, dtype = _split_dtype(file)
     if not os.path.isfile(file):
-        raise RequestError(f"--input {text}: no such file: {file}")
+        raise RequestError(f"--input {text}: no such file: {file}", code="input-file")
     try:
         value = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise RequestError(f"--input {text}: {file} is no .npy file that can be read ({error})") from error
+        raise RequestError(
+            f"--input {text}: {file} is no .npy file that can be read ({error})", code="input-file"
+        ) from error
     if not isinstance(value, np.ndarray):
-        raise RequestError(f"--input {text}: {file} holds several arrays; save one with numpy.save")
+        raise RequestError(
+            f"--input {text}: {file} holds several arrays; save one with numpy.save", code="input-file"
+        )
     if value.dtype.name not in DTYPES:
         raise RequestError(
-            f"--input {text}: {file} holds {value.dtype.name}; save one of {', '.join(DTYPES)}"
+            f"--input {text}: {file} holds {value.dtype.name}; save one of {', '.join(DTYPES)}",
+            code="input-file",
         )
     if 0 in value.shape:
-        raise RequestError(f"--input {text}: {file} has no elements, its shape is {value.shape}")
+        raise RequestError(
+            f"--input {text}: {file} has no elements, its shape is {value.shape}", code="input-file"
+        )
     # A big-endian array has the dtype's name too, and torch takes none.
     return _with_value(name, value.astype(value.dtype.newbyteorder("=")), dtype or value.dtype.name)
 
@@ -212,7 +224,9 @@ def inputs_from_tensors(model: nn.Module, inputs: tuple[Any, ...]) -> tuple[Inpu
         inputs = (inputs,)
     if len(inputs) > len(forward.names):
         takes = counted(len(forward.names), "input")
-        raise RequestError(f"{counted(len(inputs), 'input')} given, but {forward} takes {takes}")
+        raise RequestError(
+            f"{counted(len(inputs), 'input')} given, but {forward} takes {takes}", code="input-names"
+        )
     given = dict(zip(forward.names, inputs, strict=False))
     return from_mapping(given, forward)
 
@@ -228,11 +242,14 @@ def _from_tensor(name: str, value: Any) -> InputSpec:
     if not isinstance(value, torch.Tensor):
         raise RequestError(
             f"input {name} is of type {type(value).__name__}: inputs are tensors, so give forward a default "
-            "for it, or wrap the net in a module that sets it"
+            "for it, or wrap the net in a module that sets it",
+            code="input-type",
         )
     dtype = str(value.dtype).removeprefix("torch.")
     if dtype not in DTYPES:
-        raise RequestError(f"input {name} is {dtype}: inputs are one of {', '.join(DTYPES)}")
+        raise RequestError(
+            f"input {name} is {dtype}: inputs are one of {', '.join(DTYPES)}", code="input-type"
+        )
     value = value.detach().cpu()
     return _with_value(name, (value.float() if dtype == "bfloat16" else value).numpy(), dtype)
 

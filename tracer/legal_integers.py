@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from codegen.ir import Note
+from codegen.kinds.note import note
 from codegen.problems import UserModelError
 from tracer.capture import run
 from tracer.inputs import InputSpec, integer_range, make_inputs
@@ -45,7 +47,7 @@ class _Trial:
 
 def with_legal_integers(
     model: nn.Module, specs: tuple[InputSpec, ...]
-) -> tuple[tuple[InputSpec, ...], tuple[str, ...]]:
+) -> tuple[tuple[InputSpec, ...], tuple[Note, ...]]:
     """The specs with ranges of integers on which the net runs, and notes of those that are narrower.
 
     Without a known bound negative ones are tried too. Raises UserModelError, which names --input, where the
@@ -109,10 +111,9 @@ def _largest(trial: _Trial, base: Ranges, name: str, bound: int) -> Range:
     return low, runs
 
 
-def _notes(wanted: Ranges, found: Ranges) -> tuple[str, ...]:
+def _notes(wanted: Ranges, found: Ranges) -> tuple[Note, ...]:
     return tuple(
-        f"integers for {name} are from {low} to {high - 1}: forward raises on others; give some with "
-        f"--input {name}=@{name}.npy"
+        note("integer-range", name=name, low=low, high=high - 1)
         for name, (low, high) in found.items()
         if low > wanted[name][0] or high < wanted[name][1]
     )
@@ -122,5 +123,6 @@ def _no_integers(error: Exception | None, wanted: Ranges) -> UserModelError:
     tried = " and ".join(f"{name} from {low} to {high - 1}" for name, (low, high) in wanted.items())
     files = " ".join(f"--input {name}=@{name}.npy" for name in wanted)
     return UserModelError(
-        f"{error}\nintegers were tried for {tried}, and fewer: if it takes others, give {files}"
+        f"{error}\nintegers were tried for {tried}, and fewer: if it takes others, give {files}",
+        code="no-integers",
     )

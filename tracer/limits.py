@@ -29,7 +29,8 @@ def check_values(model: nn.Module) -> None:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise RequestError(
             f"{missing[0]}{more} on the meta device: they have no values to convert; build the net on "
-            'the CPU, or call net.to_empty(device="cpu") and load its weights'
+            'the CPU, or call net.to_empty(device="cpu") and load its weights',
+            code="meta-device",
         )
 
 

@@ -92,9 +92,9 @@ def _file_of(target: _Target, module: ModuleType) -> Path | None:
 def _split_spec(spec: str) -> tuple[str, str]:
     place, colon, name = spec.rpartition(":")
     if not colon:
-        raise RequestError(f"SPEC {spec!r} has no ':': write it as {FORMS}")
+        raise RequestError(f"SPEC {spec!r} has no ':': write it as {FORMS}", code="spec-form")
     if not place or not all(part.isidentifier() for part in name.split(".")):
-        raise RequestError(f"SPEC {spec!r} does not name a module: write it as {FORMS}")
+        raise RequestError(f"SPEC {spec!r} does not name a module: write it as {FORMS}", code="spec-form")
     return place, name
 
 
@@ -104,10 +104,10 @@ def _is_file(place: str) -> bool:
 
 def _file_target(place: str) -> _Target:
     if os.path.isdir(place):
-        raise RequestError(f"{place} is a folder: give a Python file in it, as {FORMS}")
+        raise RequestError(f"{place} is a folder: give a Python file in it, as {FORMS}", code="spec-form")
     if not os.path.isfile(place):
         other = f" (there is {place}.py)" if os.path.isfile(place + ".py") else ""
-        raise RequestError(f"no such file: {place}{other}")
+        raise RequestError(f"no such file: {place}{other}", code="no-such-model")
     file = os.path.abspath(place)
     folder = os.path.dirname(file)
     stem = os.path.splitext(os.path.basename(file))[0]
@@ -125,7 +125,9 @@ def _file_target(place: str) -> _Target:
 
 def _module_target(place: str) -> _Target:
     if not all(part.isidentifier() for part in place.split(".")):
-        raise RequestError(f"{place!r} is neither a Python file nor a module's name: write SPEC as {FORMS}")
+        raise RequestError(
+            f"{place!r} is neither a Python file nor a module's name: write SPEC as {FORMS}", code="spec-form"
+        )
     return _Target(place, place, None, (os.getcwd(),))
 
 
@@ -226,10 +228,11 @@ def _import(target: _Target) -> ModuleType:
         if target.file is None and _is_missing(error, target.module):
             raise RequestError(
                 f"no such module: {target.module}, neither in the current folder nor installed "
-                f"(SPEC is {FORMS})"
+                f"(SPEC is {FORMS})",
+                code="no-such-model",
             ) from None
         if isinstance(error, SystemExit):
-            raise UserModelError(_ends_text(error, target.shown)) from error
+            raise UserModelError(_ends_text(error, target.shown), code="ends-process") from error
         raise user_error(error, _import_headline(error, target.shown)) from error
 
 
@@ -301,16 +304,19 @@ def _find(module: ModuleType, name: str, shown: str) -> Any:
     try:
         found: Any = operator.attrgetter(name)(module)
     except AttributeError:
-        raise RequestError(_no_such_name(module, name, shown)) from None
+        raise RequestError(_no_such_name(module, name, shown), code="no-such-name") from None
     if isinstance(found, nn.Module) or (isinstance(found, type) and issubclass(found, nn.Module)):
         return found
     if isinstance(found, type):
-        raise RequestError(f"{name} in {shown} is a class, but not an nn.Module{_offer(module)}")
+        raise RequestError(
+            f"{name} in {shown} is a class, but not an nn.Module{_offer(module)}", code="not-a-module"
+        )
     if isinstance(found, ModuleType) or not callable(found):
         kind = type(found).__name__
         raise RequestError(
             f"{name} in {shown} is of type {kind}, not an nn.Module class, a module, or a function that "
-            f"returns one{_offer(module)}"
+            f"returns one{_offer(module)}",
+            code="not-a-module",
         )
     return found
 
@@ -340,7 +346,9 @@ def _module_classes(module: ModuleType) -> list[str]:
 def _build(found: Any, name: str, module: str, shown: str, kwargs: Mapping[str, Any]) -> nn.Module:
     if isinstance(found, nn.Module):
         if kwargs:
-            raise RequestError(f"{name} in {shown} is a module already: leave out --kwargs")
+            raise RequestError(
+                f"{name} in {shown} is a module already: leave out --kwargs", code="kwargs-fit"
+            )
         return found
     check_arguments(found, name, module, kwargs)
     try:
@@ -350,11 +358,14 @@ def _build(found: Any, name: str, module: str, shown: str, kwargs: Mapping[str, 
         if "RecursiveScriptModule" in str(error):
             raise RequestError(
                 f"{name} loads a net of torch.jit, whose code is not Python: build the net by its class, and "
-                "give the state_dict() of this one as --weights"
+                "give the state_dict() of this one as --weights",
+                code="torch-jit",
             ) from None
         raise user_error(error, f"{name} raised when it was built") from error
     if not isinstance(model, nn.Module):
-        raise RequestError(f"{name}() returned {_a(type(model).__name__)}: it must return one nn.Module")
+        raise RequestError(
+            f"{name}() returned {_a(type(model).__name__)}: it must return one nn.Module", code="not-a-module"
+        )
     return model
 
 

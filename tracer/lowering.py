@@ -39,7 +39,9 @@ def lowered(model: nn.Module, specs: tuple[InputSpec, ...], asked: Asked) -> tup
     with stage("tracing"):
         graph = trace(model, specs, asked.taps, "as was asked" if asked.frozen_batch else "")
     if not graph.outputs:
-        raise RequestError(f"forward of {type(model).__name__} returns no tensor: a symbol needs an output")
+        raise RequestError(
+            f"forward of {type(model).__name__} returns no tensor: a symbol needs an output", code="no-output"
+        )
     try:
         with stage("lowering and naming"):
             return graph, _program(graph, model, asked)
@@ -69,7 +71,7 @@ def with_image_sizes(
         if graph.runs_at_others:
             return trace(model, tried, asked.taps, is_trial=True)
         traced_alone = trace(model, tried, asked.taps, graph.frozen_because, is_trial=True)
-        return replace(traced_alone, frozen_at=graph.frozen_at)
+        return replace(traced_alone, frozen_at=graph.frozen_at, frozen_source=graph.frozen_source)
 
     with stage("the look at another image size"):
         other, program, sizes = at_another_size(

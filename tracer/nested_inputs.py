@@ -74,7 +74,8 @@ def _named(value: Any, name: str, tensors: dict[str, Any], taken: set[str]) -> A
     if not isinstance(value, list | tuple):
         raise RequestError(
             f"input {name} is of type {type(value).__name__}: inputs are tensors, or lists, tuples and dicts "
-            "of tensors, so give forward a default for it, or wrap the net in a module that sets it"
+            "of tensors, so give forward a default for it, or wrap the net in a module that sets it",
+            code="input-type",
         )
     keys = getattr(value, "_fields", range(len(value)))
     items = [_named(v, f"{name}_{key}", tensors, taken) for key, v in zip(keys, value, strict=True)]

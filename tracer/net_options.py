@@ -10,6 +10,7 @@ import click
 
 from codegen.problems import RequestError
 from tracer.arguments import parse_arguments
+from tracer.dispatch import Usage
 from tracer.options import WeightsChoice, name_mxnet_python
 
 
@@ -24,7 +25,7 @@ def _kwargs(_context: click.Context, _option: click.Parameter, texts: tuple[str,
     try:
         return parse_arguments(texts)
     except RequestError as error:
-        raise click.UsageError(str(error)) from None
+        raise Usage(str(error), error.code) from None
 
 
 def _tolerance(_context: click.Context, _option: click.Parameter, tolerance: float) -> float:

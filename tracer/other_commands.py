@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from codegen.problems import RequestError
+from codegen.problems import RequestError, with_code
 from tracer.compare.cli import compare
 from tracer.console import Console, forgiving_streams
 from tracer.doctor import examination
@@ -25,11 +25,12 @@ def run_project(folder: Path, words: Sequence[str], console: Console, processes:
         if project is None:
             raise RequestError(
                 f"there is no SPEC, and no pyproject.toml with [{TABLE}] here or above: give SPEC, as in\n"
-                "  fx2mx model.py:XXNet --out model_mxnet.py\n--help tells more"
+                "  fx2mx model.py:XXNet --out model_mxnet.py\n--help tells more",
+                code="project",
             )
         jobs = listed_jobs(project)
     except RequestError as error:
-        console.error(str(error))
+        console.error(with_code(str(error), error.code))
         return 2
     return _run(jobs, words, console, processes)
 
@@ -74,11 +75,10 @@ def check(
     with forgiving_streams():
         try:
             jobs = head_jobs(files or generated_files(Path()))
+            if not jobs:
+                raise RequestError("there is no generated file here or below", code="no-head")
         except RequestError as error:
-            console.error(str(error))
-            sys.exit(2)
-        if not jobs:
-            console.error("there is no generated file here or below")
+            console.error(with_code(str(error), error.code))
             sys.exit(2)
         sys.exit(_run(jobs, words, console, processes))
 

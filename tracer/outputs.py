@@ -62,7 +62,9 @@ def in_order(caught: Mapping[str, list[_T]], taps: Sequence[str]) -> list[_T]:
     """All that the taps caught. RequestError for a tap that is not called, or that returns no tensor."""
     for tap in taps:
         if tap not in caught:
-            raise RequestError(f"--tap {tap}: forward does not call this module, so that it has no output")
+            raise RequestError(
+                f"--tap {tap}: forward does not call this module, so that it has no output", code="tap"
+            )
         if not caught[tap]:
-            raise RequestError(f"--tap {tap}: this module returns no tensor")
+            raise RequestError(f"--tap {tap}: this module returns no tensor", code="tap")
     return [item for tap in taps for item in caught[tap]]

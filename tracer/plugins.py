@@ -62,16 +62,16 @@ def rule(name: str, *, module: bool = False, ignores: tuple[str, ...] = ()) -> C
 def load_plugin(path: Path) -> None:
     """Run a plugin file, whose rules hold from then on. RequestError where it cannot be run."""
     if not path.is_file():
-        raise RequestError(f"--plugin {path}: there is no such file")
+        raise RequestError(f"--plugin {path}: there is no such file", code="plugin")
     spec = importlib.util.spec_from_file_location(f"fx2mx_plugin_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise RequestError(f"--plugin {path}: it is not a Python file")
+        raise RequestError(f"--plugin {path}: it is not a Python file", code="plugin")
     plugin = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = plugin
     try:
         spec.loader.exec_module(plugin)
     except Exception as error:
-        raise RequestError(f"--plugin {path}: {in_a_line(error)}") from error
+        raise RequestError(f"--plugin {path}: {in_a_line(error)}", code="plugin") from error
 
 
 def close_modules(model: nn.Module) -> None:
@@ -113,5 +113,6 @@ def _attribute(module: nn.Module, name: str) -> Any:
         return value
     raise RequestError(
         f"the rule of {type(module).__name__} reads {name}, a {type(value).__name__}: it must be a tensor, "
-        "a number, a text or a tuple"
+        "a number, a text or a tuple",
+        code="plugin",
     )

@@ -63,13 +63,13 @@ def listed_jobs(project: Path) -> tuple[Job, ...]:
     _check_keys(table, ("nets", "options"), f"{project}: [{TABLE}]")
     nets = table.get("nets", [])
     if not isinstance(nets, list) or not nets or not all(isinstance(net, dict) for net in nets):
-        raise RequestError(f"{project}: [{TABLE}] lists no nets: write {FORM}")
+        raise RequestError(f"{project}: [{TABLE}] lists no nets: write {FORM}", code="project")
     common = _options(table, f"{project}: options of [{TABLE}]")
     jobs = tuple(_job(net, common, project, i) for i, net in enumerate(nets, start=1))
     names = [job.name for job in jobs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise RequestError(f'{project}: two nets have out = "{twice}"')
+        raise RequestError(f'{project}: two nets have out = "{twice}"', code="project")
     return jobs
 
 
@@ -117,10 +117,10 @@ def _table(path: Path) -> Mapping[str, Any] | None:
         text = path.read_text(encoding="utf-8")
         table = tomllib.loads(text).get("tool", {}).get("fx2mx")
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RequestError(f"{path}: {error}") from None
+        raise RequestError(f"{path}: {error}", code="project") from None
     if table is None or isinstance(table, dict):
         return table
-    raise RequestError(f"{path}: [{TABLE}] is no table: write {FORM}")
+    raise RequestError(f"{path}: [{TABLE}] is no table: write {FORM}", code="project")
 
 
 def _job(net: Mapping[str, Any], common: Sequence[str], project: Path, place: int) -> Job:
@@ -144,7 +144,7 @@ def _kwargs(net: Mapping[str, Any], where: str) -> Iterator[str]:
         yield from ("--kwargs", json.dumps(dict(net["kwargs"])))
     except (TypeError, ValueError):
         raise RequestError(
-            f"{where}: kwargs is no table of plain values, such as {{num_classes = 10}}"
+            f"{where}: kwargs is no table of plain values, such as {{num_classes = 10}}", code="project"
         ) from None
 
 
@@ -153,14 +153,16 @@ def _check_keys(table: Mapping[str, Any], keys: Sequence[str], where: str) -> No
         if key not in keys:
             close = difflib.get_close_matches(key, keys, n=1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise RequestError(f"{where} has no key {key!r}{hint}: it takes {', '.join(keys)}")
+            raise RequestError(
+                f"{where} has no key {key!r}{hint}: it takes {', '.join(keys)}", code="project"
+            )
 
 
 def _text(table: Mapping[str, Any], key: str, where: str) -> str:
     value = table.get(key)
     if isinstance(value, str) and value:
         return value
-    raise RequestError(f"{where} needs {key}, a text: write {FORM}")
+    raise RequestError(f"{where} needs {key}, a text: write {FORM}", code="project")
 
 
 def _options(table: Mapping[str, Any], where: str) -> list[str]:
@@ -168,11 +170,11 @@ def _options(table: Mapping[str, Any], where: str) -> list[str]:
     try:
         return shlex.split(value) if isinstance(value, str) else _texts(value, where)
     except ValueError as error:
-        raise RequestError(f"{where}: {error}") from None
+        raise RequestError(f"{where}: {error}", code="project") from None
 
 
 def _texts(value: Any, where: str) -> list[str]:
     texts = [value] if isinstance(value, str) else value
     if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
         return texts
-    raise RequestError(f'{where} is no list of texts, such as ["--optimize"]')
+    raise RequestError(f'{where} is no list of texts, such as ["--optimize"]', code="project")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from codegen.proof.compare import Agreement
     from tracer.training_parity import TrainingAgreement
 
+# The last line of an error after which no file is another.
+NOTHING = "nothing was written"
 # So many parameters that differ are named.
 MOST = 5
 # So many lines are shown of a diff that nobody asked for.
@@ -82,10 +84,10 @@ def training_text(agreement: TrainingAgreement) -> str:
 def untrained_text(agreement: TrainingAgreement) -> str:
     """Where both train apart."""
     if agreement.why:
-        return f"training cannot be compared: {agreement.why}\nnothing was written"
+        return f"training cannot be compared: {agreement.why}"
     more = f"\n  and {len(agreement.apart) - MOST} more" if len(agreement.apart) > MOST else ""
     lines = "".join(f"\n  {text}" for text in agreement.apart[:MOST])
-    return f"the MXNet net trains otherwise than torch's:{lines}{more}\nnothing was written"
+    return f"the MXNet net trains otherwise than torch's:{lines}{more}"
 
 
 def disagreement_text(agreement: Agreement, layered: Agreement) -> str:
@@ -113,16 +115,13 @@ def disagreement_text(agreement: Agreement, layered: Agreement) -> str:
         lines.append(
             "each layer alone agrees, the fused whole does not: MXNET_SUBGRAPH_BACKEND=NONE turns fusion off"
         )
-    lines.append("nothing was written")
     return "\n".join(lines)
 
 
 def overwrite_text(error: OverwriteError, typed: str) -> str:
     """That a file is left as it is, and what to type where it is not to be."""
     ways = "what it alone has is marked - above" if error.is_edited else "give another name"
-    return (
-        f"{error.path} {error.why}: {ways}\nto overwrite it, type\n    {typed} --force\nnothing was written"
-    )
+    return f"{error.path} {error.why}: {ways}\nto overwrite it, type\n    {typed} --force\n{NOTHING}"
 
 
 def diff_text(path: Path, text: str, most: int | None = None) -> str:

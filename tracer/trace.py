@@ -30,9 +30,11 @@ def check_taps(model: nn.Module, taps: Sequence[str]) -> None:
         if tap not in paths:
             close = difflib.get_close_matches(tap, paths, n=3)
             known = f"; close to it: {', '.join(close)}" if close else ""
-            raise RequestError(f"--tap {tap}: the net has no module of that path{known}")
+            raise RequestError(f"--tap {tap}: the net has no module of that path{known}", code="tap")
         if is_scripted(paths[tap]):
-            raise RequestError(f"--tap {tap}: this module is of torch.jit, which runs without Python")
+            raise RequestError(
+                f"--tap {tap}: this module is of torch.jit, which runs without Python", code="tap"
+            )
 
 
 def trace(

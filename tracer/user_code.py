@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 import codegen.problems
+from codegen.ir import Source
 from codegen.problems import Problem, UserModelError, in_a_line
 from tracer.vision import is_file, is_front, is_function
 
@@ -109,11 +110,16 @@ def vision_call(traceback: Any) -> tuple[str, str, int]:
 class NeedsGpu(UserModelError):
     """The net's code asks for a GPU, whatever its inputs are."""
 
+    code = "needs-gpu"
+
 
 def user_error(error: BaseException, headline: str) -> UserModelError:
     """The error of the user's own code: `headline` and what was raised, then where."""
     is_of_gpu = isinstance(error, AssertionError | RuntimeError | TypeError) and _OF_GPU.search(str(error))
-    return NeedsGpu(_gpu_text(error)) if is_of_gpu else UserModelError(user_traceback(error, headline))
+    made = NeedsGpu(_gpu_text(error)) if is_of_gpu else UserModelError(user_traceback(error, headline))
+    if frames := user_frames(error):
+        made.where = Source("", frames[-1].filename, frames[-1].lineno or 0)
+    return made
 
 
 def _gpu_text(error: BaseException) -> str:

@@ -31,7 +31,9 @@ def unwrapped(model: nn.Module) -> nn.Module:
     if is_scripted(found):
         raise RequestError(
             f"the net is {type(found).__name__} of torch.jit, whose code is not Python: give the module that "
-            "torch.jit.script or torch.jit.trace was called with, and the state_dict() of this one as weights"
+            "torch.jit.script or torch.jit.trace was called with, and the state_dict() of this one as "
+            "weights",
+            code="torch-jit",
         )
     return found
 

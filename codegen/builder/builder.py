@@ -13,7 +13,9 @@ from codegen.builder.leaves import Leaves
 from codegen.builder.neighbours import Neighbours, neighbours_of
 from codegen.builder.value import FREE_BATCH, Refused, Value
 from codegen.draft import DraftCall, DraftOperand, OfAll, OfRule
-from codegen.ir import Dim, Graph, Node, Ref, Shape, TensorType
+from codegen.ir import Dim, Graph, Node, Note, Ref, Shape, TensorType
+from codegen.kinds.note import note
+from codegen.kinds.table import named
 from codegen.mxnet_ops import OPS, spec_of, written_attrs
 from codegen.op_spec import REQUIRED
 from codegen.program import Initializer, Out
@@ -31,7 +33,7 @@ class Builder:
         self.neighbours: Neighbours = neighbours_of(graph)
         self.calls: list[DraftCall] = []
         self.leaves = Leaves(graph)
-        self.notes: dict[str, None] = {}
+        self.notes: dict[Note, None] = {}
         # What computes each IR tensor so far.
         self.values: dict[tuple[str, int], Value] = {}
         # The nodes lowered so far, by the call of a module that they stand in.
@@ -129,9 +131,11 @@ class Builder:
         """An exception that says what no symbol does at every batch size, but at a fixed one: `raise ...`."""
         return Refused(what, "convert it at one batch size: --batch frozen", FREE_BATCH)
 
-    def note(self, text: str) -> None:
-        """Something that the user should know; said once in the run."""
-        self.notes.setdefault(text)
+    def note(self, word: str, **parts: object) -> None:
+        """Something that the user should know: its kind, or a sentence of a user's own rule; said once."""
+        if named(word) is None:
+            word, parts = "from-a-rule", {"text": word}
+        self.notes.setdefault(note(word, self.node.source, **parts))
 
     def constant(self, array: npt.NDArray[Any], hint: str, shared: bool = False) -> Value:
         """A constant tensor that becomes a parameter of the checkpoint.

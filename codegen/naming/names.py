@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from codegen.batch_words import batch_doc
 from codegen.draft import Draft, DraftCall, DraftOperand, OfKey, OfNode, Unnamed
-from codegen.ir import Graph, Node, Ref
+from codegen.ir import Graph, Node, Note, Ref
 from codegen.mxnet_ops import spec_of
 from codegen.naming.namer import Namer
 from codegen.program import (
@@ -27,7 +27,7 @@ NAMING_KEYS = frozenset(["weight", "bias", "running_mean"])
 
 
 def named(
-    draft: Draft, graph: Graph, name: str, unused_keys: Sequence[str] = (), notes: Sequence[str] = ()
+    draft: Draft, graph: Graph, name: str, unused_keys: Sequence[str] = (), notes: Sequence[Note] = ()
 ) -> Program:
     """The draft of `graph` with names everywhere, as the Program of the net `name`.
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from codegen.automatic import users_of
-from codegen.ir import Shape, elements_in
+from codegen.ir import Note, Shape, elements_in
+from codegen.kinds.note import note
 from codegen.passes.self_attention import SelfAttention, self_attentions
 from codegen.program import Call, Leaf, Operand, Out, Program, Variable, compacted
 
@@ -43,16 +44,13 @@ def interleaved(program: Program) -> Program:
     return compacted(_with(program, plans)) if plans else program
 
 
-def optimized_note(program: Program) -> str:
+def optimized_note(program: Program) -> Note:
     """What --optimize did to a program."""
     count = sum(call.op == f"{PRODUCT}_qk" for call in program.calls)
     if not count:
-        return "--optimize found nothing to write in another way"
+        return note("not-optimized")
     what = "self-attention" if count == 1 else "self-attentions"
-    return (
-        f"--optimize: {count} {what} by MXNet's interleaved products; the rows of the weights that project "
-        "to query, key and value stand head by head"
-    )
+    return note("optimized", what=f"{count} {what}")
 
 
 def _name(program: Program, found: SelfAttention) -> str:

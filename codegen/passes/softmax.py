@@ -15,11 +15,15 @@ def with_softmax(program: Program) -> Program:
     that is no vector of scores.
     """
     if len(program.outputs) != 1:
-        raise RequestError(f"--softmax needs a net with one output; this one has {len(program.outputs)}")
+        raise RequestError(
+            f"--softmax needs a net with one output; this one has {len(program.outputs)}", code="softmax"
+        )
     output = program.outputs[0]
     if len(output.shape) != 2:
         shape = ", ".join(map(str, output.shape))
-        raise RequestError(f"--softmax needs an output of shape (N, classes); this net's is ({shape})")
+        raise RequestError(
+            f"--softmax needs an output of shape (N, classes); this net's is ({shape})", code="softmax"
+        )
     call = Call(
         "SoftmaxOutput",
         ((None, output.operand), ("label", Leaf("softmax_label"))),

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from codegen.automatic import could_be_automatic, users_of
+from codegen.ir import Note
+from codegen.kinds.note import note
 from codegen.mxnet_ops import spec_of
 from codegen.program import FROZEN, Call, Initializer, Leaf, Operand, Program, Variable
 
@@ -46,15 +48,12 @@ def _sources(variable: Variable) -> tuple[str, ...]:
     return variable.derived or (*variable.keys, *variable.tied)
 
 
-def _notes(program: Program, parameters: Mapping[str, bool]) -> Iterator[str]:
+def _notes(program: Program, parameters: Mapping[str, bool]) -> Iterator[Note]:
     """What of a Variable torch trains in part: MXNet trains all of it."""
     for variable in program.variables:
         frozen = [key for key in _sources(variable) if not parameters.get(key, True)]
         if variable.kind == "arg" and frozen and any(parameters.get(k, False) for k in _sources(variable)):
-            yield (
-                f"training moves {', '.join(frozen)} too, which torch does not train: it is part of "
-                f"{variable.name}, which is trained"
-            )
+            yield note("trained-in-part", keys=", ".join(frozen), name=variable.name)
 
 
 def _told(variable: Variable, parameters: Mapping[str, bool]) -> Variable:

@@ -149,12 +149,6 @@ def leaky_relu(b: Builder, input: Value, negative_slope: float = 0.01) -> Value:
 
 
 # mx.mod.Module and simple_bind; tests/in_use/test_parity.py measures it.
-SLOPE_NOTE = (
-    "MXNet's executor gives the gradient of PReLU's slope times the slope: before training, convert with "
-    "--trainable, or train by Gluon, where it is right"
-)
-
-
 @lowers("prelu")
 def prelu(b: Builder, input: Value, weight: Value) -> Value:
     """A learned slope.
@@ -175,7 +169,7 @@ def prelu(b: Builder, input: Value, weight: Value) -> Value:
         axes = (1, -1, *(1,) * (input.rank - 2)) if input.rank > 1 else (-1,)
         slope = b.op("Reshape", weight, shape=axes, hint="slope")
         return b.op("elemwise_add", positive, b.op("broadcast_mul", negative, slope, hint="sloped"))
-    b.note(SLOPE_NOTE)
+    b.note("prelu-slope")
     if input.rank == 1:
         column = b.op("Reshape", input, shape=(-1, 1), hint="column")
         column = b.op("LeakyReLU", column, gamma=weight, act_type="prelu")

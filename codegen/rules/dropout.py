@@ -104,7 +104,7 @@ def alpha_dropout(b: Builder, input: Value, p: float = 0.5, training: bool = Fal
     return mx.sym.Activation(x, act_type="tanh", name="sequential_0")
     """
     _refuse_training(b, p, training)
-    b.note("AlphaDropout has no counterpart in MXNet: left out, which changes training only")
+    b.note("alpha-dropout")
     return input
 
 
@@ -123,5 +123,5 @@ def rrelu(
     return mx.sym.LeakyReLU(x, slope=11 / 48, name="rrelu")
     """
     _refuse_training(b, upper - lower, training)
-    b.note("RReLU is converted to its inference form: a LeakyReLU with the mean slope")
+    b.note("rrelu")
     return b.op("LeakyReLU", input, act_type="leaky", slope=(lower + upper) / 2)

@@ -16,11 +16,6 @@ from codegen.idioms.products import connected
 from codegen.idioms.shapes import cut, reshape_to, spread, swapped_axes
 from codegen.ir import Shape
 
-ENCODER_NOTE = (
-    "nn.TransformerEncoder with a padding mask: what its layers compute, also at padded places, where "
-    "torch's fused inference path gives zeros (torch.backends.mha.set_fastpath_enabled(False) in torch)"
-)
-
 NAMES = ("query", "key", "value")
 
 
@@ -74,7 +69,7 @@ def multi_head_attention(
     extra = int(any(row is not None for row in rows)) + int(add_zero_attn)
     masks = _attention_masks(b, attn_mask, key_padding_mask, heads, extra)
     if key_padding_mask is not None and any(f.cls == "TransformerEncoder" for f in b.node.source.frames):
-        b.note(ENCODER_NOTE)
+        b.note("encoder-padding")
     q, k, v = heads
     scale = 1 / math.sqrt(fixed(q.sizes[-1]))
     mixed, shares = attend(b, q, k, v, scale, masks, hint="mixed", dropout=dropout_p)

@@ -54,10 +54,7 @@ def batch_norm(
     if not all(b.is_parameter(v) or v.const is not None for v in (running_mean, running_var)):
         return _computed_statistics(b, input, running_mean, running_var, weight, bias, eps)
     if momentum == 0.0:
-        b.note(
-            "BatchNorm with momentum=None averages all batches in training, which MXNet cannot: written as "
-            "momentum=0.9; inference is the same"
-        )
+        b.note("batchnorm-average")
         momentum = 0.1
     channels = (input.sizes[1],)
     plain = weight is None and bias is None

@@ -21,7 +21,6 @@ from codegen.ir import Dim, Shape, elements_in
 
 # Measured with mxnet 1.9.1 of PyPI: oneDNN's RNN reads no p. MXNET_USE_MKLDNN_RNN=0 makes it act, and the
 # gradients of several layers wrong, unless that of their input is asked for too.
-DROPS_ON_GPU = "the dropout between the layers of RNN acts in training on a GPU alone"
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def rnn(
     gates: int,
 ) -> list[Value]:
     if dropout and num_layers > 1:
-        b.note(DROPS_ON_GPU)
+        b.note("rnn-dropout")
     states = _states(b, hx if isinstance(hx, tuple) else (hx,))
     directions = 2 if bidirectional else 1
     layers = _layers(params, num_layers * directions, has_biases)

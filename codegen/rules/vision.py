@@ -15,11 +15,6 @@ from codegen.builder.rule import lowers
 from codegen.builder.value import Value, fixed
 from codegen.idioms.shapes import cut
 
-_EMPTY_BOXES = (
-    "{op}() reads boxes whose width and height must be above 0: for others MXNet 1.9.1's ROIAlign ends the "
-    "process (torch gives zeros, or raises); a symbol cannot check it, so check boxes before they are given"
-)
-
 
 @lowers("torchvision::deform_conv2d")
 def deform_conv2d(
@@ -178,7 +173,7 @@ def roi_align(
     0.0
     """
     if aligned:
-        b.note(_EMPTY_BOXES.format(op=b.node.op.rpartition("::")[2]))
+        b.note("empty-boxes", op=b.node.op.rpartition("::")[2])
     rois, scale = _within_one(b, rois, spatial_scale)
     pooled = b.op(
         "contrib.ROIAlign",

@@ -33,5 +33,5 @@ def _check_python(text: str, templates: Templates) -> None:
             where = f"\n    line {error.lineno}: {line.strip()}"
         what = error.msg if isinstance(error, SyntaxError) else error
         raise RequestError(
-            f"--templates {templates.folder}: what they print is no Python: {what}{where}"
+            f"--templates {templates.folder}: what they print is no Python: {what}{where}", code="templates"
         ) from error

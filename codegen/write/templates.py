@@ -42,7 +42,7 @@ class Templates:
             if self.folder is None:
                 raise
             raise RequestError(
-                f"--templates {self.folder}: {_place(error, self.folder)}{_what(error)}"
+                f"--templates {self.folder}: {_place(error, self.folder)}{_what(error)}", code="templates"
             ) from error
 
 
@@ -54,7 +54,7 @@ def templates_of(folder: Path | None = None) -> Templates:
     if folder is None:
         return _of_ours()
     if not folder.is_dir():
-        raise RequestError(f"--templates {folder}: there is no such folder")
+        raise RequestError(f"--templates {folder}: there is no such folder", code="templates")
     ours = jinja2.FileSystemLoader(OURS)
     loaders = [jinja2.PrefixLoader({PREFIX: ours}), jinja2.FileSystemLoader(folder), ours]
     templates = Templates(_environment(jinja2.ChoiceLoader(loaders)), folder)
@@ -103,14 +103,17 @@ def _check_folder(environment: jinja2.Environment, folder: Path) -> None:
     files = sorted(path for path in folder.rglob(f"*{SUFFIX}") if path.is_file())
     names = [path.relative_to(folder).as_posix() for path in files]
     if not names:
-        raise RequestError(f"--templates {folder}: there is no {SUFFIX} file in it; {_ours_are()}")
+        raise RequestError(
+            f"--templates {folder}: there is no {SUFFIX} file in it; {_ours_are()}", code="templates"
+        )
     read: set[str] = set()
     for path, name in zip(files, names, strict=True):
         read.update(_names_read(environment, folder, path, name))
     for name in names:
         if not (name.startswith(f"{CODE}/") and (OURS / name).is_file()) and name not in read:
             raise RequestError(
-                f"--templates {folder}: {name} replaces nothing, and no other reads it; {_ours_are()}"
+                f"--templates {folder}: {name} replaces nothing, and no other reads it; {_ours_are()}",
+                code="templates",
             )
 
 
@@ -123,13 +126,14 @@ def _names_read(environment: jinja2.Environment, folder: Path, path: Path, name:
                 if constant.value == name:
                     where = f"{name}, line {node.lineno}"
                     raise RequestError(
-                        f"--templates {folder}: {where}: it reads itself; fx2mx's own is {PREFIX}/{name}"
+                        f"--templates {folder}: {where}: it reads itself; fx2mx's own is {PREFIX}/{name}",
+                        code="templates",
                     )
                 yield str(constant.value)
         environment.compile(tree, name, str(path))
     except (OSError, UnicodeDecodeError, jinja2.TemplateSyntaxError) as error:
         line = f", line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
-        raise RequestError(f"--templates {folder}: {name}{line}: {_what(error)}") from error
+        raise RequestError(f"--templates {folder}: {name}{line}: {_what(error)}", code="templates") from error
 
 
 def _ours_are() -> str:

@@ -16,7 +16,7 @@ from torch import nn
 import codegen.proof.float32_step
 import tracer
 import tracer.training_parity
-from codegen.rules.activation import SLOPE_NOTE
+from codegen.kinds.note import note
 from tests.in_use.test_regularised import Drops
 from tests.in_use.tools import NETS
 from tests.test_cli import error_of, fx2mx
@@ -162,8 +162,8 @@ def test_the_slope_of_prelu() -> None:
     """MXNet's executor is wrong by the slope, and is told; Gluon is right. Where this fails, the note can go."""
     net = nn.Sequential(nn.Conv1d(3, 3, 1), nn.PReLU(3))
     conversion = tracer.convert(net, (TWO,))
-    assert conversion.notes == (SLOPE_NOTE,)
-    assert SLOPE_NOTE.split(": ")[0] in conversion.code
+    assert conversion.notes == (note("prelu-slope"),)
+    assert note("prelu-slope").split(": ")[0] in conversion.code
     agreement = conversion.verify_training()
     assert agreement.gradients["1_gamma"] == pytest.approx(0.75)
     (name,) = [i.name for i in conversion.inputs]
@@ -212,7 +212,7 @@ def test_trainable_forms() -> None:
     torch.manual_seed(0)
     net = Padded()
     usual, own = tracer.convert(net, (IDS,)), tracer.convert(net, (IDS,), trainable=True)
-    assert usual.notes == (SLOPE_NOTE,)
+    assert usual.notes == (note("prelu-slope"),)
     assert not usual.verify_training().ok
     assert own.notes == ()
     assert "LeakyReLU" not in own.code

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import tracer
-from codegen.rules.rnn import DROPS_ON_GPU
+from codegen.kinds.note import note
 from tracer.dropped import Drop, drop_of
 
 
@@ -419,6 +419,7 @@ def test_dropout_between_the_layers_of_an_rnn() -> None:
     """MXNet's p does not act on a CPU with oneDNN: told."""
     conversion = tracer.convert(nn.LSTM(4, 3, num_layers=2, dropout=0.375), (torch.ones(2, 3, 4),))
     assert "p=0.375" in conversion.code
-    assert conversion.notes == (DROPS_ON_GPU,)
-    assert f"The{DROPS_ON_GPU[3:]}." in conversion.code
+    said = note("rnn-dropout")
+    assert conversion.notes == (said,)
+    assert f"The{said[3:]}." in conversion.code
     assert tracer.convert(nn.LSTM(4, 3, dropout=0.0), (torch.ones(2, 3, 4),)).notes == ()

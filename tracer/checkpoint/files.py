@@ -49,7 +49,7 @@ class StoredArray:
             with np.load(self.file, allow_pickle=False) as arrays:
                 value = arrays[self.name]
         except Exception as error:
-            raise RequestError(_corrupt(self.file, error)) from error
+            raise RequestError(_corrupt(self.file, error), code="weights-file") from error
         return torch.from_numpy(value.astype(value.dtype.newbyteorder("="), order="C", copy=False))
 
 
@@ -64,17 +64,21 @@ def read_file(path: str) -> Any:
 def check_file(path: str) -> None:
     """Raise RequestError for what is no file with something in it."""
     if not os.path.exists(path):
-        raise RequestError(f"no such file: {path}")
+        raise RequestError(f"no such file: {path}", code="weights-file")
     if not os.path.isfile(path):
-        raise RequestError(f"{path} is neither a file nor a folder: give the weights file")
+        raise RequestError(
+            f"{path} is neither a file nor a folder: give the weights file", code="weights-file"
+        )
     try:
         head = _head(path)
     except OSError as error:
-        raise RequestError(f"{path} cannot be read: {error.strerror}") from None
+        raise RequestError(f"{path} cannot be read: {error.strerror}", code="weights-file") from None
     if not head:
-        raise RequestError(f"{path} is empty: save or download it again")
+        raise RequestError(f"{path} is empty: save or download it again", code="weights-file")
     if head.startswith(LFS_MAGIC):
-        raise RequestError(f"{path} is a Git LFS pointer, not the weights: run `git lfs pull`")
+        raise RequestError(
+            f"{path} is a Git LFS pointer, not the weights: run `git lfs pull`", code="weights-file"
+        )
 
 
 def _head(path: str) -> bytes:
@@ -86,7 +90,7 @@ def _read_safetensors(path: str) -> Any:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise RequestError(_corrupt(path, error)) from error
+        raise RequestError(_corrupt(path, error), code="weights-file") from error
 
 
 def _read_npz(path: str) -> dict[str, Any]:
@@ -96,7 +100,7 @@ def _read_npz(path: str) -> dict[str, Any]:
             names = [name for name in archive.namelist() if name.endswith(".npy")]
             return {name[: -len(".npy")]: _stored(path, archive, name) for name in names}
     except Exception as error:
-        raise RequestError(_corrupt(path, error)) from error
+        raise RequestError(_corrupt(path, error), code="weights-file") from error
 
 
 def _stored(path: str, archive: zipfile.ZipFile, name: str) -> Any:
@@ -121,14 +125,18 @@ def _read_torch(path: str) -> Any:
         # It would be mapped as it stands, packed, and small files may unpack to more than the memory holds.
         raise RequestError(
             f"{path} is a compressed zip, which torch.save does not write: save it again with torch.save, or "
-            "name it .npz if numpy wrote it"
+            "name it .npz if numpy wrote it",
+            code="weights-file",
         )
     with torch.serialization.safe_globals(list(_inert_types())), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what torch warns of here is refused below in one sentence
         try:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip or None)
         except Exception as error:
-            raise RequestError(refusal(path, is_zip, error) or _corrupt(path, error)) from error
+            why = refusal(path, is_zip, error)
+            if why:
+                raise RequestError(why, code="weights-code") from error
+            raise RequestError(_corrupt(path, error), code="weights-file") from error
 
 
 def _is_compressed(path: str) -> bool:

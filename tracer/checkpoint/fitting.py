@@ -140,13 +140,14 @@ def choose(
         firsts = dict.fromkeys(key.partition(".")[0] for part in parts for key in part.tensors)
         raise RequestError(
             f"--strip-prefix {choice.prefix}: no key of {name} begins so; they begin with "
-            f"{listed(list(firsts))}"
+            f"{listed(list(firsts))}",
+            code="weights-choice",
         )
     if complete := [fit for fit in fits if wanted.groups and fit.is_complete(wanted)]:
         first, *others = complete
         different = [other for other in others if not _are_equal(first, other, wanted)]
         if different:
-            raise RequestError(ambiguous([first, *different], name, net))
+            raise RequestError(ambiguous([first, *different], name, net), code="weights-choice")
         return first, None
     best = max(fits, key=lambda fit: fit.fitting(wanted), default=None)
     if best is None or 2 * best.fitting(wanted) <= len(wanted.groups):
@@ -178,7 +179,9 @@ def _chosen(parts: Sequence[Part], choice: WeightsChoice, name: str) -> Sequence
     if not found:
         known = [part.under for part in parts if part.under and part.tensors]
         what = f"those it has are {listed(known)}" if known else "it holds one, under no key"
-        raise RequestError(f"--weights-key {choice.key}: {name} has no state dict there; {what}")
+        raise RequestError(
+            f"--weights-key {choice.key}: {name} has no state dict there; {what}", code="weights-choice"
+        )
     return found
 
 

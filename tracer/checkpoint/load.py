@@ -67,9 +67,9 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], choice: Weights
     values, changes = _values(model, fit, wanted)
     problems = _load(model, fit, values, wanted)
     if problems:
-        raise RequestError(_misfit_text(name, net, fit, problems))
+        raise RequestError(_misfit_text(name, net, fit, problems), code="weights-fit")
     if twin is not None:
-        raise RequestError(ambiguous([fit, twin], name, net))
+        raise RequestError(ambiguous([fit, twin], name, net), code="weights-choice")
     count = sum(isinstance(value, torch.Tensor) for value in values.values())
     return ", ".join([f"{name}: {counted(count, 'tensor')}", *_notes(fit, choice, changes)])
 
@@ -79,14 +79,16 @@ def _fit_of(model: nn.Module, path: str, choice: WeightsChoice) -> tuple[Fit, Fi
     name, wanted = os.path.basename(os.path.normpath(path)), wanted_of(model)
     parts = _parts(read_path(path), name)
     if wanted.groups and not any(part.tensors for part in parts):
-        raise RequestError(_no_tensors(name, parts[0]))
+        raise RequestError(_no_tensors(name, parts[0]), code="weights-file")
     return *choose(parts, wanted, choice, name, type(model).__name__), wanted
 
 
 def _parts(loaded: Any, name: str) -> list[Part]:
     if not isinstance(loaded, Mapping):
         kind = "one tensor" if isinstance(loaded, torch.Tensor) else f"a {type(loaded).__name__}"
-        raise RequestError(f"{name} holds {kind}, not a state dict: save one with {RESAVE}")
+        raise RequestError(
+            f"{name} holds {kind}, not a state dict: save one with {RESAVE}", code="weights-file"
+        )
     return list(parts_of(loaded))
 
 
@@ -214,7 +216,9 @@ def _load_rest(model: nn.Module, state: dict[str, Any], versions: Mapping[str, A
     except RuntimeError as error:
         reasons = [line.strip() for line in str(error).splitlines()]
         why = listed(reasons, 2, between=" ")
-        raise RequestError(f"the weights do not fit {type(model).__name__}: {why}") from error
+        raise RequestError(
+            f"the weights do not fit {type(model).__name__}: {why}", code="weights-fit"
+        ) from error
 
 
 def differs_in_kind(value: Stored, own: torch.Tensor) -> bool:

@@ -41,10 +41,14 @@ def _file_in(folder: str) -> str:
     if not found:
         kinds = ", ".join((*SUFFIXES[:-1], f"{SUFFIXES[-1]} or {INDEX}"))
         raise RequestError(
-            f"{folder} is a folder without a weights file: give one, or a folder of one ({kinds})"
+            f"{folder} is a folder without a weights file: give one, or a folder of one ({kinds})",
+            code="weights-shards",
         )
     if len(found) > 1:
-        raise RequestError(f"{folder} is a folder of {len(found)} weights files: give one of {listed(found)}")
+        raise RequestError(
+            f"{folder} is a folder of {len(found)} weights files: give one of {listed(found)}",
+            code="weights-shards",
+        )
     return os.path.join(folder, found[0])
 
 
@@ -55,16 +59,25 @@ def _read_shards(index: str) -> dict[str, Any]:
     for shard in dict.fromkeys(places.values()):
         path = os.path.join(folder, shard)
         if not os.path.exists(path):
-            raise RequestError(f"{index} names {shard}, which is not in its folder: download it too")
+            raise RequestError(
+                f"{index} names {shard}, which is not in its folder: download it too", code="weights-shards"
+            )
         content = read_file(path)
         if not isinstance(content, Mapping):
-            raise RequestError(f"{path} holds a {type(content).__name__}, not the tensors that {index} names")
+            raise RequestError(
+                f"{path} holds a {type(content).__name__}, not the tensors that {index} names",
+                code="weights-shards",
+            )
         lost = [key for key, place in places.items() if place == shard and key not in content]
         if lost:
-            raise RequestError(f"{path} lacks {listed(lost)}, which {index} names: download both again")
+            raise RequestError(
+                f"{path} lacks {listed(lost)}, which {index} names: download both again",
+                code="weights-shards",
+            )
         if twice := [key for key in content if key in state]:
             raise RequestError(
-                f"{path} has {listed(twice)}, which another shard of {index} has: download them again"
+                f"{path} has {listed(twice)}, which another shard of {index} has: download them again",
+                code="weights-shards",
             )
         state.update(content)
     return state
@@ -78,12 +91,15 @@ def _places(index: str) -> dict[str, str]:
             content = json.load(file)
     except (ValueError, RecursionError, OSError) as error:
         reason = str(error).partition("\n")[0]
-        raise RequestError(f"{index} is no JSON that can be read: download it again ({reason})") from error
+        raise RequestError(
+            f"{index} is no JSON that can be read: download it again ({reason})", code="weights-shards"
+        ) from error
     places = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(places, dict) or not all(isinstance(place, str) for place in places.values()):
         raise RequestError(
             f"{index} is no index of weights, whose weight_map names a file for each key: give {NAMES[1]} or "
-            f"{NAMES[3]}"
+            f"{NAMES[3]}",
+            code="weights-shards",
         )
     for place in places.values():
         if (
@@ -92,6 +108,7 @@ def _places(index: str) -> dict[str, str]:
             or not place.endswith(SUFFIXES)
         ):
             raise RequestError(
-                f"{index} names {place!r}, which is no weights file in its folder: download it again"
+                f"{index} names {place!r}, which is no weights file in its folder: download it again",
+                code="weights-shards",
             )
     return places

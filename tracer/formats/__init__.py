@@ -1,0 +1,1 @@
+"""`--format`: what a run found, told to machines."""
