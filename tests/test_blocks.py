@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.errors import PAGES as PAGES_OF_ERRORS
 from tests.session import ROOT
 from tests.test_readme import PAGES, name_of
 from tracer.project import tomllib
@@ -21,6 +22,7 @@ RUN = ("python", "console")
 ELSEWHERE = {
     ("docs/traps.md", "pycon"): "tests/test_traps.py",
     ("docs/templates.md", "jinja"): "tests/test_templates.py",
+    **{(f"docs/errors/{name}", "text"): "tests/test_explain.py" for name in PAGES_OF_ERRORS},
     ("docs/architecture.md", "mermaid"): "tests/test_architecture.py",
     ("docs/architecture.md", ""): "tests/test_architecture.py",
 }

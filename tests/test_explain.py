@@ -11,7 +11,7 @@ import pytest
 
 import tracer
 from codegen.kinds.kind import Kind
-from codegen.kinds.page import page
+from codegen.kinds.page import page, plain_page
 from codegen.kinds.table import KINDS, kind_of, named
 from tests import errors
 from tests.command import fx2mx
@@ -93,13 +93,34 @@ def test_every_kind_has_a_page() -> None:
         assert text.startswith(f"## {kind.title}\n")
         assert "**Cause.** " in text
         assert "**Way out.** " in text
-        assert ("**Example.**" in text) is (kind.word not in WITHOUT)
+        assert ("**Example.** " in text) is (kind.word not in WITHOUT)
+        assert max(map(len, plain_page(kind).splitlines())) <= 250
+        assert "```" not in plain_page(kind)
 
 
 @pytest.mark.parametrize("name", errors.PAGES)
 def test_the_pages_of_the_docs_are_the_tables(name: str) -> None:
     path = errors.FOLDER / name
     assert path.read_text(encoding="utf-8") == errors.pages()[name], "python -m tests.errors"
+
+
+def test_troubleshooting_links_to_the_pages() -> None:
+    """Each symptom leads to the page of the error that the next block prints."""
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    parts = re.split(r"^(?=\*\*`)", text, flags=re.MULTILINE)[1:]
+    printed = [
+        (part, kind_code)
+        for part in parts
+        for kind_code in set(
+            re.findall(r"^(?:error: | {2}).*\((FX\d+)\)$", part.partition("\n## ")[0], flags=re.MULTILINE)
+        )
+    ]
+    assert len(printed) > 20
+    for part, code in printed:
+        kind = named(code)
+        assert kind is not None
+        anchor = kind.title.lower().replace(" ", "-")
+        assert f"[{code}](errors/{errors.PAGES[kind.number // 100 - 1]}#{anchor})" in part, part[:100]
 
 
 # The code --------------------------------------------------------------------------------------------
@@ -195,7 +216,7 @@ def test_no_kind_is_left_out_for_nothing() -> None:
 @pytest.mark.parametrize("text", ["FX101", "fx101", "101", "no-rule", "No-Rule"])
 def test_explain(text: str) -> None:
     done = fx2mx("--explain", text)
-    assert (done.status, done.out, done.err) == (0, page(kind_of("no-rule")), "")
+    assert (done.status, done.out, done.err) == (0, plain_page(kind_of("no-rule")), "")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +231,7 @@ def test_an_unknown_code(text: str, offered: str) -> None:
 
 def test_it_goes_before_what_else_is_asked() -> None:
     assert fx2mx("model.py", "--nothing", "--explain", "FX302").status == 2
-    assert fx2mx("model.py", "--explain", "FX302").out == page(kind_of("batch-limited"))
+    assert fx2mx("model.py", "--explain", "FX302").out == plain_page(kind_of("batch-limited"))
 
 
 def test_python_has_the_number() -> None:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 import tracer
-from codegen.kinds.page import page
+from codegen.kinds.page import plain_page
 from codegen.kinds.table import KINDS, named, near
 from tracer.command import run
 from tracer.console import Console, forgiving_streams
@@ -79,7 +79,7 @@ def _explain(context: click.Context, _option: click.Parameter, text: str | None)
         close = ", ".join(other.title for other in near(text))
         offer = f"did you mean {close}?" if close else f"they are {KINDS[0].title} to {KINDS[-1].title}"
         raise click.UsageError(f"--explain {text}: there is no such code; {offer}")
-    click.echo(page(kind), nl=False)
+    click.echo(plain_page(kind), nl=False)
     context.exit()
 
 
