@@ -22,7 +22,7 @@ RUN = ("python", "console")
 ELSEWHERE = {
     ("docs/traps.md", "pycon"): "tests/test_traps.py",
     ("docs/templates.md", "jinja"): "tests/test_templates.py",
-    **{(f"docs/errors/{name}", "text"): "tests/test_explain.py" for name in PAGES_OF_ERRORS},
+    **{(f"docs/errors/{name}", "text"): "tests/errors.py" for name in PAGES_OF_ERRORS},
     ("docs/architecture.md", "mermaid"): "tests/test_architecture.py",
     ("docs/architecture.md", ""): "tests/test_architecture.py",
 }

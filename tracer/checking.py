@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codegen.kinds.note import note
 from codegen.problems import Problem
 from tracer.console import Console
 from tracer.options import Options
@@ -39,6 +40,8 @@ def agreed(
     agreement = conversion.verify(tolerance=tolerance, fresh=fresh, layers=layers)
     console.outcome.agreement = agreement
     if agreement.ok:
+        if any(output.double for output in agreement.outputs):
+            console.outcome.notes.append(note("in-float64"))
         console.say(agreement_text(agreement))
         return agreement
     layered = agreement if layers else conversion.verify(tolerance=tolerance, fresh=fresh)
@@ -57,6 +60,8 @@ def trains_alike(conversion: Conversion, console: Console) -> TrainingAgreement 
     agreement = conversion.verify_training()
     console.outcome.training = agreement
     if agreement.ok:
+        if agreement.untold:
+            console.outcome.notes.append(note("training-untold", names=", ".join(agreement.untold)))
         console.say(training_text(agreement))
         return agreement
     text = untrained_text(agreement)

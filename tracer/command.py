@@ -176,7 +176,7 @@ def _load(options: Options, console: Console) -> LoadedModel:
 
         with told("loading the weights"):
             said = load_weights(loaded.model, options.weights, options.weights_choice)
-        console.say(said)
+        console.note(said)
     elif options.write_weights:
         from codegen.kinds.note import note
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from codegen.kinds.table import kind_of
 from codegen.problems import counted
 from tracer.project import Job
 
@@ -72,7 +73,8 @@ def line_of(done: Done) -> str:
     """A net in a line, and what its command said where it is not good."""
     said = [line for line in done.output.splitlines() if line.startswith(LOGGED)]
     notes = f"  {said[-1]}" if said and done.status == 0 else ""
-    note = f"  ({done.job.note})" if done.job.note else ""
+    said_of = done.job.note
+    note = f"  ({said_of})  ({kind_of(said_of.word).code})" if said_of is not None else ""
     head = f"{done.word:8}  {done.job.name}  {done.seconds:.1f} s{notes}{note}"
     return head if done.status == 0 else "\n".join([head, *(f"    {n}" for n in done.output.splitlines())])
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from codegen.ir import Note
+from codegen.kinds.note import note
 from codegen.problems import RequestError
 from tracer.heads import is_generated, words_of
 
@@ -37,7 +39,7 @@ class Job:
     name: str
     words: tuple[str, ...]
     folder: Path
-    note: str = ""
+    note: Note | None = None
 
     def with_words(self, *words: str) -> Job:
         """The same with more words."""
@@ -94,14 +96,16 @@ def _head_job(path: Path) -> Job:
         words[words.index("--out") + 1] = path.name  # it may have been renamed since
     params = folder / f"{path.stem}-0000.params"
     if not params.exists():
-        return Job(str(path), (*words, "--no-weights"), folder, f"the code alone: there is no {params.name}")
+        return Job(
+            str(path), (*words, "--no-weights"), folder, note("code-alone", why=f"there is no {params.name}")
+        )
     if "--weights" not in words:
         return Job(str(path), tuple(words), folder)
     place = words.index("--weights") + 1
     weights = _beside(words[place], folder, words[0])
     if weights is None:
-        note = f"the code alone: no {words[place]} beside it, beside the net, or in the current folder"
-        return Job(str(path), (*words, "--no-weights"), folder, note)
+        why = f"no {words[place]} beside it, beside the net, or in the current folder"
+        return Job(str(path), (*words, "--no-weights"), folder, note("code-alone", why=why))
     words[place] = str(weights)
     return Job(str(path), tuple(words), folder)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from codegen.batch_words import batch_summary
+from codegen.kinds.table import kind_of
 
 if TYPE_CHECKING:
     from codegen.ir import Graph
@@ -43,11 +44,8 @@ def ops_text(program: Program) -> str:
 def agreement_text(agreement: Agreement) -> str:
     batches = " and ".join(str(n) for n in dict.fromkeys(o.batch for o in agreement.outputs))
     kinds = " and ".join(dict.fromkeys(o.parameters for o in agreement.outputs))
-    wide = (
-        "; in float64, since float32 rounds this net too coarsely"
-        if any(o.double for o in agreement.outputs)
-        else ""
-    )
+    double = kind_of("in-float64")
+    wide = f"; {double.says[0]}, {double.code}" if any(o.double for o in agreement.outputs) else ""
     return (
         f"{_elsewhere(agreement)}agrees with torch: largest relative difference {agreement.difference:.1e} "
         f"(tolerance {agreement.tolerance:g}; batch {batches}; {kinds}{wide})"
@@ -74,10 +72,9 @@ def training_text(agreement: TrainingAgreement) -> str:
     else:
         said += f", and the losses of {len(agreement.losses)} steps of SGD"
     if agreement.untold:
-        said += (
-            "; some are apart by no more than torch is from itself when the last bits of its weights move: "
-            f"{', '.join(agreement.untold[:MOST])}"
-        )
+        kind = kind_of("training-untold")
+        names = ", ".join(agreement.untold[:MOST])
+        said += f"; {kind.says[0].format(names=names)}  ({kind.code})"
     return f"trains as torch does: {said}"
 
 

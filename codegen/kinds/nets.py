@@ -20,10 +20,8 @@ NETS: tuple[Kind, ...] = (
         "no-rule",
         ("...() has no rule",),
         "MXNet 1.9.1 has no ops with which this op of torch can be written exactly at every input, or "
-        "nobody "
-        "has written the rule yet. The hint says which of MXNet's ops were tried and where they fall "
-        "short; "
-        "docs/operators.md lists every op of torch.",
+        "nobody has written the rule yet. The hint says which of MXNet's ops were tried and where they "
+        "fall short; docs/operators.md lists every op of torch.",
         "Write it with other ops, convert the part before it (`--tap`), or give a rule for it (`--plugin`, "
         "docs/guides/your-own-op.md).",
         Example(_net("return torch.special.i0(x)"), "--input 1,8"),
@@ -47,11 +45,10 @@ NETS: tuple[Kind, ...] = (
         "unsupported-argument",
         ("...() with ...", "...() on whole numbers: MXNet has no bitwise ops"),
         "The op has a rule, but MXNet cannot compute it with this argument, dtype or shape, or the rule "
-        "does "
-        "not read the argument. It is not left out in silence. What is said differs from rule to rule.",
+        "does not read the argument. It is not left out in silence. What is said differs from rule to "
+        "rule.",
         "The hint names the way out where there is one: most often another argument, or other ops that "
-        "give "
-        "the same.",
+        "give the same.",
         Example(_net("return x.long() & 3"), "--input 1,8"),
     ),
     Kind(
@@ -59,13 +56,10 @@ NETS: tuple[Kind, ...] = (
         "data-dependent",
         ("the net looks at the values of a tensor (...): a symbol has one graph for all inputs",),
         "`forward` turns a tensor into a Python number or bool (`if x.sum() > 0`, `int(x.max())`), or "
-        "makes a "
-        "tensor whose size depends on values (`x[x > 0]`, `nonzero`). A symbol is one graph, made before "
-        "any "
-        "value is known.",
+        "makes a tensor whose size depends on values (`x[x > 0]`, `nonzero`). A symbol is one graph, made "
+        "before any value is known.",
         "Compute both sides and take one with `torch.where`, or multiply by a mask; or move the step out "
-        "of "
-        "`forward`, and convert the rest.",
+        "of `forward`, and convert the rest.",
         Example(_net("return x + 1 if x.sum() > 0 else x"), "--input 1,8"),
     ),
     Kind(
@@ -73,9 +67,8 @@ NETS: tuple[Kind, ...] = (
         "free-batch",
         ("...() along the batch axis",),
         "MXNet can compute this at one batch size, but no symbol does at every one. The net is then "
-        "written at "
-        "the batch size of its inputs, with a warning (FX301 batch-frozen), so that this is a refusal only "
-        "where another is found beside it.",
+        "written at the batch size of its inputs, with a warning (FX301 batch-frozen), so that this is a "
+        "refusal only where another is found beside it.",
         "Mend what is refused beside it; or ask for one batch size outright, with `--batch frozen`.",
         None,
     ),
@@ -86,8 +79,7 @@ NETS: tuple[Kind, ...] = (
         "`--free H,W` was asked for, and the net is right at one height and width of its images alone: a "
         "layer has weights for so many places, or `forward` computes with the sizes as numbers.",
         "Write it so that it follows its input: `flatten`, `-1` in a view, adaptive pooling, "
-        "`F.interpolate` "
-        "to the size of a tensor; or leave `--free` out.",
+        "`F.interpolate` to the size of a tensor; or leave `--free` out.",
         Example(
             _net("return x.reshape(-1, 192) + torch.ones(192)"),
             "--input 1,3,8,8 --free H,W",
@@ -97,12 +89,10 @@ NETS: tuple[Kind, ...] = (
         107,
         "empty",
         ("...() of ...",),
-        "An op reads a tensor with no elements. MXNet's symbols read a size of 0 as unknown, so that "
-        "none can "
-        "be written.",
-        "Leave the part out where it holds nothing: `if x.shape[1]:` in Python costs nothing, since "
-        "shapes are "
-        "known.",
+        "An op reads a tensor with no elements. MXNet's symbols read a size of 0 as unknown, so that none "
+        "can be written.",
+        "Leave the part out where it holds nothing: `if x.shape[1]:` in Python costs nothing, since shapes "
+        "are known.",
         Example(_net("return torch.cat([x, x[:, :0].relu()], 1).sum() + x[:, :0].sum()"), "--input 1,8"),
     ),
     Kind(
@@ -119,8 +109,7 @@ NETS: tuple[Kind, ...] = (
         "untraceable-call",
         ("a tensor comes from a call that cannot be traced (compiled, scripted or autograd code)",),
         "A tensor was made by code that torch runs without Python's seeing it, so that nobody knows from "
-        "what "
-        "it was computed.",
+        "what it was computed.",
         "Write this part in plain torch calls.",
         Example(_net("return torch.vmap(lambda row: row * 2)(x) + 1"), "--input 1,8"),
     ),
@@ -150,9 +139,8 @@ NETS: tuple[Kind, ...] = (
         ("autocast computes ...() in ...",),
         "`forward` has a `torch.autocast` that computes in half precision. The symbol computes in float32, "
         "and would give other numbers.",
-        "Take autocast out of `forward`, and put it around the call of the net, where it does not "
-        "concern the "
-        "conversion.",
+        "Take autocast out of `forward`, and put it around the call of the net, where it does not concern "
+        "the conversion.",
         Example(
             _net('with torch.autocast("cpu"):', "    return torch.mm(x, x.T)"),
             "--input 2,8",

@@ -17,8 +17,7 @@ FILES: tuple[Kind, ...] = (
             "... is empty: save or download it again",
             "... is a Git LFS pointer, not the weights: run `git lfs pull`",
             "... is a compressed zip, which torch.save does not write: save it again with torch.save, or "
-            "name it "
-            ".npz if numpy wrote it",
+            "name it .npz if numpy wrote it",
             "... holds ..., not a state dict: save one with ...",
             "... holds no tensors (its keys: ...): give a state dict, or one under ...",
         ),
@@ -30,8 +29,8 @@ FILES: tuple[Kind, ...] = (
         231,
         "weights-code",
         (
-            "... holds a whole pickled nn.Module, ..., and to read it runs its code: where you trust "
-            "it, and "
+            "... holds a whole pickled nn.Module, ..., and to read it runs its code: where you trust it, "
+            "and "
             "its class can be imported, save its state dict\n  import torch; net = ...\n  "
             "torch.save(net.state_dict(), ...)",
             "... cannot be read without running code of its own (...): where you trust it, load it with "
@@ -97,8 +96,8 @@ FILES: tuple[Kind, ...] = (
         235,
         "weights-range",
         ("... holds whole numbers beyond 2^24, which ... does not hold",),
-        "A buffer of whole numbers is kept in float32 in MXNet, where its values were small when the net was "
-        "traced, and has others now. It is a guard: no net is known that meets it.",
+        "A buffer of whole numbers is kept in float32 in MXNet, where its values were small when the net "
+        "was traced, and has others now. It is a guard: no net is known that meets it.",
         "Convert the net again, with the numbers that it has now.",
         None,
     ),
@@ -144,8 +143,7 @@ FILES: tuple[Kind, ...] = (
         ),
         "The symbol is made by mxnet, which is not installed here. That is of the machine, not of a net.",
         "`pip install --no-deps mxnet==1.9.1`; or `--mxnet-python PATH`; or `--no-weights --no-verify`, "
-        "which "
-        "does without. `fx2mx doctor` says what is installed.",
+        "which does without. `fx2mx doctor` says what is installed.",
         None,
     ),
     Kind(

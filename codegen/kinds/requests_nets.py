@@ -55,8 +55,7 @@ REQUESTS: tuple[Kind, ...] = (
             "--tolerance nan is no bound",
         ),
         "The command line cannot be read: an option that there is not, one that is missing, a value that "
-        "it "
-        "does not take, or two that exclude each other.",
+        "it does not take, or two that exclude each other.",
         "`--help` lists the options; docs/command-line.md too.",
         Example(SMALL, command=f"{_GEN} model.py:Net"),
     ),
@@ -91,8 +90,7 @@ REQUESTS: tuple[Kind, ...] = (
         ("no ... in ...",),
         "The file was imported, and has no such name.",
         "Take one of those that the message lists; a net that is built within a function is reached by "
-        "that "
-        "function's name.",
+        "that function's name.",
         Example(SMALL, command=f"{_GEN} model.py:Nett --out model_mxnet.py"),
     ),
     Kind(
@@ -113,12 +111,10 @@ REQUESTS: tuple[Kind, ...] = (
         206,
         "torch-jit",
         (
-            "... loads a net of torch.jit, whose code is not Python: build the net by its class, and "
-            "give the "
-            "state_dict() of this one as --weights",
-            "the net is ... of torch.jit, whose code is not Python: give the module that "
-            "torch.jit.script or "
-            "torch.jit.trace was called with, and the state_dict() of this one as weights",
+            "... loads a net of torch.jit, whose code is not Python: build the net by its class, and give "
+            "the state_dict() of this one as --weights",
+            "the net is ... of torch.jit, whose code is not Python: give the module that torch.jit.script "
+            "or torch.jit.trace was called with, and the state_dict() of this one as weights",
         ),
         "The net is a module of `torch.jit`: its code is not Python, which is what is recorded.",
         "Build the net by its class, and give the `state_dict()` of this one as `--weights`.",
@@ -150,12 +146,10 @@ REQUESTS: tuple[Kind, ...] = (
             "... takes no argument ...",
             "... needs the ...: give ...",
         ),
-        "The net takes other arguments than those of `--kwargs`: one that it needs is missing, or it "
-        "does not "
-        "know one.",
+        "The net takes other arguments than those of `--kwargs`: one that it needs is missing, or it does "
+        "not know one.",
         "Give each argument that has no default. What is no plain value is built in a function of a file "
-        "of "
-        "your own, which SPEC names.",
+        "of your own, which SPEC names.",
         Example(SMALL.replace("width=4", "width")),
     ),
     Kind(
@@ -163,11 +157,9 @@ REQUESTS: tuple[Kind, ...] = (
         "net-raised",
         (),
         "Your own code raised: when the file was imported, when the net was built, or when it was run on "
-        "these "
-        "inputs. The traceback has your frames alone.",
-        "Where it says that shapes do not fit, give the shape with which the net is trained as "
-        "`--input`. Else "
-        "run the net in torch by itself: it raises there too.",
+        "these inputs. The traceback has your frames alone.",
+        "Where it says that shapes do not fit, give the shape with which the net is trained as `--input`. "
+        "Else run the net in torch by itself: it raises there too.",
         Example(SMALL, "--input 1,9"),
     ),
     Kind(
@@ -182,9 +174,8 @@ REQUESTS: tuple[Kind, ...] = (
         211,
         "ends-process",
         ("... ends the process when it is imported...",),
-        "The file is a script: importing it runs it, and it ends the process (it reads a command line, "
-        "or calls "
-        "`exit`).",
+        "The file is a script: importing it runs it, and it ends the process (it reads a command line, or "
+        "calls `exit`).",
         'Put what runs under `if __name__ == "__main__":`, or the net into a file of its own.',
         Example(SMALL + "\n\nexit()\n"),
     ),
@@ -192,9 +183,8 @@ REQUESTS: tuple[Kind, ...] = (
         212,
         "no-copy",
         ("the net cannot be copied, and a copy is what is run (...): ...",),
-        "Your net is left as it was: a copy of it is run. This one holds something that cannot be "
-        "copied, such "
-        "as a lock or an open file.",
+        "Your net is left as it was: a copy of it is run. This one holds something that cannot be copied, "
+        "such as a lock or an open file.",
         "Set the attribute after the conversion, or give the module a `__deepcopy__`.",
         Example(
             "import threading\n\n"
@@ -265,16 +255,13 @@ REQUESTS: tuple[Kind, ...] = (
         "input-type",
         (
             "input ... is of type ...: inputs are tensors, so give forward a default for it, or wrap the "
-            "net in "
-            "a module that sets it",
-            "input ... is of type ...: inputs are tensors, or lists, tuples and dicts of tensors, so "
-            "give forward "
-            "a default for it, or wrap the net in a module that sets it",
+            "net in a module that sets it",
+            "input ... is of type ...: inputs are tensors, or lists, tuples and dicts of tensors, so give "
+            "forward a default for it, or wrap the net in a module that sets it",
             "input ... is ...: inputs are one of ...",
         ),
-        "In Python, `convert(net, inputs)` was given what is no tensor, or a tensor of a dtype that "
-        "MXNet has "
-        "not.",
+        "In Python, `convert(net, inputs)` was given what is no tensor, or a tensor of a dtype that MXNet "
+        "has not.",
         "Wrap the net in a module that sets the value, and takes the tensors alone.",
         Example(
             _forward("return x + 1"),

@@ -35,10 +35,8 @@ RESULTS: tuple[Kind, ...] = (
             "the MXNet net differs from torch: output ... (...)",
         ),
         "Both frameworks were run on the same inputs, and an output is apart by more than the tolerance. "
-        "The "
-        "layer at which they part first is named. Without a tolerance of your own this is a defect of "
-        "fx2mx, "
-        "or a net whose float32 rounds far.",
+        "The layer at which they part first is named. Without a tolerance of your own this is a defect of "
+        "fx2mx, or a net whose float32 rounds far.",
         "Where you gave `--tolerance`, give one that float32 can hold: 1e-4 is the usual one. Else please "
         "report it with the smallest net that shows it.",
         Example(SMALL, "--input 1,8 --tolerance 0"),
@@ -47,12 +45,10 @@ RESULTS: tuple[Kind, ...] = (
         122,
         "trains-otherwise",
         ("the MXNet net trains otherwise than torch's:...", "training cannot be compared: ..."),
-        "With `--verify training`: a gradient, a moving statistic or a loss is apart from torch's, or "
-        "the net "
-        "cannot be trained as it is (it has no parameters, or no output that a loss takes).",
+        "With `--verify training`: a gradient, a moving statistic or a loss is apart from torch's, or the "
+        "net cannot be trained as it is (it has no parameters, or no output that a loss takes).",
         "`--trainable` writes forms that train as torch does where the usual ones do not; or leave "
-        "`--verify "
-        "training` out, where the net is for inference.",
+        "`--verify training` out, where the net is for inference.",
         Example(
             "from torch import nn\n\n\nclass Net(nn.Module):\n"
             "    def forward(self, x):\n        return x + 1\n",
@@ -102,11 +98,9 @@ RESULTS: tuple[Kind, ...] = (
         "defect",
         ("... failed...",),
         "A stage of fx2mx failed. That is a defect of fx2mx, whatever the net; a net that shows one is "
-        "mended, "
-        "so that there is no example.",
-        "Please report the text, with the smallest net that shows it; until it is mended, write this "
-        "part of "
-        "the net in another way.",
+        "mended, so that there is no example.",
+        "Please report the text, with the smallest net that shows it; until it is mended, write this part "
+        "of the net in another way.",
         None,
     ),
 )

@@ -17,6 +17,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parameter import is_lazy
 
+from codegen.ir import Note
+from codegen.kinds.note import note
 from codegen.problems import RequestError, counted, listed
 from tracer.checkpoint.files import StoredArray
 from tracer.checkpoint.fitting import (
@@ -52,7 +54,7 @@ class _Problems:
         return bool(self.missing or self.unexpected or self.misshaped or self.of_another_kind)
 
 
-def load_weights(model: nn.Module, path: str | os.PathLike[str], choice: WeightsChoice = NO_CHOICE) -> str:
+def load_weights(model: nn.Module, path: str | os.PathLike[str], choice: WeightsChoice = NO_CHOICE) -> Note:
     """Load a weights file, an index of several, or a folder of one into `model`; return a note of one line.
 
     The net's keys are looked for under every key of the file and behind every prefix; what was taken off, and
@@ -71,7 +73,8 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], choice: Weights
     if twin is not None:
         raise RequestError(ambiguous([fit, twin], name, net), code="weights-choice")
     count = sum(isinstance(value, torch.Tensor) for value in values.values())
-    return ", ".join([f"{name}: {counted(count, 'tensor')}", *_notes(fit, choice, changes)])
+    said = ", ".join([counted(count, "tensor"), *_notes(fit, choice, changes)])
+    return note("weights-read", file=name, what=said)
 
 
 def _fit_of(model: nn.Module, path: str, choice: WeightsChoice) -> tuple[Fit, Fit | None, Wanted]:
