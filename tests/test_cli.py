@@ -508,7 +508,7 @@ def test_check_without_weights_needs_no_mxnet() -> None:
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         2,
         "error: mxnet cannot be imported (ImportError: mxnet is blocked); install it anew: "
-        "pip install --no-deps mxnet==1.9.1",
+        "pip install --no-deps mxnet==1.9.1  (FX240)",
     )
 
 

@@ -85,7 +85,7 @@ def test_numbers_and_words_are_given_once() -> None:
     numbers = [kind.number for kind in KINDS]
     assert numbers == sorted(set(numbers))
     assert len({kind.word for kind in KINDS}) == len(KINDS)
-    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", kind.word) for kind in KINDS)
+    assert all(re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", kind.word) for kind in KINDS)
 
 
 def test_every_kind_has_a_page() -> None:
