@@ -705,4 +705,4 @@ def test_what_float32_rounds_is_compared_in_float64() -> None:
     assert fx2mx("model.py:Coarse", "--out", "net.py", "--input", "1,6").status == 0
     done = fx2mx("compare", "model.py:Coarse", "net", "--input", "1,6")
     assert done.status == 0, done.err
-    assert "; in float64, since float32 rounds this net too coarsely)" in done.err
+    assert "; in float64, since float32 rounds this net too coarsely, FX320)" in done.err

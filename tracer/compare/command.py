@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codegen.problems import ConversionError, RequestError, defect, in_a_line, listed
+from codegen.problems import ConversionError, RequestError, defect, in_a_line, listed, with_code
 from tracer.command import COLLECT_AFTER, INTERRUPTED
 from tracer.compare.files import contrast_of, epoch_of
 from tracer.console import Console
@@ -51,7 +51,7 @@ def run_compare(options: CompareOptions, console: Console) -> int:
         with watched(console):
             return _run(options, console)
     except RequestError as error:
-        console.error(str(error))
+        console.error(with_code(str(error), error.code))
         return 2
     except ConversionError as error:
         console.error(str(error))
