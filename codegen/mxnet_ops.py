@@ -72,6 +72,7 @@ OPS: dict[str, OpSpec] = {
     "Deconvolution": op_spec(
         deconvolved,
         "no_bias adj",
+        always="no_bias",
         dtypes="alike floats_only",
         automatic="weight bias",
         **_WINDOWS,
@@ -121,7 +122,14 @@ OPS: dict[str, OpSpec] = {
     "InstanceNorm": op_spec(same, "eps", dtypes="floats_only no_float64", automatic="gamma beta", eps=1e-3),
     "L2Normalization": op_spec(same, "eps mode", dtypes="floats_only", eps=1e-10, mode="instance"),
     "LRN": op_spec(
-        same, "knorm alpha", dtypes="floats_only no_float64", nsize=REQUIRED, alpha=1e-4, beta=0.75, knorm=2
+        same,
+        "knorm alpha",
+        always="knorm",
+        dtypes="floats_only no_float64",
+        nsize=REQUIRED,
+        alpha=1e-4,
+        beta=0.75,
+        knorm=2,
     ),
     "Pooling": op_spec(
         pooled,

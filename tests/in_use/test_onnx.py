@@ -38,6 +38,12 @@ FORMS: dict[str, tuple[Forward, Sequence[torch.Tensor]]] = {
         [X, X[:, :2]],
     ),
     "channel shuffle": (_shuffled, [X]),
+    # What the exporter takes for left out is not MXNet's default.
+    "a response normalized, k of 2": (lambda x: F.local_response_norm(x, 3, 1e-2, 0.75, 2.0), [X]),
+    "a convolution transposed, without a bias": (
+        lambda x: F.conv_transpose2d(x, X[:, :, :3, :3].transpose(0, 1), stride=2),
+        [X],
+    ),
     "places of the largest": (lambda x: x[torch.arange(x.shape[0]), x[:, :, 0, 0].argmax(1)], [X]),
 }
 
