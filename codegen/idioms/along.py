@@ -71,8 +71,8 @@ def cut_between(b: Builder, x: Value, axis: int, begin: Size, end: Size, hint: s
     ...     return z[: x.shape[0]] - z[x.shape[0] :]
     >>> converted(both, (2, 3), (2, 3))
     x = mx.sym.Activation(mx.sym.Concat(x, y, dim=0, name="cat"), act_type="relu", name="relu")
-    parts0, parts1 = mx.sym.split(x, num_outputs=2, axis=0, name="parts")
-    return mx.sym.elemwise_sub(parts0, parts1, name="sub")
+    parts = mx.sym.split(x, num_outputs=2, axis=0, name="parts")
+    return mx.sym.elemwise_sub(parts[0], parts[1], name="sub")
     """
     size = x.sizes[axis]
     if begin == 0 and end == size:

@@ -85,7 +85,7 @@ def _with_initializers(program: Program) -> Program:
     Source: mx.init.Initializer; torch.nn.LSTM; https://arxiv.org/abs/2010.11929.
 
     >>> converted(nn.GRU(4, 9), (5, 2, 4))
-    gru0, gru1 = mx.sym.RNN(
+    gru = mx.sym.RNN(
         x,
         parameters=gru_parameters,
         state=gru_zeros,
@@ -95,7 +95,7 @@ def _with_initializers(program: Program) -> Program:
         state_outputs=True,
         name="gru",
     )
-    return mx.sym.Group([gru0, gru1])
+    return mx.sym.Group([gru[0], gru[1]])
     """
     users, variables = users_of(program), {v.name: v for v in program.variables}
     inferred = {name for name in variables if _is_inferred(program, Leaf(name), users, variables)}

@@ -153,6 +153,7 @@ def _with_wide_padding(
         kernel=(3,),
         dilate=(2,),
         num_filter=3,
+        no_bias=True,
         name="convtranspose1d_whole",
     )
     pad = mx.sym.Pad(
@@ -196,7 +197,7 @@ def _stretched(b: Builder, weight: Value, kernel: tuple[int, ...], dilate: tuple
     joined4 = mx.sym.Reshape(spaced4, shape=(0, 1, 1, 1, -1), name="convtranspose3d_joined4")
     kernel4 = mx.sym.slice_axis(joined4, axis=4, begin=0, end=3, name="convtranspose3d_kernel4")
     return mx.sym.Deconvolution(
-        x, weight=kernel4, kernel=(1, 1, 3), num_filter=1, name="convtranspose3d"
+        x, weight=kernel4, kernel=(1, 1, 3), num_filter=1, no_bias=True, name="convtranspose3d"
     )
     """
     for axis, (k, d) in enumerate(zip(kernel, dilate, strict=True), start=2):

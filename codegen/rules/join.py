@@ -166,12 +166,12 @@ def unbind(b: Builder, input: Value, dim: int = 0) -> list[Value]:
     Source: torch.unbind; mx.sym.split, measured.
 
     >>> converted(lambda x: x.unbind(1), (2, 2))
-    unbind0, unbind1 = mx.sym.split(x, num_outputs=2, squeeze_axis=True, name="unbind")
-    return mx.sym.Group([unbind0, unbind1])
+    unbind = mx.sym.split(x, num_outputs=2, squeeze_axis=True, name="unbind")
+    return mx.sym.Group([unbind[0], unbind[1]])
     >>> converted(lambda x: x.sum(1).unbind(0), (2, 2))
     x = mx.sym.sum(x, axis=1, name="sum")
-    unbind0, unbind1 = mx.sym.split(x, num_outputs=2, axis=0, name="unbind")
-    return mx.sym.Group([unbind0, unbind1])
+    unbind = mx.sym.split(x, num_outputs=2, axis=0, name="unbind")
+    return mx.sym.Group([unbind[0], unbind[1]])
     """
     axis = dim % input.rank
     shapes = [kind.shape for kind in b.node.outputs]

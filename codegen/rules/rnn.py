@@ -108,7 +108,7 @@ def _begin_state(b: Builder, state: Value, what: str) -> Value:
     >>> converted(nn.GRU(3, 4, batch_first=True), (2, 5, 3))
     begin_state = mx.sym.zeros(shape=(1, 0, 4), name="gru_begin_state")
     time_major = mx.sym.transpose(x, axes=(1, 0, 2), name="gru_time_major")
-    gru0, gru1 = mx.sym.RNN(
+    gru = mx.sym.RNN(
         time_major,
         parameters=gru_parameters,
         state=begin_state,
@@ -118,8 +118,8 @@ def _begin_state(b: Builder, state: Value, what: str) -> Value:
         state_outputs=True,
         name="gru",
     )
-    gru0 = mx.sym.transpose(gru0, axes=(1, 0, 2), name="gru_batch_first")
-    return mx.sym.Group([gru0, gru1])
+    first = mx.sym.transpose(gru[0], axes=(1, 0, 2), name="gru_batch_first")
+    return mx.sym.Group([first, gru[1]])
     """
     sizes = tuple(0 if isinstance(size, Dim) else size for size in state.sizes)
     comment = f"the {what} begins as zeros; the 0 is the batch, which is inferred"
@@ -159,7 +159,7 @@ def _parameters(b: Builder, layers: Sequence[_Layer], gates: int, size: int) -> 
     Source: torch.nn.LSTM; mx.sym.RNN; mxnet/gluon/rnn/rnn_layer.py, _forward_kernel.
 
     >>> converted(nn.LSTM(3, 4), (5, 1, 3))
-    lstm0, lstm1, lstm2 = mx.sym.RNN(
+    lstm = mx.sym.RNN(
         x,
         parameters=lstm_parameters,
         state=lstm_zeros,
@@ -170,7 +170,7 @@ def _parameters(b: Builder, layers: Sequence[_Layer], gates: int, size: int) -> 
         state_outputs=True,
         name="lstm",
     )
-    return mx.sym.Group([lstm0, lstm1, lstm2])
+    return mx.sym.Group([lstm[0], lstm[1], lstm[2]])
     """
     parts = [w for layer in layers for w in layer.weights] + [v for layer in layers for v in layer.biases]
     sizes = [elements_in(v.sizes) for v in parts]

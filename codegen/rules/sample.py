@@ -165,13 +165,15 @@ def _sampling_line(
     ...     (1, 3, 3, 2),
     ... )
     g = mx.sym.transpose(g, axes=(0, 3, 1, 2), name="grid_sample_grid")
-    xy0, xy1 = mx.sym.split(g, num_outputs=2, name="grid_sample_xy")
-    xy0 = named(xy0 * (4 / 3), name="grid_sample_x_cells")
-    xy0 = mx.sym.clip(xy0, a_min=-1.0, a_max=1.0, name="grid_sample_x_clipped")
-    xy1 = named(xy1 * (4 / 3), name="grid_sample_y_cells")
-    xy1 = mx.sym.clip(xy1, a_min=-1.0, a_max=1.0, name="grid_sample_y_clipped")
+    xy = mx.sym.split(g, num_outputs=2, name="grid_sample_xy")
+    cells = named(xy[0] * (4 / 3), name="grid_sample_x_cells")
+    clipped = mx.sym.clip(cells, a_min=-1.0, a_max=1.0, name="grid_sample_x_clipped")
+    cells = named(xy[1] * (4 / 3), name="grid_sample_y_cells")
+    grid_sample_y_clipped = mx.sym.clip(cells, a_min=-1.0, a_max=1.0, name="grid_sample_y_clipped")
     return mx.sym.BilinearSampler(
-        x, mx.sym.Concat(xy0, xy1, name="grid_sample_sampling_grid"), name="grid_sample"
+        x,
+        mx.sym.Concat(clipped, grid_sample_y_clipped, name="grid_sample_sampling_grid"),
+        name="grid_sample",
     )
     """
     last = max(size - 1, 1)

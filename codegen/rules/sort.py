@@ -67,8 +67,8 @@ def _both(b: Builder, x: Value, k: int, axis: int, ascend: bool, shape: Shape, h
     Source: torch.topk; mx.sym.topk.
 
     >>> converted(lambda x: x.topk(2), (2, 5))
-    topk0, topk1 = mx.sym.topk(x, axis=1, k=2, ret_typ="both", dtype="int64", name="topk")
-    return mx.sym.Group([topk0, topk1])
+    topk = mx.sym.topk(x, axis=1, k=2, ret_typ="both", dtype="int64", name="topk")
+    return mx.sym.Group([topk[0], topk[1]])
     """
     values, places = b.ops(
         "topk",

@@ -143,7 +143,9 @@ def _op(scope: Scope, variables: Variables, index: int, item: OpItem) -> Caption
     elif _is_unpacked(variables, item) and item.index not in scope.listed:
         targets = list(_unpacked(scope, variables, index, item))
     else:
-        targets = [variables.assign(index, Out(item.index, -1), [own_target(scope, call), "parts"])]
+        is_inside = scope.frame.op or is_inside_layer(scope.program, item.index)
+        word = step(scope, call) if is_inside else layer_or_last_word(scope, call)
+        targets = [variables.assign(index, Out(item.index, -1), [own_target(scope, call), word])]
     return Captioned((Assign(tuple(targets), value),), section_of(scope, call), call.comment)
 
 
