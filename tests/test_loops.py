@@ -132,7 +132,7 @@ def test_two_loops_around_one_cut():
 def test_groups_from_a_split():
     conversion = converted(Scales(), (1, 96, 16, 16))
     assert statements(conversion.code) <= 17
-    assert "parts[i]" in conversion.code
+    assert "split[i]" in conversion.code
     assert "y_add_{i}" in conversion.code
 
 
