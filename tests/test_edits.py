@@ -108,8 +108,8 @@ EDITS = [
         "another stride in one of a block's uses",
         "mobilenetv2",
         (("[6, 96, 3, 1]", "[6, 96, 3, 2]"),),
-        2,
-        "stride in the call",
+        4,
+        "stride in the call, which takes three lines with it",
         ("MobileNetV2",),
     ),
     Edit(
