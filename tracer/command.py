@@ -13,9 +13,10 @@ from tracer.checking import agreed, are_fresh, report, trains_alike
 from tracer.console import Console
 from tracer.hand_edits import check_unedited
 from tracer.heads import command_line
+from tracer.loading import load_checkpoint, load_net
 from tracer.options import Options
 from tracer.report import MOST_LINES, NOTHING, converted_text, diff_text, ops_text, overwrite_text
-from tracer.watching import told, watched
+from tracer.watching import watched
 from tracer.without_sympy import without_sympy
 
 if TYPE_CHECKING:
@@ -160,23 +161,10 @@ def _check_unedited(out: Path, code: str, console: Console) -> None:
 
 
 def _load(options: Options, console: Console) -> LoadedModel:
-    with told("importing torch"):
-        from tracer.load import load_model
-
-    for plugin in options.plugins:
-        from tracer.plugins import load_plugin
-
-        load_plugin(plugin)
-    console.say(f"loading {options.spec}")
-    with told("loading the net"):
-        loaded = load_model(options.spec, options.kwargs)
+    loaded = load_net(options.spec, options.kwargs, options.plugins, console)
     # A check of the code alone goes without the checkpoint, which CI need not have.
     if options.weights is not None and (options.write_weights or not options.check):
-        from tracer.checkpoint import load_weights
-
-        with told("loading the weights"):
-            said = load_weights(loaded.model, options.weights, options.weights_choice)
-        console.note(said)
+        load_checkpoint(loaded, options.weights, options.weights_choice, console)
     elif options.write_weights:
         from codegen.kinds.note import note
 

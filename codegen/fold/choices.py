@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from codegen.fold.blocks import Block, Structure, is_sequence
 from codegen.fold.entries import Choice, Entry, Use
 from codegen.fold.families import Family
 from codegen.fold.function_names import snake
-from codegen.folded import Argument, CallItem, Function, GuardItem, Item, LoopItem, OpItem, RepeatItem
+from codegen.folded import Argument, CallItem, Function, GuardItem, Item, OpItem
 from codegen.items import makes, with_reads
 from codegen.mxnet_ops import OPS
 from codegen.program import Call, Leaf, NamedFrame, Operand, Out
@@ -157,12 +157,12 @@ def _ops_of(entry: Entry) -> tuple[int, ...]:
 
 def settled(family: Family) -> Family:
     """A family in which activations that are the same ops in all its uses are written out again."""
-    places = [n for n, entry in enumerate(family.base.entries) if _is_choice(entry) and _are_alike(family, n)]
+    places = [
+        n
+        for n, entry in enumerate(family.base.entries)
+        if _choice(entry) is not None and _are_alike(family, n)
+    ]
     return Family(tuple(_expanded(use, family.base, places) for use in family.uses)) if places else family
-
-
-def _is_choice(entry: Entry | None) -> bool:
-    return entry is not None and isinstance(entry.source, Choice)
 
 
 def _choice(entry: Entry | None) -> Choice | None:
@@ -270,30 +270,3 @@ def _given(structure: Structure, choice: Choice) -> Operand:
     ops = _ops(choice)
     read = structure.program.calls[ops[0]].operands()
     return next(own for own in read if isinstance(own, Leaf) or own.call not in ops)
-
-
-def in_order(functions: Sequence[Function]) -> list[Function]:
-    """Functions, each after those that it calls."""
-    named = {function.name: function for function in functions}
-    found: dict[str, Function] = {}
-
-    def visit(function: Function) -> None:
-        for called in _called(function.items):
-            if called not in found:
-                visit(named[called])
-        found.setdefault(function.name, function)
-
-    for function in functions:
-        visit(function)
-    return [*found.values()]
-
-
-def _called(items: Iterable[Item]) -> Iterator[str]:
-    """The functions that statements call."""
-    for item in items:
-        if isinstance(item, CallItem):
-            yield item.function
-        elif isinstance(item, LoopItem):
-            yield item.calls[0].function
-        elif isinstance(item, GuardItem | RepeatItem):
-            yield from _called(item.items)

@@ -18,12 +18,12 @@ from codegen.fold.choices import (
     activations,
     chosen,
     function_of_choices,
-    in_order,
 )
 from codegen.fold.entries import Interface, Use, entries, interfaces
 from codegen.fold.families import Family, deserves_name, is_class_of_few_arguments, parts
 from codegen.fold.function_names import names_of, plain
 from codegen.fold.grouping import CLOSEST, Ways, grouped
+from codegen.fold.order import in_order
 from codegen.fold.sections import FEWEST_STATEMENTS, MOST_VALUES, sections_of
 from codegen.fold.shared import sharing
 from codegen.folded import Function, Module

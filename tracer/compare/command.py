@@ -13,6 +13,7 @@ from codegen.problems import ConversionError, RequestError, defect, in_a_line, l
 from tracer.command import COLLECT_AFTER, INTERRUPTED
 from tracer.compare.files import contrast_of, epoch_of
 from tracer.console import Console
+from tracer.loading import load_checkpoint, load_net
 from tracer.options import WeightsChoice
 from tracer.watching import told, watched
 from tracer.without_sympy import without_sympy
@@ -95,21 +96,11 @@ def _run(options: CompareOptions, console: Console) -> int:
 
 
 def _load(options: CompareOptions, console: Console) -> LoadedModel:
-    with told("importing torch"):
-        from tracer.checkpoint import load_weights
-        from tracer.load import load_model
-        from tracer.plugins import load_plugin
-
-    for plugin in options.plugins:
-        load_plugin(plugin)
-    console.say(f"loading {options.spec}")
-    with told("loading the net"):
-        loaded = load_model(options.spec, options.kwargs)
+    loaded = load_net(options.spec, options.kwargs, options.plugins, console)
     if options.weights is None:
         console.say("no --weights: the module's own values are compared (built under seed 0)")
-        return loaded
-    with told("loading the weights"):
-        console.say(load_weights(loaded.model, options.weights, options.weights_choice))
+    else:
+        load_checkpoint(loaded, options.weights, options.weights_choice, console)
     return loaded
 
 

@@ -11,6 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from codegen.write.templates import OURS
+from tracer.review.environment import environment
 from tracer.review.highlight import lines_of_html
 from tracer.review.histograms import HEIGHT
 from tracer.review.model import Page, SourceText, Training
@@ -71,21 +72,14 @@ def page_html(page: Page) -> str:
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(OURS),
-        undefined=jinja2.StrictUndefined,
+    return environment(
         autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        auto_reload=False,
+        number=number_text,
+        short=short,
+        value=value,
+        bars=bars,
+        last=lambda path: path.rpartition(".")[2],
     )
-    environment.filters["number"] = number_text
-    environment.filters["short"] = short
-    environment.filters["value"] = value
-    environment.filters["bars"] = bars
-    environment.filters["last"] = lambda path: path.rpartition(".")[2]
-    return environment
 
 
 def _asset(name: str) -> str:

@@ -6,7 +6,7 @@ import re
 
 import jinja2
 
-from codegen.write.templates import OURS
+from tracer.review.environment import environment
 from tracer.review.model import Review
 
 # By this line, which is not shown, a review is known to be one.
@@ -25,18 +25,7 @@ def summary(review: Review) -> str:
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(OURS),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        auto_reload=False,
-    )
-    environment.filters["code"] = code_span
-    environment.filters["cell"] = cell
-    environment.filters["number"] = number_text
-    return environment
+    return environment(code=code_span, cell=cell, number=number_text)
 
 
 def cell(text: str) -> str:
