@@ -69,10 +69,12 @@ class Session:
             folder = ROOT
         # A command that ran in this process leaves PYTORCH_JIT behind, which a user's shell does not have.
         given = {name: value for name, value in os.environ.items() if name != "PYTORCH_JIT"}
+        # `python` is the one that runs these tests, also where their environment is not activated.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
             words,
             cwd=folder,
-            env=given | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+            env=given | {"PATH": path, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
