@@ -108,8 +108,12 @@ def _state_of(module: nn.Module) -> dict[str, Any] | None:
         return None
     how: tuple[Any, ...] = tuple(module.__reduce_ex__(4))
     is_usual = how[:2] == (copyreg.__newobj__, (cls,)) and not any(how[3:])  # type: ignore[attr-defined]
-    # A state that is made for the occasion is gone after it, and its ids are given again.
-    return vars(module) if is_usual and how[2] is vars(module) else None
+    held = vars(module)
+    # nn.Module's own __getstate__ leaves out what was compiled. A value that another makes for the occasion
+    # is gone after it, and its id is given again.
+    if not is_usual or type(how[2]) is not dict or any(held.get(k, how) is not v for k, v in how[2].items()):
+        return None
+    return how[2]
 
 
 def _plain_copy(value: Any, memo: dict[int, Any]) -> Any:

@@ -16,6 +16,8 @@ from codegen.passes.interleave import interleaved
 from codegen.passes.sums import with_right_sums
 from codegen.problems import ConversionError, RequestError
 from codegen.program import Program
+from tracer.along_batch import following
+from tracer.batch_sizes import Mismatch
 from tracer.capture import run
 from tracer.image_sizes import ImageSizes, at_another_size, size_doc
 from tracer.inputs import InputSpec, make_inputs
@@ -69,7 +71,11 @@ def with_image_sizes(
 
     def traced(tried: tuple[InputSpec, ...]) -> Graph:
         if graph.runs_at_others:
-            return trace(model, tried, asked.taps, is_trial=True)
+            alone = trace(model, tried, asked.taps, "another image size is tried", is_trial=True)
+            try:
+                return following(alone, graph)
+            except Mismatch:
+                return trace(model, tried, asked.taps, is_trial=True)
         traced_alone = trace(model, tried, asked.taps, graph.frozen_because, is_trial=True)
         return replace(traced_alone, frozen_at=graph.frozen_at, frozen_source=graph.frozen_source)
 

@@ -37,7 +37,7 @@ def reshape(b: Builder, input: Value) -> Value:
     if code is None:
         return reshape_to(b, input, b.out.shape)
     if code.has_own_codes:
-        code = alike([[(input.sizes, b.out.shape), *there], *_other_uses(b)]) or code
+        code = alike([((input.sizes, b.out.shape), *there), *_other_uses(b)]) or code
     return b.op("Reshape", input, shape=code.shape, reverse=code.reverse, gives=b.out.shape)
 
 
@@ -56,14 +56,14 @@ def _code_of_the_line(b: Builder, old: Shape, more: Sequence[Pair]) -> Code | No
     return shared(pairs + [use[0] for use in _other_uses(b)])
 
 
-def _other_uses(b: Builder) -> list[list[Pair]]:
-    """What the author's line reshapes wherever it is run, each use also at another image size."""
-    uses = []
+def _other_uses(b: Builder) -> list[tuple[Pair, ...]]:
+    """What the author's line reshapes wherever it is run, each use also at another image size; each once."""
+    uses: dict[tuple[Pair, ...], None] = {}
     for node in siblings(b):
         before, after = b.graph.type_of(next(iter(node.refs()))).shape, node.outputs[0].shape
         if before != after:
-            uses.append([(before, after), *_elsewhere(b, node)])
-    return uses
+            uses[((before, after), *_elsewhere(b, node))] = None
+    return list(uses)
 
 
 def _elsewhere(b: Builder, node: Node) -> list[Pair]:
