@@ -17,6 +17,7 @@ import torch
 import codegen.artifacts
 from codegen.artifacts import write_all
 from codegen.problems import RequestError
+from codegen.proof.difference import Apart
 from tests.command import Done, fx2mx, snapshot
 from tracer.heads import words_of
 
@@ -257,7 +258,7 @@ def test_old_files_survive_a_refusal() -> None:
 
 
 def test_the_tolerance_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codegen.proof.compare.difference", lambda ours, theirs: 3e-3)
+    monkeypatch.setattr("codegen.proof.compare.apart", lambda ours, theirs: Apart(3e-3, 1))
     done = convert("XXNet", *IMAGE)
     assert done.status == 1
     where = f"(conv1, {Path('model.py').resolve()}:{line_of('self.conv1(x)')})"

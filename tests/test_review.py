@@ -12,6 +12,7 @@ from torch import nn
 
 import tracer
 from codegen.mxnet_ops import OPS
+from codegen.proof.difference import Apart
 from codegen.written import Origin
 from tests.command import Done, fx2mx
 from tracer.conversion import convert
@@ -145,7 +146,7 @@ def test_what_is_refused() -> None:
 
 
 def test_no_report_of_what_differs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codegen.proof.compare.difference", lambda ours, theirs: 3e-3)
+    monkeypatch.setattr("codegen.proof.compare.apart", lambda ours, theirs: Apart(3e-3, 1))
     assert reported().status == 1
     assert not Path("review.md").exists()
 

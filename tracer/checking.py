@@ -106,13 +106,13 @@ def report(
     console: Console,
 ) -> bool:
     """Write or print the review that `--report` asks for; with `--check`, whether it is fresh."""
+    path = options.report
+    if path is None:
+        return True
     from codegen.artifacts import how_stale
     from tracer.review.report import made_report, report_text, write_report
     from tracer.review.text import summary
 
-    path = options.report
-    if path is None:
-        return True
     review = made_report(options, origin, conversion, agreement)
     console.outcome.review = review
     if str(path) == "-":

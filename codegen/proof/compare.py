@@ -17,7 +17,7 @@ from codegen.ir import Source
 from codegen.mxnet_import import import_mxnet
 from codegen.mxnet_process import in_mxnet, mxnet_error
 from codegen.program import Out, Program
-from codegen.proof.difference import compared, difference, fault
+from codegen.proof.difference import apart
 from codegen.proof.run import as_numpy, numpy_inputs, run_symbol, unknown_variables
 
 if TYPE_CHECKING:
@@ -135,9 +135,10 @@ def compare_outputs(
         return
     for name, mine, tensor in zip(names, ours, expected, strict=True):
         theirs = as_numpy(tensor)
-        why = fault(mine, theirs)
-        found = float("inf") if why else difference(mine, theirs)
-        yield OutputAgreement(name, found, batch, parameters, double, compared(theirs), not theirs.size, why)
+        found = apart(mine, theirs)
+        yield OutputAgreement(
+            name, found.difference, batch, parameters, double, found.compared, not theirs.size, found.why
+        )
 
 
 def _last_line(error: Exception) -> str:
@@ -178,7 +179,8 @@ def compare_layers(
             found.append(LayerAgreement(call.name, call.source, float("inf")))
         else:
             theirs = as_numpy(values[node][index])
-            found.append(LayerAgreement(call.name, call.source, difference(ours[place], theirs)))
+            off = apart(ours[place], theirs).difference
+            found.append(LayerAgreement(call.name, call.source, off))
     return tuple(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,32 +11,46 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 
+@dataclass(frozen=True)
+class Apart:
+    """How far an output is from torch's, how many values were compared, and why where no number says it."""
+
+    difference: float
+    compared: int
+    why: str = ""
+
+
 def difference(ours: Array, theirs: Array) -> float:
-    """max|ours - theirs| / max|theirs| (absolute where torch's is all zero); inf where there is a `fault`.
+    """max|ours - theirs| / max|theirs| (absolute where torch's is all zero); inf where `apart` says why.
 
     Infinities and NaNs must stand at the same places; the finite rest is compared by value.
     """
-    if fault(ours, theirs):
-        return float("inf")
-    ours, theirs = _wide(ours, theirs)
-    finite = np.isfinite(theirs)
-    if not finite.any():
-        return 0.0
-    if not finite.all():
-        ours, theirs = ours[finite], theirs[finite]
-    scale = float(np.max(np.abs(theirs)))
-    worst = float(np.max(np.abs(ours - theirs)))
-    return worst / scale if scale else worst
+    return apart(ours, theirs).difference
 
 
-def fault(ours: Array, theirs: Array) -> str:
-    """What makes both incomparable: the shape, or a nan or infinity that stands in one of them alone."""
+def apart(ours: Array, theirs: Array) -> Apart:
+    """An output of MXNet beside torch's, a number beside a shape of (1,). See `difference`."""
     shape = theirs.shape or (1,)
+    finite = np.isfinite(theirs).reshape(shape)
+    number = int(np.count_nonzero(finite))
     if ours.shape != shape:
-        return f"MXNet gives the shape {ours.shape} where torch gives {theirs.shape}"
-    ours, theirs = _wide(ours, theirs)
-    if np.isfinite(ours).all() and np.isfinite(theirs).all():
-        return ""
+        why = f"MXNet gives the shape {ours.shape} where torch gives {theirs.shape}"
+        return Apart(float("inf"), number, why)
+    ours, theirs = _signed(ours), _signed(theirs).reshape(shape)
+    if number < finite.size or not np.isfinite(ours).all():
+        if why := _unlike(ours, theirs):
+            return Apart(float("inf"), number, why)
+        ours, theirs = ours[finite], theirs[finite]
+    if not number:
+        return Apart(0.0, 0)
+    off = np.subtract(ours, theirs, dtype=np.float64)
+    worst = float(np.max(np.abs(off, out=off)))
+    scale = max(float(np.max(theirs)), -float(np.min(theirs)))
+    return Apart(worst / scale if scale else worst, number)
+
+
+def _unlike(ours: Array, theirs: Array) -> str:
+    """The nan or infinity that stands in one of them alone, '' for none."""
     for name, holds in (("nan", np.isnan), ("inf", np.isposinf), ("-inf", np.isneginf)):
         mine, torchs = holds(ours), holds(theirs)
         if count := int((mine & ~torchs).sum()):
@@ -45,10 +60,6 @@ def fault(ours: Array, theirs: Array) -> str:
     return ""
 
 
-def compared(theirs: Array) -> int:
-    """How many values of an output are compared by value: the finite ones."""
-    return int(np.isfinite(theirs.astype(np.float64)).sum())
-
-
-def _wide(ours: Array, theirs: Array) -> tuple[Array, Array]:
-    return ours.astype(np.float64), theirs.astype(np.float64).reshape(ours.shape)
+def _signed(values: Array) -> Array:
+    """Floats as they are; bools and whole numbers, whose differences could overflow, as float64."""
+    return values if values.dtype.kind == "f" else values.astype(np.float64)

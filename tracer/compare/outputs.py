@@ -10,7 +10,7 @@ from torch import nn
 
 from codegen.mxnet_process import mxnet_error
 from codegen.proof.compare import CANNOT_RUN, TOLERANCE, OutputAgreement
-from codegen.proof.difference import compared, difference, fault
+from codegen.proof.difference import apart, difference
 from codegen.proof.port import Array, Port, last_line, run_port
 from codegen.proof.run import as_numpy
 from tracer.compare.reference import Reference, outputs_of
@@ -51,12 +51,11 @@ def outputs(port: Port, trial: Trial) -> list[OutputAgreement]:
     if len(ours) != len(theirs):
         why = f"the port gives {len(ours)} where forward returns {len(theirs)}"
         return [_output(name, float("inf"), trial, why) for name in names]
-    found = [
-        replace(
-            _output(name, difference(o, t), trial, fault(o, t)), compared=compared(t), is_empty=t.size == 0
-        )
-        for name, o, t in zip(names, ours, theirs, strict=True)
-    ]
+    found = []
+    for name, mine, torchs in zip(names, ours, theirs, strict=True):
+        it = apart(mine, torchs)
+        output = _output(name, it.difference, trial, it.why)
+        found.append(replace(output, compared=it.compared, is_empty=torchs.size == 0))
     if all(o.within(trial.tolerance) for o in found) or any(o.why for o in found):
         return found
     return _in_double(port, trial, found)

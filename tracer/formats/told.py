@@ -9,8 +9,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from tracer.console import Console
-from tracer.formats.github import annotation_lines
-from tracer.formats.made import as_json, document_of
 from tracer.outcome import Outcome
 
 OPTION = "--format"
@@ -32,7 +30,11 @@ def told_in(form: str | None, typed: str, console: Console, work: Callable[[], i
 def text_in(form: str, outcome: Outcome, typed: str, status: int) -> str:
     """What is printed on stdout for machines."""
     if form == "json":
+        from tracer.formats.made import as_json, document_of
+
         return as_json(document_of(outcome, typed, status))
+    from tracer.formats.github import annotation_lines
+
     return "".join(f"{line}\n" for line in annotation_lines(outcome))
 
 
