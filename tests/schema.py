@@ -7,7 +7,7 @@ import json
 import re
 import types
 from dataclasses import fields, is_dataclass
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from tests.session import ROOT
 from tracer.formats.document import Document
@@ -55,6 +55,8 @@ def _type(hint: Any, parts: dict[str, Any]) -> dict[str, Any]:
             parts[name] = _object(hint, parts)
         return {"$ref": f"#/$defs/{name}"}
     origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return {"enum": list(inner)}
     if origin in (Union, types.UnionType):
         return {"anyOf": [_type(one, parts) for one in inner]}
     if origin is tuple and inner[-1:] == (...,):

@@ -28,9 +28,14 @@ STALE = "generate it again, by the same command without --check; --diff shows ho
 
 
 def agreed(
-    conversion: Conversion, tolerance: float, fresh: bool, layers: bool, console: Console
+    conversion: Conversion,
+    tolerance: float,
+    fresh: bool,
+    layers: bool,
+    console: Console,
+    written: str = NOTHING,
 ) -> Agreement | None:
-    """The comparison with torch, None where they differ, which is said.
+    """The comparison with torch, None where they differ, which is said, and what was `written` all the same.
 
     With `fresh`, under random parameters too; with `layers`, op by op too.
     """
@@ -48,7 +53,7 @@ def agreed(
     console.outcome.agreement = layered
     first, text = layered.first_divergence, disagreement_text(agreement, layered)
     problem = Problem("differs", text, first.source if first is not None else Source())
-    console.found(problem, f"{text}\n{NOTHING}")
+    console.found(problem, f"{text}\n{written}")
     return None
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from codegen.problems import ConversionError, OverwriteError, Problem, RequestError, defect
 from tracer.checking import agreed, are_fresh, report, trains_alike
 from tracer.console import Console
+from tracer.failing import nothing_but, report_difference, report_refusals, tells_failures
 from tracer.hand_edits import check_unedited
 from tracer.heads import command_line
 from tracer.loading import load_checkpoint, load_net
@@ -40,7 +41,7 @@ def run(options: Options, console: Console) -> int:
         with watched(console):
             return _run(options, console)
     except ConversionError as error:
-        _refused(error, options.dry_run, console)
+        _refused(error, console, full=options.dry_run)
         return 1
     except OverwriteError as error:
         problem = _problem(error, hint=f"{options.typed} --force")
@@ -58,14 +59,14 @@ def run(options: Options, console: Console) -> int:
     except Exception as error:  # noqa: BLE001 - the last net: a defect of ours is a message too
         from codegen.ir import Source
 
-        _refused(ConversionError((defect("the command failed", error, Source()),)), False, console)
+        _refused(ConversionError((defect("the command failed", error, Source()),)), console)
         return 1
 
 
-def _refused(error: ConversionError, full: bool, console: Console) -> None:
-    """Say what was refused, in full or in a few lines."""
+def _refused(error: ConversionError, console: Console, written: str = NOTHING, *, full: bool = False) -> None:
+    """Say what was refused, in full or in a few lines, and what was `written` all the same."""
     console.outcome.problems += error.problems
-    console.error(f"{error.full if full else error}\n{NOTHING}")
+    console.error(f"{error.full if full else error}\n{written}")
 
 
 def _problem(error: RequestError, hint: str = "") -> Problem:
@@ -98,13 +99,22 @@ def _converted(options: Options, loaded: LoadedModel, console: Console) -> int:
         from tracer.review.report import check_report
 
         check_report(options.report, options.check or options.force)
-    conversion = _convert(options, loaded, console)
+    try:
+        conversion = _convert(options, loaded, console)
+    except ConversionError as error:
+        if not tells_failures(options):
+            raise
+        _refused(error, console, nothing_but(options.report))
+        report_refusals(options, loaded, error, console)
+        return 1
     if options.check:
         return 0 if _is_fresh(options, loaded, conversion, console) else 1
     if not options.force:
         _check_unedited(options.out, conversion.code, console)
     agreement = _agreed(options, conversion, console) if options.verify else None
     if options.verify and agreement is None:
+        if tells_failures(options):
+            report_difference(options, loaded, conversion, console)
         return 1
     trained = trains_alike(conversion, console) if options.verify_training else None
     if options.verify_training and trained is None:
@@ -118,7 +128,8 @@ def _converted(options: Options, loaded: LoadedModel, console: Console) -> int:
 def _agreed(options: Options, conversion: Conversion, console: Console) -> Agreement | None:
     """The comparison with torch, None where they differ; op by op where a report is to tell of it."""
     fresh, layers = options.weights is None, options.report is not None
-    return agreed(conversion, options.tolerance, fresh, layers, console)
+    written = nothing_but(options.report if tells_failures(options) else None)
+    return agreed(conversion, options.tolerance, fresh, layers, console, written)
 
 
 def _is_fresh(options: Options, loaded: LoadedModel, conversion: Conversion, console: Console) -> bool:

@@ -42,7 +42,7 @@ from tracer.samples import Variation
 from tracer.settings import without_collection
 from tracer.trace import check_taps, runs
 from tracer.training_parity import TrainingAgreement, training_agreement
-from tracer.verify import Comparison, Sides, verify, with_random_weights
+from tracer.verify import OWN, Comparison, LayerValues, Sides, layer_values, verify, with_random_weights
 from tracer.wrappers import unwrapped
 
 if TYPE_CHECKING:
@@ -135,18 +135,40 @@ class Conversion:
             ConversionError: a defect of fx2mx within the comparison.
             RequestError: there is no mxnet.
         """
-        all_sides = [Sides("its own parameters", self.model, self._shared_weights)]
+        comparison = self._comparison(tolerance, seed)
+        return verify(comparison, self._sides(fresh, seed), layers)
+
+    def values_at(self, layer: str, agreement: Agreement, *, seed: int = 1) -> LayerValues:
+        """What both frameworks have at an op that was compared, with the parameters that did not agree.
+
+        Args:
+            layer: MXNet's name of the op.
+            agreement: what `verify` gave for the same `seed`.
+            seed: of the inputs and of the random parameters.
+
+        Raises:
+            RequestError: there is no mxnet.
+        """
+        apart = next((o.parameters for o in agreement.outputs if not o.within(agreement.tolerance)), None)
+        sides = self._sides(fresh=apart != OWN, seed=seed)
+        return layer_values(self._comparison(agreement.tolerance, seed), sides[-1], layer)
+
+    def _sides(self, fresh: bool, seed: int) -> list[Sides]:
+        """The sets of parameters that are compared."""
+        all_sides = [Sides(OWN, self.model, self._shared_weights)]
         if fresh:
             other = with_random_weights(self.model, self.inputs, seed)
             all_sides.append(Sides("random parameters", other, parameters(self.program, full_state(other))))
+        return all_sides
+
+    def _comparison(self, tolerance: float, seed: int) -> Comparison:
         batch = self.graph.batch
         batches = (batch, 2 * batch) if self.graph.runs_at_others else (batch,)
         rules = rule_table()
         has_ties = not any(n.op in rules and rules[n.op].any_of_ties for n in self.graph.nodes)
-        comparison = Comparison(
+        return Comparison(
             self.symbol, self.program, self.inputs, self.taps, batches, tolerance, seed, has_ties, self.larger
         )
-        return verify(comparison, all_sides, layers)
 
     @stage("the comparison of training with torch")
     def verify_training(self, seed: int = 1) -> TrainingAgreement:

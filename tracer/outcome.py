@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from codegen.problems import Problem
     from codegen.proof.compare import Agreement
     from tracer.conversion import Conversion
+    from tracer.review.failure import Failure
     from tracer.review.model import Review
     from tracer.training_parity import TrainingAgreement
 
@@ -28,6 +29,7 @@ class Outcome:
         training: the comparison of training.
         written: the files that were written, in order.
         review: the report's data, where `--report` asked for it.
+        failure: the same of a net that is refused, or differs.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -37,3 +39,4 @@ class Outcome:
     training: TrainingAgreement | None = None
     written: list[Path] = field(default_factory=list)
     review: Review | None = None
+    failure: Failure | None = None

@@ -15,10 +15,12 @@ from codegen.proof.compare import (
     CANNOT_RUN,
     TOLERANCE,
     Agreement,
+    Array,
     LayerAgreement,
     OutputAgreement,
     compare_layers,
     compare_outputs,
+    results_of_layers,
 )
 from codegen.proof.randomise import randomise
 from codegen.proof.run import numpy_inputs, run_symbol
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     Weights = tuple[Mapping[str, mx.nd.NDArray], Mapping[str, mx.nd.NDArray]]
 
 Tensors = Mapping[str, torch.Tensor]
+# How the report calls the parameters that the net came with.
+OWN = "its own parameters"
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,24 @@ def with_random_weights(model: nn.Module, specs: Sequence[InputSpec], seed: int)
     with traced_settings():
         randomise(copied, make_inputs(specs, None, seed + 1))
     return copied
+
+
+@dataclass(frozen=True)
+class LayerValues:
+    """What MXNet and torch have at an op, with these `parameters`; None for what could not be computed."""
+
+    ours: Array | None
+    theirs: Array | None
+    parameters: str
+
+
+def layer_values(comparison: Comparison, sides: Sides, layer: str) -> LayerValues:
+    """The values at an op, by MXNet's name of it."""
+    inputs = make_inputs(comparison.specs, None, comparison.seed)
+    values = recorded_values(sides.model, inputs, comparison.taps)
+    found = results_of_layers(comparison.symbol, sides.weights, comparison.program, inputs, values)
+    ours, theirs = next(((mine, its) for call, mine, its in found if call.name == layer), (None, None))
+    return LayerValues(ours, theirs, sides.label)
 
 
 def _layers(comparison: Comparison, sides: Sides) -> tuple[LayerAgreement, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from codegen.ir import Source
 from codegen.mxnet_import import import_mxnet
 from codegen.mxnet_process import in_mxnet, mxnet_error
-from codegen.program import Out, Program
+from codegen.program import Call, Out, Program
 from codegen.proof.difference import apart
 from codegen.proof.run import as_numpy, numpy_inputs, run_symbol, unknown_variables
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import mxnet as mx
     import torch
 
+    Params = tuple[Mapping[str, mx.nd.NDArray], Mapping[str, mx.nd.NDArray]]
+
+Array: TypeAlias = npt.NDArray[Any]
 
 TOLERANCE = 1e-4
 CANNOT_RUN = "MXNet cannot run the symbol"
@@ -109,7 +112,7 @@ class Agreement:
 
 def compare_outputs(
     symbol: mx.sym.Symbol,
-    params: tuple[Mapping[str, mx.nd.NDArray], Mapping[str, mx.nd.NDArray]],
+    params: Params,
     program: Program,
     inputs: Mapping[str, torch.Tensor],
     expected: Sequence[torch.Tensor],
@@ -148,7 +151,7 @@ def _last_line(error: Exception) -> str:
 
 def compare_layers(
     symbol: mx.sym.Symbol,
-    params: tuple[Mapping[str, mx.nd.NDArray], Mapping[str, mx.nd.NDArray]],
+    params: Params,
     program: Program,
     inputs: Mapping[str, torch.Tensor],
     values: Mapping[str, Sequence[torch.Tensor]],
@@ -158,6 +161,23 @@ def compare_layers(
     `values` are torch's, by IR node. MXNet's are taken through `get_internals()`. The list ends at an op
     that MXNet cannot run; one that has variables of which the checkpoint knows nothing differs infinitely.
     """
+    unknown = unknown_variables(symbol, program)
+    found = []
+    for call, ours, theirs in results_of_layers(symbol, params, program, inputs, values):
+        owns_unknown = any(n.startswith(f"{call.name}_") for n in unknown)
+        off = float("inf") if owns_unknown or ours is None else apart(ours, theirs).difference
+        found.append(LayerAgreement(call.name, call.source, off))
+    return tuple(found)
+
+
+def results_of_layers(
+    symbol: mx.sym.Symbol,
+    params: Params,
+    program: Program,
+    inputs: Mapping[str, torch.Tensor],
+    values: Mapping[str, Sequence[torch.Tensor]],
+) -> Iterator[tuple[Call, Array | None, Array]]:
+    """Each call that torch has a value for, MXNet's and torch's; None ends it: MXNet cannot run that."""
     names = _internal_names(symbol)
     wanted: list[tuple[Out, str, str, int]] = []
     for node, index, operand in program.values:
@@ -168,20 +188,11 @@ def compare_layers(
                 wanted.append((operand, name, node, index))
     wanted.sort(key=lambda w: (w[0].call, w[0].index))
     if not wanted:
-        return ()
+        return
     ours = _run_internals(symbol, params, [name for _, name, _, _ in wanted], numpy_inputs(program, inputs))
-    unknown = unknown_variables(symbol, program)
-    found = []
     for place, (operand, _, node, index) in enumerate(wanted[: len(ours) + 1]):
-        call = program.calls[operand.call]
-        owns_unknown = any(n.startswith(f"{call.name}_") for n in unknown)
-        if owns_unknown or place == len(ours):
-            found.append(LayerAgreement(call.name, call.source, float("inf")))
-        else:
-            theirs = as_numpy(values[node][index])
-            off = apart(ours[place], theirs).difference
-            found.append(LayerAgreement(call.name, call.source, off))
-    return tuple(found)
+        mine = ours[place] if place < len(ours) else None
+        yield program.calls[operand.call], mine, as_numpy(values[node][index])
 
 
 @in_mxnet
@@ -193,7 +204,7 @@ def _internal_names(symbol: mx.sym.Symbol) -> list[str]:
 @in_mxnet
 def _run_internals(
     symbol: mx.sym.Symbol,
-    params: tuple[Mapping[str, mx.nd.NDArray], Mapping[str, mx.nd.NDArray]],
+    params: Params,
     names: Sequence[str],
     inputs: Mapping[str, npt.NDArray[Any]],
 ) -> list[npt.NDArray[Any]]:

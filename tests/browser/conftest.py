@@ -78,12 +78,16 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(browser: Browser, report: Path) -> Iterator[Opened]:
-    """Opens the page; at the end nothing may have been asked for but the page, and nothing gone wrong in it."""
+    """Opens a page; at the end nothing may have been asked for but the page, and nothing gone wrong in it."""
     asked: list[str] = []
     said: list[str] = []
     contexts = []
 
-    def open_page(width: int = 1280, scheme: str = "light", link: str = "", **more: Any) -> Page:
+    files: set[str] = set()
+
+    def open_page(
+        width: int = 1280, scheme: str = "light", link: str = "", file: Path = report, **more: Any
+    ) -> Page:
         size = {"width": width, "height": WIDTHS[width]}
         context = browser.new_context(viewport=size, color_scheme=scheme, **more)  # type: ignore[arg-type]
         contexts.append(context)
@@ -91,11 +95,12 @@ def opened(browser: Browser, report: Path) -> Iterator[Opened]:
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("console", lambda message: said.append(message.text))
-        page.goto(f"{report.as_uri()}{link}")
+        files.add(file.as_uri())
+        page.goto(f"{file.as_uri()}{link}")
         return page
 
     yield open_page
     for context in contexts:
         context.close()
-    assert {url.partition("#")[0] for url in asked} == {report.as_uri()}
+    assert {url.partition("#")[0] for url in asked} == files
     assert said == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tracer.review.failure import Failure
 from tracer.review.model import Review
 
 # Counts up when a field goes or means something else; new fields may come without.
@@ -197,6 +198,7 @@ class Document:
         training: the comparison of training with torch, null where it was not asked for.
         written: the files that were written, in order, as --out and --report name them.
         review: the data of --report, null where it was not asked for: it is made from every op's results.
+        failure: the data of --report where the net is refused or differs, null elsewhere.
     """
 
     version: int
@@ -211,3 +213,4 @@ class Document:
     training: TrainingRow | None
     written: tuple[str, ...]
     review: Review | None
+    failure: Failure | None

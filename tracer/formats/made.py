@@ -50,6 +50,7 @@ def document_of(outcome: Outcome, command: str, status: int) -> Document:
         training=_training(outcome.training) if outcome.training is not None else None,
         written=tuple(path.as_posix() for path in outcome.written),
         review=outcome.review,
+        failure=outcome.failure,
     )
 
 

@@ -47,7 +47,7 @@ def review_of(
         net=program.name,
         origin=origin.spec,
         command=origin.command,
-        versions=_versions(),
+        versions=versions(),
         ops=len(program.calls),
         parameters=sum(parameters.values()),
         flops=sum(flops),
@@ -73,7 +73,7 @@ def review_of(
 # The summary -------------------------------------------------------------------------------------------
 
 
-def _versions() -> tuple[tuple[str, str], ...]:
+def versions() -> tuple[tuple[str, str], ...]:
     """What both frameworks and fx2mx were; mxnet's is not told where another Python runs it."""
     packages = ("mxnet", "numpy") if not other_python() else ("numpy",)
     known = [(name, metadata.version(name)) for name in packages]

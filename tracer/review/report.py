@@ -10,6 +10,8 @@ from codegen.proof.compare import Agreement
 from codegen.written import Origin
 from tracer.conversion import Conversion
 from tracer.options import Options
+from tracer.review.failed_text import failed_markdown, failed_page
+from tracer.review.failure import Failure
 from tracer.review.html import page_html
 from tracer.review.made import review_of
 from tracer.review.model import Review
@@ -54,6 +56,11 @@ def report_text(
     if path.suffix == TEXT:
         return markdown(review)
     return page_html(page_of(review, conversion, agreement, trained, options.out))
+
+
+def failure_text(path: Path, failure: Failure) -> str:
+    """The report of a net that is refused or differs, in the form that its name asks for."""
+    return failed_page(failure) if path.suffix == PAGE else failed_markdown(failure)
 
 
 def write_report(path: Path, text: str) -> None:

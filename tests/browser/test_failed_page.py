@@ -1,0 +1,42 @@
+"""The page of a net that is refused, and of one that differs: read by a person, and by a screen reader."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.conftest import WIDTHS, Opened
+from tests.command import fx2mx
+from tests.test_failed_review import COMMAND, DIFFERS, PLUGIN, REFUSED
+
+NETS = {"refused": (REFUSED, ()), "differs": (DIFFERS, ("--plugin", "plugin.py"))}
+
+
+@pytest.fixture(params=NETS)
+def failed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The page of a net that fails."""
+    monkeypatch.chdir(tmp_path)
+    model, more = NETS[request.param]
+    Path("model.py").write_text(model)
+    Path("plugin.py").write_text(PLUGIN)
+    assert fx2mx(*COMMAND, *more, "--report", "failed.html").status == 1
+    return tmp_path / "failed.html"
+
+
+def test_axe_finds_nothing_and_nothing_sticks_out(opened: Opened, failed: Path) -> None:
+    for width, scheme in itertools.product(WIDTHS, ("light", "dark")):
+        page = opened(width, scheme, file=failed)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = Axe().run(page).response["violations"]
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+
+
+def test_what_one_looks_for_is_there(opened: Opened, failed: Path) -> None:
+    page = opened(file=failed)
+    said = page.locator("main").inner_text()
+    assert "Smallest module that shows it" in said
+    assert page.locator(".l.pin").first.is_visible()
+    assert page.locator("tr.refused, tr.differs").count() >= 2

@@ -1,0 +1,236 @@
+"""`--report` of a net that is refused, or differs: what one reads of it, against nets of which the facts are known."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.command import Done, fx2mx
+
+REFUSED = """
+import torch
+from torch import nn
+
+
+class Act(nn.Module):
+    def forward(self, x):
+        return torch.polar(x, x).abs()
+
+
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.act = Act()
+
+    def forward(self, x):
+        return self.act(self.conv(x))
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.blocks = nn.Sequential(Block(4), Block(4))
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x):
+        x = self.blocks(self.stem(x))
+        return self.fc(x.mean((2, 3)))
+"""
+# The rule is wrong where the scale is below nought: both blocks convert, and the second differs.
+DIFFERS = """
+import torch
+from torch import nn
+
+import tracer
+
+
+@tracer.op
+def scaled(x, by):
+    return x * by if by > 0 else x * by + 1
+
+
+class Block(nn.Module):
+    def __init__(self, by):
+        super().__init__()
+        self.by = by
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x):
+        x = self.conv(x)
+        return scaled(x, self.by)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.blocks = nn.Sequential(Block(2.0), Block(-2.0))
+
+    def forward(self, x):
+        return self.blocks(self.stem(x)).mean((2, 3))
+"""
+PLUGIN = """
+import tracer
+
+
+@tracer.rule("scaled")
+def scaled(b, x, by):
+    return b.with_number("x * c", x, by)
+"""
+COMMAND = ("model.py:Net", "--out", "net.py", "--input", "1,3,8,8", "--quiet")
+
+
+@pytest.fixture(autouse=True)
+def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def refused(to: str = "review.md", *more: str) -> Done:
+    Path("model.py").write_text(REFUSED)
+    return fx2mx(*COMMAND, "--report", to, *more)
+
+
+def differing(to: str = "review.md", *more: str) -> Done:
+    Path("model.py").write_text(DIFFERS)
+    Path("plugin.py").write_text(PLUGIN)
+    return fx2mx(*COMMAND, "--plugin", "plugin.py", "--report", to, *more)
+
+
+def line_of(text: str) -> int:
+    lines = Path("model.py").read_text().splitlines()
+    return next(number for number, line in enumerate(lines, start=1) if text in line)
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The cells of the table of modules."""
+    lines = [line for line in text.partition("<details>")[2].splitlines() if line.startswith("| ")]
+    return [
+        [cell.replace("&nbsp;", "").strip(" `") for cell in line.strip("|").split(" | ")]
+        for line in lines[1:]
+    ]
+
+
+def test_what_is_refused_is_told_at_its_line() -> None:
+    done = refused()
+    assert (done.status, sorted(p.name for p in Path().iterdir())) == (1, ["model.py", "review.md"])
+    assert done.out == ""
+    assert done.err.endswith("nothing was written but review.md\n")
+    text = Path("review.md").read_text()
+    line = line_of("torch.polar")
+    said = f"polar() has no rule (FX101 no-rule), at `model.py:{line}` in `blocks.0.act, blocks.1.act`"
+    assert text.startswith("### Net is not converted: 1 refusal\n")
+    assert f"- **Refused**: {said}\n" in text
+    assert f">  {line} |         return torch.polar(x, x).abs()\n" in text
+    assert "Way out: write it with other ops" in text
+    assert str(Path.cwd()) not in text
+
+
+def test_what_converts_and_what_does_not() -> None:
+    refused()
+    rows = rows_of(Path("review.md").read_text())
+    why = "polar() has no rule (FX101)"
+    assert [row[:4] for row in rows] == [
+        ["stem", "Conv2d", "converts", "1"],
+        ["blocks", "Sequential", "refused", ""],
+        ["blocks.0", "Block", "refused", ""],
+        ["blocks.0.conv", "Conv2d", "converts", "1"],
+        ["blocks.0.act", "Act", "refused", ""],
+        ["blocks.1", "Block", "refused", ""],
+        ["blocks.1.conv", "Conv2d", "converts", "1"],
+        ["blocks.1.act", "Act", "refused", ""],
+        ["fc", "Linear", "converts", "1"],
+    ]
+    assert [row[4].strip("| ") for row in rows if "act" in row[0]] == [why, why]
+
+
+@pytest.mark.parametrize("failing", [refused, differing])
+def test_the_command_for_the_smallest_shows_it(failing: object) -> None:
+    assert callable(failing)
+    failing()
+    text = Path("review.md").read_text()
+    path, typed = re.findall(r"\*\*Smallest module that shows it\*\*: `(.*?)` .*?, by `(.*?)`\n", text)[0]
+    assert path == ("blocks.0.act" if failing is refused else "blocks.1")
+    done = fx2mx(*shlex.split(typed)[3:])
+    assert done.status == 1
+    assert (path if failing is refused else "differs from torch") in done.err
+    assert not Path(f"{path.replace('.', '_')}_mxnet.py").exists()
+
+
+def test_where_both_part() -> None:
+    done = differing()
+    assert (done.status, Path("net.py").exists()) == (1, False)
+    text = Path("review.md").read_text()
+    assert text.startswith("### Net in MXNet differs from torch\n")
+    line = line_of("scaled(x, self.by)")
+    assert re.search(
+        rf"\*\*First that parts\*\*: `blocks_1_scaled` .* at `model.py:{line}` in `blocks.1`, by ", text
+    )
+    assert "; the 4 results before it agree\n" in text
+    assert f"> {line} |         return scaled(x, self.by)" in text
+    values = re.findall(r"^\| `\[\d, \d, \d, \d\]` \| (\S+) \| (\S+) \|$", text, re.MULTILINE)
+    assert len(values) == 10
+    assert {round(float(torch) - float(mxnet), 3) for torch, mxnet in values} == {1.0}
+    assert [row[:3] for row in rows_of(text)] == [
+        ["blocks", "Sequential", "differs"],
+        ["blocks.1", "Block", "differs"],
+    ]
+
+
+@pytest.mark.parametrize("failing", [refused, differing])
+@pytest.mark.parametrize("to", ["review.md", "review.html"])
+def test_the_same_bytes_again(failing: object, to: str) -> None:
+    assert callable(failing)
+    failing(to)
+    before = Path(to).read_bytes()
+    failing(to)
+    assert Path(to).read_bytes() == before
+    assert str(Path.cwd()).encode() not in before
+
+
+def test_the_page_escapes_what_it_shows() -> None:
+    Path("model.py").write_text(REFUSED.replace(".abs()", '.abs()  # </div><script>alert("x")</script>'))
+    assert fx2mx(*COMMAND, "--report", "review.html").status == 1
+    text = Path("review.html").read_text()
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_the_summary_alone() -> None:
+    done = refused("-")
+    assert done.status == 1
+    assert done.out.startswith("### Net is not converted: 1 refusal\n")
+    assert done.err.endswith("\nnothing was written\n")
+    assert [p.name for p in Path().iterdir()] == ["model.py"]
+
+
+def test_a_check_writes_nothing() -> None:
+    assert refused("review.md", "--check").status == 1
+    assert [p.name for p in Path().iterdir()] == ["model.py"]
+
+
+def test_another_file_is_left_alone() -> None:
+    Path("review.md").write_text("# Mine\n")
+    assert refused().status == 1
+    assert Path("review.md").read_text() == "# Mine\n"
+
+
+def test_machines_are_told_too() -> None:
+    made = json.loads(refused("review.md", "--format", "json").out)
+    assert made["failure"]["smallest"]["path"] == "blocks.0.act"
+    assert made["written"] == ["review.md"]
+    assert made["review"] is None
+
+
+def test_a_net_whose_inputs_are_not_known() -> None:
+    """What looks at values is refused while inputs are looked for: there is nothing to run its parts on."""
+    Path("model.py").write_text(REFUSED.replace("self.stem(x)", "self.stem(x if x.sum() > 0 else -x)"))
+    done = fx2mx("model.py:Net", "--out", "net.py", "--quiet", "--report", "review.md")
+    assert done.status == 1
+    text = Path("review.md").read_text()
+    assert "(FX102 data-dependent)" in text or "data-dependent" in text

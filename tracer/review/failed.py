@@ -1,0 +1,194 @@
+"""The report of a net that is refused, or differs: made from the refusals, or from the comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from codegen.ir import Source
+from codegen.kinds.table import kind_of
+from codegen.problems import Problem
+from codegen.proof.compare import Agreement, Array, LayerAgreement, OutputAgreement
+from tracer.conversion import Conversion
+from tracer.heads import command_line
+from tracer.inputs import InputSpec
+from tracer.load import LoadedModel
+from tracer.options import Options
+from tracer.review.digests import digest_of
+from tracer.review.failure import (
+    CodeLine,
+    Failure,
+    Part,
+    Parting,
+    Place,
+    Refused,
+    Smallest,
+    ValueRow,
+    WorstOutput,
+)
+from tracer.review.made import versions
+from tracer.review.parts import compared_parts, converted_parts, smallest_of
+from tracer.review.words import place, result_shape, rounded, shown
+
+# Lines of the user's file before and after the one that is meant.
+AROUND = 3
+# So many values are shown side by side.
+MOST_VALUES = 10
+
+
+@dataclass(frozen=True)
+class Failing:
+    """What was asked of a net that failed: the options, the net, and its inputs where they are known."""
+
+    options: Options
+    loaded: LoadedModel
+    specs: tuple[InputSpec, ...]
+
+    @property
+    def folder(self) -> Path:
+        """From where files are seen."""
+        return self.options.out.parent
+
+
+def failure_of_refusals(failing: Failing, problems: Sequence[Problem]) -> Failure:
+    """The report of a net that cannot be converted exactly."""
+    paths = dict.fromkeys(problem.where.path for problem in problems)
+    parts = converted_parts(failing.loaded.model, failing.specs, paths) if failing.specs else ()
+    files = dict.fromkeys(Path(p.where.file) for p in problems if p.where.file)
+    return _failure(failing, "refused", tuple(_refused(problems, failing.folder)), parts, tuple(files))
+
+
+def failure_of_difference(failing: Failing, conversion: Conversion, agreement: Agreement) -> Failure:
+    """The report of a net whose outputs are not torch's."""
+    first = agreement.first_divergence
+    parts: tuple[Part, ...] = ()
+    if first is not None:
+        parts = compared_parts(conversion.model, failing.specs, first.source.path, agreement.tolerance)
+    files = dict.fromkeys(Path(c.source.file) for c in conversion.program.calls if c.source.file)
+    made = _failure(failing, "differs", (), parts, tuple(files))
+    return replace(
+        made,
+        outputs=tuple(_outputs(agreement)),
+        parting=_parting(failing, conversion, agreement, first) if first is not None else None,
+    )
+
+
+def _failure(
+    failing: Failing,
+    verdict: Literal["refused", "differs"],
+    refused: tuple[Refused, ...],
+    parts: tuple[Part, ...],
+    files: tuple[Path, ...],
+) -> Failure:
+    options, loaded = failing.options, failing.loaded
+    return Failure(
+        net=loaded.name,
+        verdict=verdict,
+        origin=loaded.origin,
+        command=command_line(options, loaded.file),
+        versions=versions(),
+        sources=tuple(digest_of(path, shown(path, failing.folder)) for path in files if path.is_file()),
+        tolerance=f"{options.tolerance:g}",
+        refused=refused,
+        outputs=(),
+        parting=None,
+        parts=parts,
+        smallest=_smallest(failing, parts),
+    )
+
+
+def _smallest(failing: Failing, parts: Sequence[Part]) -> Smallest | None:
+    """The smallest part that fails, and the command that converts the net up to it."""
+    part = smallest_of(parts)
+    if part is None:
+        return None
+    options = failing.options
+    out = options.out.with_name(f"{part.path.replace('.', '_')}_mxnet.py")
+    tapped = replace(options, out=out, taps=(part.path,))
+    return Smallest(part.path, part.cls, command_line(tapped, failing.loaded.file))
+
+
+# Refusals ----------------------------------------------------------------------------------------------
+
+
+def _refused(problems: Sequence[Problem], folder: Path) -> Iterator[Refused]:
+    """Each refusal once, with all places where it stands."""
+    found: dict[tuple[str, str, str], dict[tuple[str, int], list[Source]]] = {}
+    for p in problems:
+        lines = found.setdefault((p.code, p.what, p.hint), {})
+        lines.setdefault((p.where.file, p.where.line), []).append(p.where)
+    for (word, what, hint), lines in found.items():
+        places = tuple(place_of(sources, folder) for sources in lines.values())
+        yield Refused(kind_of(word).code, word, what, hint, places)
+
+
+def place_of(sources: Sequence[Source], folder: Path) -> Place:
+    """A line of the user's code, which several modules may run, with the lines around it."""
+    modules = tuple(dict.fromkeys(source.path for source in sources))
+    return Place(modules, place(sources[0], folder), tuple(_lines(sources[0])))
+
+
+def _lines(source: Source) -> Iterator[CodeLine]:
+    path = Path(source.file)
+    if not source.file or not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number in range(max(1, source.line - AROUND), min(len(lines), source.line + AROUND) + 1):
+        yield CodeLine(number, lines[number - 1], number == source.line)
+
+
+# Differences -------------------------------------------------------------------------------------------
+
+
+def _outputs(agreement: Agreement) -> Iterator[WorstOutput]:
+    """Each output at its worst."""
+    worst: dict[str, OutputAgreement] = {}
+    for o in agreement.outputs:
+        if o.name not in worst or not o.difference <= worst[o.name].difference:
+            worst[o.name] = o
+    for name, o in worst.items():
+        yield WorstOutput(name, _difference(o.difference), o.within(agreement.tolerance), o.why)
+
+
+def _difference(value: float) -> str:
+    return rounded(value) if np.isfinite(value) else str(value)
+
+
+def _parting(
+    failing: Failing, conversion: Conversion, agreement: Agreement, first: LayerAgreement
+) -> Parting:
+    call = next(call for call in conversion.program.calls if call.name == first.name)
+    values = conversion.values_at(first.name, agreement)
+    return Parting(
+        name=first.name,
+        op=call.op,
+        where=place_of([first.source], failing.folder),
+        shape=result_shape(call),
+        difference=_difference(first.difference),
+        agree=agreement.layers.index(first),
+        compared=len(agreement.layers),
+        parameters=values.parameters,
+        values=tuple(_values(values.theirs, values.ours)),
+    )
+
+
+def _values(theirs: Array | None, ours: Array | None) -> Iterator[ValueRow]:
+    """The places that differ the most, the worst first; none where the shapes are not the same."""
+    if theirs is None or ours is None or theirs.shape != ours.shape:
+        return
+    wide = theirs.astype(np.float64), ours.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        off = np.abs(wide[0] - wide[1]).ravel()
+    off[np.isnan(off)] = np.inf
+    # Both are infinite, or no number, at the same places where they agree.
+    off[np.ravel((wide[0] == wide[1]) | (np.isnan(wide[0]) & np.isnan(wide[1])))] = 0
+    for at in np.argsort(-off, kind="stable")[:MOST_VALUES]:
+        if off[at] == 0:
+            return
+        index = np.unravel_index(at, theirs.shape)
+        text = ", ".join(str(int(i)) for i in index)
+        yield ValueRow(f"[{text}]", f"{wide[0][index]:.5g}", f"{wide[1][index]:.5g}")
