@@ -131,7 +131,7 @@ class Source:
     `target` is the local variable that the user's statement assigns, `targets` are those of `q, k, v =
     ...`, `text` its code, `comment` what its author says above it. `local` is the variable in a function
     that forward calls, where `target` is forward's. `turns` count those of the loops around the call in the
-    innermost function of the user's, outer loops first.
+    innermost function of the user's, outer loops first. `is_inner`: what the statement assigns is another's.
     """
 
     path: str = ""
@@ -144,6 +144,7 @@ class Source:
     local: str = ""
     turns: tuple[int, ...] = ()
     comment: str = ""
+    is_inner: bool = False
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.file else "(no source)"

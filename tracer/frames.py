@@ -15,6 +15,7 @@ from torch import fx, nn
 
 from codegen.ir import Frame, Source
 from tracer.statements import statement_at
+from tracer.targets import Key, Statements, key_of
 from tracer.turns import Turns
 from tracer.user_code import file_of, forward_line, user_line
 from tracer.user_functions import UserFunctions
@@ -37,7 +38,8 @@ class Frames:
         self._modules: list[nn.Module] = []
         # For each that runs, the variables that what it returns is unpacked to; and what those held.
         self._targets: list[tuple[str, ...]] = []
-        self._results: dict[tuple[str, int], tuple[tuple[str, str, int], ...]] = {}
+        self._results: dict[Key, tuple[tuple[str, str, int], ...]] = {}
+        self._statements = Statements()
         # For each that runs, the functions whose turns were counted before it.
         self._known: list[int] = []
         # By path: the id of a module that forward makes is used again when it is gone.
@@ -78,6 +80,7 @@ class Frames:
             comment=own.comment,
             attributes=() if is_library(cls) else numbers_of(module),
         )
+        self._statements.enter(self._frames[-1] if self._frames else None, frame, own.text)
         self._frames.append(frame)
         self._modules.append(module)
         self._targets.append(own.targets)
@@ -98,15 +101,24 @@ class Frames:
         frame, targets = self._frames.pop(), self._targets.pop()
         if isinstance(output, list | tuple):
             names = targets if len(targets) == len(output) else ("",) * len(output)
-            self._results[frame.path, frame.call] = self._traced(zip(names, output, strict=True))
+            self._results[key_of(frame)] = self._traced(zip(names, output, strict=True))
+            if not targets:
+                self._statements.gives_a_list(frame)
         return frame
 
     def with_results(self, source: Source) -> Source:
         """The place of an op, with what the modules around it have returned: known when they are done."""
-        if not any((f.path, f.call) in self._results for f in source.frames):
+        is_told = source.frames and self._statements.is_variable_of(source.frames[-1])
+        frames = tuple(self._as_known(frame) for frame in source.frames)
+        if frames == source.frames:
             return source
-        frames = (replace(f, results=self._results.get((f.path, f.call), ())) for f in source.frames)
-        return replace(source, frames=tuple(frames))
+        is_inner = not is_told and bool(source.frames) and source.frames[-1].library
+        return replace(source, frames=frames, is_inner=is_inner, target="" if is_inner else source.target)
+
+    def _as_known(self, frame: Frame) -> Frame:
+        """A call of a module with its results and its target, which are known when the run is over."""
+        frame = replace(frame, results=self._results.get(key_of(frame), ()))
+        return frame if self._statements.is_variable_of(frame) else replace(frame, target="")
 
     def source(self, op: str = "") -> Source:
         """Where the call stands that runs now; `op` is what it calls, where that is recorded."""

@@ -289,6 +289,8 @@ def with_statement(source: Source) -> Source:
     # What a function that forward calls says of itself is less than what forward does with it.
     is_weak = statement.target in SAYS_NOTHING or (statement.is_argument and bool(source.target))
     target = source.target or statement.target if is_weak else statement.target
+    if source.is_inner:
+        return replace(source, text=statement.text, comment=statement.comment)
     return replace(
         source,
         target=target,

@@ -123,8 +123,10 @@ def inlined_module(scope: Scope, call: Call) -> str:
     frame = next((f for f in reversed(call.source.frames) if not f.library), None)
     if frame is None or len(frame.path) <= len(scope.frame.path):
         return ""
-    name = frame.path.rpartition(".")[2]
-    return "" if name[:1].isdigit() else name
+    *around, name = frame.path[len(scope.frame.path) :].strip(".").split(".")
+    # BERT's attention has one that is called `self`.
+    name = around[-1] if name == "self" and around else name
+    return "" if name[:1].isdigit() or name == "self" else name
 
 
 def step(scope: Scope, call: Call) -> str:
