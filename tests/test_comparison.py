@@ -466,4 +466,30 @@ def test_layers_of_a_net_that_asks_for_values_where_it_is_not_traced() -> None:
 
     agreement = converted(forward, (1, 4)).verify()
     assert agreement.ok
-    assert [layer.name for layer in agreement.layers] == ["tanh"]
+    assert [layer.name for layer in agreement.layers] == ["tanh", "sin"]
+
+
+class _LooksWhereItIsReal(nn.Module):
+    """As transformers do, it leaves out a mask that keeps everything where it is not traced; it writes in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before, self.after = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        x = self.before(x)
+        if not isinstance(x, FakeTensor) and bool(mask.all()):
+            return self.after(x)
+        y = x * 1
+        y[:, 1] = x[:, 1]
+        first, second = y.masked_fill(~mask, 0).chunk(2, 1)
+        return self.after(torch.cat([first.add_(0), second], 1))
+
+
+def test_layers_of_a_net_that_looks_at_real_values_are_compared() -> None:
+    conversion = tracer.convert(_LooksWhereItIsReal().eval(), (torch.rand(2, 4), torch.ones(2, 4).bool()))
+    agreement = conversion.verify()
+    assert agreement.ok
+    assert agreement.layers[-1].name == "after"
+    assert len(agreement.layers) >= 6
+    assert max(layer.difference for layer in agreement.layers) < 1e-6

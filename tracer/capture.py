@@ -12,7 +12,6 @@ ones.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -25,11 +24,12 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorConverter, FakeT
 from codegen.problems import ConversionError, RequestError
 from tracer.batch_sizes import Mismatch
 from tracer.captured import Capture, Earlier
-from tracer.copies import module_copy
+from tracer.copies import full_state, module_copy
 from tracer.failures import fails_for_real
 from tracer.outputs import flatten_outputs, in_order, tap_hook
 from tracer.plugins import close_modules
 from tracer.recorder import Recorder
+from tracer.replay import replayed
 from tracer.settings import traced_settings
 from tracer.user_code import Refusal, user_error
 from tracer.vision import close_frozen
@@ -219,13 +219,16 @@ def recorded_values(
     """The real value of every node of a capture: node name -> one tensor for each output.
 
     Of a net that asks for values where it is not traced (transformers skip a mask that keeps everything),
-    those before it asks.
+    those that its capture gives when it is run again.
     """
     with traced_settings():
         recorder = Recorder(_copied(model, None), None, keep_values=True)
-        with contextlib.suppress(Refusal):
+        try:
             recorder.trace(_own_copies(inputs), taps)
-    return recorder.values
+            return recorder.values
+        except Refusal:
+            pass
+    return replayed(capture(model, inputs, taps), full_state(model), _own_copies(inputs))
 
 
 def capture_in_training(
