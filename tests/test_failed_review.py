@@ -125,7 +125,7 @@ def test_what_is_refused_is_told_at_its_line() -> None:
     line = line_of("torch.polar")
     said = f"polar() has no rule (FX101 no-rule), at `model.py:{line}` in `blocks.0.act, blocks.1.act`"
     assert text.startswith("### Net is not converted: 1 refusal\n")
-    assert f"- **Refused**: {said}\n" in text
+    assert f"- **Refused**: {said}; smallest module that shows it: `blocks.0.act` (`Act`), by " in text
     assert f">  {line} |         return torch.polar(x, x).abs()\n" in text
     assert "Way out: write it with other ops" in text
     assert str(Path.cwd()) not in text
@@ -154,12 +154,25 @@ def test_the_command_for_the_smallest_shows_it(failing: object) -> None:
     assert callable(failing)
     failing()
     text = Path("review.md").read_text()
-    path, typed = re.findall(r"\*\*Smallest module that shows it\*\*: `(.*?)` .*?, by `(.*?)`\n", text)[0]
+    path, typed = re.findall(r"mallest module that shows it(?:\*\*)?: `(.*?)` .*?, by `(.*?)`\n", text)[0]
     assert path == ("blocks.0.act" if failing is refused else "blocks.1")
     done = fx2mx(*shlex.split(typed)[3:])
     assert done.status == 1
     assert (path if failing is refused else "differs from torch") in done.err
     assert not Path(f"{path.replace('.', '_')}_mxnet.py").exists()
+
+
+def test_what_is_refused_after_it_is_told_too() -> None:
+    """A net that looks at values is refused there; its parts show what else is, and where."""
+    Path("model.py").write_text(REFUSED.replace("self.stem(x)", "self.stem(x if x.sum() > 0 else -x)"))
+    assert fx2mx(*COMMAND, "--report", "review.md").status == 1
+    text = Path("review.md").read_text()
+    assert text.startswith("### Net is not converted: 2 refusals\n")
+    assert re.search(
+        r"FX104 data-dependent\), at `model.py:\d+` in `the net itself`\n.*"
+        r"FX101 no-rule\), at `model.py:\d+` in `blocks.0.act, blocks.1.act`; .* `blocks.0.act` \(`Act`\)\n",
+        text,
+    ), text  # no command: a --tap of it stops at the values
 
 
 def test_where_both_part() -> None:

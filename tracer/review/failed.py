@@ -11,9 +11,9 @@ import numpy as np
 
 from codegen.ir import Source
 from codegen.kinds.table import kind_of
-from codegen.problems import Problem
+from codegen.problems import ConversionError, Problem
 from codegen.proof.compare import Agreement, Array, LayerAgreement, OutputAgreement
-from tracer.conversion import Conversion
+from tracer.conversion import Conversion, convert_specs
 from tracer.heads import command_line
 from tracer.inputs import InputSpec
 from tracer.load import LoadedModel
@@ -31,7 +31,7 @@ from tracer.review.failure import (
     WorstOutput,
 )
 from tracer.review.made import versions
-from tracer.review.parts import compared_parts, converted_parts, smallest_of
+from tracer.review.parts import Tried, compared_parts, converted_parts, smallest_of, smallest_with
 from tracer.review.words import place, result_shape, rounded, shown
 
 # Lines of the user's file before and after the one that is meant.
@@ -55,11 +55,14 @@ class Failing:
 
 
 def failure_of_refusals(failing: Failing, problems: Sequence[Problem]) -> Failure:
-    """The report of a net that cannot be converted exactly."""
+    """The report of a net that cannot be converted exactly: with what its parts show beside, if anything."""
     paths = dict.fromkeys(problem.where.path for problem in problems)
-    parts = converted_parts(failing.loaded.model, failing.specs, paths) if failing.specs else ()
-    files = dict.fromkeys(Path(p.where.file) for p in problems if p.where.file)
-    return _failure(failing, "refused", tuple(_refused(problems, failing.folder)), parts, tuple(files))
+    tried = converted_parts(failing.loaded.model, failing.specs, paths) if failing.specs else ()
+    found = (*problems, *(problem for t in tried for problem in t.problems))
+    files = dict.fromkeys(Path(p.where.file) for p in found if p.where.file)
+    refused = tuple(_refused(failing, found, tried))
+    made = _failure(failing, "refused", refused, tuple(t.part for t in tried), tuple(files))
+    return replace(made, smallest=next((r.smallest for r in refused if r.smallest is not None), None))
 
 
 def failure_of_difference(failing: Failing, conversion: Conversion, agreement: Agreement) -> Failure:
@@ -70,8 +73,10 @@ def failure_of_difference(failing: Failing, conversion: Conversion, agreement: A
         parts = compared_parts(conversion.model, failing.specs, first.source.path, agreement.tolerance)
     files = dict.fromkeys(Path(c.source.file) for c in conversion.program.calls if c.source.file)
     made = _failure(failing, "differs", (), parts, tuple(files))
+    part = smallest_of(parts)
     return replace(
         made,
+        smallest=_smallest(failing, part) if part is not None else None,
         outputs=tuple(_outputs(agreement)),
         parting=_parting(failing, conversion, agreement, first) if first is not None else None,
     )
@@ -97,33 +102,48 @@ def _failure(
         outputs=(),
         parting=None,
         parts=parts,
-        smallest=_smallest(failing, parts),
+        smallest=None,
     )
 
 
-def _smallest(failing: Failing, parts: Sequence[Part]) -> Smallest | None:
-    """The smallest part that fails, and the command that converts the net up to it."""
-    part = smallest_of(parts)
-    if part is None:
-        return None
+def _smallest(failing: Failing, part: Part) -> Smallest:
+    """A part that fails, and the command that converts the net up to it."""
     options = failing.options
     out = options.out.with_name(f"{part.path.replace('.', '_')}_mxnet.py")
     tapped = replace(options, out=out, taps=(part.path,))
     return Smallest(part.path, part.cls, command_line(tapped, failing.loaded.file))
 
 
+def _smallest_refused(failing: Failing, problem: Problem, tried: Sequence[Tried]) -> Smallest | None:
+    """The smallest part in which a problem shows; without a command where the net is refused before it."""
+    part = smallest_with(problem, tried)
+    if part is None:
+        return None
+    made = _smallest(failing, part)
+    try:
+        convert_specs(failing.loaded.model, failing.specs, taps=(part.path,), proved=False)
+    except ConversionError as error:
+        if any(p.what == problem.what for p in error.problems):
+            return made
+    except Exception:  # noqa: BLE001 - whatever it is, the command would not show the problem
+        pass
+    return replace(made, command="")
+
+
 # Refusals ----------------------------------------------------------------------------------------------
 
 
-def _refused(problems: Sequence[Problem], folder: Path) -> Iterator[Refused]:
+def _refused(failing: Failing, problems: Sequence[Problem], tried: Sequence[Tried]) -> Iterator[Refused]:
     """Each refusal once, with all places where it stands."""
     found: dict[tuple[str, str, str], dict[tuple[str, int], list[Source]]] = {}
     for p in problems:
         lines = found.setdefault((p.code, p.what, p.hint), {})
         lines.setdefault((p.where.file, p.where.line), []).append(p.where)
     for (word, what, hint), lines in found.items():
-        places = tuple(place_of(sources, folder) for sources in lines.values())
-        yield Refused(kind_of(word).code, word, what, hint, places)
+        places = tuple(place_of(sources, failing.folder) for sources in lines.values())
+        first = next(iter(lines.values()))[0]
+        smallest = _smallest_refused(failing, Problem(word, what, first, hint), tried)
+        yield Refused(kind_of(word).code, word, what, hint, places, smallest)
 
 
 def place_of(sources: Sequence[Source], folder: Path) -> Place:

@@ -29,14 +29,27 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Smallest:
+    """The smallest module that shows what is wrong, and the command that shows it, empty where none does."""
+
+    path: str
+    cls: str
+    command: str
+
+
+@dataclass(frozen=True)
 class Refused:
-    """A refusal, everywhere where it stands: its kind's number and word, what it is, and the way out."""
+    """A refusal, everywhere where it stands: its kind's number and word, what it is, and the way out.
+
+    `smallest` is the smallest module that shows it, None for the net itself.
+    """
 
     code: str
     word: str
     what: str
     hint: str
     places: tuple[Place, ...]
+    smallest: Smallest | None = None
 
 
 @dataclass(frozen=True)
@@ -53,15 +66,6 @@ class Part:
     ops: int = 0
     difference: str = ""
     why: str = ""
-
-
-@dataclass(frozen=True)
-class Smallest:
-    """The smallest module that shows what is wrong, and the command that shows it."""
-
-    path: str
-    cls: str
-    command: str
 
 
 @dataclass(frozen=True)

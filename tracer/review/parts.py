@@ -33,22 +33,57 @@ class Called:
     why: str = ""
 
 
+@dataclass(frozen=True)
+class Tried:
+    """A part, and what is refused in it: places are those in the whole net."""
+
+    part: Part
+    problems: tuple[Problem, ...] = ()
+
+
 def converted_parts(
     model: nn.Module, specs: Sequence[InputSpec], refused: Collection[str]
-) -> tuple[Part, ...]:
-    """The net's children, and those of each module in which one of the paths `refused` lies, tried alone."""
-    opened = {"", *(path for at in refused for path in around(at))}
-    modules = _called(model, specs, lambda path: path.rpartition(".")[0] in opened and path != "")
-    # What is refused first: of a long net not every module is tried.
-    on_the_way = sorted(modules, key=lambda called: called.path not in opened)
-    tried = {called.path: _converted(called) for called in on_the_way[:MOST_TRIED]}
-    parts = [tried.get(c.path) or _untried(c, f"{MOST_TRIED} others were") for c in modules]
-    return tuple(replace(p, why="") if _fails_within(p, parts) else p for p in parts)
+) -> tuple[Tried, ...]:
+    """The net's children, and those of each module in which something is refused, tried alone.
+
+    `refused` are the paths of what is known to be; a net is refused at the first call that cannot be traced,
+    and the parts may show more.
+    """
+    opened: set[str] = set()
+    found: dict[str, Tried] = {}
+    order: list[str] = []
+    new = {"", *(path for at in refused for path in around(at))}
+    while new:
+        opened |= new
+        called = _called(model, specs, _is_child_of(frozenset(opened)))
+        order = [c.path for c in called]
+        # What is refused first: of a long net not every module is tried.
+        for c in sorted(called, key=lambda c: c.path not in opened):
+            if c.path not in found:
+                full = len(found) >= MOST_TRIED
+                found[c.path] = _untried(c, f"{MOST_TRIED} others were") if full else _converted(c)
+        at = {problem.where.path for tried in found.values() for problem in tried.problems}
+        new = {outer for path in at for outer in around(path)} - opened
+    parts = [found[path] for path in order]
+    return tuple(replace(t, part=replace(t.part, why="")) if _is_told(t, parts) else t for t in parts)
 
 
-def _fails_within(part: Part, parts: Sequence[Part]) -> bool:
-    """Whether a part is refused for what is refused in a smaller one, which tells why."""
-    return any(p.verdict == "refused" and p.path.startswith(f"{part.path}.") for p in parts)
+def _is_child_of(opened: Collection[str]) -> Callable[[str], bool]:
+    """Whether a path is that of a module right within one of these."""
+    return lambda path: path != "" and path.rpartition(".")[0] in opened
+
+
+def _is_told(tried: Tried, parts: Sequence[Tried]) -> bool:
+    """Whether all that is refused in a part is refused in a smaller one, which tells why."""
+    within = [t for t in parts if t.part.path.startswith(f"{tried.part.path}.")]
+    told = {_said(problem) for t in within for problem in t.problems}
+    return bool(tried.problems) and {_said(problem) for problem in tried.problems} <= told
+
+
+def smallest_with(problem: Problem, parts: Sequence[Tried]) -> Part | None:
+    """The smallest part in which a problem shows, None where that is the net itself."""
+    showing = [t.part for t in parts if _said(problem) in map(_said, t.problems)]
+    return max(showing, key=lambda part: part.path.count("."), default=None)
 
 
 def compared_parts(
@@ -105,28 +140,36 @@ def _kept(value: Any) -> Any:
     return value.detach().clone() if isinstance(value, torch.Tensor) else value
 
 
-def _converted(called: Called) -> Part:
+def _converted(called: Called) -> Tried:
     """A module converted alone, which is not compared."""
     if called.given is None:
         return _untried(called, called.why)
     try:
         conversion = convert(called.module, called.given, proved=False)
     except ConversionError as error:
-        return _part(called, "refused", why="; ".join(dict.fromkeys(map(_said, error.problems))))
+        why = "; ".join(dict.fromkeys(map(_said, error.problems)))
+        return Tried(_part(called, "refused", why=why), tuple(_placed(called.path, error.problems)))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a row of the report
         return _untried(called, in_a_line(error))
-    return _part(called, "converts", len(conversion.program.calls))
+    return Tried(_part(called, "converts", len(conversion.program.calls)))
+
+
+def _placed(path: str, problems: Sequence[Problem]) -> Iterator[Problem]:
+    """The problems of a module that was converted alone, at their places in the whole net."""
+    for problem in problems:
+        at = f"{path}.{problem.where.path}".rstrip(".")
+        yield replace(problem, where=replace(problem.where, path=at))
 
 
 def _compared(called: Called, tolerance: float) -> Part:
     """A module converted and compared alone."""
     if called.given is None:
-        return _untried(called, called.why)
+        return _untried(called, called.why).part
     try:
         conversion = convert(called.module, called.given)
         agreement = conversion.verify(tolerance=tolerance, layers=False)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a row of the report
-        return _untried(called, in_a_line(error))
+        return _untried(called, in_a_line(error)).part
     verdict: Verdict = "agrees" if agreement.ok else "differs"
     return _part(called, verdict, len(conversion.program.calls), rounded(agreement.difference))
 
@@ -135,8 +178,8 @@ def _said(problem: Problem) -> str:
     return f"{problem.what} ({problem.number})"
 
 
-def _untried(called: Called, why: str) -> Part:
-    return _part(called, "not tried", why=why)
+def _untried(called: Called, why: str) -> Tried:
+    return Tried(_part(called, "not tried", why=why))
 
 
 def _part(called: Called, verdict: Verdict, ops: int = 0, difference: str = "", why: str = "") -> Part:
