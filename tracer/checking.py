@@ -111,23 +111,26 @@ def report(
     console: Console,
 ) -> bool:
     """Write or print the review that `--report` asks for; with `--check`, whether it is fresh."""
-    path = options.report
-    if path is None:
+    if not options.reports:
         return True
     from codegen.artifacts import how_stale
-    from tracer.review.report import made_report, report_text, write_report
+    from tracer.review.report import made_report, report_text, write_reports
     from tracer.review.text import summary
 
     review = made_report(options, origin, conversion, agreement)
     console.outcome.review = review
-    if str(path) == "-":
+    if options.prints_report:
         console.result(summary(review), nl=False)
-        return True
-    text = report_text(options, path, review, conversion, agreement, trained)
+    texts = {
+        path: report_text(options, path, review, conversion, agreement, trained)
+        for path in options.report_files
+    }
     if not options.check:
-        write_report(path, text)
-        console.wrote(path)
-    elif how := how_stale(path, text):
+        write_reports(texts)
+        for path in texts:
+            console.wrote(path)
+        return True
+    stale = {path: how for path, text in texts.items() if (how := how_stale(path, text))}
+    for path, how in stale.items():
         console.found(stale_problem(path, how))
-        return False
-    return True
+    return not stale

@@ -95,16 +95,16 @@ def _converted(options: Options, loaded: LoadedModel, console: Console) -> int:
     """The exit status of what is done with a net that is loaded."""
     if options.dry_run:
         return _dry_run(options, loaded, console)
-    if options.report is not None and str(options.report) != "-":
-        from tracer.review.report import check_report
+    if options.reports:
+        from tracer.review.report import check_reports
 
-        check_report(options.report, options.check or options.force)
+        check_reports(options.report_files, options.check or options.force)
     try:
         conversion = _convert(options, loaded, console)
     except ConversionError as error:
         if not tells_failures(options):
             raise
-        _refused(error, console, nothing_but(options.report))
+        _refused(error, console, nothing_but(options.report_files))
         report_refusals(options, loaded, error, console)
         return 1
     if options.check:
@@ -127,8 +127,8 @@ def _converted(options: Options, loaded: LoadedModel, console: Console) -> int:
 
 def _agreed(options: Options, conversion: Conversion, console: Console) -> Agreement | None:
     """The comparison with torch, None where they differ; op by op where a report is to tell of it."""
-    fresh, layers = options.weights is None, options.report is not None
-    written = nothing_but(options.report if tells_failures(options) else None)
+    fresh, layers = options.weights is None, bool(options.reports)
+    written = nothing_but(options.report_files if tells_failures(options) else ())
     return agreed(conversion, options.tolerance, fresh, layers, console, written)
 
 
@@ -136,7 +136,7 @@ def _is_fresh(options: Options, loaded: LoadedModel, conversion: Conversion, con
     """Whether the files on disk are what would be written; the report, for which both run, among them."""
     if not are_fresh(conversion, options.out, options.write_weights, options.diff, console):
         return False
-    if options.report is None:
+    if not options.reports:
         return True
     agreement = _agreed(options, conversion, console)
     if agreement is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,17 +17,15 @@ if TYPE_CHECKING:
     from tracer.load import LoadedModel
     from tracer.review.failure import Failure
 
-SUMMARY_ALONE = "-"
-
 
 def tells_failures(options: Options) -> bool:
     """Whether a report is written of what fails; `--check` writes nothing."""
-    return options.report is not None and not options.check
+    return bool(options.reports) and not options.check
 
 
-def nothing_but(report: Path | None) -> str:
-    """What is written where the net fails: nothing, or the report alone."""
-    return NOTHING if report is None or str(report) == SUMMARY_ALONE else f"{NOTHING} but {report}"
+def nothing_but(reports: Sequence[Path]) -> str:
+    """What is written where the net fails: nothing, or the reports alone."""
+    return f"{NOTHING} but {' and '.join(map(str, reports))}" if reports else NOTHING
 
 
 def report_refusals(options: Options, loaded: LoadedModel, error: ConversionError, console: Console) -> None:
@@ -69,12 +68,11 @@ def _inputs(options: Options, loaded: LoadedModel) -> tuple[InputSpec, ...]:
 
 def _report(options: Options, failure: Failure, console: Console) -> None:
     from tracer.review.failed_text import failed_summary
-    from tracer.review.report import failure_text, write_report
+    from tracer.review.report import failure_text, write_reports
 
     console.outcome.failure = failure
-    path = options.report
-    if path is None or str(path) == SUMMARY_ALONE:
+    if options.prints_report:
         console.result(failed_summary(failure), nl=False)
-        return
-    write_report(path, failure_text(path, failure))
-    console.wrote(path)
+    write_reports({path: failure_text(path, failure) for path in options.report_files})
+    for path in options.report_files:
+        console.wrote(path)

@@ -53,6 +53,7 @@ Other commands (each has its --help):
   fx2mx                  convert all nets that [tool.fx2mx] of pyproject.toml lists; with --check, check them
   fx2mx check [FILE...]  are generated files what the commands in their heads would generate?
   fx2mx compare SPEC PREFIX   where a port that was written by hand parts from the net, and why
+  fx2mx report-diff OLD NEW   what changed between two reports of --report: layers, defaults, weights
   fx2mx doctor           what is installed, what works, and what to type for what does not
 
 \b
@@ -155,7 +156,9 @@ def _explain(context: click.Context, _option: click.Parameter, text: str | None)
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 where the files on disk are stale.")
 @click.option(
     "--report",
+    "reports",
     type=click.Path(path_type=Path),
+    multiple=True,
     metavar="FILE",
     help="Write a review: review.md in Markdown, for the pull request; review.html as a page for a browser; "
     "- prints its summary.",
@@ -215,7 +218,7 @@ def command(
         raise click.MissingParameter(ctx=ctx, param_type="option", param_hint="'--out'")
     if processes is not None:
         raise click.UsageError("--processes is for all nets of a project, without SPEC", ctx)
-    if given["report"] is not None and (given["dry_run"] or not given["verify"]):
+    if given["reports"] and (given["dry_run"] or not given["verify"]):
         raise click.UsageError("--report tells of the comparison: leave out --no-verify and --dry-run")
     choice = weights_choice(given["weights"], weights_key, strip_prefix, ignore_keys)
     typed = ctx.meta[TYPED]

@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+# As a report: it is printed, not written.
+PRINTED = "-"
 FORMS = "path/model.py:Name or package.module:Name"
 
 
@@ -59,8 +61,18 @@ class Options:
     free: str | None = None
     weights_choice: WeightsChoice = WeightsChoice()
     force: bool = False
-    report: Path | None = None
+    reports: tuple[Path, ...] = ()
     typed: str = ""
+
+    @property
+    def report_files(self) -> tuple[Path, ...]:
+        """The reports that are written, each once."""
+        return tuple(path for path in dict.fromkeys(self.reports) if str(path) != PRINTED)
+
+    @property
+    def prints_report(self) -> bool:
+        """Whether the summary of the report is printed."""
+        return Path(PRINTED) in self.reports
 
 
 def name_mxnet_python(_context: Any, _option: Any, path: str | None) -> None:

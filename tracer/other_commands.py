@@ -1,4 +1,4 @@
-"""The commands beside the one that converts a net: all nets of a project, `check`, `compare` and `doctor`."""
+"""The commands beside the one that converts a net: all nets of a project, `check`, `compare`, `doctor`..."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tracer.console import Console, forgiving_streams
 from tracer.doctor import examination
 from tracer.many import line_of, run_all, status_of, summary
 from tracer.project import TABLE, Job, find_project, generated_files, head_jobs, listed_jobs
+from tracer.review_diff.cli import report_diff
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -97,4 +98,4 @@ def doctor() -> None:
         sys.exit(0 if all(finding.is_good for finding in findings) else 1)
 
 
-OTHERS = {"check": check, "compare": compare, "doctor": doctor}
+OTHERS = {"check": check, "compare": compare, "report-diff": report_diff, "doctor": doctor}

@@ -210,4 +210,26 @@ FILES: tuple[Kind, ...] = (
         "Name a generated file, or generate it again.",
         Example(SMALL, command="fx2mx check model.py"),
     ),
+    Kind(
+        250,
+        "not-a-report",
+        (
+            "... is no report of fx2mx: give a file that --report wrote, or what --format json prints with "
+            "--report",
+            "... cannot be read: ...; give a report, as --report review.md writes it",
+            "... is not whole: ...; give the file as --report wrote it",
+            "...:...: ...: ...; make the report anew",
+            "...: ...: it was edited, or another fx2mx wrote it; make the report anew",
+            "... is a page without the data of its review: an older fx2mx wrote it; make the report anew",
+            "... is no whole JSON (...); give the file as fx2mx wrote it",
+            "... has form ..., and this fx2mx reads ...: fx2mx ... wrote it; install that one",
+            "... has no review: --format json has one with --report, where the net is converted and agrees "
+            "with torch",
+        ),
+        "`fx2mx report-diff` was given a file that is no report of a converted net, is a part of one, was "
+        "edited, or was written by another fx2mx in a form that this one does not read.",
+        "Give two reports: `review.md` or `review.html` of `--report`, or the document of `--format json` "
+        "with `--report`. One of an older fx2mx is made anew by the command that it names.",
+        Example(SMALL, command="fx2mx report-diff model.py model.py"),
+    ),
 )

@@ -15,7 +15,7 @@ from tracer.review.environment import environment
 from tracer.review.highlight import lines_of_html
 from tracer.review.histograms import HEIGHT
 from tracer.review.model import Page, SourceText, Training
-from tracer.review.page_data import anchors, page_data
+from tracer.review.page_data import anchors, page_data, review_data
 from tracer.review.plot import Plot, plot_of
 from tracer.review.text import MARK, number_text
 from tracer.review.words import value
@@ -63,6 +63,7 @@ def page_html(page: Page) -> str:
         sources=[s for s in sources if s.parts],
         code=_code(page.code, names[-1], mapped[len(page.sources)]),
         data=page_data(page),
+        review_data=review_data(page.review),
         plot=plot_of(compared, len(page.layers), float(page.review.summary.tolerance)),
         gradients=_gradients(page.training),
         worst=_worst(page),

@@ -1,12 +1,18 @@
-"""What the page's script reads: the layers, where they stand, and the pictures of the blocks."""
+"""What the page's script reads: the layers, where they stand, and the pictures of the blocks.
+
+And, for `fx2mx report-diff`, the review as `--format json` has it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
+import tracer
+from tracer.formats.document import VERSION
 from tracer.review.layout import SIZES
-from tracer.review.model import Block, Flow, Page
+from tracer.review.model import Block, Flow, Page, Review
 
 
 def page_data(page: Page) -> dict[str, Any]:
@@ -41,6 +47,11 @@ def page_data(page: Page) -> dict[str, Any]:
         "sizes": SIZES,
         "gradients": page.training.gradients if page.training is not None else (),
     }
+
+
+def review_data(review: Review) -> dict[str, Any]:
+    """The review, with the version of its form, as tracer.formats.document.Document has both."""
+    return {"version": VERSION, "fx2mx": tracer.__version__, "review": asdict(review)}
 
 
 class _Numbered:

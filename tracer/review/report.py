@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from codegen.artifacts import Paths, write_all
@@ -22,8 +23,13 @@ from tracer.training_parity import TrainingAgreement
 TEXT, PAGE = ".md", ".html"
 
 
-def check_report(path: Path, force: bool) -> None:
+def check_reports(paths: Sequence[Path], force: bool) -> None:
     """Raise RequestError where no review can be written, OverwriteError where another file stands."""
+    for path in paths:
+        _check_report(path, force)
+
+
+def _check_report(path: Path, force: bool) -> None:
     if path.suffix not in {TEXT, PAGE}:
         ends = f"{TEXT} or {PAGE}"
         raise RequestError(f"--report {path}: give a name that ends in {ends}, or - for the summary alone")
@@ -63,6 +69,6 @@ def failure_text(path: Path, failure: Failure) -> str:
     return failed_page(failure) if path.suffix == PAGE else failed_markdown(failure)
 
 
-def write_report(path: Path, text: str) -> None:
-    """Write the whole. RequestError where the disk refuses."""
-    write_all({path: text})
+def write_reports(texts: Mapping[Path, str]) -> None:
+    """Write all of them, or none. RequestError where the disk refuses."""
+    write_all(texts)

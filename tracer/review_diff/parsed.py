@@ -1,0 +1,277 @@
+"""A review in Markdown becomes data again: what templates/review/*.jinja print is read line by line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tracer.review.model import (
+    BlockRow,
+    DefaultRow,
+    Digest,
+    OutputRow,
+    Review,
+    SourceRow,
+    Summary,
+    UnusedRow,
+    WeightRow,
+)
+from tracer.review.text import MARK
+from tracer.review_diff.spans import (
+    NotAsWritten,
+    cells,
+    first_span,
+    listed_shapes,
+    number,
+    span,
+    spans,
+    unescaped,
+)
+
+T = TypeVar("T")
+
+# The tables by their first columns, and which part of the review each is.
+_TABLES: Mapping[tuple[str, ...], str] = {
+    ("line", "torch"): "lines",
+    ("op", "attribute"): "defaults",
+    ("MXNet", "torch"): "weights",
+    ("unused key of torch", "why"): "unused keys",
+    ("block", "class"): "blocks",
+}
+_HEAD = re.compile(r"### (.*) in MXNet agrees with torch")
+_FACT = re.compile(r"- \*\*(.+?)\*\*: (.*)")
+_OUTPUT = re.compile(r" (.*?) differs by (0|below 1e-7|\de[+-]\d+)(, (?=`)|$)")
+_COMPARED = re.compile(r"(.*); the largest relative difference that counts as equal is (\S+)")
+_NET = re.compile(r", ([\d,]+) MXNet ops, ([\d,]+) parameters, ([\d,]+) FLOPs at batch (\d+)")
+_SHA = re.compile(r" sha256 `([0-9a-f]{64})`(, |$)")
+_COUNTS = re.compile(
+    r"<summary>(?:Source map: (\d+) lines|Corrected defaults: (\d+)|Weights: (\d+); unused keys: (\d+))"
+)
+NO_PLACE = "(the net itself)"
+NO_SOURCE, NO_WEIGHTS = "none of the user's", "not written"
+
+
+class Unreadable(Exception):
+    """A line that no review has.
+
+    Attributes:
+        line: its number, from 1 on.
+    """
+
+    def __init__(self, line: int, what: str) -> None:
+        super().__init__(what)
+        self.line = line
+
+
+class Cut(Exception):
+    """The text ends before the review does; what is missing, in words."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line with its number, from 1 on."""
+
+    number: int
+    text: str
+
+    def read(self, made: Callable[[str], T]) -> T:
+        """What is made from the text. Unreadable where it cannot be."""
+        try:
+            return made(self.text)
+        except NotAsWritten as error:
+            raise Unreadable(self.number, str(error)) from error
+
+
+def parsed(text: str) -> Review:
+    """The review that a Markdown is of, but for white space in code. Unreadable or Cut where it is none."""
+    if MARK not in text:
+        raise Cut("it has no last line")
+    lines = [Line(n, line) for n, line in enumerate(text.rpartition(MARK)[0].split("\n"), start=1)]
+    tables = _tables(lines)
+    _check_counts(lines, tables)
+    return Review(
+        summary=_summary(lines),
+        source_map=_rows(tables, "lines", _source_row),
+        defaults=_rows(tables, "defaults", _default_row),
+        weights=_rows(tables, "weights", _weight_row),
+        unused=_rows(tables, "unused keys", _unused_row),
+        blocks=_rows(tables, "blocks", _block_row),
+    )
+
+
+# Tables ------------------------------------------------------------------------------------------------
+
+
+def _tables(lines: list[Line]) -> Mapping[str, list[Line]]:
+    """The rows of each table that is there."""
+    found: dict[str, list[Line]] = {}
+    rows: list[Line] | None = None
+    for line in lines:
+        if not line.text.startswith("|"):
+            rows = None
+        elif rows is None:
+            name = _TABLES.get(cells(line.text)[:2])
+            if name is None or name in found:
+                raise Unreadable(line.number, "no review has this table")
+            rows = found[name] = []
+        elif not line.text.startswith("|---"):
+            rows.append(line)
+    return found
+
+
+def _check_counts(lines: list[Line], tables: Mapping[str, list[Line]]) -> None:
+    """Raise Cut where a table has fewer rows than its heading says."""
+    names = ("lines", "defaults", "weights", "unused keys")
+    said: dict[str, int] = {}
+    for line in lines:
+        if found := _COUNTS.match(line.text):
+            said |= {name: int(count) for name, count in zip(names, found.groups(), strict=True) if count}
+    for name in names:
+        if name not in said:
+            raise Cut(f"the table of {name} is missing")
+        if (has := len(tables.get(name, ()))) != said[name]:
+            raise Cut(f"the table of {name} has {has} of {said[name]} lines")
+
+
+def _rows(tables: Mapping[str, list[Line]], name: str, made: Callable[[tuple[str, ...]], T]) -> tuple[T, ...]:
+    return tuple(line.read(lambda text: made(cells(text))) for line in tables.get(name, ()))
+
+
+def _width(row: tuple[str, ...], count: int) -> tuple[str, ...]:
+    if len(row) != count:
+        raise NotAsWritten(f"a row of {count} cells has {len(row)}")
+    return row
+
+
+def _source_row(row: tuple[str, ...]) -> SourceRow:
+    line, places, statement, ops, shapes, difference = _width(row, 6)
+    return SourceRow(
+        line=number(line),
+        places=spans(places, ", "),
+        statement=span(statement),
+        ops=_ops(ops),
+        shapes=listed_shapes(unescaped(shapes)),
+        difference=difference,
+    )
+
+
+def _ops(text: str) -> tuple[tuple[str, int], ...]:
+    """Ops with how often each is made: `Convolution` x 3, `Pooling`."""
+    found = []
+    while text:
+        op, text = first_span(text)
+        times = re.match(r"(?: x (\d+))?(?:, |$)", text)
+        if times is None:
+            raise NotAsWritten(f"{text!r} does not tell how often an op is made")
+        found.append((op, int(times[1] or 1)))
+        text = text[times.end() :]
+    return tuple(found)
+
+
+def _default_row(row: tuple[str, ...]) -> DefaultRow:
+    op, attribute, torch, mxnet, layers, why = _width(row, 6)
+    said = unescaped(why).removeprefix("MXNet:").strip()
+    return DefaultRow(span(op), span(attribute), span(torch), span(mxnet), number(layers), said)
+
+
+def _weight_row(row: tuple[str, ...]) -> WeightRow:
+    name, keys, shape, count = _width(row, 4)
+    if keys.startswith("constant "):
+        constant = unescaped(keys.removeprefix("constant "))
+        return WeightRow(span(name), (), shape, number(count), constant)
+    return WeightRow(span(name), spans(keys, " and "), shape, number(count))
+
+
+def _unused_row(row: tuple[str, ...]) -> UnusedRow:
+    key, why = _width(row, 2)
+    return UnusedRow(span(key), why)
+
+
+def _block_row(row: tuple[str, ...]) -> BlockRow:
+    path, cls, parameters, flops = _width(row, 4)
+    name = span(path)
+    return BlockRow("" if name == NO_PLACE else name, span(cls), number(parameters), number(flops))
+
+
+# The summary -------------------------------------------------------------------------------------------
+
+
+def _summary(lines: list[Line]) -> Summary:
+    heads = [found for line in lines if (found := _HEAD.fullmatch(line.text))]
+    if len(heads) != 1:
+        raise Unreadable(1, "there is no heading that says which net agrees with torch")
+    facts = {m[1]: Line(line.number, m[2].strip()) for line in lines if (m := _FACT.fullmatch(line.text))}
+
+    def read(name: str, made: Callable[[str], T]) -> T:
+        if name not in facts:
+            raise Unreadable(1, f"the summary has no line {name}")
+        return facts[name].read(made)
+
+    origin, ops, parameters, flops, batch_size = read("Net", _net)
+    comparisons, tolerance = read("Compared", _compared)
+    return Summary(
+        net=unescaped(heads[0][1]),
+        origin=origin,
+        command=read("Made by", span),
+        versions=read("With", _versions),
+        ops=ops,
+        parameters=parameters,
+        flops=flops,
+        batch_size=batch_size,
+        sources=read("Source", _digests),
+        weights=read("Weights", _digests),
+        tolerance=tolerance,
+        comparisons=comparisons,
+        outputs=read("Outputs", _outputs),
+        batch=read("Batch", unescaped),
+        sizes=read("Other sizes", unescaped),
+    )
+
+
+def _net(text: str) -> tuple[str, int, int, int, int]:
+    origin, rest = first_span(text)
+    found = _NET.fullmatch(rest)
+    if found is None:
+        raise NotAsWritten(f"{rest!r} does not count ops, parameters and FLOPs")
+    ops, parameters, flops = map(number, found.groups()[:3])
+    return origin, ops, parameters, flops, int(found[4])
+
+
+def _versions(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [tuple(part.split(" ")) for part in text.split(", ")]
+    if any(len(pair) != 2 for pair in pairs):
+        raise NotAsWritten(f"{text!r} are not names with a version each")
+    return tuple((name, version) for name, version in pairs)
+
+
+def _digests(text: str) -> tuple[Digest, ...]:
+    found = []
+    while text and text not in {NO_SOURCE, NO_WEIGHTS}:
+        file, rest = first_span(text)
+        sha = _SHA.match(rest)
+        if sha is None:
+            raise NotAsWritten(f"{rest!r} is no sha256")
+        found.append(Digest(file, sha[1]))
+        text = rest[sha.end() :]
+    return tuple(found)
+
+
+def _compared(text: str) -> tuple[str, str]:
+    found = _COMPARED.fullmatch(text)
+    if found is None:
+        raise NotAsWritten(f"{text!r} does not say what counts as equal")
+    return found[1], found[2]
+
+
+def _outputs(text: str) -> tuple[OutputRow, ...]:
+    found = []
+    while text:
+        name, rest = first_span(text)
+        row = _OUTPUT.match(rest)
+        if row is None:
+            raise NotAsWritten(f"{rest!r} is no shape with a difference")
+        found.append(OutputRow(name, row[1], row[2]))
+        text = rest[row.end() :]
+    return tuple(found)
