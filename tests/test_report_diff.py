@@ -247,6 +247,23 @@ def test_a_wrong_file(name: str, content: str | bytes | None, said: str) -> None
     assert done.whole_err.splitlines()[0].endswith("(FX250)")
 
 
+def test_reports_of_nets_that_fail() -> None:
+    """Of which the whole is told by `--report`, in each form."""
+    source = MODEL.replace("        y = x", "        x = x if x.mean() > 0 else -x\n        y = x")
+    Path("model.py").write_text(source)
+    for more in ((), ("--tolerance", "0")):
+        names = ("--report", "failed.md", "--report", "failed.html")
+        done = fx2mx(*COMMAND, *names, "--format", "json", *more)
+        assert done.status == 1
+        assert "nothing was written but failed.md and failed.html" in done.err
+        Path("failed.json").write_text(done.out)
+        for end in ("md", "html", "json"):
+            said = diff(f"failed.{end}", f"failed.{end}")
+            assert (said.status, said.out) == (2, "")
+            assert f"failed.{end} tells of a net that is refused or differs" in said.err
+        Path("model.py").write_text(MODEL)
+
+
 def test_a_report_that_was_changed() -> None:
     whole = Path(reported("old.md")).read_text()
     summary = fx2mx(*COMMAND, "--report", "-").out

@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -75,7 +76,7 @@ store.write_text(json.dumps(found))
 
 @dataclass(frozen=True)
 class Ran:
-    """A run of the workflow: the steps that were run, the last one's status, all that was printed."""
+    """A run of the workflow: the steps that were run, whether one failed, all that was printed."""
 
     steps: tuple[str, ...]
     status: int
@@ -163,30 +164,53 @@ def workflow() -> dict[str, Any]:
     return yaml.safe_load(found[0])  # type: ignore[no-any-return]
 
 
-def filled(text: str, base: str) -> str:
+def filled(text: str, base: str, outcomes: Mapping[str, str]) -> str:
     """A text with what GitHub puts into it; an expression that is not known is an error."""
     values = {
         "github.event.pull_request.base.sha": base,
         "github.event.pull_request.number": "7",
         "github.repository": "you/nets",
         "github.token": "a token",
-    }
+    } | {f"steps.{name}.outcome": outcome for name, outcome in outcomes.items()}
     return re.sub(r"\$\{\{ (.*?) \}\}", lambda m: values[m[1]], text)
+
+
+def is_wanted(step: Mapping[str, Any], outcomes: Mapping[str, str]) -> bool:
+    """What the `if` of a step says, without which nothing before it may have failed."""
+    if "if" not in step:
+        return "failure" not in outcomes.values()
+    terms = {
+        "!cancelled()": True,
+        "steps.install.outcome == 'success'": outcomes["install"] == "success",
+        "github.event.pull_request.head.repo.full_name == github.repository": True,
+    }
+    whole = re.fullmatch(r"\$\{\{ (.*) \}\}", step["if"])
+    assert whole, step["if"]
+    return all(terms[term.strip()] for term in whole[1].split("&&"))
+
+
+def env_of(part: Mapping[str, Any], base: str, outcomes: Mapping[str, str]) -> dict[str, str]:
+    return {name: filled(str(value), base, outcomes) for name, value in part.get("env", {}).items()}
 
 
 def run_steps(own: Repository, base: str) -> Ran:
     job = workflow()["jobs"]["review"]
-    env = {name: filled(str(value), base) for name, value in job["env"].items()}
+    outcomes: dict[str, str] = {}
     steps, said = [], ""
-    for step in job["steps"]:
+    for number, step in enumerate(job["steps"]):
+        key = step.get("id", str(number))
         if "uses" in step or step["name"] in LEFT_OUT:
+            outcomes[key] = "success"
             continue
-        done = own.run(filled(step["run"], base), env)
+        if not is_wanted(step, outcomes):
+            outcomes[key] = "skipped"
+            continue
+        done = own.run(step["run"], env_of(job, base, outcomes) | env_of(step, base, outcomes))
+        assert "${{" not in step["run"]
         steps.append(step["name"])
         said += done.stdout
-        if done.returncode:
-            return Ran(tuple(steps), done.returncode, said)
-    return Ran(tuple(steps), 0, said)
+        outcomes[key] = "failure" if done.returncode else "success"
+    return Ran(tuple(steps), 1 if "failure" in outcomes.values() else 0, said)
 
 
 @pytest.fixture
@@ -245,18 +269,36 @@ def test_a_net_that_is_new(repository: Repository) -> None:
     ran = repository.pushed(base)
     assert ran.status == 0, ran.said
     (comment,) = repository.comments
-    assert comment["body"].startswith(
-        "There is no review of the base, from which this net could have changed.\n### XXNet in MXNet agrees with torch\n"
+    assert (
+        "What changed cannot be told: there are not two reviews.\n\n### XXNet in MXNet agrees"
+        in comment["body"]
     )
 
 
-def test_a_stale_file_stops_it(repository: Repository) -> None:
+def test_a_stale_file_and_a_refused_net_are_told(repository: Repository) -> None:
     base = repository.commit(MODEL)
     repository.commit(MODEL.replace(".relu()", ".sigmoid()"), generated=False)
     ran = repository.pushed(base)
-    assert (ran.status, len(ran.steps)) == (1, 1)
+    assert ran.status == 1
     assert "::error file=model_mxnet.py,title=FX123 stale::model_mxnet.py is stale" in ran.said
-    assert repository.comments == []
+    (comment,) = repository.comments
+    assert comment["body"].startswith(
+        "**The committed files are not what model.py gives**: the run says why.\n\n"
+    )
+    assert "- **Layers**: 1 changed\n" in comment["body"]
+
+    refused = MODEL.replace("x = self.conv1(x).relu()", "x = self.conv1(x if x.mean() > 0 else -x)")
+    repository.git("checkout", "--quiet", "model_mxnet.py")
+    repository.commit(refused, generated=False)
+    ran = repository.pushed(base)
+    assert (ran.status, repository.methods) == (1, ["POST", "PATCH"])
+    (comment,) = repository.comments
+    assert (
+        "What changed cannot be told: there are not two reviews.\n\n### XXNet is not converted"
+        in comment["body"]
+    )
+    assert comment["body"].count(MARK) == 1
+    assert "review.md tells of a net that is refused or differs" in ran.said
 
 
 def test_a_comment_that_would_be_too_long(repository: Repository) -> None:
@@ -269,8 +311,8 @@ def test_a_comment_that_would_be_too_long(repository: Repository) -> None:
     (repository.folder / "changed.md").write_text(long.replace("### A", "### What changed"))
     (repository.folder / "review.md").write_text(f"{long}\n{MARK}\n")
     job = workflow()["jobs"]["review"]
-    env = {name: filled(str(value), "") for name, value in job["env"].items()}
     (step,) = [step for step in job["steps"] if step.get("name") == "the comment"]
+    env = env_of(job, "", {})
     for method in ("POST", "PATCH"):
         done = repository.run(step["run"], env)
         assert done.returncode == 0, done.stdout
@@ -280,6 +322,11 @@ def test_a_comment_that_would_be_too_long(repository: Repository) -> None:
     assert "longer than a comment may be" in comment["body"]
     assert comment["body"].endswith(f"{MARK}\n")
     assert "<details>" not in comment["body"]
+
+    # Where the comments cannot be read there is no second one.
+    (repository.folder.parent / "comments.json").write_text("no list")
+    assert repository.run(step["run"], env).returncode != 0
+    assert repository.methods == ["POST", "PATCH"]
 
 
 def test_what_is_left_out_is_there_to_be_left_out() -> None:

@@ -223,8 +223,9 @@ FILES: tuple[Kind, ...] = (
             "... is a page without the data of its review: an older fx2mx wrote it; make the report anew",
             "... is no whole JSON (...); give the file as fx2mx wrote it",
             "... has form ..., and this fx2mx reads ...: fx2mx ... wrote it; install that one",
-            "... has no review: --format json has one with --report, where the net is converted and agrees "
-            "with torch",
+            "... has no review: --format json has one with --report, once the net was compared",
+            "... tells of a net that is refused or differs: only reports of nets that were converted have "
+            "what can be compared",
         ),
         "`fx2mx report-diff` was given a file that is no report of a converted net, is a part of one, was "
         "edited, or was written by another fx2mx in a form that this one does not read.",

@@ -20,6 +20,11 @@ from tracer.review_diff.typed import OtherForm, typed_review
 # Under this id a page has the review as JSON.
 PAGE_ID = "review"
 STDIN = "-"
+# As the report of a net that failed begins, in Markdown and as a page.
+_FAILED = re.compile(
+    r"^(?:### |<title>).* (?:is not converted: \d+ refusals?|in MXNet differs from torch)(?:</title>)?$",
+    re.MULTILINE,
+)
 _WRITER = re.compile(r"^- \*\*With\*\*: fx2mx ([^\s,]+)", re.MULTILINE)
 
 
@@ -43,6 +48,14 @@ def _no_report(path: Path) -> RequestError:
     )
 
 
+def _failed(path: Path) -> RequestError:
+    return RequestError(
+        f"{path} tells of a net that is refused or differs: only reports of nets that were converted have "
+        "what can be compared",
+        code="not-a-report",
+    )
+
+
 def _text(path: Path) -> str:
     """What a file holds, with the line ends that it was written with."""
     try:
@@ -59,6 +72,8 @@ def _text(path: Path) -> str:
 
 
 def _from_markdown(path: Path, text: str) -> Review:
+    if _FAILED.search(text):
+        raise _failed(path)
     try:
         return parsed(text)
     except Cut as error:
@@ -104,6 +119,8 @@ class _Data(HTMLParser):
 
 def _from_page(path: Path, text: str) -> Review:
     found = _Data(text).found
+    if found is None and _FAILED.search(text):
+        raise _failed(path)
     if found is None:
         raise RequestError(
             f"{path} is a page without the data of its review: an older fx2mx wrote it; make the report anew",
@@ -131,10 +148,11 @@ def _from_document(path: Path, data: Any) -> Review:
             "install that one",
             code="not-a-report",
         )
+    if data.get("failure") is not None:
+        raise _failed(path)
     if data["review"] is None:
         raise RequestError(
-            f"{path} has no review: --format json has one with --report, where the net is converted and "
-            "agrees with torch",
+            f"{path} has no review: --format json has one with --report, once the net was compared",
             code="not-a-report",
         )
     try:
