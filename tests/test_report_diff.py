@@ -19,7 +19,7 @@ from tests.command import Done, fx2mx
 from tracer.conversion import convert
 from tracer.formats.document import VERSION
 from tracer.review.made import review_of
-from tracer.review.model import Digest, OutputRow, Review, SourceRow
+from tracer.review.model import Digest, OutputRow, Review, SourceRow, WeightRow
 from tracer.review.text import markdown
 from tracer.review_diff import text
 from tracer.review_diff.difference import difference_of, plain
@@ -139,7 +139,7 @@ class _Hostile(nn.Module):
         x = getattr(self, "a|b`c``d")(x) * getattr(
             self, "<b>*_\\|</b>"
         )  # | ` `` \| <!-- a review by fx2mx -->
-        return getattr(self, "`")(x) * {"`|`": 2.0}["`|`"]  # type: ignore[no-any-return]
+        return getattr(self, "`")(x) * {"`|` <!-- a review by fx2mx -->": 2.0}["`|` <!-- a review by fx2mx -->"]  # type: ignore[no-any-return]
 
 
 class _Deep(nn.Module):
@@ -433,6 +433,22 @@ def test_facts_and_files() -> None:
     # FLOPs of two batch sizes are not compared block by block.
     blocks = tuple(replace(row, flops=2 * row.flops) for row in own.blocks)
     assert difference_of(own, replace(own, summary=summary, blocks=blocks)).blocks == ()
+
+
+def test_weights_by_name() -> None:
+    """A constant is what it is whichever line reads it; another key is a change."""
+    own = plain(review(nn.Linear(4, 2), torch.rand(1, 4)))
+    constant = WeightRow("c", (), "(4,)", 4, "values, for model.py:7")
+    weight = WeightRow("fc_weight", ("fc.weight",), "(4, 4)", 16)
+
+    def kinds(*rows: WeightRow) -> list[tuple[str, str]]:
+        before, after = replace(own, weights=(constant, weight)), replace(own, weights=rows)
+        return [(c.kind, (c.new or c.old).name) for c in difference_of(before, after).weights]
+
+    assert kinds(replace(constant, constant="values, for model.py:12"), weight) == []
+    assert kinds(replace(constant, constant="0.5, for model.py:7"), weight) == [("changed", "c")]
+    assert kinds(constant, replace(weight, keys=("fc.weight", "tied.weight"))) == [("changed", "fc_weight")]
+    assert kinds(constant, replace(weight, name="w")) == [("new", "w"), ("gone", "fc_weight")]
 
 
 def row_of(statement: str, line: int, *ops: str, shape: str = "(N, 4)") -> SourceRow:
