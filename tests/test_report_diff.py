@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +19,7 @@ from torch import nn
 
 from codegen.written import Origin
 from tests.command import Done, fx2mx
+from tests.session import ROOT
 from tracer.conversion import convert
 from tracer.formats.document import VERSION
 from tracer.review.made import review_of
@@ -488,6 +492,20 @@ def test_it_is_written_into_a_file() -> None:
     assert Path("diff.md").read_text().startswith(printed)
     assert diff("old.md", "new.md", "--out", "diff.md", "--quiet").out == ""
     assert "is no report of fx2mx" in diff("old.md", "diff.md").err
+
+
+def test_neither_framework_is_loaded() -> None:
+    reported("old.md")
+    code = "import sys; from tracer.gen import main\ntry: main(['report-diff', 'old.md', 'old.md'])\n"
+    code += "except SystemExit as end: print(end.code, [m for m in ('torch', 'mxnet') if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "Nothing changed in Net.\n0 []\n"
 
 
 def test_no_file_of_another_is_overwritten() -> None:

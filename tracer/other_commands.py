@@ -1,4 +1,4 @@
-"""The commands beside the one that converts a net: all nets of a project, `check`, `compare`, `doctor`..."""
+"""The commands beside the one that converts a net: all nets of a project, `check`, `doctor` and others."""
 
 from __future__ import annotations
 
