@@ -87,7 +87,9 @@ def test_a_review_of_a_net(tmp_path: Path) -> None:
     assert said["Made by"] == "`python -m tracer.gen model.py:Net --out net.py --input 1,3,8,8`"
     assert said["With"].startswith(f"fx2mx {tracer.__version__}, torch {torch.__version__}, mxnet 1.9.1, ")
     assert said["Source"] == f"`model.py` sha256 `{sha256('model.py')}`"
-    assert said["Weights"] == f"`net-0000.params` sha256 `{sha256('net-0000.params')}`"
+    assert said["Files"] == ", ".join(
+        f"`{name}` sha256 `{sha256(name)}`" for name in ("net.py", "net-symbol.json", "net-0000.params")
+    )
     assert re.fullmatch(r"`fc_output` \(N, 2\) differs by (0|\de-\d\d|below 1e-7)", said["Outputs"])
     assert said["Batch"] == "any batch size"
     assert said["Other sizes"] == "H and W may change"
@@ -97,7 +99,7 @@ def test_a_review_of_a_net(tmp_path: Path) -> None:
     assert row in text
     mul = line_of("0.5", "net.py")
     assert re.search(rf"^\| {mul} \| `model.py:{line_of('0.5')}` \| `y = x \* 0.5`", text, re.MULTILINE)
-    assert "| `BatchNorm` | `eps` | `1e-5` | `0.001` | 3 | MXNet: eps is 1e-3; " in text
+    assert "| `BatchNorm` | `eps` | `1e-5` | `0.001` | 3 | MXNet: eps is 1e-3. |\n" in text
     assert "| `blocks_2_bn_gamma` | `blocks.2.bn.weight` | (4,) | 4 |\n" in text
     assert "| `unread` | a parameter that no output of inference depends on |\n" in text
     assert "| `blocks.0.bn.num_batches_tracked` | a buffer that no output of inference depends on |\n" in text
@@ -124,13 +126,55 @@ def test_the_summary_alone() -> None:
     assert [p.name for p in Path().glob("*.md")] == []
 
 
+def test_what_was_compared_is_told() -> None:
+    text = reported(to="-").out
+    said = (
+        r"batch 1 and 2, its own parameters \(no --weights: built under seed 0\) and random parameters, and "
+    )
+    said += r"images of 17x17; op by op at batch 1, random parameters, in float32; the largest"
+    assert re.search(said, text), text
+
+
+def test_what_constants_hold() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("places", torch.arange(4))
+            self.register_buffer("twos", torch.full((4,), 2.0))
+            self.table = nn.Embedding(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + self.table(self.places) * self.twos + torch.tensor([1.0, 5.0, 2.0, 0.5])
+
+    held = [
+        row.constant.partition(", for")[0] for row in review(Net(), torch.rand(1, 4)).weights if not row.keys
+    ]
+    assert held == ["values from 0.5 to 5"]
+
+
+def test_large_blocks_are_told_by_their_own() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Linear(4, 4)
+            self.body = nn.Sequential(nn.Linear(4, 64), nn.Sequential(nn.Linear(64, 64), nn.ReLU()))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.body(self.stem(x))
+
+    rows = review(Net(), torch.rand(1, 4)).blocks
+    assert [(row.path, row.parameters) for row in rows] == [
+        ("stem", 20),
+        ("body.0", 320),
+        ("body.1.0", 4160),
+    ]
+
+
 def test_the_checkpoint_is_told() -> None:
     namespace: dict[str, type[nn.Module]] = {}
     exec(MODEL, namespace)
     torch.save(namespace["Net"]().state_dict(), "net.pth")
-    assert (
-        f"`net.pth` sha256 `{sha256('net.pth')}`, `net-0000" in reported("--weights", "net.pth", to="-").out
-    )
+    assert f"`net.pth` sha256 `{sha256('net.pth')}`, `net.py" in reported("--weights", "net.pth", to="-").out
 
 
 def test_what_is_refused() -> None:
@@ -170,7 +214,7 @@ def test_constants_and_shared_weights() -> None:
     found = review(Net(), torch.rand(1, 4))
     assert ("one.weight", "other.weight") in [row.keys for row in found.weights]
     constant = next(row for row in found.weights if not row.keys)
-    assert re.fullmatch(r"values, for .*test_review\.py:\d+", constant.constant)
+    assert re.fullmatch(r"values from 0 to 3, for .*test_review\.py:\d+", constant.constant)
     assert found.summary.parameters == 24
     assert found.blocks == (BlockRow("one", "Linear", 20, 32), BlockRow("other", "Linear", 4, 32))
 

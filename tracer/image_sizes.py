@@ -63,8 +63,8 @@ def at_another_size(
         if sizes.are_free:
             try:
                 run(tried)
-            except RequestError:
-                made, sizes = program, ImageSizes(tried, _not_run(tried))
+            except RequestError as error:
+                made, sizes = program, ImageSizes(tried, _not_run(tried), error.where)
         found.append((made, replace(sizes, is_any=more == ANY)))
         if found[-1][1].are_free:
             break
@@ -78,8 +78,8 @@ def _at(
     size = size_text(tried)
     try:
         other = trace(tried)
-    except RequestError:
-        return program, ImageSizes(tried, _not_run(tried))
+    except RequestError as error:
+        return program, ImageSizes(tried, _not_run(tried), error.where)
     except ConversionError as error:
         problem = error.problems[0]
         return program, ImageSizes(tried, f"at {size}, {problem.what}", problem.where)

@@ -160,7 +160,7 @@ def layer_norm(
     """Normalisation over the last axes.
 
     torch: normalized_shape may hold several axes; eps is 1e-5.
-    MXNet: LayerNorm normalises over one axis; eps is 1e-5 too.
+    MXNet: LayerNorm normalises over one axis; its default eps is 1e-5, as torch's.
     We write: eps but for 1e-5; several axes are flattened into one, and unflattened after.
     Source: torch.nn.LayerNorm; mx.sym.LayerNorm.
 
@@ -213,7 +213,8 @@ def group_norm(
     """Normalisation by groups of channels.
 
     torch: one weight and one bias for each channel; eps is 1e-5.
-    MXNet: GroupNorm has one gamma and one beta for each group; eps is 1e-5 too.
+    MXNet: GroupNorm has one gamma and one beta for each group; its default eps is 1e-5, as
+        torch's.
     We write: an InstanceNorm over (N, groups, rest) with a gamma of ones and a beta of zeros, then a scale
         and a shift by channel. Its eps is 1e-3 by default.
     Source: torch.nn.GroupNorm; mx.sym.GroupNorm; mx.sym.InstanceNorm.

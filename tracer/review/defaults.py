@@ -20,6 +20,7 @@ from codegen.write.literals import python_text
 from tracer.review.model import DefaultRow
 
 _PARTS = re.compile(r"^(torch|MXNet|We write|Source): ", re.MULTILINE)
+_CLAUSES = re.compile(r"; |(?<=\.) ")
 _OP = re.compile(r"mx\.sym\.(\w+(?:\.\w+)*)")
 
 
@@ -63,7 +64,13 @@ def reasons() -> Mapping[tuple[str, str], str]:
             rank = (len(named), -len(ops))
             for name in named:
                 found[op, name] = max(found.get((op, name), (rank, said)), (rank, said), key=_rank)
-    return {key: said for key, (_, said) in found.items()}
+    return {(op, name): _of(name, said) for (op, name), (_, said) in found.items()}
+
+
+def _of(attribute: str, said: str) -> str:
+    """The parts of a sentence that tell of an attribute; all of it where none does."""
+    parts = [part for part in _CLAUSES.split(said) if re.search(rf"\b{attribute}\b", part)]
+    return "; ".join(part.rstrip(".") for part in parts) + "." if parts else said
 
 
 def _rank(pair: tuple[tuple[int, int], str]) -> tuple[int, int]:

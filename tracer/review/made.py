@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 import tracer
 from codegen.batch_words import batch_summary
@@ -26,18 +27,26 @@ from tracer.review.digests import digest_of
 from tracer.review.flops import flops_by_call
 from tracer.review.layers import largest_differences, source_files
 from tracer.review.model import BlockRow, OutputRow, Review, SourceRow, Summary, UnusedRow, WeightRow
-from tracer.review.words import place, result_shape, rounded, shape_text, shown
+from tracer.review.words import around, place, result_shape, rounded, shape_text, shown
+from tracer.verify import OWN
 
 # So many shapes are told of what a line makes.
 MOST_SHAPES = 4
+# Blocks are opened no further once there are so many.
+MOST_BLOCKS = 16
 
 
 def review_of(
-    conversion: Conversion, agreement: Agreement, origin: Origin, folder: Path, weights: Sequence[Path]
+    conversion: Conversion,
+    agreement: Agreement,
+    origin: Origin,
+    folder: Path,
+    files: Sequence[Path],
+    is_fresh: bool = False,
 ) -> Review:
     """The review of a net that was compared op by op; files are named as they are seen from `folder`.
 
-    `weights` are the files with the weights: the checkpoint, and what was written of it.
+    `files` are the checkpoint, and what was written; `is_fresh` tells that the weights come from none.
     """
     program, batch = conversion.program, conversion.graph.batch
     flops = flops_by_call(program, batch)
@@ -53,9 +62,9 @@ def review_of(
         flops=sum(flops),
         batch_size=batch,
         sources=tuple(digest_of(path, shown(path, folder)) for path in source_files(program)),
-        weights=tuple(digest_of(path, path.name) for path in weights),
+        files=tuple(digest_of(path, path.name) for path in files),
         tolerance=f"{agreement.tolerance:g}",
-        comparisons=_comparisons(agreement),
+        comparisons=_comparisons(agreement, batch, is_fresh),
         outputs=tuple(_outputs(program, agreement)),
         batch=_batch(conversion.graph),
         sizes=_sizes(program),
@@ -81,13 +90,17 @@ def versions() -> tuple[tuple[str, str], ...]:
     return (*own, *known, ("Python", ".".join(platform.python_version_tuple()[:2])))
 
 
-def _comparisons(agreement: Agreement) -> str:
+def _comparisons(agreement: Agreement, batch: int, is_fresh: bool) -> str:
+    """What was compared, and which of it op by op: the last set of parameters."""
     batches = " and ".join(str(n) for n in dict.fromkeys(o.batch for o in agreement.outputs))
     kinds = " and ".join(dict.fromkeys(o.parameters for o in agreement.outputs))
     sizes = "".join(f", and images of {s}" for s in dict.fromkeys(o.size for o in agreement.outputs) if s)
     in_double = any(o.double for o in agreement.outputs)
     double = ", in float64 where float32 rounds too coarsely" if in_double else ""
-    return f"batch {batches}, {kinds}{sizes}{double}"
+    # What nobody has trained does not show every error: the reader is to know.
+    kinds = kinds.replace(OWN, f"{OWN} (no --weights: built under seed 0)") if is_fresh else kinds
+    by_op = f"; op by op at batch {batch}, {agreement.outputs[-1].parameters}, in float32"
+    return f"batch {batches}, {kinds}{sizes}{double}{by_op if agreement.layers else ''}"
 
 
 def _outputs(program: Program, agreement: Agreement) -> Iterator[OutputRow]:
@@ -109,7 +122,7 @@ def _batch(graph: Graph) -> str:
 def _sizes(program: Program) -> str:
     if program.free_sizes:
         return "H and W may change"
-    return program.size_doc or "all as in DATA_SHAPES"
+    return program.size_doc or "as in DATA_SHAPES; no others were tried"
 
 
 # The source map ----------------------------------------------------------------------------------------
@@ -150,10 +163,24 @@ def _weight(program: Program, variable: Variable, folder: Path) -> WeightRow:
     count = int(np.prod(shape_at(variable.shape, program.batch), dtype=np.int64))
     constant = ""
     if not keys:
-        value = "values" if variable.fill is None else f"{variable.fill:g}"
         reader = next(call for call in program.calls if Leaf(variable.name) in call.operands())
-        constant = f"{value}, for {place(reader.source, folder)}"
+        constant = f"{_held(variable)}, for {place(reader.source, folder)}"
     return WeightRow(variable.name, keys, shape_text(variable.shape), count, constant)
+
+
+def _held(variable: Variable) -> str:
+    """What a constant holds, as far as a few words say it."""
+    if variable.fill is not None:
+        return f"{variable.fill:g}"
+    values = variable.value
+    if values is None or not values.size:
+        return "values"
+    low, high = values.min(), values.max()
+    if low == high:
+        return f"all {low:g}"
+    if values.dtype.kind in "iu" and np.array_equal(values.ravel(), np.arange(low, high + 1)):
+        return f"{low} to {high}, one after the other"
+    return f"values from {low:.4g} to {high:.4g}"
 
 
 def _unused(conversion: Conversion) -> Iterator[UnusedRow]:
@@ -173,20 +200,49 @@ def held_parameters(conversion: Conversion) -> Mapping[str, int]:
 
 
 def _blocks(conversion: Conversion, flops: Sequence[int]) -> tuple[BlockRow, ...]:
-    """The net's children that are run or that hold parameters, in the order of execution."""
-    sums: Counter[str] = Counter()
-    for call, count in zip(conversion.program.calls, flops, strict=True):
-        sums[_child(call.source.path)] += count
-    parameters: Counter[str] = Counter()
+    """The net's blocks that are run or that hold parameters, in the order of execution.
+
+    A block that holds more than half of all parameters, or FLOPs, is told by its own.
+    """
+    held = {key.rpartition(".")[0]: 0 for key in held_parameters(conversion)}
     for key, count in held_parameters(conversion).items():
-        parameters[_child(key.rpartition(".")[0])] += count
-    children = dict(conversion.model.named_children())
+        held[key.rpartition(".")[0]] += count
+    paths = [call.source.path for call in conversion.program.calls]
+    modules = dict(conversion.model.named_modules())
+    opened, rows = {""}, _rows({""}, paths, flops, held)
+    while len(rows) <= MOST_BLOCKS:
+        large = {
+            path
+            for path, (parameters, count) in rows.items()
+            if path not in opened
+            and any(True for _ in modules.get(path, nn.Module()).children())
+            and (2 * parameters > sum(held.values()) or 2 * count > sum(flops))
+        }
+        if not large:
+            break
+        opened |= large
+        rows = _rows(opened, paths, flops, held)
     return tuple(
-        BlockRow(path, type(children.get(path, conversion.model)).__name__, parameters[path], sums[path])
-        for path in dict.fromkeys([*sums, *parameters])
-        if sums[path] or parameters[path]
+        BlockRow(path, type(modules.get(path, conversion.model)).__name__, *rows[path])
+        for path in rows
+        if any(rows[path])
     )
 
 
-def _child(path: str) -> str:
-    return path.partition(".")[0]
+def _rows(
+    opened: Collection[str], paths: Sequence[str], flops: Sequence[int], held: Mapping[str, int]
+) -> dict[str, tuple[int, int]]:
+    """Parameters and FLOPs of each block that is shown: those right within the blocks that are opened."""
+
+    def shown_as(path: str) -> str:
+        inner = next((p for p in reversed(around(path)) if p in opened), "")
+        rest = path[len(inner) :].strip(".").partition(".")[0]
+        return f"{inner}.{rest}".strip(".") if rest else inner
+
+    parameters: Counter[str] = Counter()
+    sums: Counter[str] = Counter()
+    for path, count in zip(paths, flops, strict=True):
+        sums[shown_as(path)] += count
+    for path, count in held.items():
+        parameters[shown_as(path)] += count
+    return {path: (parameters[path], sums[path]) for path in dict.fromkeys([*sums, *parameters])}

@@ -31,7 +31,8 @@ class OutputRow:
 class Summary:
     """What the first ten lines say.
 
-    `comparisons` are batch sizes and kinds of parameters in words; `batch` and `sizes` tell what may change,
+    `files` are the checkpoint and what was written; `comparisons` are batch sizes and kinds of parameters in
+    words; `batch` and `sizes` tell what may change,
     and which line freezes the rest.
     """
 
@@ -44,7 +45,7 @@ class Summary:
     flops: int
     batch_size: int
     sources: tuple[Digest, ...]
-    weights: tuple[Digest, ...]
+    files: tuple[Digest, ...]
     tolerance: str
     comparisons: str
     outputs: tuple[OutputRow, ...]

@@ -43,11 +43,12 @@ def _check_report(path: Path, force: bool) -> None:
 
 
 def made_report(options: Options, origin: Origin, conversion: Conversion, agreement: Agreement) -> Review:
-    """The review of what was written; the weights are told by the files: the checkpoint, and `.params`."""
-    files = [options.weights] if options.weights is not None and options.weights.is_file() else []
-    if options.write_weights:
-        files.append(Paths(options.out).params)
-    return review_of(conversion, agreement, origin, options.out.parent, files)
+    """The review of what was written; the checkpoint and what was written are told by their sha256."""
+    paths = Paths(options.out)
+    written = [paths.code, paths.symbol, *([paths.params] if options.write_weights else [])]
+    files = [path for path in (options.weights, *written) if path is not None and path.is_file()]
+    is_fresh = options.weights is None
+    return review_of(conversion, agreement, origin, options.out.parent, files, is_fresh)
 
 
 def report_text(

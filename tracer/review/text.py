@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import jinja2
 
 from tracer.review.environment import environment
-from tracer.review.model import Review
+from tracer.review.model import Review, SourceRow
+from tracer.review.words import value
 
 # By this line, which is not shown, a review is known to be one.
 MARK = "<!-- a review by fx2mx -->"
@@ -25,7 +27,13 @@ def summary(review: Review) -> str:
 
 
 def _environment() -> jinja2.Environment:
-    return environment(code=code_span, cell=cell, number=number_text)
+    return environment(code=code_span, cell=cell, number=number_text, worst=worst)
+
+
+def worst(rows: Sequence[SourceRow]) -> list[SourceRow]:
+    """The lines whose results were compared, those that are furthest from torch's first."""
+    compared = [row for row in rows if row.difference and value(row.difference)]
+    return sorted(compared, key=lambda row: -value(row.difference))
 
 
 def cell(text: str) -> str:

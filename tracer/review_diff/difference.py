@@ -24,7 +24,7 @@ def difference_of(old: Review, new: Review) -> ReportDiff:
         net=after.net,
         facts=tuple(_facts(before, after)),
         sources=_changes(before.sources, after.sources, [lambda _, own: own.file]),
-        weight_files=_changes(before.weights, after.weights, [lambda _, own: own.file]),
+        files=_changes(before.files, after.files, [lambda _, own: own.file]),
         outputs=_outputs(before.outputs, after.outputs),
         layers=layer_changes(old.source_map, new.source_map),
         defaults=_changes(old.defaults, new.defaults, [_default, _attribute], _default_seen),

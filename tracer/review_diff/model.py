@@ -74,7 +74,7 @@ class ReportDiff:
     net: str
     facts: tuple[Fact, ...]
     sources: tuple[Change[Digest], ...]
-    weight_files: tuple[Change[Digest], ...]
+    files: tuple[Change[Digest], ...]
     outputs: tuple[Change[OutputRow], ...]
     layers: tuple[Change[TorchLine], ...]
     defaults: tuple[Change[DefaultRow], ...]
@@ -86,6 +86,6 @@ class ReportDiff:
     @property
     def is_change(self) -> bool:
         """Whether anything changed but for rounding."""
-        parts = (self.facts, self.sources, self.weight_files, self.outputs, self.layers)
+        parts = (self.facts, self.sources, self.files, self.outputs, self.layers)
         tables = (self.defaults, self.weights, self.unused, self.blocks)
         return any(parts) or any(tables)

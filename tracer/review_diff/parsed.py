@@ -221,7 +221,7 @@ def _summary(lines: list[Line]) -> Summary:
         flops=flops,
         batch_size=batch_size,
         sources=read("Source", _digests),
-        weights=read("Weights", _digests),
+        files=read("Files", _digests),
         tolerance=tolerance,
         comparisons=comparisons,
         outputs=read("Outputs", _outputs),
