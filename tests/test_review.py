@@ -103,7 +103,7 @@ def test_a_review_of_a_net(tmp_path: Path) -> None:
     assert "| `blocks_2_bn_gamma` | `blocks.2.bn.weight` | (4,) | 4 |\n" in text
     assert "| `unread` | a parameter that no output of inference depends on |\n" in text
     assert "| `blocks.0.bn.num_batches_tracked` | a buffer that no output of inference depends on |\n" in text
-    assert "| `blocks` | `Sequential` | 468 | 31,104 |\n" in text
+    assert "| `blocks.0` | `Block` | 156 | 10,368 |\n" in text
     assert str(tmp_path) not in text
     assert not re.search(r"\d\d:\d\d|20\d\d", re.sub("sha256 `.*?`", "", text))
 
@@ -131,7 +131,7 @@ def test_what_was_compared_is_told() -> None:
     said = (
         r"batch 1 and 2, its own parameters \(no --weights: built under seed 0\) and random parameters, and "
     )
-    said += r"images of 17x17; op by op at batch 1, random parameters, in float32; the largest"
+    said += r"images of 17x25; op by op at batch 1, random parameters, in float32; the largest"
     assert re.search(said, text), text
 
 
