@@ -185,3 +185,13 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "model.py:7" in refused.err
     assert "height and width cannot stay free: div() depends on them  [frozen-size]" in refused.err
     assert not Path("net_mxnet.py").exists()
+
+
+def test_what_it_returns_at_another_size_is_said() -> None:
+    """A classifier that flattens its last map has more columns there, not another batch."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AvgPool2d(8), nn.Conv2d(4, 5, 1), nn.Flatten())
+    conversion = tracer.convert(net.eval(), (torch.rand(1, 3, 8, 8),), "Net")
+    assert "H and W may change: the code is the same at 17x25, where it returns (N, 30)." in conversion.code
+    assert conversion.verify().ok
+    pooled = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    assert "the code is the same at 17x25." in tracer.convert(pooled.eval(), (torch.rand(1, 3, 8, 8),)).code

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from codegen.ir import Graph, Node, Source
+from codegen.ir import Graph, Node, Shape, Source
 from codegen.passes.same_code import first_difference, returns_the_same
 from codegen.problems import ConversionError, Problem, RequestError
 from codegen.program import Program
@@ -34,13 +34,15 @@ class ImageSizes:
     """What was found at another image size, `tried`: the inputs there.
 
     `frozen_because` says why the code is right at its own size alone, at `source`; it is empty where the code
-    is the same at both, and `is_any` where that is an odd one.
+    is the same at both, and `is_any` where that is an odd one. `others` are the shapes of outputs that are no
+    images and have other shapes there.
     """
 
     tried: tuple[InputSpec, ...]
     frozen_because: str = ""
     source: Source | None = None
     is_any: bool = False
+    others: tuple[Shape, ...] = ()
 
     @property
     def are_free(self) -> bool:
@@ -91,7 +93,7 @@ def _at(
     other = replace(other, elsewhere={its.name: node for node, its in pairs})
     there = _lowered(other, lower)
     if isinstance(there, Program) and _are_same(program, there):
-        return program, ImageSizes(tried)  # no op had to be told of the other size
+        return program, _free(program, there, tried)  # no op had to be told of the other size
     try:
         followed = lower(graph)
         if isinstance(there, ConversionError):
@@ -101,12 +103,19 @@ def _at(
         return program, ImageSizes(tried, f"at {size}, {problem.what}", problem.where)
     call = first_difference(followed, there)
     if _are_same(followed, there):
-        return followed, ImageSizes(tried)
+        return followed, _free(followed, there, tried)
     if call is None:
         return program, ImageSizes(tried, f"at {size} it returns other tensors, or takes other batch sizes")
     node = graph.by_name.get(call.node)
     what = f"{node.op if node else call.op}() depends on them"
     return program, ImageSizes(tried, what, call.source)
+
+
+def _free(program: Program, there: Program, tried: tuple[InputSpec, ...]) -> ImageSizes:
+    """A net whose code is the same at both sizes; what it returns there need not have the same shape."""
+    pairs = zip(program.outputs, there.outputs, strict=True)
+    others = tuple(its.shape for own, its in pairs if len(own.shape) < 4 and own.shape != its.shape)
+    return ImageSizes(tried, others=others)
 
 
 def _lowered(graph: Graph, lower: Lower) -> Program | ConversionError:
@@ -192,8 +201,16 @@ def size_doc(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> str:
         return ""
     if sizes.are_free:
         steps = "" if sizes.is_any else " by multiples of 32"
-        return f"H and W may change{steps}: the code is the same at {size_text(sizes.tried)}."
+        return f"H and W may change{steps}: the code is the same at {size_text(sizes.tried)}{_others(sizes)}."
     place = ""
     if sizes.source is not None and sizes.source.file:
         place = f", {sizes.source.file.rpartition('/')[2]}:{sizes.source.line}"
     return f"H and W are {size_text(specs)} alone: {sizes.frozen_because}{place}."
+
+
+def _others(sizes: ImageSizes) -> str:
+    """What a classifier that flattens its last map returns there: more columns."""
+    if not sizes.others:
+        return ""
+    shapes = [f"({', '.join(map(str, shape))})" for shape in sizes.others]
+    return f", where it returns {' and '.join(dict.fromkeys(shapes))}"
