@@ -27,15 +27,12 @@ WITHOUT = {
     "request": "of no kind of its own",
     "weights-range": "a guard: no net is known that meets it",
     "cannot-write": "a disk that is full",
-    "report-file": "what --report takes is said by the code of the report",
     "no-mxnet": "a machine without mxnet; tests/test_mxnet_python.py has one",
     "empty-boxes": "takes torchvision; tests/vision has one",
     "training-untold": "takes a deep net",
     "unfolded": "one that is known is mended",
     "no-symbol": "a machine without mxnet; tests/test_mxnet_python.py has one",
 }
-# Rooms of their own, whose requests are of the kind `request` where they name none, and whose notes have none.
-OWN = ("tracer/review/", "tracer/compare/")
 WITH_CODE = {"RequestError", "UserModelError"}
 # A form of fewer letters than these says nothing.
 LEAST = 12
@@ -145,7 +142,7 @@ def test_every_request_has_a_kind() -> None:
         shown = place(path, call)
         if word is not None:
             assert kind_of(word).number // 100 == 2, shown
-        elif not shown.startswith(OWN) and getattr(call.func, "id", "") == "RequestError":
+        elif getattr(call.func, "id", "") == "RequestError":
             bare.append(shown)
     assert bare == []
 
@@ -163,9 +160,7 @@ def test_every_note_has_a_kind() -> None:
         else:
             assert kind_of(call.args[0].value).level in {"warning", "note"}, place(path, call)
     said = [
-        place(p, c)
-        for p, c in calls("say", "tell")
-        if c.args and (form(c.args[0]) or "").startswith("note") and not place(p, c).startswith(OWN)
+        place(p, c) for p, c in calls("say", "tell") if c.args and (form(c.args[0]) or "").startswith("note")
     ]
     assert said == []
 

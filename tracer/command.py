@@ -44,17 +44,17 @@ def run(options: Options, console: Console) -> int:
         _refused(error, console, full=options.dry_run)
         return 1
     except OverwriteError as error:
-        problem = _problem(error, hint=f"{options.typed} --force")
+        problem = problem_of(error, hint=f"{options.typed} --force")
         console.found(problem, overwrite_text(error, options.typed))
         return 1
     except RequestError as error:
-        console.found(_problem(error))
+        console.found(problem_of(error))
         return 2
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
         what = f"{error.filename or '.'}: {error.strerror or error}; {NOTHING}"
-        console.found(_problem(RequestError(what, code="cannot-write")))
+        console.found(problem_of(RequestError(what, code="cannot-write")))
         return 2
     except Exception as error:  # noqa: BLE001 - the last net: a defect of ours is a message too
         from codegen.ir import Source
@@ -69,7 +69,7 @@ def _refused(error: ConversionError, console: Console, written: str = NOTHING, *
     console.error(f"{error.full if full else error}\n{written}")
 
 
-def _problem(error: RequestError, hint: str = "") -> Problem:
+def problem_of(error: RequestError, hint: str = "") -> Problem:
     """A wrong request as a problem; one of a file that would be lost is at that file."""
     from codegen.ir import Source
 
@@ -179,7 +179,7 @@ def _load(options: Options, console: Console) -> LoadedModel:
     elif options.write_weights:
         from codegen.kinds.note import note
 
-        console.note(note("own-values"))
+        console.note(note("own-values", done="converted"))
     return loaded
 
 

@@ -43,7 +43,34 @@ class Usage(click.UsageError):
         self.word = word
 
 
-class Main(click.Command):
+class Numbered(click.Command):
+    """A command whose errors have the numbers of their kinds, and that knows the line that was typed."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """The context of a line; UsageError, with its number, where it cannot be read."""
+        typed = f"{info_name} {shlex.join(args)}"
+        try:
+            context = super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise told(error, typed) from error
+        context.meta[TYPED] = typed
+        return context
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise told(error, ctx.meta[TYPED]) from error
+
+
+class Main(Numbered):
     """A command beside which others stand, each of which is meant where its name is the first word."""
 
     def __init__(self, *args: Any, others: Mapping[str, click.Command], **settings: Any) -> None:
@@ -58,38 +85,31 @@ class Main(click.Command):
         **extra: Any,
     ) -> click.Context:
         """The context of this command, or of the other one that the first word names."""
-        words = list(args)
-        try:
-            return self._context(info_name, args, parent, **extra)
-        except click.UsageError as error:
-            raise _told(error, f"{info_name} {shlex.join(words)}") from error
-
-    def _context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None, **extra: Any
-    ) -> click.Context:
         other = self.others.get(args[0]) if args else None
         if other is None:
-            typed = shlex.join(args)
-            context = super().make_context(info_name, args, parent, **extra)
-            context.meta[TYPED] = f"{info_name} {typed}"
-            return context
-        return other.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+            return super().make_context(info_name, args, parent, **extra)
+        typed = f"{info_name} {shlex.join(args)}"
+        try:
+            return other.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        except click.UsageError as error:
+            raise told(error, typed) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command of a context."""
-        if ctx.command is not self:
-            return ctx.command.invoke(ctx)
-        try:
-            return super().invoke(ctx)
-        except click.UsageError as error:
-            raise _told(error, ctx.meta[TYPED]) from error
+        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
 
 
-def _told(error: click.UsageError, typed: str) -> click.UsageError:
-    """A wrong command line with the number of its kind; told to machines too, where it asks for that."""
+class Said(click.UsageError):
+    """A wrong command line that was told with its number."""
+
+
+def told(error: click.UsageError, typed: str) -> click.UsageError:
+    """A wrong command line, once, with the number of its kind; told to machines too where that is asked."""
+    if isinstance(error, Said):
+        return error
     word = getattr(error, "word", "command-line")
     form = form_asked(shlex.split(typed))
     if form is not None:
         outcome = Outcome([Problem(word, error.format_message(), Source())])
         click.echo(text_in(form, outcome, typed, error.exit_code), nl=form == "json")
-    return click.UsageError(with_code(error.format_message(), word), error.ctx)
+    return Said(with_code(error.format_message(), word), error.ctx)

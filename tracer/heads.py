@@ -7,12 +7,13 @@ import os
 import re
 import shlex
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from codegen.problems import RequestError
 from tracer.arguments import written_arguments
-from tracer.options import Options
+from tracer.options import Options, WeightsChoice
 
 COMMAND = "python -m tracer.gen"
 OF_WEIGHTS = ("--weights", "--weights-key", "--strip-prefix", "--ignore-keys")
@@ -82,11 +83,7 @@ def _words(options: Options, file: Path | None) -> Iterator[str]:
     name = options.spec.rpartition(":")[2]
     yield options.spec if file is None else f"{seen_from(folder, file)}:{name}"
     yield from ("--out", options.out.name)
-    for text in written_arguments(options.kwargs) if options.kwargs else ():
-        yield from ("--kwargs", text)
-    for text in options.inputs:
-        values = _VALUES.fullmatch(text)
-        yield from ("--input", values[1] + seen_from(folder, Path(values[2])) if values else text)
+    yield from net_words(options.kwargs, options.inputs, folder)
     yield from _weights(options)
     if options.taps:
         yield from ("--tap", ",".join(options.taps))
@@ -106,20 +103,32 @@ def _words(options: Options, file: Path | None) -> Iterator[str]:
         yield "--trainable"
 
 
-def _weights(options: Options) -> Iterator[str]:
-    if options.weights is None:
-        # The code alone is checked without the checkpoint, which need not be here to be named.
-        if options.check and not options.write_weights and is_generated(options.out):
-            yield from weights_words(words_of(options.out))
-        return
-    yield from ("--weights", Path(os.path.abspath(options.weights)).name)
-    choice = options.weights_choice
+def net_words(kwargs: Mapping[str, Any], inputs: Sequence[str], folder: Path) -> Iterator[str]:
+    """What says how the net is built, and on which inputs it runs."""
+    for text in written_arguments(kwargs) if kwargs else ():
+        yield from ("--kwargs", text)
+    for text in inputs:
+        values = _VALUES.fullmatch(text)
+        yield from ("--input", values[1] + seen_from(folder, Path(values[2])) if values else text)
+
+
+def checkpoint_words(weights: Path, choice: WeightsChoice) -> Iterator[str]:
+    """The checkpoint by its name alone, and what of it is the net's."""
+    yield from ("--weights", Path(os.path.abspath(weights)).name)
     if choice.key is not None:
         yield from ("--weights-key", choice.key)
     if choice.prefix is not None:
         yield from ("--strip-prefix", choice.prefix)
     for pattern in choice.ignored:
         yield from ("--ignore-keys", pattern)
+
+
+def _weights(options: Options) -> Iterator[str]:
+    if options.weights is not None:
+        yield from checkpoint_words(options.weights, options.weights_choice)
+    # The code alone is checked without the checkpoint, which need not be here to be named.
+    elif options.check and not options.write_weights and is_generated(options.out):
+        yield from weights_words(words_of(options.out))
 
 
 def seen_from(folder: Path, path: Path) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from codegen.ir import Note
     from codegen.problems import Problem
     from codegen.proof.compare import Agreement
+    from tracer.compare.reported import PortReport
     from tracer.conversion import Conversion
     from tracer.review.failure import Failure
     from tracer.review.model import Review
@@ -30,6 +31,7 @@ class Outcome:
         written: the files that were written, in order.
         review: the report's data, where `--report` asked for it.
         failure: the same of a net that is refused, or differs.
+        port: the same of a port that is compared.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -40,3 +42,4 @@ class Outcome:
     written: list[Path] = field(default_factory=list)
     review: Review | None = None
     failure: Failure | None = None
+    port: PortReport | None = None

@@ -30,7 +30,7 @@ NOTES: tuple[Kind, ...] = (
     Kind(
         402,
         "own-values",
-        ("no --weights: the module's own values are converted (built under seed 0)",),
+        ("no --weights: the module's own values are {done} (built under seed 0)",),
         "Without `--weights` the net has the values with which it was built: fresh ones, unless its code "
         "loads some. They are built under a fixed seed, so that the files are the same at each run.",
         "Give the checkpoint with `--weights`.",

@@ -129,10 +129,14 @@ FILES: tuple[Kind, ...] = (
     Kind(
         238,
         "report-file",
-        (),
+        (
+            "--report ...: give a name that ends in ..., or - for the summary alone",
+            "--report ... is a folder; name a file in it: ...",
+            "--report ...: there is no folder ...; make it first",
+        ),
         "No report can be written under the name that `--report` gives.",
         "Give a name with an ending that the message lists, in a folder that is there.",
-        None,
+        Example(SMALL, "--input 1,8 --report review.txt"),
     ),
     Kind(
         240,

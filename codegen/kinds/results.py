@@ -25,6 +25,19 @@ subprocess.run([sys.executable, "-m", "tracer.gen", *words], check=True)
 with open("model_mxnet.py", "a") as file:
     file.write("# edited\\n")
 """
+_PORT = """\
+import mxnet as mx
+import torch
+
+from model import Net
+
+torch.manual_seed(0)
+state = {key: mx.nd.array(value.numpy()) for key, value in Net().state_dict().items()}
+x = mx.sym.FullyConnected(mx.sym.Variable("x"), num_hidden=4, name="fc")
+x = mx.sym.Activation(x, act_type="relu", name="act")
+params = {"fc_weight": state["fc.weight"], "fc_bias": state["fc.bias"]}
+mx.model.save_checkpoint("port", 0, x, params, {})
+"""
 
 RESULTS: tuple[Kind, ...] = (
     Kind(
@@ -84,6 +97,15 @@ RESULTS: tuple[Kind, ...] = (
             "--input 1,8 --report review.md",
             'with open("review.md", "w") as file:\n    file.write("mine\\n")\n',
         ),
+    ),
+    Kind(
+        126,
+        "port-differs",
+        ("the port differs from torch: output ...",),
+        "`fx2mx compare` ran a port that somebody wrote and torch's net on the same inputs, and an output is "
+        "apart by more than the tolerance. The first layer that parts is named, with what makes it agree.",
+        "Write what stands behind `cause:`, and compare again. docs/guides/compare.md tells more.",
+        Example(SMALL, "", _PORT, "fx2mx compare model.py:Net port --input 1,8"),
     ),
     Kind(
         198,

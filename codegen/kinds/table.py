@@ -9,13 +9,23 @@ from collections.abc import Mapping
 from codegen.kinds.kind import Kind
 from codegen.kinds.nets import NETS
 from codegen.kinds.notes import NOTES
+from codegen.kinds.ports import PORT_NOTES, PORT_REQUESTS
 from codegen.kinds.requests_files import FILES
 from codegen.kinds.requests_nets import REQUESTS
 from codegen.kinds.results import RESULTS
 from codegen.kinds.warnings import WARNINGS
 
 # All, in the order of their numbers.
-KINDS: tuple[Kind, ...] = (*NETS, *RESULTS, *REQUESTS, *FILES, *WARNINGS, *NOTES)
+KINDS: tuple[Kind, ...] = (
+    *NETS,
+    *RESULTS,
+    *REQUESTS,
+    *FILES,
+    *PORT_REQUESTS,
+    *WARNINGS,
+    *NOTES,
+    *PORT_NOTES,
+)
 
 
 @functools.cache

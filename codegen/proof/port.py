@@ -29,6 +29,7 @@ Ref: TypeAlias = tuple[int, int]
 Given: TypeAlias = "tuple[Array, ...] | str"
 
 VARIABLE = "null"
+RESHAPES = frozenset(["Reshape", "reshape"])
 # Attributes of a variable, as the JSON has them.
 DTYPE = "__dtype__"
 
@@ -126,6 +127,7 @@ def run_port(port: Port, inputs: Mapping[str, Array], double: bool = False) -> t
     Raises MXNetError where it cannot.
     """
     symbol = _symbol([_with_shape(node, port.params) for node in port.nodes], port.heads)
+    _check_reshapes(port.nodes, {k: v.shape for k, v in (*port.params.items(), *inputs.items())})
     arrays = {k: _array(v) for k, v in port.params.items()}
     auxiliary = set(symbol.list_auxiliary_states())
     arg_params = {k: v for k, v in arrays.items() if k not in auxiliary}
@@ -240,6 +242,23 @@ def _inferred(symbol: mx.sym.Symbol, shapes: Mapping[str, tuple[int, ...]]) -> A
             return None, None, None
 
 
+def _check_reshapes(nodes: Sequence[PortNode], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise MXNetError for a reshape to another number of elements: of a port in which a batch size stands.
+
+    MXNet infers the shape that is written, and ends the process when it runs.
+    """
+    places = [index for index, node in enumerate(nodes) if node.op in RESHAPES]
+    if not places:
+        return
+    symbol = _symbol(nodes, [ref for index in places for ref in (nodes[index].inputs[0], (index, 0))])
+    names = set(symbol.list_arguments())
+    _, found, _ = _inferred(symbol, {k: v for k, v in shapes.items() if k in names})
+    for index, given, made in zip(places, (found or ())[::2], (found or ())[1::2], strict=False):
+        if given and made and 0 not in (*given, *made) and np.prod(given) != np.prod(made):
+            name = nodes[index].name
+            raise import_mxnet().base.MXNetError(f"{name} cannot reshape {tuple(given)} to {tuple(made)}")
+
+
 def _shape_of(node: PortNode) -> tuple[Any, ...]:
     shape = parsed(node.attrs.get("shape", "()"))
     return shape if isinstance(shape, tuple) else (shape,)
@@ -256,6 +275,7 @@ def _run_one(node: PortNode, operands: Sequence[Any]) -> Given:
         symbol = mx.sym.Group(own) if len(own) > 1 else own[0]
         auxiliary = set(symbol.list_auxiliary_states())
         given = {n: v for n, v in zip(names, operands, strict=True) if v is not _NoValue}
+        _check_reshapes((*variables, alone), {n: v.shape for n, v in given.items()})
         kept = {n: _array(v) for n, v in given.items() if n in auxiliary}
         read = {n: v for n, v in given.items() if n not in auxiliary}
         return tuple(run_symbol(symbol, {}, kept, read, fused=False))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from codegen.ir import Node
+from codegen.ir import Node, Source
 from codegen.problems import listed
 from codegen.program import Program
 from codegen.proof.difference import difference
 from codegen.proof.port import VARIABLE, Array, Port, PortNode
+from tracer.compare.beside import Layers
 from tracer.compare.changes import Change, changed
-from tracer.compare.layers import laid, parted
+from tracer.compare.layers import Laid, laid, parted
 from tracer.compare.layouts import laid_out
 from tracer.compare.matching import Pair
 from tracer.compare.reference import Reading, Reference, reading
@@ -32,25 +33,36 @@ class Cause:
         name: of the port's op.
         op: MXNet's.
         end: the op, from there on, of which torch's value is known; its own name where that is itself.
-        torch: torch's call, with its place.
+        calls: torch's calls, by their ops.
+        where: the place of the first of them.
         off: how far its value is from torch's.
         error: why MXNet cannot run it.
         before: how many ops before it agree.
         changes: what makes it agree.
         subjects: all that was tried.
         hint: what can be said where nothing is found.
+        theirs: torch's value at `end`, laid out as the port's is where it can be.
+        ours: the port's, None where MXNet cannot run it.
     """
 
     name: str
     op: str
     end: str
-    torch: str
+    calls: tuple[str, ...]
+    where: Source
     off: float
     error: str
     before: int
     changes: tuple[Change, ...]
     subjects: tuple[str, ...]
     hint: str = ""
+    theirs: Array | None = field(default=None, repr=False, compare=False)
+    ours: Array | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def torch(self) -> str:
+        """torch's calls, with their place."""
+        return f"{listed(self.calls, MOST_CALLS)} ({self.where})"
 
     @property
     def is_found(self) -> bool:
@@ -64,11 +76,15 @@ class Cause:
 
 @dataclass(frozen=True)
 class Mended:
-    """The port with what was found put right; in the place of what was not, torch's own value stands."""
+    """The port with what was found put right; in the place of what was not, torch's own value stands.
+
+    `layers` are its ops as they were where it was first seen to part.
+    """
 
     port: Port
     pairs: tuple[Pair, ...]
     causes: tuple[Cause, ...]
+    layers: Layers | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -84,14 +100,19 @@ def mended(
     program: Program | None,
     tolerance: float,
     agrees: Callable[[Port], bool],
-) -> Mended:
-    """Find what parts and why, mend it, and go on from there until it agrees: a few times at most."""
+) -> tuple[Mended, Laid | None]:
+    """Find what parts and why, mend it, and go on from there until it agrees: a few times at most.
+
+    What was mended, and the port as it was beside torch, None where no layer of it parts.
+    """
     causes: list[Cause] = []
+    before: Laid | None = None
     reads = reading(reference.nodes)
     while len(causes) < MOST_CAUSES and not agrees(port):
         case = _first(port, inputs, reference, pairs, reads, program, tolerance)
         if case is None:
             break
+        before = before or case.laid
         result = tried(case)
         if case.tolerance < tolerance and not result.changes:
             break  # that much float32 rounds
@@ -101,7 +122,7 @@ def mended(
             pairs = _with_right(pairs, result.changes)
         else:
             port = _with_torchs(case)
-    return Mended(port, pairs, tuple(causes))
+    return Mended(port, pairs, tuple(causes)), before
 
 
 def _first(
@@ -125,15 +146,36 @@ def _cause(case: Case, changes: tuple[Change, ...], subjects: tuple[str, ...]) -
     """The cause: of several ops from the one that parts to `end`, the one that is changed."""
     where = case.parted
     node = case.port.nodes[changes[0].index if changes else where.index]
-    end = case.port.nodes[where.end].name
-    torch = _torch_calls(case)
+    calls = _calls(case)
     if len({change.index for change in changes}) > 1:
         names = [case.port.nodes[change.index].name for change in changes]
         changes = tuple(replace(c, said=f"in {n}, {c.said}") for n, c in zip(names, changes, strict=True))
     hint = "" if changes else _missing_at_the_end(case)
+    theirs, ours = _values(case)
     return Cause(
-        node.name, node.op, end, torch, where.off, where.error, where.before, changes, subjects, hint
+        node.name,
+        node.op,
+        case.port.nodes[where.end].name,
+        tuple(call.op for call in calls),
+        calls[0].source,
+        where.off,
+        where.error,
+        where.before,
+        changes,
+        subjects,
+        hint,
+        theirs,
+        ours,
     )
+
+
+def _values(case: Case) -> tuple[Array, Array | None]:
+    """torch's value where both part, in the layout in which it is nearest to the port's, and the port's."""
+    value, given = case.parted.target.value.value, case.laid.given.get(case.parted.end)
+    if not isinstance(given, tuple):
+        return value, None
+    own = given[0]
+    return min(laid_out(value, own.shape), key=lambda v: difference(own, v), default=value), own
 
 
 def _missing_at_the_end(case: Case) -> str:
@@ -145,12 +187,6 @@ def _missing_at_the_end(case: Case) -> str:
     missing = listed([node.op for node in _calls(case) if node.name not in own], MOST_CALLS)
     call = inner[0].node
     return f"it is what {call.op} gives in torch ({call.source}): {missing} is missing after it"
-
-
-def _torch_calls(case: Case) -> str:
-    """What torch does from what agrees to where both part, and where the first of it stands."""
-    found = _calls(case)
-    return f"{listed([node.op for node in found], MOST_CALLS)} ({found[0].source})"
 
 
 def _calls(case: Case) -> list[Node]:
@@ -177,11 +213,7 @@ def _with_right(pairs: Sequence[Pair], changes: Sequence[Change]) -> tuple[Pair,
 
 def _with_torchs(case: Case) -> Port:
     """The port with torch's value in the place of the op's, as the op would lay it out."""
-    end, value = case.parted.end, case.parted.target.value.value
-    given = case.laid.given.get(end)
-    if isinstance(given, tuple):
-        own = given[0]
-        value = min(laid_out(value, own.shape), key=lambda v: difference(own, v), default=value)
+    end, value = case.parted.end, _values(case)[0]
     name = f"torch_{case.port.nodes[end].name}"
     port = case.port.with_node(end, PortNode(name, VARIABLE, {}, ()))
     return replace(port, params={**port.params, name: value})

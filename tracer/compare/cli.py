@@ -10,6 +10,8 @@ import click
 
 from tracer.compare.command import CompareOptions, run_compare
 from tracer.console import Console, forgiving_streams
+from tracer.dispatch import TYPED, Numbered
+from tracer.formats.told import FORMATS, told_in
 from tracer.net_options import (
     ignore_keys_option,
     input_option,
@@ -29,6 +31,7 @@ from tracer.net_options import (
 
 
 @click.command(
+    cls=Numbered,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     short_help="Where a port that was written by hand parts from the net, and why.",
     epilog="\b\nExit status: 0 it agrees; 1 outputs differ from torch; 2 a wrong request.",
@@ -61,15 +64,34 @@ from tracer.net_options import (
 @click.option(
     "--softmax", is_flag=True, help="The port ends in a softmax that forward does not have: torch's gets one."
 )
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what was found, whether the port agrees or not: port.md in Markdown; port.html as a page for "
+    "a browser; - prints its summary.",
+)
+@click.option("--force", is_flag=True, help="Overwrite a file that --report did not write.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="What was found, for machines: json, one document on stdout and all else on stderr; github, "
+    "annotations at the lines of the source.",
+)
 @quiet_option
 @verbose_option
 @mxnet_python_option
+@click.pass_context
 def compare(
+    ctx: click.Context,
+    /,
     weights_key: str | None,
     strip_prefix: str | None,
     ignore_keys: tuple[str, ...],
     quiet: bool,
     verbose: bool,
+    form: str | None,
     **given: Any,
 ) -> None:
     """Compare a port of a net, written by hand or edited after, with the PyTorch net.
@@ -78,7 +100,9 @@ def compare(
     PREFIX-symbol.json and PREFIX-0000.params. The first layer that parts is named, and what makes it agree.
     """
     choice = weights_choice(given["weights"], weights_key, strip_prefix, ignore_keys)
-    options = CompareOptions(weights_choice=choice, **given)
+    typed = ctx.meta[TYPED]
+    options = CompareOptions(weights_choice=choice, typed=typed, **given)
+    console = Console(quiet=quiet, verbose=verbose)
     with forgiving_streams():
-        status = run_compare(options, Console(quiet=quiet, verbose=verbose))
+        status = told_in(form, typed, console, lambda: run_compare(options, console))
     sys.exit(status)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codegen.problems import ConversionError, RequestError, defect, in_a_line, listed, with_code
-from tracer.command import COLLECT_AFTER, INTERRUPTED
+from codegen.problems import ConversionError, OverwriteError, RequestError, defect, in_a_line, listed
+from tracer.command import COLLECT_AFTER, INTERRUPTED, problem_of
 from tracer.compare.files import contrast_of, epoch_of
 from tracer.console import Console
+from tracer.heads import checkpoint_words, net_words, seen_from
 from tracer.loading import load_checkpoint, load_net
-from tracer.options import WeightsChoice
+from tracer.options import PRINTED, WeightsChoice
 from tracer.watching import told, watched
 from tracer.without_sympy import without_sympy
 
@@ -22,12 +24,17 @@ if TYPE_CHECKING:
     from codegen.proof.port import Port
     from tracer.compare.matching import Pair
     from tracer.compare.reference import Net
+    from tracer.compare.reporting import Ported
+    from tracer.compare.work import Compared
     from tracer.load import LoadedModel
+
+# What --tolerance is without it.
+TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """The command line, parsed."""
+    """The command line, parsed; and, in `typed`, as it was typed. A report to `-` is printed."""
 
     spec: str
     prefix: str
@@ -42,6 +49,14 @@ class CompareOptions:
     search_seconds: float
     taps: tuple[str, ...] = ()
     plugins: tuple[Path, ...] = ()
+    report: Path | None = None
+    force: bool = False
+    typed: str = ""
+
+    @property
+    def report_file(self) -> Path | None:
+        """The file that the report goes to, None where it is printed, or not asked for."""
+        return None if self.report is None or str(self.report) == PRINTED else self.report
 
 
 def run_compare(options: CompareOptions, console: Console) -> int:
@@ -51,28 +66,47 @@ def run_compare(options: CompareOptions, console: Console) -> int:
     try:
         with watched(console):
             return _run(options, console)
+    except OverwriteError as error:
+        text = (
+            f"{error.path} {error.why}: give another name\nto overwrite it, type\n    {options.typed} --force"
+        )
+        console.found(problem_of(error, hint=f"{options.typed} --force"), text)
+        return 1
     except RequestError as error:
-        console.error(with_code(str(error), error.code))
+        console.found(problem_of(error))
         return 2
     except ConversionError as error:
-        console.error(str(error))
+        _refused(error, console)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+    except OSError as error:
+        what = f"{error.filename or '.'}: {error.strerror or error}"
+        console.found(problem_of(RequestError(what, code="cannot-write")))
+        return 2
     except Exception as error:  # noqa: BLE001 - the last net: a defect of ours is a message too
         from codegen.ir import Source
 
-        console.error(str(ConversionError((defect("the comparison failed", error, Source()),))))
+        _refused(ConversionError((defect("the comparison failed", error, Source()),)), console)
         return 1
+
+
+def _refused(error: ConversionError, console: Console) -> None:
+    console.outcome.problems += error.problems
+    console.error(str(error))
 
 
 def _run(options: CompareOptions, console: Console) -> int:
     from tracer.compare.inputs import matched_inputs
-    from tracer.compare.text import agrees_text, differs_text, inputs_text, port_text
+    from tracer.compare.text import inputs_text, port_text
     from tracer.compare.work import Asked, compare
 
     epoch = epoch_of(options.prefix, options.epoch)
     contrast = contrast_of(options.prefix, options.contrast)
+    if options.report_file is not None:
+        from tracer.review.report import check_reports
+
+        check_reports([options.report_file], options.force)
     loaded = _load(options, console)
     with without_sympy():
         net = _traced(options, loaded, console)
@@ -81,24 +115,69 @@ def _run(options: CompareOptions, console: Console) -> int:
         params_file = f"{options.prefix}-{epoch:04d}.params"
         inputs = matched_inputs(port, net.specs, params_file)
         console.say(inputs_text(inputs, [spec.name for spec in net.specs]))
-        pairs = _matched(net, port, contrast, console)
+        pairs = _matched(options, net, port, contrast, console)
         console.say("comparing with torch")
-        asked = Asked(options.tolerance, options.softmax, options.weights is None)
+        asked = Asked(
+            options.tolerance, options.softmax, options.weights is None, layers=options.report is not None
+        )
         with told("the comparison with torch"):
             found = compare(net, port, pairs, inputs, asked)
-    for note in found.notes:
-        console.say(f"note: {note}")
+    _tell(found, console)
+    if options.report is not None:
+        from tracer.compare.reporting import Ported
+
+        files = [Path(f"{options.prefix}-symbol.json"), Path(params_file), *([contrast] if contrast else [])]
+        weights = (options.weights,) if options.weights is not None else ()
+        command = command_line(options, loaded.file)
+        prefix = Path(options.prefix)
+        ported = Ported(
+            net, loaded.name, loaded.origin, port, prefix, command, tuple(files), weights, inputs, pairs
+        )
+        _report(options.report_file, ported, found, console)
+    return 0 if found.ok else 1
+
+
+def _tell(found: Compared, console: Console) -> None:
+    """Say what was found."""
+    from codegen.kinds.note import note
+    from tracer.compare.text import agreement_of, agrees_text, differs_text, problems_of
+
+    for said in found.notes:
+        console.note(said)
+    console.outcome.agreement = agreement_of(found)
     if found.ok:
+        if any(output.double for output in found.outputs):
+            console.outcome.notes.append(note("in-float64"))
         console.say(agrees_text(found))
-        return 0
-    console.error(differs_text(found))
-    return 1
+        return
+    first, *more = problems_of(found)
+    console.found(first, differs_text(found))
+    console.outcome.problems += more
+
+
+def _report(path: Path | None, ported: Ported, found: Compared, console: Console) -> None:
+    """Print the summary, or write the file; the proposed table is alone on stdout then."""
+    from tracer.compare.reported_text import port_summary
+    from tracer.compare.reported_text import port_text as text_of
+    from tracer.compare.reporting import report_of
+    from tracer.review.report import write_reports
+
+    report = report_of(ported, found)
+    console.outcome.port = report
+    if path is None:
+        console.result(port_summary(report), nl=False)
+        return
+    write_reports({path: text_of(path, report)})
+    console.outcome.written.append(path)
+    console.say(f"wrote {path}")
 
 
 def _load(options: CompareOptions, console: Console) -> LoadedModel:
     loaded = load_net(options.spec, options.kwargs, options.plugins, console)
     if options.weights is None:
-        console.say("no --weights: the module's own values are compared (built under seed 0)")
+        from codegen.kinds.note import note
+
+        console.note(note("own-values", done="compared"))
     else:
         load_checkpoint(loaded, options.weights, options.weights_choice, console)
     return loaded
@@ -117,12 +196,14 @@ def _traced(options: CompareOptions, loaded: LoadedModel, console: Console) -> N
         specs = parse_inputs(options.inputs, model)
     else:
         model, specs, notes = with_inputs(model, None, options.search_seconds, console.say)
-        for note in notes:
-            console.say(note)
+        for said in notes:
+            console.note(said)
     check_taps(model, options.taps)
     net = net_of(model, specs, loaded.name, options.taps)
     if net.graph is None:
-        console.say(f"note: the outputs alone are compared, since the net cannot be followed: {net.why}")
+        from codegen.kinds.note import note
+
+        console.note(note("port-outputs-alone", why=net.why))
     return net
 
 
@@ -134,16 +215,21 @@ def _port(prefix: str, epoch: int) -> Port:
         return load_port(os.path.abspath(prefix), epoch)
     except mxnet_error() as error:
         raise RequestError(
-            f"{prefix}: mx.model.load_checkpoint cannot read it: {last_line(str(error))}"
+            f"{prefix}: mx.model.load_checkpoint cannot read it: {last_line(str(error))}",
+            code="port-unreadable",
         ) from None
     except (ValueError, TypeError, KeyError) as error:
-        what = "give what mx.model.save_checkpoint writes, with arg: and aux: before the names"
         raise RequestError(
-            f"{prefix}: mx.model.load_checkpoint cannot read it ({in_a_line(error)}): {what}"
+            f"{prefix}: mx.model.load_checkpoint cannot read it ({in_a_line(error)}): give what "
+            "mx.model.save_checkpoint writes, with arg: and aux: before the names",
+            code="port-unreadable",
         ) from None
 
 
-def _matched(net: Net, port: Port, contrast: Path | None, console: Console) -> tuple[Pair, ...]:
+def _matched(
+    options: CompareOptions, net: Net, port: Port, contrast: Path | None, console: Console
+) -> tuple[Pair, ...]:
+    from codegen.kinds.note import note
     from tracer.compare.matching import constants_of, entries_of, matched
     from tracer.compare.reference import state_of
     from tracer.compare.tables import read_table, table
@@ -155,10 +241,38 @@ def _matched(net: Net, port: Port, contrast: Path | None, console: Console) -> t
     pairs = matched(port, entries, constants, rows, state)
     unread = [name for name in port.params if name not in names]
     if unread:
-        console.say(f"note: the symbol reads no {listed(unread)}, which the weights have")
+        console.note(note("port-unread", names=listed(unread)))
     if contrast is not None:
         console.say(f"{contrast}: {len(rows)} parameters")
         return pairs
     console.say("there is no contrast table; this is proposed:")
-    console.tell(table(pairs, state))
+    # Where the report is printed it has stdout for itself, and the table in it.
+    (console.say if str(options.report) == PRINTED else console.tell)(table(pairs, state))
     return pairs
+
+
+def command_line(options: CompareOptions, file: Path | None) -> str:
+    """The command that compares again, from the folder of the port; `file` is that of the net."""
+    return " ".join(["python -m tracer.compare", *map(shlex.quote, _words(options, file))])
+
+
+def _words(options: CompareOptions, file: Path | None) -> Iterator[str]:
+    prefix = Path(options.prefix)
+    folder, name = prefix.parent, options.spec.rpartition(":")[2]
+    yield options.spec if file is None else f"{seen_from(folder, file)}:{name}"
+    yield prefix.name
+    if options.epoch is not None:
+        yield from ("--epoch", str(options.epoch))
+    if options.contrast is not None:
+        yield from ("--contrast", seen_from(folder, options.contrast))
+    yield from net_words(options.kwargs, options.inputs, folder)
+    if options.weights is not None:
+        yield from checkpoint_words(options.weights, options.weights_choice)
+    if options.taps:
+        yield from ("--tap", ",".join(options.taps))
+    if options.softmax:
+        yield "--softmax"
+    if options.tolerance != TOLERANCE:
+        yield from ("--tolerance", f"{options.tolerance:g}")
+    for plugin in options.plugins:
+        yield from ("--plugin", seen_from(folder, plugin))

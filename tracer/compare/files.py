@@ -16,23 +16,29 @@ def epoch_of(prefix: str, epoch: int | None) -> int:
     if not symbol.is_file():
         for end in ("-symbol.json", ".json", ".py", *(f"-{n:04d}.params" for n in (epoch or 0,))):
             if prefix.endswith(end) and Path(f"{prefix.removesuffix(end)}-symbol.json").is_file():
-                raise RequestError(f"no such file: {symbol}; give PREFIX alone: {prefix.removesuffix(end)}")
-        raise RequestError(f"no such file: {symbol} (PREFIX is what mx.model.load_checkpoint takes)")
+                raise RequestError(
+                    f"no such file: {symbol}; give PREFIX alone: {prefix.removesuffix(end)}",
+                    code="no-such-port",
+                )
+        raise RequestError(
+            f"no such file: {symbol} (PREFIX is what mx.model.load_checkpoint takes)", code="no-such-port"
+        )
     epochs = sorted(_epochs(Path(prefix)))
     if epoch is not None:
         if epoch in epochs:
             return epoch
         others = f"; there are {listed(list(map(str, epochs)))}" if epochs else ""
-        raise RequestError(f"no such file: {prefix}-{epoch:04d}.params{others}")
+        raise RequestError(f"no such file: {prefix}-{epoch:04d}.params{others}", code="no-such-port")
     if 0 in epochs:
         return 0
     if len(epochs) == 1:
         return epochs[0]
     if epochs:
         raise RequestError(
-            f"{prefix} has the epochs {listed(list(map(str, epochs)))}: choose one with --epoch"
+            f"{prefix} has the epochs {listed(list(map(str, epochs)))}: choose one with --epoch",
+            code="no-such-port",
         )
-    raise RequestError(f"no such file: {prefix}-0000.params")
+    raise RequestError(f"no such file: {prefix}-0000.params", code="no-such-port")
 
 
 def _epochs(prefix: Path) -> list[int]:
@@ -45,7 +51,7 @@ def contrast_of(prefix: str, given: Path | None) -> Path | None:
     """The contrast table: the one that is given, or PREFIX-layer_contrast.txt where it is there."""
     if given is not None:
         if not given.is_file():
-            raise RequestError(f"--contrast: no such file: {given}")
+            raise RequestError(f"--contrast: no such file: {given}", code="port-table")
         return given
     beside = Path(f"{prefix}-layer_contrast.txt")
     # An empty one is what a shell has made for the table that is about to be proposed.

@@ -49,12 +49,13 @@ def matched_inputs(port: Port, specs: Sequence[InputSpec], params_file: str) -> 
     others = [name for name in names if name not in free]
     lacking = [name for name in rest if name.endswith(SUFFIXES)]
     if lacking:
-        raise RequestError(_lacks(port, lacking, params_file))
+        raise RequestError(_lacks(port, lacking, params_file), code="port-inputs")
     if len(rest) > len(others):
         extra = rest[len(others) :]
         raise RequestError(
             f"the symbol reads {listed(extra)}, for which {params_file} has no values and forward"
-            f"({listed(names)}) no input"
+            f"({listed(names)}) no input",
+            code="port-inputs",
         )
     return (*pairs, *_by_order(port, rest, others, {s.name: s.shape for s in specs}, pairs))
 

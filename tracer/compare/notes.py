@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from codegen.ir import Node
+from codegen.ir import Node, Note
+from codegen.kinds.note import note
 from codegen.program import Call, Program
 from codegen.proof.port import Port, PortNode
 from tracer.compare.attributes import differing, momentum_kept, right_call
@@ -18,7 +19,7 @@ SMALL = frozenset(["eps", "fix_gamma"])
 
 def notes_of(
     port: Port, pairs: Sequence[Pair], nodes: Sequence[Node], program: Program | None, agrees: bool
-) -> tuple[str, ...]:
+) -> tuple[Note, ...]:
     """Momentums, and where the port `agrees`, what differs from torch's all the same; the first of each."""
     calls = list(_right_calls(port, pairs, nodes, program))
     in_training = list(_in_training(calls))
@@ -26,11 +27,11 @@ def notes_of(
     return (*_few(in_training), *_few(within))
 
 
-def _few(texts: Sequence[str]) -> Iterator[str]:
-    more = len(texts) - MOST_NOTES
-    yield from texts[:MOST_NOTES]
+def _few(notes: Sequence[Note]) -> Iterator[Note]:
+    more = len(notes) - MOST_NOTES
+    yield from notes[:MOST_NOTES]
     if more > 0:
-        yield f"the same of {more} more"
+        yield Note(f"note: the same of {more} more", notes[0].word)
 
 
 def _right_calls(
@@ -47,18 +48,15 @@ def _right_calls(
             yield node, right
 
 
-def _in_training(calls: Sequence[tuple[PortNode, Call]]) -> Iterator[str]:
+def _in_training(calls: Sequence[tuple[PortNode, Call]]) -> Iterator[Note]:
     for node, right in calls:
         wanted, own = float(dict(right.attrs).get("momentum", 0.9)), momentum_kept(node)
         if node.op == "BatchNorm" and abs(own - wanted) > 1e-6:
-            yield (
-                f"in training alone: write momentum={wanted:g} in {node.name} where the port has {own:g}: "
-                "MXNet's is the share that is kept, 1 - torch's"
-            )
+            yield note("port-momentum", right.source, wanted=f"{wanted:g}", name=node.name, own=f"{own:g}")
 
 
-def _within(calls: Sequence[tuple[PortNode, Call]]) -> Iterator[str]:
+def _within(calls: Sequence[tuple[PortNode, Call]]) -> Iterator[Note]:
     for node, right in calls:
         for change in differing(0, node, right):
             if change.subject in SMALL:
-                yield f"{node.name} differs by less than the tolerance on these values: {change.said}"
+                yield note("port-within", right.source, name=node.name, said=change.said)

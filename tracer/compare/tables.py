@@ -27,10 +27,14 @@ def read_table(path: Path, names: Collection[str], keys: Collection[str]) -> tup
         if not line.strip() or parts[0] == "-":
             continue
         if len(parts) < 2:
-            raise RequestError(f"{path}:{number}: {line!r} names no torch key; write NAME, a tab, KEY")
+            raise RequestError(
+                f"{path}:{number}: {line!r} names no torch key; write NAME, a tab, KEY", code="port-table"
+            )
         name, key = parts[0], parts[2] if len(parts) > 3 else parts[1]
         if name not in names:
-            raise RequestError(f"{path}:{number}: the symbol reads no {name}{_near(name, names)}")
+            raise RequestError(
+                f"{path}:{number}: the symbol reads no {name}{_near(name, names)}", code="port-table"
+            )
         heads = _HEADS.fullmatch(parts[4]) if len(parts) > 4 else None
         row_keys = tuple(_keys(key, keys, f"{path}:{number}"))
         rows.append(Row(name, row_keys, int(heads[1]) if heads else 0))
@@ -43,7 +47,7 @@ def _keys(text: str, keys: Collection[str], place: str) -> Iterator[str]:
         return
     for key in [text] if text in keys else text.split("+"):
         if key not in keys:
-            raise RequestError(f"{place}: the net has no key {key!r}{_near(key, keys)}")
+            raise RequestError(f"{place}: the net has no key {key!r}{_near(key, keys)}", code="port-table")
         yield key
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from codegen.problems import counted, listed
-from codegen.proof.compare import Agreement, OutputAgreement
+from codegen.ir import Source
+from codegen.problems import Problem, counted, listed
+from codegen.proof.compare import Agreement, LayerAgreement, OutputAgreement
 from codegen.proof.port import Port
 from tracer.compare.causes import Cause
 from tracer.compare.inputs import InputPair
@@ -13,6 +14,7 @@ from tracer.compare.work import Compared
 from tracer.report import agreement_text
 
 MOST_SUBJECTS = 12
+DIFFERS = "port-differs"
 
 
 def port_text(prefix: str, epoch: int, port: Port) -> str:
@@ -23,16 +25,40 @@ def port_text(prefix: str, epoch: int, port: Port) -> str:
 
 
 def inputs_text(pairs: Sequence[InputPair], names: Sequence[str]) -> str:
-    """Which variable is which input."""
+    """Which variable is which input, in a line."""
+    return "inputs: " + "; ".join(inputs_said(pairs, names))
+
+
+def inputs_said(pairs: Sequence[InputPair], names: Sequence[str]) -> list[str]:
+    """Which variable is which input, and what the port reads nothing for."""
     said = [f"{p.variable} is forward's {p.name}, {p.how}" for p in pairs]
     missed = [name for name in names if name not in {p.name for p in pairs}]
-    said += [f"the port reads nothing for forward's {name}" for name in missed]
-    return "inputs: " + "; ".join(said)
+    return [*said, *(f"the port reads nothing for forward's {name}" for name in missed)]
+
+
+def agreement_of(found: Compared) -> Agreement:
+    """The outputs, and the first layer that parts, as a conversion's comparison has them."""
+    layers = tuple(LayerAgreement(c.name, c.where, c.off) for c in found.causes[:1])
+    return Agreement(found.outputs, layers, found.tolerance)
 
 
 def agrees_text(found: Compared) -> str:
     """That the port agrees, and how far it is off."""
-    return agreement_text(Agreement(found.outputs, (), found.tolerance))
+    return agreement_text(agreement_of(found))
+
+
+def problems_of(found: Compared) -> list[Problem]:
+    """That the port differs, and each layer that parts, at its line of torch's net."""
+    first = found.causes[0].where if found.causes else Source()
+    whole = Problem(DIFFERS, _worst(found), first, "; ".join(_end(found)))
+    return [whole, *(Problem(DIFFERS, *_problem(cause)) for cause in found.causes)]
+
+
+def _problem(cause: Cause) -> tuple[str, Source, str]:
+    end = "" if cause.end == cause.name else f", as seen at {cause.end}"
+    error = f" ({cause.error})" if cause.error else ""
+    said = "; ".join(f"{change.subject}: {change.said}" for change in cause.changes)
+    return f"{cause.name} ({cause.op}){end} {_off(cause)}{error}", cause.where, said or cause.hint
 
 
 def differs_text(found: Compared) -> str:
@@ -65,12 +91,10 @@ def _causes(found: Compared) -> Iterator[str]:
 
 def _cause(cause: Cause, is_first: bool) -> Iterator[str]:
     end = "" if cause.end == cause.name else f", as seen at {cause.end}"
-    off = "cannot be run" if cause.off == float("inf") and cause.error else f"parts by {cause.off:.1e}"
-    off = "gives another shape" if cause.off == float("inf") and not cause.error else off
     head = "the first layer that parts is" if is_first else "with that mended, the next one is"
     before = "; the op before it agrees" if cause.before == 1 else f"; the {cause.before} ops before it agree"
     before = before if is_first and cause.before else ""
-    yield f"{head} {cause.name} ({cause.op}){end}: it {off}{before}"
+    yield f"{head} {cause.name} ({cause.op}){end}: it {_off(cause)}{before}"
     yield f"    torch: {cause.torch}"
     if cause.error:
         yield f"    MXNet: {cause.error}"
@@ -80,6 +104,12 @@ def _cause(cause: Cause, is_first: bool) -> Iterator[str]:
         tried = f"; tried: {listed(cause.subjects, MOST_SUBJECTS)}" if cause.subjects else ""
         yield f"    cause: {cause.hint}" if cause.hint else f"    cause: not found{tried}"
         yield "    from here on torch's own value stands in its place"
+
+
+def _off(cause: Cause) -> str:
+    if cause.off != float("inf"):
+        return f"parts by {cause.off:.1e}"
+    return "cannot be run" if cause.error else "gives another shape"
 
 
 def _end(found: Compared) -> Iterator[str]:

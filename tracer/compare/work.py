@@ -8,15 +8,19 @@ from functools import partial
 
 import numpy as np
 
+from codegen.ir import Note
+from codegen.kinds.note import note
 from codegen.problems import listed
 from codegen.proof.compare import CANNOT_RUN, OutputAgreement
 from codegen.proof.port import Array, Port
+from tracer.compare.beside import Layers, beside
 from tracer.compare.causes import Cause, Mended, mended
 from tracer.compare.inputs import InputPair, arrays
+from tracer.compare.layers import Laid, laid
 from tracer.compare.matching import Pair
 from tracer.compare.notes import notes_of
 from tracer.compare.outputs import Trial, agrees, cannot_run, outputs
-from tracer.compare.reference import Net, reference, state_of
+from tracer.compare.reference import Net, reading, reference, state_of
 from tracer.compare.relations import Relation, applied, as_written
 from tracer.verify import with_random_weights
 
@@ -25,12 +29,16 @@ OWN, RANDOM = "its own parameters", "random parameters"
 
 @dataclass(frozen=True)
 class Asked:
-    """How a port is compared: with random parameters too where those of the net are `fresh`."""
+    """How a port is compared: with random parameters too where those of the net are `fresh`.
+
+    With `layers` each op is laid beside torch, where the port agrees too.
+    """
 
     tolerance: float
     softmax: bool
     fresh: bool
     seed: int = 1
+    layers: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,20 +50,22 @@ class Compared:
         causes: what makes them part, in order; each was mended before the next was looked for.
         after: the outputs once all causes are mended; empty where they agree as they are, or a cause has no
             remedy that holds for other inputs.
-        notes: what a reader should know beside, a sentence each.
+        notes: what a reader should know beside.
         tolerance: the largest difference that counts as equal.
         foreign: the weights that hold other values than torch's, where most of the `weights` do.
         is_followed: the net's calls could be laid beside the port's ops.
+        layers: the port's ops beside torch, None where they were not asked for.
     """
 
     outputs: tuple[OutputAgreement, ...]
     causes: tuple[Cause, ...]
     after: tuple[OutputAgreement, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     tolerance: float
     foreign: tuple[str, ...]
     weights: int
     is_followed: bool = True
+    layers: Layers | None = None
 
     @property
     def ok(self) -> bool:
@@ -74,23 +84,25 @@ def compare(
 
     A port whose weights are others throughout is compared as it is; causes are looked for with torch's.
     """
-    notes: list[str] = []
+    notes: list[Note] = []
     trials = list(_trials(net, inputs, port, asked, OWN))
     found_outputs = _all_outputs(port, trials, notes)
-    foreign = _foreign(pairs)
+    # Other values that give the same are right: of a norm that was folded into a convolution.
+    foreign = () if all(o.within(asked.tolerance) for o in found_outputs) else _foreign(pairs)
     found = _with_torchs(port, pairs, state_of(net.model)) if foreign else Mended(port, pairs, ())
     found = _mended(net, found, trials, asked)
+    if asked.layers and found.layers is None and net.graph is not None:
+        found = replace(found, layers=_as_it_is(found, trials[0], asked))
     after: list[OutputAgreement] = []
     if asked.fresh and found.is_whole:
         own = found.port
-        of_random, found, after = _with_random(net, port, found, inputs, asked, notes)
+        of_random, found, after = _with_random(net, port, found, inputs, trials[0].batch, asked, notes)
         found_outputs += of_random
         found = replace(found, port=replace(found.port, params={**found.port.params, **own.params}))
     is_mended = bool(found.causes or foreign) and found.is_whole
     after = [*(o for trial in trials for o in outputs(found.port, trial)), *after] if is_mended else []
     is_right = all(o.within(asked.tolerance) for o in found_outputs)
-    nodes = trials[0].reference.nodes
-    notes += notes_of(port, pairs, nodes, net.program, is_right)
+    notes += notes_of(port, pairs, trials[0].reference.nodes, net.program, is_right)
     return Compared(
         tuple(found_outputs),
         found.causes,
@@ -100,6 +112,7 @@ def compare(
         foreign,
         len(pairs),
         net.graph is not None,
+        found.layers if asked.layers else None,
     )
 
 
@@ -137,14 +150,12 @@ def _trials(net: Net, inputs: Sequence[InputPair], port: Port, asked: Asked, lab
         )
 
 
-def _all_outputs(port: Port, trials: list[Trial], notes: list[str]) -> list[OutputAgreement]:
+def _all_outputs(port: Port, trials: list[Trial], notes: list[Note]) -> list[OutputAgreement]:
     """The outputs of all trials; a batch size at which the port alone cannot run is left out, and noted."""
     found = [outputs(port, trial) for trial in trials]
     if len(trials) == 2 and cannot_run(found[0]) and not cannot_run(found[1]):
-        notes.append(
-            f"the port runs at batch {trials[1].batch} and not at {trials[0].batch}, where torch's net does: "
-            f"{found[0][0].why.removeprefix(CANNOT_RUN)[2:]}"
-        )
+        why = found[0][0].why.removeprefix(CANNOT_RUN)[2:]
+        notes.append(note("port-batch", own=trials[1].batch, other=trials[0].batch, why=why))
         del trials[0], found[0]
     return [output for outputs_ in found for output in outputs_]
 
@@ -155,7 +166,7 @@ def _mended(net: Net, found: Mended, trials: Sequence[Trial], asked: Asked) -> M
         if not found.is_whole or net.graph is None:
             break
 
-        more = mended(
+        more, before = mended(
             found.port,
             trial.inputs,
             trial.reference,
@@ -164,8 +175,20 @@ def _mended(net: Net, found: Mended, trials: Sequence[Trial], asked: Asked) -> M
             asked.tolerance,
             partial(agrees, trial=trial),
         )
-        found = Mended(more.port, more.pairs, (*found.causes, *more.causes))
+        layers = found.layers or (_layers(before, trial, asked) if before is not None else None)
+        found = Mended(more.port, more.pairs, (*found.causes, *more.causes), layers)
     return found
+
+
+def _layers(laid: Laid, trial: Trial, asked: Asked) -> Layers | None:
+    return Layers(beside(laid, asked.tolerance), trial.batch, trial.label) if asked.layers else None
+
+
+def _as_it_is(found: Mended, trial: Trial, asked: Asked) -> Layers | None:
+    """The ops of a port of which no layer was found to part."""
+    reads = reading(trial.reference.nodes)
+    own = laid(found.port, trial.inputs, trial.reference, found.pairs, reads, asked.tolerance)
+    return _layers(own, trial, asked)
 
 
 # Random parameters -------------------------------------------------------------------------------------
@@ -176,8 +199,9 @@ def _with_random(
     port: Port,
     found: Mended,
     inputs: Sequence[InputPair],
+    batch: int,
     asked: Asked,
-    notes: list[str],
+    notes: list[Note],
 ) -> tuple[list[OutputAgreement], Mended, list[OutputAgreement]]:
     """The comparison with random parameters in both, as far as it is known what the port's weights hold.
 
@@ -185,16 +209,13 @@ def _with_random(
     """
     unknown = [p.name for p in found.pairs if not p.relation.is_known]
     if unknown:
-        notes.append(
-            f"not compared with random parameters, since nothing of torch's was found in {listed(unknown, 1)}"
-        )
+        notes.append(note("port-not-random", names=listed(unknown, 1)))
         return [], found, []
     model = with_random_weights(net.model, net.specs, asked.seed)
     state = state_of(model)
-    batch = 2 * net.batch if net.runs_at_others and net.batch is not None else None
-    values = reference(net, model, batch, asked.softmax, asked.seed)
+    values = reference(net, model, batch if net.runs_at_others else None, asked.softmax, asked.seed)
     given = arrays(port, inputs, values.inputs)
-    trial = Trial(values, given, batch or net.batch or 1, RANDOM, asked.tolerance, asked.softmax, net.taps)
+    trial = Trial(values, given, batch, RANDOM, asked.tolerance, asked.softmax, net.taps)
     own = outputs(_filled(port, found.pairs, state), trial) if not found.causes else []
     more = _mended(net, replace(found, port=_filled(found.port, found.pairs, state)), [trial], asked)
     return own, more, outputs(more.port, trial) if more.causes else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tracer.compare.reported import PortReport
 from tracer.review.failure import Failure
 from tracer.review.model import Review
 
@@ -199,6 +200,7 @@ class Document:
         written: the files that were written, in order, as --out and --report name them.
         review: the data of --report, null where it was not asked for: it is made from every op's results.
         failure: the data of --report where the net is refused or differs, null elsewhere.
+        port: the data of `fx2mx compare --report`, null elsewhere.
     """
 
     version: int
@@ -214,3 +216,4 @@ class Document:
     written: tuple[str, ...]
     review: Review | None
     failure: Failure | None
+    port: PortReport | None

@@ -51,6 +51,7 @@ def document_of(outcome: Outcome, command: str, status: int) -> Document:
         written=tuple(path.as_posix() for path in outcome.written),
         review=outcome.review,
         failure=outcome.failure,
+        port=outcome.port,
     )
 
 

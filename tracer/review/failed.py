@@ -77,7 +77,7 @@ def failure_of_difference(failing: Failing, conversion: Conversion, agreement: A
     return replace(
         made,
         smallest=_smallest(failing, part) if part is not None else None,
-        outputs=tuple(_outputs(agreement)),
+        outputs=tuple(worst_outputs(agreement)),
         parting=_parting(failing, conversion, agreement, first) if first is not None else None,
     )
 
@@ -164,17 +164,18 @@ def _lines(source: Source) -> Iterator[CodeLine]:
 # Differences -------------------------------------------------------------------------------------------
 
 
-def _outputs(agreement: Agreement) -> Iterator[WorstOutput]:
+def worst_outputs(agreement: Agreement) -> Iterator[WorstOutput]:
     """Each output at its worst."""
     worst: dict[str, OutputAgreement] = {}
     for o in agreement.outputs:
         if o.name not in worst or not o.difference <= worst[o.name].difference:
             worst[o.name] = o
     for name, o in worst.items():
-        yield WorstOutput(name, _difference(o.difference), o.within(agreement.tolerance), o.why)
+        yield WorstOutput(name, difference_text(o.difference), o.within(agreement.tolerance), o.why)
 
 
-def _difference(value: float) -> str:
+def difference_text(value: float) -> str:
+    """A difference to one digit, or what else it is."""
     return rounded(value) if np.isfinite(value) else str(value)
 
 
@@ -188,15 +189,15 @@ def _parting(
         op=call.op,
         where=place_of([first.source], failing.folder),
         shape=result_shape(call),
-        difference=_difference(first.difference),
+        difference=difference_text(first.difference),
         agree=agreement.layers.index(first),
         compared=len(agreement.layers),
         parameters=values.parameters,
-        values=tuple(_values(values.theirs, values.ours)),
+        values=tuple(values_beside(values.theirs, values.ours)),
     )
 
 
-def _values(theirs: Array | None, ours: Array | None) -> Iterator[ValueRow]:
+def values_beside(theirs: Array | None, ours: Array | None) -> Iterator[ValueRow]:
     """The places that differ the most, the worst first; none where the shapes are not the same."""
     if theirs is None or ours is None or theirs.shape != ours.shape:
         return

@@ -64,7 +64,7 @@ def review_of(
         sources=tuple(digest_of(path, shown(path, folder)) for path in source_files(program)),
         files=tuple(digest_of(path, path.name) for path in files),
         tolerance=f"{agreement.tolerance:g}",
-        comparisons=_comparisons(agreement, batch, is_fresh),
+        comparisons=comparisons(agreement, batch, is_fresh),
         outputs=tuple(_outputs(program, agreement)),
         batch=_batch(conversion.graph),
         sizes=_sizes(program),
@@ -90,7 +90,7 @@ def versions() -> tuple[tuple[str, str], ...]:
     return (*own, *known, ("Python", ".".join(platform.python_version_tuple()[:2])))
 
 
-def _comparisons(agreement: Agreement, batch: int, is_fresh: bool) -> str:
+def comparisons(agreement: Agreement, batch: int, is_fresh: bool) -> str:
     """What was compared, and which of it op by op: the last set of parameters."""
     batches = " and ".join(str(n) for n in dict.fromkeys(o.batch for o in agreement.outputs))
     kinds = " and ".join(dict.fromkeys(o.parameters for o in agreement.outputs))

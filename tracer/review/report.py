@@ -32,11 +32,18 @@ def check_reports(paths: Sequence[Path], force: bool) -> None:
 def _check_report(path: Path, force: bool) -> None:
     if path.suffix not in {TEXT, PAGE}:
         ends = f"{TEXT} or {PAGE}"
-        raise RequestError(f"--report {path}: give a name that ends in {ends}, or - for the summary alone")
+        raise RequestError(
+            f"--report {path}: give a name that ends in {ends}, or - for the summary alone",
+            code="report-file",
+        )
     if path.is_dir():
-        raise RequestError(f"--report {path} is a folder; name a file in it: {path / 'review.md'}")
+        raise RequestError(
+            f"--report {path} is a folder; name a file in it: {path / 'review.md'}", code="report-file"
+        )
     if not path.parent.is_dir():
-        raise RequestError(f"--report {path}: there is no folder {path.parent}; make it first")
+        raise RequestError(
+            f"--report {path}: there is no folder {path.parent}; make it first", code="report-file"
+        )
     text = path.read_bytes() if path.exists() else b""
     if text.strip() and MARK.encode() not in text and not force:
         raise OverwriteError(path, "was not written by fx2mx", is_edited=False)
