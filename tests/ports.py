@@ -101,6 +101,7 @@ class Two(nn.Module):
 '''
 INPUTS = {
     "Conv": ["--input", "1,3,16,16"],
+    "Looks": ["--input", "1,3,16,16"],
     "Shifted": ["--input", "1,3,12,12"],
     "Recurrent": ["--input", "ids=1,7:int64"],
     "Attention": ["--input", "1,9,16"],
@@ -113,7 +114,13 @@ def net_with_weights(name: str, **kwargs: Any) -> nn.Module:
     """The net of model.py with weights that hide nothing; they are saved as NAME.pth."""
     model = load_model(f"model.py:{name}", kwargs).model
     generator = torch.Generator().manual_seed(1)
-    shapes = {"Conv": (2, 3, 16, 16), "Shifted": (2, 3, 12, 12), "Attention": (2, 9, 16), "Turned": (2, 4, 4)}
+    shapes = {
+        "Conv": (2, 3, 16, 16),
+        "Looks": (2, 3, 16, 16),
+        "Shifted": (2, 3, 12, 12),
+        "Attention": (2, 9, 16),
+        "Turned": (2, 4, 4),
+    }
     first = torch.randn(shapes.get(name, (2, 6)), generator=generator)
     others = {
         "Recurrent": {"ids": torch.randint(20, (2, 7), generator=generator)},

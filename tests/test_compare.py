@@ -640,8 +640,11 @@ def test_a_table_with_a_wrong_key() -> None:
     )
 
 
+NOT_FOLLOWED = "note: the net cannot be followed, so that what its modules give is compared: "
+
+
 def test_a_net_that_cannot_be_followed() -> None:
-    """The outputs alone are compared."""
+    """What its modules give is compared."""
     text = MODEL + "\n\nclass Looks(Two):\n    def forward(self, image, vector):\n"
     text += "        if image.sum() > 1e9:\n            return image\n        return super().forward(image, vector)\n"
     Path("model.py").write_text(text)
@@ -657,8 +660,53 @@ def test_a_net_that_cannot_be_followed() -> None:
         save("port", symbol, values)
         done = fx2mx("compare", "model.py:Looks", "port", *INPUTS["Two"])
         assert done.status == status, done.err
-        assert "note: the outputs alone are compared, since the net cannot be followed: " in done.err
-    assert "error: the port differs from torch: output " in done.err.splitlines()[-1]
+        assert NOT_FOLLOWED in done.err
+    assert "\nerror: the port differs from torch: output " in done.err
+    assert "torch: what forward does before the end (the net itself, (no source))\n" in done.err
+
+
+LOOKS = """
+
+class Looks(Conv):
+    def forward(self, x):
+        if x.sum() > 1e9:
+            return x
+        return super().forward(x)
+"""
+BY_MODULES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
+    "eps and slope": (
+        {"bn1": {"fix_gamma": False}, "slope": 0.25},
+        ["b0", "a0"],
+        [f"eps: write eps=1e-5 {DEFAULT} 0.001", "slope: write slope=0.01 where the port has 0.25"],
+    ),
+    "pooling convention": (
+        {"pool1": {"stride": (2, 2), "pooling_convention": "full"}},
+        ["p0"],
+        ['pooling_convention: write pooling_convention="valid" where the port has "full"'],
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", BY_MODULES)
+def test_a_mistake_is_told_where_the_net_cannot_be_followed(mistake: str) -> None:
+    Path("model.py").write_text(MODEL + LOOKS)
+    port, layers, told = BY_MODULES[mistake]
+    done = compared("Looks", conv_port(**port), conv_values(net_with_weights("Looks")))
+    line = next(n for n, text in enumerate(MODEL.splitlines(), start=1) if "self.act(" in text)
+    module = {"b0": "BatchNorm2d (bn1", "p0": "MaxPool2d (maxpool"}[layers[0]]
+    assert f"    torch: {module}, {Path('model.py').resolve()}:{line})\n" in done.err
+    assert (parted(done), causes(done)) == (layers, told)
+
+
+def test_a_step_of_forward_is_missing_where_the_net_cannot_be_followed() -> None:
+    """It is seen at what reaches the next module."""
+    Path("model.py").write_text(MODEL + LOOKS)
+    done = compared("Looks", conv_port(relu=None), conv_values(net_with_weights("Looks")))
+    assert done.status == 1
+    assert parted(done) == ["p1"]
+    line = next(n for n, text in enumerate(MODEL.splitlines(), start=1) if "self.avgpool(x)" in text)
+    said = "what forward does before avgpool is missing between b1 and p1"
+    assert f"    cause: its input: {said} (avgpool, {Path('model.py').resolve()}:{line})\n" in done.err
 
 
 def test_the_module_is_the_command_too() -> None:

@@ -118,11 +118,13 @@ PORT_REQUESTS: tuple[Kind, ...] = (
 PORT_NOTES: tuple[Kind, ...] = (
     Kind(
         420,
-        "port-outputs-alone",
-        ("note: the outputs alone are compared, since the net cannot be followed: {why}",),
-        "The net looks at values, or does else what cannot be recorded, so that there is no value of "
-        "torch's to lay beside each op of the port. That its outputs agree is told all the same.",
-        "Compare the parts of the net that can be followed: `--tap PATH` and a port up to there.",
+        "port-by-modules",
+        ("note: the net cannot be followed, so that what its modules give is compared: {why}",),
+        "The net looks at values, or does else what cannot be recorded, so that the value of each call of "
+        "torch is not known: those of its modules are, and what reaches them. Whether the outputs agree is "
+        "told all the same.",
+        "Nothing, where the port agrees. Where it does not, and the step between two modules is what parts, "
+        "make a module of it.",
         Example(
             _OPEN + "        if x.sum() > 1e9:\n            x = x + 1\n        return x\n",
             before=_PORT,

@@ -200,7 +200,8 @@ def _calls(case: Case) -> list[Node]:
                 needed.add(ref.name)
                 stack.append(calls[ref.name])
     made = {node.name for node in case.reference.nodes if not any(node.refs())}
-    return [node for node in case.reference.nodes if node.name in needed - made]
+    found = [node for node in case.reference.nodes if node.name in needed - made]
+    return found or [case.parted.target.value.node]
 
 
 def _with_right(pairs: Sequence[Pair], changes: Sequence[Change]) -> tuple[Pair, ...]:

@@ -203,7 +203,7 @@ def _traced(options: CompareOptions, loaded: LoadedModel, console: Console) -> N
     if net.graph is None:
         from codegen.kinds.note import note
 
-        console.note(note("port-outputs-alone", why=net.why))
+        console.note(note("port-by-modules", why=net.why))
     return net
 
 

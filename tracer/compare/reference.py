@@ -14,6 +14,7 @@ from codegen.program import Program
 from codegen.proof.port import Array
 from codegen.proof.run import as_numpy
 from tracer.capture import recorded_values, run
+from tracer.compare.by_modules import Values, values_by_modules
 from tracer.copies import full_state
 from tracer.inputs import InputSpec, make_inputs
 from tracer.lowering import Asked, lowered
@@ -26,7 +27,7 @@ class Net:
     """The net as fx2mx knows it.
 
     `program` is its conversion, None where an op has no counterpart in MXNet; then `why` says so. `graph` is
-    None where the net cannot be followed at all: its outputs alone are compared then.
+    None where the net cannot be followed at all: what its modules give is compared then.
     """
 
     model: nn.Module
@@ -81,18 +82,24 @@ def net_of(model: nn.Module, specs: tuple[InputSpec, ...], name: str, taps: tupl
 def reference(net: Net, model: nn.Module, batch: int | None, softmax: bool, seed: int) -> Reference:
     """What torch gives for seeded inputs; `model` is the net, or a copy of it with other weights."""
     inputs = make_inputs(net.specs, batch, seed, Variation())
-    values: Mapping[str, Sequence[torch.Tensor]] = {}
-    if net.graph is not None:
-        values = recorded_values(model, inputs, net.taps)
+    found = _recorded(net.graph, model, inputs, net.taps) if net.graph else values_by_modules(model, inputs)
     return Reference(
-        nodes=net.graph.nodes if net.graph is not None else (),
-        values={name: tuple(map(as_numpy, tensors)) for name, tensors in values.items()},
+        nodes=found.nodes,
+        values=found.values,
         inputs={name: as_numpy(tensor) for name, tensor in inputs.items()},
         outputs=tuple(map(as_numpy, outputs_of(model, inputs, net.taps, softmax))),
         state=state_of(model),
         model=model,
         tensors=inputs,
     )
+
+
+def _recorded(
+    graph: Graph, model: nn.Module, inputs: Mapping[str, torch.Tensor], taps: Sequence[str]
+) -> Values:
+    """What each call of torch gives."""
+    values = recorded_values(model, inputs, taps)
+    return Values(graph.nodes, {name: tuple(map(as_numpy, tensors)) for name, tensors in values.items()})
 
 
 def outputs_of(

@@ -71,7 +71,7 @@ class Ported:
 def report_of(ported: Ported, found: Compared) -> PortReport:
     """The report."""
     agreement = Agreement(found.outputs, (), found.tolerance)
-    sources = _sources(ported.net)
+    sources = _sources(ported.net, found)
     without = _without_folders(sources, ported.folder)
     layers = found.layers
     return PortReport(
@@ -101,11 +101,16 @@ def report_of(ported: Ported, found: Compared) -> PortReport:
     )
 
 
-def _sources(net: Net) -> tuple[Path, ...]:
-    """The files in which torch's calls stand."""
-    nodes = net.graph.nodes if net.graph is not None else ()
-    files = dict.fromkeys(Path(node.source.file) for node in nodes if node.source.file)
-    return tuple(path for path in files if path.is_file())
+def _sources(net: Net, found: Compared) -> tuple[Path, ...]:
+    """The files in which torch's calls stand; of a net that cannot be followed, those of its modules."""
+    if net.graph is not None:
+        places = [node.source for node in net.graph.nodes]
+    else:
+        layers = found.layers.known if found.layers is not None else ()
+        places = [cause.where for cause in found.causes]
+        places += [layer.torch.source for layer in layers if layer.torch is not None]
+    files = sorted({source.file for source in places if source.file})
+    return tuple(path for path in map(Path, files) if path.is_file())
 
 
 def _without_folders(sources: Sequence[Path], folder: Path) -> Callable[[str], str]:

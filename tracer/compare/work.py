@@ -91,7 +91,7 @@ def compare(
     foreign = () if all(o.within(asked.tolerance) for o in found_outputs) else _foreign(pairs)
     found = _with_torchs(port, pairs, state_of(net.model)) if foreign else Mended(port, pairs, ())
     found = _mended(net, found, trials, asked)
-    if asked.layers and found.layers is None and net.graph is not None:
+    if asked.layers and found.layers is None:
         found = replace(found, layers=_as_it_is(found, trials[0], asked))
     after: list[OutputAgreement] = []
     if asked.fresh and found.is_whole:
@@ -163,9 +163,8 @@ def _all_outputs(port: Port, trials: list[Trial], notes: list[Note]) -> list[Out
 def _mended(net: Net, found: Mended, trials: Sequence[Trial], asked: Asked) -> Mended:
     """What is found and mended on each of the trials in turn that does not agree."""
     for trial in trials:
-        if not found.is_whole or net.graph is None:
+        if not found.is_whole:
             break
-
         more, before = mended(
             found.port,
             trial.inputs,
