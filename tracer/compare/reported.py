@@ -126,6 +126,7 @@ class PortReport:
         inputs: which variable of the port is which input of forward.
         foreign: weights that hold other values than torch's throughout.
         causes: what makes both part, in order: each was mended before the next was looked for.
+        is_rounding: no layer alone parts by as much as the outputs do.
         is_mended: once all causes are mended, the port agrees.
         after: how far it is from torch then; empty where that was not tried.
         layers: the port's ops in the order of execution; empty where the net cannot be followed.
@@ -151,6 +152,7 @@ class PortReport:
     inputs: tuple[str, ...]
     foreign: tuple[str, ...]
     causes: tuple[PortCause, ...]
+    is_rounding: bool
     is_mended: bool
     after: str
     layers: tuple[PortLayer, ...]

@@ -83,10 +83,10 @@ def closing(report: PortReport) -> str:
     count = sum(len(cause.mending) for cause in report.causes) + len(report.foreign)
     once = f"Once {'these are' if count > 1 else 'that is'} mended the port"
     if report.is_mended:
-        return f"{once} agrees with torch: it differs by {report.after}"
+        return f"{once} agrees with torch: largest difference {report.after}"
     if report.after:
         return f"{once} still differs from torch, by {report.after}"
-    if report.verdict == "differs" and report.layers and not report.causes:
+    if report.is_rounding:
         return (
             "No layer alone parts by as much: float32 rounds, and the net makes it grow. Compare on other "
             "inputs, or with a larger --tolerance"

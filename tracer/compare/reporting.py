@@ -92,6 +92,7 @@ def report_of(ported: Ported, found: Compared) -> PortReport:
         inputs=tuple(inputs_said(ported.inputs, [spec.name for spec in ported.net.specs])),
         foreign=found.foreign,
         causes=tuple(_cause(c, n == 0, ported.folder, without) for n, c in enumerate(found.causes)),
+        is_rounding=found.is_rounding,
         is_mended=found.is_mended,
         after=difference_text(max(o.difference for o in found.after)) if found.after else "",
         layers=tuple(_layer(op, ported.folder) for op in layers.ops) if layers is not None else (),
@@ -126,7 +127,7 @@ def _without_folders(sources: Sequence[Path], folder: Path) -> Callable[[str], s
 
 def _cause(cause: Cause, is_first: bool, folder: Path, without: Callable[[str], str]) -> PortCause:
     has_number = np.isfinite(cause.off)
-    why = "" if has_number else cause.error or "gives another shape than torch"
+    why = f"cannot be run: {cause.error}" if cause.error else "gives another shape than torch"
     return PortCause(
         name=cause.name,
         op=cause.op,
@@ -134,7 +135,7 @@ def _cause(cause: Cause, is_first: bool, folder: Path, without: Callable[[str], 
         calls=cause.calls,
         where=place_of([cause.where], folder),
         difference=difference_text(cause.off) if has_number else "",
-        why=without(why),
+        why="" if has_number else without(why),
         agree=cause.before if is_first else 0,
         mending=tuple(Mending(change.subject, without(change.said)) for change in cause.changes),
         tried=() if cause.changes else cause.subjects,

@@ -120,7 +120,7 @@ def _end(found: Compared) -> Iterator[str]:
         yield f"once {several} mended the port agrees with torch: {_largest(found.after):.1e}"
     elif found.after:
         yield f"once these are mended the port still differs from torch: {_largest(found.after):.1e}"
-    elif found.is_followed and not found.causes and not any(o.why for o in found.outputs):
+    elif found.is_rounding:
         yield (
             "no layer alone parts by as much: float32 rounds, and the net makes it grow; compare on other "
             "inputs (--input x=@x.npy), or with a larger --tolerance"

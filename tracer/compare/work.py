@@ -72,6 +72,12 @@ class Compared:
         return all(o.within(self.tolerance) for o in self.outputs)
 
     @property
+    def is_rounding(self) -> bool:
+        """Whether the outputs part, and no layer alone by as much."""
+        has_numbers = not any(o.why for o in self.outputs)
+        return not self.ok and self.is_followed and not self.causes and has_numbers
+
+    @property
     def is_mended(self) -> bool:
         """Whether the port agrees once the causes are mended."""
         return bool(self.after) and all(o.within(self.tolerance) for o in self.after)
