@@ -222,6 +222,12 @@ def test_the_summary_alone() -> None:
     assert "####" not in done.out
 
 
+def test_both_forms_of_one_comparison() -> None:
+    assert wrong("port.md", "--report", "port.html").status == 1
+    assert Path("port.md").read_text().startswith("### Conv as ported in port differs")
+    assert "<title>Conv as ported in port differs" in Path("port.html").read_text()
+
+
 def test_the_table_stays_alone_on_stdout() -> None:
     save("port", conv_port(), conv_values(net_with_weights("Conv")))
     done = fx2mx(

@@ -66,10 +66,12 @@ from tracer.net_options import (
 )
 @click.option(
     "--report",
+    "reports",
+    multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Write what was found, whether the port agrees or not: port.md in Markdown; port.html as a page for "
-    "a browser; - prints its summary.",
+    "a browser; - prints its summary. May be given more than once.",
 )
 @click.option("--force", is_flag=True, help="Overwrite a file that --report did not write.")
 @click.option(

@@ -49,14 +49,19 @@ class CompareOptions:
     search_seconds: float
     taps: tuple[str, ...] = ()
     plugins: tuple[Path, ...] = ()
-    report: Path | None = None
+    reports: tuple[Path, ...] = ()
     force: bool = False
     typed: str = ""
 
     @property
-    def report_file(self) -> Path | None:
-        """The file that the report goes to, None where it is printed, or not asked for."""
-        return None if self.report is None or str(self.report) == PRINTED else self.report
+    def report_files(self) -> tuple[Path, ...]:
+        """The files that the report goes to."""
+        return tuple(path for path in dict.fromkeys(self.reports) if str(path) != PRINTED)
+
+    @property
+    def prints_report(self) -> bool:
+        """Whether its summary is printed."""
+        return Path(PRINTED) in self.reports
 
 
 def run_compare(options: CompareOptions, console: Console) -> int:
@@ -103,10 +108,10 @@ def _run(options: CompareOptions, console: Console) -> int:
 
     epoch = epoch_of(options.prefix, options.epoch)
     contrast = contrast_of(options.prefix, options.contrast)
-    if options.report_file is not None:
+    if options.report_files:
         from tracer.review.report import check_reports
 
-        check_reports([options.report_file], options.force)
+        check_reports(options.report_files, options.force)
     loaded = _load(options, console)
     with without_sympy():
         net = _traced(options, loaded, console)
@@ -118,12 +123,12 @@ def _run(options: CompareOptions, console: Console) -> int:
         pairs = _matched(options, net, port, contrast, console)
         console.say("comparing with torch")
         asked = Asked(
-            options.tolerance, options.softmax, options.weights is None, layers=options.report is not None
+            options.tolerance, options.softmax, options.weights is None, layers=bool(options.reports)
         )
         with told("the comparison with torch"):
             found = compare(net, port, pairs, inputs, asked)
     _tell(found, console)
-    if options.report is not None:
+    if options.reports:
         from tracer.compare.reporting import Ported
 
         files = [Path(f"{options.prefix}-symbol.json"), Path(params_file), *([contrast] if contrast else [])]
@@ -133,7 +138,7 @@ def _run(options: CompareOptions, console: Console) -> int:
         ported = Ported(
             net, loaded.name, loaded.origin, port, prefix, command, tuple(files), weights, inputs, pairs
         )
-        _report(options.report_file, ported, found, console)
+        _report(options, ported, found, console)
     return 0 if found.ok else 1
 
 
@@ -155,8 +160,8 @@ def _tell(found: Compared, console: Console) -> None:
     console.outcome.problems += more
 
 
-def _report(path: Path | None, ported: Ported, found: Compared, console: Console) -> None:
-    """Print the summary, or write the file; the proposed table is alone on stdout then."""
+def _report(options: CompareOptions, ported: Ported, found: Compared, console: Console) -> None:
+    """Print the summary, write the files; where none is printed, the proposed table is alone on stdout."""
     from tracer.compare.reported_text import port_summary
     from tracer.compare.reported_text import port_text as text_of
     from tracer.compare.reporting import report_of
@@ -164,12 +169,12 @@ def _report(path: Path | None, ported: Ported, found: Compared, console: Console
 
     report = report_of(ported, found)
     console.outcome.port = report
-    if path is None:
+    if options.prints_report:
         console.result(port_summary(report), nl=False)
-        return
-    write_reports({path: text_of(path, report)})
-    console.outcome.written.append(path)
-    console.say(f"wrote {path}")
+    write_reports({path: text_of(path, report) for path in options.report_files})
+    for path in options.report_files:
+        console.outcome.written.append(path)
+        console.say(f"wrote {path}")
 
 
 def _load(options: CompareOptions, console: Console) -> LoadedModel:
@@ -247,7 +252,7 @@ def _matched(
         return pairs
     console.say("there is no contrast table; this is proposed:")
     # Where the report is printed it has stdout for itself, and the table in it.
-    (console.say if str(options.report) == PRINTED else console.tell)(table(pairs, state))
+    (console.say if options.prints_report else console.tell)(table(pairs, state))
     return pairs
 
 
