@@ -30,7 +30,7 @@ def test_pictures_for_the_docs(opened: Opened, folder: Path) -> None:
     page.locator("#layers circle").nth(33).hover(force=True)
     page.screenshot(path=folder / "review-agreement.png")
     page.evaluate("document.querySelector('#blocks').scrollIntoView()")
-    for path in ("features", "features.stage2", "features.stage2.unit1"):
+    for path in ("features.stage2", "features.stage2.unit1"):
         opened_node(page, path).click()
     page.mouse.move(0, 0)
     opened_node(page, "features.stage2").evaluate("e => e.scrollIntoView()")

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from codegen.problems import counted, listed
-from codegen.write.templates import OURS
+from tracer.review.assets import SHARED, script_of, style
 from tracer.review.environment import environment
 from tracer.review.failure import CodeLine, Failure, Place
 from tracer.review.highlight import lines_of_html
@@ -40,9 +40,17 @@ def failed_markdown(failure: Failure) -> str:
 def failed_page(failure: Failure) -> str:
     """All of it as a page for a browser."""
     made = environment(autoescape=True, highlighted=highlighted, nested=in_order, modules=modules)
-    style = (OURS / "review/page/page.css").read_text(encoding="utf-8")
+    script, digest = script_of(SHARED)
     page = made.get_template(f"{FOLDER}/page.jinja")
-    return page.render(it=failure, title=title, tally=tally, mark=Markup(MARK), style=Markup(style))
+    return page.render(
+        it=failure,
+        title=title,
+        tally=tally,
+        mark=Markup(MARK),
+        style=style(),
+        script=script,
+        digest=digest,
+    )
 
 
 def title(failure: Failure) -> str:

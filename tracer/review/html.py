@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import jinja2
 from markupsafe import Markup
 
-from codegen.write.templates import OURS
+from tracer.review.assets import FOLDER, SHARED, script_of, style
 from tracer.review.environment import environment
 from tracer.review.highlight import lines_of_html
 from tracer.review.histograms import HEIGHT
 from tracer.review.model import Page, SourceText, Training
-from tracer.review.page_data import anchors, page_data, review_data
+from tracer.review.outline import most_of, opened_blocks
+from tracer.review.page_data import anchors, mapped_lines, page_data, review_data, spans_of
 from tracer.review.plot import Plot, plot_of
 from tracer.review.text import MARK, number_text
 from tracer.review.words import value
 
-FOLDER = "review/page"
-SCRIPTS = ("start.js", "code.js", "plot.js", "graph.js", "tables.js", "search.js")
+SCRIPTS = (*SHARED, "start.js", "detail.js", "code.js", "plot.js", "graph.js", "tables.js", "search.js")
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of code as HTML; `is_mapped` tells whether it has a counterpart."""
+    """A line of code as HTML; `kind` is "m" where it has a counterpart, "m s" where it stands for another.
+
+    "" is that of a line of which no op is.
+    """
 
     number: int
     html: Markup
-    is_mapped: bool
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -46,28 +47,33 @@ class Code:
 def page_html(page: Page) -> str:
     """All of it. The same page gives the same bytes."""
     environment = _environment()
-    script = "".join(_asset(name) for name in SCRIPTS)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    script, digest = script_of(SCRIPTS)
     names = anchors([*(s.name for s in page.sources), page.code.name])
-    mapped = _mapped_lines(page)
-    sources = [_code(s, names[i], mapped[i]) for i, s in enumerate(page.sources)]
+    mapped = mapped_lines(page)
+    sides = spans_of(page)
+    codes = [
+        _code(source, name, own, {line for line, _, _ in more})
+        for source, name, own, more in zip([*page.sources, page.code], names, mapped, sides, strict=True)
+    ]
+    opened = opened_blocks(page.blocks)
     compared = [(index, layer.difference) for index, layer in enumerate(page.layers) if layer.difference]
     return environment.get_template(f"{FOLDER}/whole.jinja").render(
         page=page,
         review=page.review,
         own=page.review.summary,
         mark=Markup(MARK),
-        style=Markup(_asset("page.css")),
-        script=Markup(script),
+        style=style(),
+        script=script,
         digest=digest,
-        sources=[s for s in sources if s.parts],
-        code=_code(page.code, names[-1], mapped[len(page.sources)]),
-        data=page_data(page),
+        sources=[s for s in codes[:-1] if s.parts],
+        code=codes[-1],
+        data=page_data(page, sides, opened),
         review_data=review_data(page.review),
         plot=plot_of(compared, len(page.layers), float(page.review.summary.tolerance)),
         gradients=_gradients(page.training),
         worst=_worst(page),
-        outline=page.blocks[0],
+        opened=opened,
+        most=most_of(page.blocks, opened),
         is_drawn=_is_drawn(page),
     )
 
@@ -83,28 +89,16 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def _asset(name: str) -> str:
-    """A file of ours that stands in the page as it is."""
-    return (OURS / FOLDER / name).read_text(encoding="utf-8")
+def _code(source: SourceText, anchor: str, mapped: set[int], more: set[int]) -> Code:
+    def kind(line: int) -> str:
+        return "m" if line in mapped else "m s" if line in more else ""
 
-
-def _mapped_lines(page: Page) -> list[set[int]]:
-    """The lines of each source, and of the generated code, that are of an op."""
-    found: list[set[int]] = [set() for _ in range(len(page.sources) + 1)]
-    for layer in page.layers:
-        for index, line in layer.places:
-            found[index].add(line)
-        found[-1].update(layer.lines)
-    return found
-
-
-def _code(source: SourceText, anchor: str, mapped: set[int]) -> Code:
     lines = lines_of_html(source.text)
     parts = []
     end = 0
     for first, last in source.ranges:
         numbers = range(first, min(last, len(lines)) + 1)
-        parts.append((first - end - 1, tuple(Line(n, lines[n - 1], n in mapped) for n in numbers)))
+        parts.append((first - end - 1, tuple(Line(n, lines[n - 1], kind(n)) for n in numbers)))
         end = last
     # What follows the last line's end is no line.
     count = len(lines) - (not lines[-1])

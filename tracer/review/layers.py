@@ -46,12 +46,16 @@ def layers(
     rows = {(row.op, row.attribute, row.torch): index for index, row in enumerate(defaults)}
     for call in program.calls:
         keys = [(call.op, name, python_text(value)) for name, value in call.attrs]
+        places: dict[tuple[int, int], str] = {}
+        for place, module in _places(call, files):
+            places.setdefault(place, module)
         yield Layer(
             name=call.name,
             op=call.op,
             path=call.source.path,
             lines=tuple(dict.fromkeys(lines.get(call.name, ()))),
-            places=tuple(dict.fromkeys(_places(call, files))),
+            places=tuple(places),
+            modules=tuple(places.values()),
             shape=result_shape(call),
             difference=rounded(differences[call.name]) if call.name in differences else "",
             corrected=tuple(rows[key] for key in keys if key in rows),
@@ -66,14 +70,17 @@ def largest_differences(agreement: Agreement) -> Mapping[str, float]:
     return found
 
 
-def _places(call: Call, files: Files) -> Iterator[tuple[int, int]]:
-    """The line of the op, then those that call the modules around it, from the inner to the outer."""
+def _places(call: Call, files: Files) -> Iterator[tuple[tuple[int, int], str]]:
+    """The line of the op, then those that call the modules around it, from the inner to the outer.
+
+    With each the path of the module that the line calls; "" for the op's own line, and for a function.
+    """
     own = files.at(call.source.file)
     if own is not None and call.source.line:
-        yield own, call.source.line
+        yield (own, call.source.line), ""
     frames: Sequence[Frame] = call.source.frames
     for number in range(len(frames) - 1, 0, -1):
         caller = next((f.file for f in reversed(frames[:number]) if f.file and not f.library), "")
         index = files.named(caller)
         if index is not None and frames[number].line:
-            yield index, frames[number].line
+            yield (index, frames[number].line), "" if frames[number].is_function else frames[number].path

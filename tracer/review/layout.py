@@ -14,7 +14,7 @@ from dataclasses import replace
 from tracer.review.model import Flow, Layout
 
 # Width and height of each kind of node, in pixels.
-SIZES: Mapping[str, tuple[int, int]] = {"block": (184, 92), "op": (150, 28), "end": (90, 24)}
+SIZES: Mapping[str, tuple[int, int]] = {"block": (184, 92), "op": (150, 28), "end": (116, 24)}
 _INCH = 72
 SECONDS = 60
 

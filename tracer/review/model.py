@@ -133,8 +133,9 @@ class Layer:
     """An op of the net, where it is made and how far it is from torch's.
 
     `lines` are those of the generated code, that of the op itself first, then those of the calls around it;
-    `places` the same in torch: (which of the sources, line). `corrected` tells which of the review's defaults
-    it has. `difference` is empty where the op was not compared.
+    `places` the same in torch: (which of the sources, line); `modules` the path of the module that each of
+    them calls, "" for none. `corrected` tells which of the review's defaults it has. `difference` is empty
+    where the op was not compared.
     """
 
     name: str
@@ -142,6 +143,7 @@ class Layer:
     path: str
     lines: tuple[int, ...]
     places: tuple[tuple[int, int], ...]
+    modules: tuple[str, ...]
     shape: str
     difference: str
     corrected: tuple[int, ...]

@@ -5,30 +5,34 @@ And, for `fx2mx report-diff`, the review as `--format json` has it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import tracer
 from tracer.formats.document import VERSION
 from tracer.review.layout import SIZES
-from tracer.review.model import Block, Flow, Page, Review
+from tracer.review.model import Block, Flow, Layer, Page, Review
+from tracer.review.spans import Span, spans
 
 
-def page_data(page: Page) -> dict[str, Any]:
-    """Numbers and texts for templates/review/*.js, which takes them by their places in a list.
+def page_data(page: Page, sides: Sequence[Sequence[Span]], opened: Collection[int]) -> dict[str, Any]:
+    """Numbers and texts for templates/review/page/*.js, which takes them by their places in a list.
+
+    `sides` are spans_of the page, `opened` the blocks that are open at first.
 
     What is said often (shapes, curves of pictures that look alike) stands once, and is meant by its number.
     """
     shapes = _Numbered()
     layouts = _Numbered()
+    numbers = {block.path: index for index, block in enumerate(page.blocks)}
     layers = [
         [
             layer.name,
             layer.op,
             layer.path,
             layer.lines,
-            layer.places,
+            _places(layer, numbers),
             shapes.of(layer.shape),
             layer.difference,
             layer.corrected,
@@ -45,8 +49,37 @@ def page_data(page: Page) -> dict[str, Any]:
         "defaults": defaults,
         "files": anchors([*(s.name for s in page.sources), page.code.name]),
         "sizes": SIZES,
+        "spans": sides,
+        "opened": sorted(opened),
         "gradients": page.training.gradients if page.training is not None else (),
     }
+
+
+def _places(layer: Layer, numbers: Mapping[str, int]) -> list[list[int]]:
+    """File and line, and the block that the line calls where it calls one."""
+    return [
+        [*place, numbers[module]] if module and module in numbers else [*place]
+        for place, module in zip(layer.places, layer.modules, strict=True)
+    ]
+
+
+def mapped_lines(page: Page) -> list[set[int]]:
+    """The lines of each source, and of the generated code, by which an op is known."""
+    found: list[set[int]] = [set() for _ in range(len(page.sources) + 1)]
+    for layer in page.layers:
+        for index, line in layer.places:
+            found[index].add(line)
+        found[-1].update(layer.lines)
+    return found
+
+
+def spans_of(page: Page) -> list[tuple[Span, ...]]:
+    """The lines of each source, and of the generated code, that stand for others."""
+    mapped = mapped_lines(page)
+    return [
+        *(spans(source.text, own) for source, own in zip(page.sources, mapped[:-1], strict=True)),
+        spans(page.code.text, mapped[-1], quotes=True),
+    ]
 
 
 def review_data(review: Review) -> dict[str, Any]:

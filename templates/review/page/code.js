@@ -1,7 +1,8 @@
 // Lines and their counterparts.
 const panes = { torch: $("#torch"), mxnet: $("#mxnet") };
-const detail = $("#detail");
+// What was chosen: a line, and the layer of it that was meant, if one was.
 let pinned = "";
+let meant = -1;
 let marked = [];
 
 /** The lines on a side that are what these layers are: where each op is made, and all that makes nothing else. */
@@ -37,16 +38,30 @@ function add(id, name) {
 /** Mark a set of layers: all of a line's, or one that a plot or a list points at. */
 function mark(layers, from = "") {
   unmark();
-  if (from) add(from, "on");
+  const own = new Set(from ? [from, ...(standsFor.get(from) || [])] : []);
+  const whole = own.size > 2 ? [from] : [...own].flatMap((id) => [id, ...(restOf.get(id) || [])]);
+  for (const id of whole) add(id, "on");
   for (const side of ["torch", "mxnet"]) {
     const ids = counterparts(layers, side);
-    ids.delete(from);
-    for (const id of ids) add(id, "twin");
-    const own = from && document.getElementById(from);
-    if (!own || !panes[side].contains(own)) reveal(panes[side], alike(ids, layers));
+    for (const id of whole) ids.delete(id);
+    for (const id of ids) for (const line of [id, ...(restOf.get(id) || [])]) add(line, "twin");
+    if (!from || !panes[side].contains(document.getElementById(from))) reveal(panes[side], alike(ids, layers));
   }
-  describe(layers);
   markPoints(layers);
+  return own;
+}
+
+/** Point at a layer. */
+function markLayer(index) {
+  keepHeight();
+  const only = new Set([index]);
+  mark(only);
+  describe(only, oneOf(index, only), true);
+}
+
+/** What is pointed at goes as it came: what is below the box must not move under the pointer. */
+function keepHeight() {
+  detail.style.minHeight = `${detail.offsetHeight}px`;
 }
 
 /** Scroll a pane, and the page not, to the first of some lines where none of them is in view. */
@@ -59,64 +74,54 @@ function reveal(pane, ids) {
   pane.scrollTop += Math.min(...tops) - box.height / 3;
 }
 
-const counted = (values) => {
-  const counts = new Map();
-  for (const value of values) counts.set(value, (counts.get(value) || 0) + 1);
-  return [...counts];
-};
-const few = (texts, most) => (texts.length > most ? [...texts.slice(0, most), `${texts.length - most} more`] : texts);
+const lineOf = (target) => target instanceof Element && target.closest(".pane .l");
 
-/** What is said of some layers: ops, shapes, difference, what was corrected, names. */
-function describe(layers) {
-  const rows = [...layers].map((index) => data.layers[index]);
-  const ops = counted(rows.map((row) => row[OP])).map(([op, count]) => (count > 1 ? `${op} × ${count}` : op));
-  const shapes = [...new Set(rows.map((row) => data.shapes[row[SHAPE]]))];
-  const compared = rows.map((row) => row[DIFFERENCE]).filter(Boolean);
-  const worst = compared.sort((a, b) => numberOf(b) - numberOf(a))[0];
-  const corrected = [...new Set(rows.flatMap((row) => row[CORRECTED]))].sort((a, b) => a - b);
-  const names = few(rows.map((row) => row[NAME]), 8).join(", ");
-  const innermost = (side) => few([...new Set([...layers].map((i) => idsOf[i][side][0]).filter(Boolean))], 4);
-  const place = (id) => id.replace("-L", ":");
-  detail.replaceChildren(
-    made("p", { class: "chips" },
-      made("code", { class: "torch-place" }, innermost("torch").map(place).join(", ") || "no line of torch's"), "↔",
-      made("code", { class: "mxnet-place" }, innermost("mxnet").map(place).join(", ") || "no line of MXNet's")),
-    made("p", { class: "chips" },
-      made("b", {}, few(ops, 5).join(", ")),
-      made("span", {}, "shape ", few(shapes, 4).join(" ")),
-      made("span", {}, worst ? `largest difference ${worst}` : "not compared by itself")),
-    ...(corrected.length ? [made("ul", {}, ...corrected.map((index) => {
-      const [op, attribute, torch, mxnet, why] = data.defaults[index];
-      return made("li", {}, made("code", {}, `${op} ${attribute}=${torch}`), `, where MXNet has ${mxnet}. `,
-        made("span", { class: "soft" }, why && `MXNet: ${why}`));
-    }))] : []),
-    made("p", { class: "soft" }, names),
-  );
+/** Mark a line, and say what it is; of its layers, one may be meant. */
+function showLine(line, only = -1) {
+  const layers = layersAt(line.id);
+  if (!layers.size) {
+    unmark();
+    add(line.id, "on");
+    markPoints(layers);
+    describeNone(line.id);
+  } else if (only < 0) {
+    const ids = mark(layers, line.id);
+    describe(layers, leadOf(ids, layers));
+  } else {
+    mark(new Set([only]), line.id);
+    describe(new Set([only]), oneOf(only, layers), true);
+  }
 }
 
-const lineOf = (target) => target instanceof Element && target.closest(".l.m");
-const showLine = (line) => mark(layersOf.get(line.id) || new Set(), line.id);
-
-/** Back to what was chosen, when nothing is pointed at. */
+/** Back to where the keyboard is, or to what was chosen, when nothing is pointed at. */
 function rest() {
-  const line = pinned && document.getElementById(pinned);
-  if (line) showLine(line);
+  const line = lineOf(document.activeElement) || (pinned && document.getElementById(pinned));
+  if (line) showLine(line, line.id === pinned ? meant : -1);
 }
 
-function pin(line) {
+function pin(line, only = -1) {
   $$(".l.pin").forEach((other) => other.classList.remove("pin"));
   pinned = line.id;
+  meant = only;
   line.classList.add("pin");
-  showLine(line);
+  detail.style.minHeight = "";
+  showLine(line, only);
 }
 
 /** To a line by its link: it is shown in its pane, and marked. */
-function goTo(id) {
+function goTo(id, only = -1) {
   const line = document.getElementById(id);
-  if (!line || !line.matches(".l.m")) return;
+  if (!lineOf(line)) return false;
+  if (line.hidden) showEverything();
   line.scrollIntoView({ block: "nearest" });
   rove(line.closest(".pane"), line);
-  pin(line);
+  pin(line, only);
+  return true;
+}
+
+/** The same, as a step of the browser's history. */
+function jump(id, only = -1) {
+  if (goTo(id, only)) history.pushState(null, "", `#${id}`);
 }
 
 /** One line of each pane is in the order of the Tab key; the arrow keys go to the others. */
@@ -125,34 +130,60 @@ function rove(pane, line) {
   $("a", line).setAttribute("tabindex", "0");
 }
 
+/** The next line with ops from where the keyboard is: a line, or the pane itself, from what was chosen in it. */
+function step(pane, target, by) {
+  const chosen = pinned && document.getElementById(pinned);
+  const own = lineOf(target) || (pane.contains(chosen) && chosen);
+  const lines = $$(".l.m", pane).filter((line) => !line.hidden && (line === own || !line.classList.contains("s")));
+  if (!own) return $("a[tabindex='0']", pane)?.closest(".l");
+  if (lines.includes(own)) return lines[lines.indexOf(own) + by];
+  const follows = (line) => Boolean(own.compareDocumentPosition(line) & Node.DOCUMENT_POSITION_FOLLOWING);
+  return by > 0 ? lines.find(follows) : lines.filter((line) => !follows(line)).pop();
+}
+
+// A pane that scrolls below a pointer that rests is not pointed at.
+let pointer = "";
+const hasMoved = (event) => {
+  const before = pointer;
+  pointer = `${event.clientX} ${event.clientY}`;
+  return before !== pointer;
+};
+
 for (const pane of Object.values(panes)) {
   const first = $(".l.m", pane);
   if (first) rove(pane, first);
+  pane.addEventListener("pointermove", hasMoved);
   pane.addEventListener("pointerover", (event) => {
     const line = lineOf(event.target);
-    if (line && event.pointerType !== "touch") showLine(line);
+    if (!hasMoved(event) || event.pointerType === "touch") return;
+    keepHeight();
+    if (line) showLine(line, line.id === pinned ? meant : -1);
+    else rest();
   });
   pane.addEventListener("pointerleave", rest);
   pane.addEventListener("focusin", (event) => {
     const line = lineOf(event.target);
-    if (line) { rove(pane, line); showLine(line); }
+    if (line) { rove(pane, line); keepHeight(); showLine(line, line.id === pinned ? meant : -1); }
   });
   pane.addEventListener("click", (event) => {
     const line = lineOf(event.target);
     if (!line || !getSelection().isCollapsed || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    rove(pane, line);
+    $("a", line).focus({ preventScroll: true });
     pin(line);
     history.replaceState(null, "", `#${line.id}`);
   });
   pane.addEventListener("keydown", (event) => {
     const by = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1 }[event.key];
-    const own = lineOf(event.target);
-    if (!by || !own) return;
-    const lines = $$(".l.m", pane).filter((line) => !line.hidden);
-    const next = lines[lines.indexOf(own) + by];
+    if (!by || event.ctrlKey || event.metaKey || event.altKey) return;
+    const next = step(pane, event.target, by);
     event.preventDefault();
-    if (next) { rove(pane, next); $("a", next).focus({ preventScroll: true }); next.scrollIntoView({ block: "nearest" }); }
+    if (next) { $("a", next).focus({ preventScroll: true }); next.scrollIntoView({ block: "nearest" }); }
   });
 }
 addEventListener("hashchange", () => goTo(decodeURIComponent(location.hash.slice(1))));
+
+const wrap = $("#wrap");
+wrap.addEventListener("click", () => {
+  wrap.setAttribute("aria-pressed", String($(".codes").classList.toggle("wrapped")));
+});

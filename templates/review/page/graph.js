@@ -2,11 +2,13 @@
 // stretching the picture around it, so that nothing laid out beside or below it is covered.
 const SVG = "http://www.w3.org/2000/svg";
 const graph = $("#graph");
-const opened = new Set([0]);
+const opened = new Set(data.opened);
 // Of the search: the layers that were found; all, where nothing is looked for.
 let sought = null;
 const PAD = 12;
 const HEAD = 24;
+// How wide a letter is, at most on average: of a bold title, and of what is small.
+const LETTER = { name: 8, "": 6.8, soft: 6.2 };
 const SIZED = { b: "block", o: "op", e: "end" };
 
 function drawn(tag, attributes = {}, ...inside) {
@@ -21,8 +23,8 @@ function planned(block) {
   const [nodes, number] = data.blocks[block][B_FLOW];
   const [width, height, middles, curves] = data.layouts[number];
   const inner = nodes.map(([kind, index]) => (kind === "b" && opened.has(index) && data.blocks[index][B_FLOW] ? planned(index) : null));
-  const sizes = nodes.map(([kind], i) => (inner[i]
-    ? [inner[i].width + 2 * PAD, inner[i].height + HEAD + PAD]
+  const sizes = nodes.map(([kind, index], i) => (inner[i]
+    ? [Math.max(inner[i].width + 2 * PAD, titleWidth(index)), inner[i].height + HEAD + PAD]
     : data.sizes[SIZED[kind]]));
   const stretch = [0, 1].map((axis) => {
     // Each open node asks for more room where it stands; those that stand side by side share it.
@@ -42,6 +44,9 @@ function planned(block) {
   return { block, nodes, inner, sizes, middles, curves, stretch, width: stretch[0](width), height: stretch[1](height) };
 }
 
+/** An open block is as wide as its path, at the least. */
+const titleWidth = (block) => (data.blocks[block][B_PATH].length + 2) * LETTER.name + 2 * PAD;
+
 const apart = (difference) => (difference ? `differs by ${difference}` : "not compared");
 
 function label(kind, index) {
@@ -54,7 +59,7 @@ function label(kind, index) {
     [`${short(block[B_FLOPS])} FLOPs`, "soft"], [apart(block[B_DIFFERENCE]), "soft"]];
 }
 
-const clipped = (text, width) => (text.length > width / 6.6 ? `${text.slice(0, width / 6.6 - 1)}…` : text);
+const clipped = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 function spoken(kind, index) {
   if (kind === "o") return `${data.layers[index][NAME]}, ${data.layers[index][OP]}, ${apart(data.layers[index][DIFFERENCE])}`;
@@ -71,16 +76,17 @@ function node(plan, i) {
   const group = drawn("g", { class: `${SIZED[kind]}${open ? " open" : ""}${off ? " off" : ""}`, transform: `translate(${x} ${y})` },
     drawn("rect", { width, height }));
   if (open) {
-    group.append(drawn("text", { x: width / 2, y: 16, class: "name" }, `− ${data.blocks[index][B_PATH]}`));
-    const inside = drawn("g", { transform: `translate(${PAD} ${HEAD})` });
+    group.append(drawn("text", { x: PAD, y: 16, class: "name title" }, `− ${data.blocks[index][B_PATH]}`));
+    const inside = drawn("g", { transform: `translate(${(width - open.width) / 2} ${HEAD})` });
     picture(open, inside);
     group.append(inside);
   } else {
     const lines = label(kind, index);
     lines.forEach(([text, name], row) => group.append(drawn("text", {
-      x: width / 2, y: height / 2 + 4 + (row - (lines.length - 1) / 2) * 16, class: name }, clipped(text, width))));
+      x: width / 2, y: height / 2 + 4 + (row - (lines.length - 1) / 2) * 16, class: name }, clipped(text, width / LETTER[name]))));
   }
-  if (kind !== "e") button(group, kind, index, open);
+  if (kind === "e") group.append(drawn("title", {}, index));
+  else button(group, kind, index, open);
   return group;
 }
 
@@ -150,7 +156,18 @@ function press(target) {
   }
   if (!opened.delete(index)) opened.add(index);
   draw(face.dataset.node);
+  showNode(face.dataset.node);
   return true;
+}
+
+/** Scroll the picture, and the page not, to a block: to all of it, or where it is too large to its title. */
+function showNode(name) {
+  const own = $(`[data-node="${name}"]`, graph)?.closest(".block")?.getBoundingClientRect();
+  if (!own) return;
+  const frame = graph.getBoundingClientRect();
+  const by = (low, high, from, to) => (low < from || high - low > to - from ? low - from : Math.max(high - to, 0));
+  graph.scrollBy(by(own.left - PAD, own.right + PAD, frame.left, frame.left + graph.clientWidth),
+    by(own.top - PAD, own.bottom + PAD, frame.top, frame.top + graph.clientHeight));
 }
 
 const hasGraph = Boolean(graph && data.blocks[0]?.[B_FLOW]);

@@ -36,7 +36,7 @@ function show(index) {
   const row = data.layers[index];
   tip(chart, points.get(index), made("code", {}, row[NAME]), made("br"),
     `${row[OP]} ${data.shapes[row[SHAPE]]}: ${row[DIFFERENCE]}`);
-  mark(new Set([index]));
+  markLayer(index);
   current = order.indexOf(index);
   chart.setAttribute("aria-valuenow", current + 1);
   chart.setAttribute("aria-valuetext", `${row[NAME]}, ${row[OP]}, difference ${row[DIFFERENCE]}`);
@@ -44,10 +44,7 @@ function show(index) {
 
 function toCode(index) {
   const id = idsOf[index]?.mxnet[0];
-  if (!id) return;
-  location.hash = `#${id}`;
-  goTo(id);
-  mark(new Set([index]), id);
+  if (id) jump(id, index);
 }
 
 if (order.length) {
@@ -92,6 +89,6 @@ addEventListener("click", (event) => {
 for (const name of ["pointerover", "focusin"]) {
   addEventListener(name, (event) => {
     const link = event.target instanceof Element && event.target.closest("#worst a[data-layer]");
-    if (link) mark(new Set([Number(link.dataset.layer)]));
+    if (link) markLayer(Number(link.dataset.layer));
   });
 }

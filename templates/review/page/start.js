@@ -1,7 +1,4 @@
-"use strict";
 // What all parts share: the data, and which lines are of which layers. The page is whole without this script.
-const root = document.documentElement;
-root.classList.add("js");
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (selector, within = document) => within.querySelector(selector);
 const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -30,6 +27,9 @@ function short(count) {
   return `${Number(count.toPrecision(3))} P`;
 }
 
+/** 1 row, 2 rows */
+const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
 // By a line's id: its layers; and by a layer, the ids of its lines, that of the op itself first.
 const layersOf = new Map();
 const idsOf = data.layers.map((layer) => ({
@@ -43,13 +43,22 @@ idsOf.forEach((ids, index) => {
   }
 });
 
-// Light and dark: the system's choice, until the button is pressed.
-const theme = $("#theme");
-const isDark = () =>
-  (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-const sayTheme = () => { theme.textContent = isDark() ? "Light" : "Dark"; };
-theme.addEventListener("click", () => {
-  root.dataset.theme = isDark() ? "light" : "dark";
-  sayTheme();
+// By the id of a line that stands for others (the rest of a statement, the head of a loop, a comment): their ids;
+// and by a line's id, those that stand for it alone.
+const standsFor = new Map();
+const restOf = new Map();
+data.spans.forEach((own, file) => {
+  for (const [line, first, last] of own) {
+    const ids = [];
+    for (let number = first; number <= last; number++) if (layersOf.has(idOf(file, number))) ids.push(idOf(file, number));
+    standsFor.set(idOf(file, line), ids);
+    if (ids.length === 1) restOf.set(ids[0], [...(restOf.get(ids[0]) || []), idOf(file, line)]);
+  }
 });
-sayTheme();
+
+/** The layers of a line, and of all that it stands for. */
+function layersAt(id) {
+  const found = new Set(layersOf.get(id));
+  for (const other of standsFor.get(id) || []) for (const index of layersOf.get(other)) found.add(index);
+  return found;
+}

@@ -1,0 +1,172 @@
+// What is said of the line that is marked, below the two codes.
+const detail = $("#detail");
+const names = data.files.map((file) => file.split("/").pop());
+
+/** modeling_bert.py:436, where one file alone is called so. */
+function placeOf(id) {
+  const [file, line] = [id.slice(0, id.lastIndexOf("-L")), id.slice(id.lastIndexOf("-L") + 2)];
+  const own = file.split("/").pop();
+  return `${names.indexOf(own) === names.lastIndexOf(own) ? own : file}:${line}`;
+}
+
+const linkTo = (id) => made("a", { href: `#${id}`, class: "place" }, placeOf(id));
+
+/** Texts and elements with commas between them; a button opens what is more than the first few. */
+function listed(values, most, make, between = ", ") {
+  const nodes = (some) => some.flatMap((value, i) => (i ? [between, make(value)] : [make(value)]));
+  const found = nodes(values.slice(0, most));
+  if (values.length <= most) return found;
+  const button = made("button", { type: "button", class: "more" }, `${values.length - most} more`);
+  button.addEventListener("click", () => {
+    const rest = nodes(values.slice(most));
+    button.replaceWith(...rest);
+    rest.find((node) => node instanceof Element && node.matches("a"))?.focus();
+  });
+  return [...found, between, button];
+}
+
+const tally = (values) => {
+  const counts = new Map();
+  for (const value of values) counts.set(value, (counts.get(value) || 0) + 1);
+  return [...counts];
+};
+const blockAt = new Map(data.blocks.map((block, index) => [block[B_PATH], index]));
+const differs = (difference) => (difference ? `differs by ${difference}` : "not compared by itself");
+
+/** Where torch's source calls a block, in one of its layers: the id of the line. */
+function calledAt(block, layers) {
+  for (const index of layers) {
+    const depth = data.layers[index][PLACES].findIndex((place) => place[2] === block);
+    if (depth >= 0) return idsOf[index].torch[depth];
+  }
+  return "";
+}
+
+/** The innermost block that all of some layers are in. */
+function blockAround(layers) {
+  const paths = [...layers].map((index) => data.layers[index][PATH].split("."));
+  let shared = paths[0];
+  for (const path of paths) {
+    const end = shared.findIndex((part, i) => part !== path[i]);
+    if (end >= 0) shared = shared.slice(0, end);
+  }
+  return blockAt.get(shared.join(".")) ?? 0;
+}
+
+/** The blocks that the lines of some ids run: those that torch calls there, or that a function of MXNet's is of. */
+function blocksRun(ids, layers) {
+  const found = new Set();
+  let isCall = false;
+  for (const index of layers) {
+    idsOf[index].torch.forEach((id, depth) => {
+      const block = data.layers[index][PLACES][depth][2];
+      if (block !== undefined && ids.has(id)) found.add(block);
+    });
+    isCall ||= idsOf[index].mxnet.slice(1).some((id) => ids.has(id));
+  }
+  if (found.size || !isCall) return [...found];
+  const around = blockAround(layers);
+  if (calledAt(around, layers) || !data.blocks[around][B_CHILDREN].length) return [around];
+  const paths = [...layers].map((index) => `${data.layers[index][PATH]}.`);
+  return data.blocks[around][B_CHILDREN].filter((child) => paths.some((path) => path.startsWith(`${data.blocks[child][B_PATH]}.`)));
+}
+
+/** Blocks of one class that one line calls: their paths, class, and where that is. */
+function blockWords([place, cls, blocks]) {
+  return made("span", {}, ...listed(blocks, 4, (block) => made("b", {}, data.blocks[block][B_PATH] || "the net itself")),
+    cls && ` (${cls})`, ...(place ? [", called at ", linkTo(place)] : []));
+}
+
+/** The blocks that are of one class and called by one line, together. */
+function alikeBlocks(blocks, layers) {
+  const found = new Map();
+  for (const block of blocks) {
+    const [place, cls] = [calledAt(block, layers), data.blocks[block][B_CLASS]];
+    const key = `${place} ${cls}`;
+    if (!found.has(key)) found.set(key, [place, cls, []]);
+    found.get(key)[2].push(block);
+  }
+  return [...found.values()];
+}
+
+/** What is in a block: each part leads to its code. */
+function partWords(block) {
+  const own = data.blocks[block];
+  const name = own[B_PATH].split(".").pop();
+  const words = own[B_CLASS] ? `${name} (${own[B_CLASS]})` : name;
+  const [id] = idsOf[own[B_LAYER]]?.mxnet || [];
+  return id ? made("a", { href: `#${id}`, "data-layer": own[B_LAYER] }, words) : made("span", {}, words);
+}
+
+function leadOf(ids, layers) {
+  const blocks = blocksRun(ids, layers);
+  if (!blocks.length) return [];
+  const lead = [made("p", { class: "lead-in" }, ...listed(alikeBlocks(blocks, layers), 3, blockWords, "; "))];
+  const [own] = blocks;
+  const parts = data.blocks[own][B_CHILDREN];
+  if (blocks.length === 1) {
+    lead[0].append(`: ${short(data.blocks[own][B_PARAMETERS])} parameters, ${short(data.blocks[own][B_FLOPS])} FLOPs, `,
+      differs(data.blocks[own][B_DIFFERENCE]));
+  }
+  if (parts.length) lead.push(made("p", {}, blocks.length > 1 ? "In the first: " : "In it: ", ...listed(parts, 8, partWords)));
+  return lead;
+}
+
+const layerLink = (index) => {
+  const [id] = idsOf[index].mxnet;
+  const name = data.layers[index][NAME];
+  return id ? made("a", { href: `#${id}`, "data-layer": index }, name) : made("span", {}, name);
+};
+
+/** One layer, to which something else than its line led. */
+function oneOf(index, layers) {
+  const row = data.layers[index];
+  const said = [made("p", { class: "lead-in" }, made("b", {}, row[NAME]), ` ${differs(row[DIFFERENCE])}: ${row[OP]} of shape ${data.shapes[row[SHAPE]]}, in torch `,
+    made("code", {}, row[PATH] || "the net itself"))];
+  if (layers.size > 1) {
+    const button = made("button", { type: "button", class: "more" }, `all ${layers.size} ops of its line`);
+    button.addEventListener("click", () => pin(document.getElementById(pinned)));
+    said.push(made("p", {}, "The line is run several times, or makes several ops: ", button));
+  }
+  return said;
+}
+
+function correctedWords(index) {
+  const [op, attribute, torch, mxnet, why] = data.defaults[index];
+  return made("li", {}, made("code", {}, `${op} ${attribute}=${torch}`), `, where MXNet has ${mxnet}. `,
+    made("span", { class: "soft" }, why && `MXNet: ${why}`));
+}
+
+/** What is said of some layers: where they are, ops, shapes, difference, what was corrected, names. */
+function describe(layers, lead, isOne = false) {
+  const rows = [...layers].map((index) => data.layers[index]);
+  const ops = tally(rows.map((row) => row[OP])).map(([op, count]) => (count > 1 ? `${op} × ${count}` : op));
+  const shapes = [...new Set(rows.map((row) => data.shapes[row[SHAPE]]))];
+  const compared = rows.map((row) => row[DIFFERENCE]).filter(Boolean);
+  const worst = compared.sort((a, b) => numberOf(b) - numberOf(a))[0];
+  const corrected = [...new Set(rows.flatMap((row) => row[CORRECTED]))].sort((a, b) => a - b);
+  const innermost = (side) => [...new Set([...layers].map((i) => idsOf[i][side][0]).filter(Boolean))];
+  const places = (side, name) => made("span", { class: `${side}-place` },
+    ...(innermost(side).length ? listed(innermost(side), 4, linkTo) : [`no line of ${name}'s`]));
+  detail.replaceChildren(
+    ...lead,
+    made("p", { class: "chips" }, places("torch", "torch"), "↔", places("mxnet", "MXNet")),
+    ...(isOne ? [] : [made("p", { class: "chips" },
+      made("b", {}, ...listed(ops, 5, (op) => op)),
+      made("span", {}, "shape ", ...listed(shapes, 4, (shape) => shape, " ")),
+      made("span", {}, worst ? `largest difference ${worst}` : "not compared by itself"))]),
+    ...(corrected.length ? [made("ul", {}, ...corrected.map(correctedWords))] : []),
+    ...(isOne ? [] : [made("p", { class: "soft" }, ...listed([...layers], 8, layerLink))]),
+  );
+}
+
+/** A line of which nothing is: what was said of another must not stand as an answer. */
+function describeNone(id) {
+  detail.replaceChildren(made("p", { class: "chips" }, made("code", {}, placeOf(id)), made("span", {}, "no op of MXNet's is made here")));
+}
+detail.addEventListener("click", (event) => {
+  const link = event.target instanceof Element && event.target.closest("a.place");
+  if (!link) return;
+  event.preventDefault();
+  jump(decodeURIComponent(link.hash.slice(1)));
+});
