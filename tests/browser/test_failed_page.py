@@ -40,3 +40,18 @@ def test_what_one_looks_for_is_there(opened: Opened, failed: Path) -> None:
     assert "Smallest module that shows it" in said
     assert page.locator(".l.pin").first.is_visible()
     assert page.locator("tr.refused, tr.differs").count() >= 2
+
+
+def test_it_is_dark_by_a_button_and_fits_a_phone(opened: Opened, failed: Path) -> None:
+    page = opened(390, file=failed)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.get_by_role("button", name="Dark").click()
+    assert page.evaluate(ground) != light
+    label, value = page.locator("dt").first.bounding_box(), page.locator("dd").first.bounding_box()
+    assert label is not None
+    assert value is not None
+    assert value["y"] >= label["y"] + label["height"] - 1
+    frame = page.locator("#parts .scroll")
+    frame.evaluate("e => { e.scrollLeft = e.scrollWidth; }")
+    assert frame.locator("th").last.evaluate("e => e.getBoundingClientRect().right") <= 390

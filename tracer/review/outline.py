@@ -30,6 +30,9 @@ def most_of(blocks: Sequence[Block], opened: Iterable[int]) -> dict[int, str]:
         return {}
     largest = max(seen, key=lambda index: (blocks[index].parameters, -index))
     busiest = max(seen, key=lambda index: (blocks[index].flops, -index))
-    if largest == busiest:
-        return {largest: "most parameters and FLOPs"}
-    return {largest: "most parameters", busiest: "most FLOPs"}
+    words: dict[int, list[str]] = {}
+    if blocks[largest].parameters:
+        words.setdefault(largest, []).append("parameters")
+    if blocks[busiest].flops:
+        words.setdefault(busiest, []).append("FLOPs")
+    return {index: f"most {' and '.join(found)}" for index, found in words.items()}

@@ -73,6 +73,7 @@ function everything() {
   for (const [element] of [...texts.lines, ...texts.rows, ...texts.blocks]) element.hidden = false;
   $$(".gap, .pane h3, .pane, main > section, .training, #agreement .inference").forEach((part) => { part.hidden = false; });
   $$("#gradients circle").forEach((circle) => circle.classList.remove("off"));
+  $("#summary").classList.remove("folded");
   points.forEach((circle) => circle.classList.remove("off"));
   worstRows.replaceChildren(...worstAtFirst);
   if (wasOpen) $$(".outline details").forEach((item, i) => { item.open = wasOpen[i]; });
@@ -171,7 +172,7 @@ function narrowTo(words) {
   const rows = narrowRows(matches);
   const blocks = narrowOutline(matches, layers);
   $("#blocks").hidden = !blocks && !layers.length;
-  $("#summary").hidden = !matches(texts.summary);
+  $("#summary").classList.toggle("folded", !matches(texts.summary));
   tellCounts([[layers.length, "op", lines ? "code" : "agreement"], [lines, "line", "code"], [blocks, "block", "blocks"], [rows, "row", ""]]);
   if (layers.length && (!pinned || document.getElementById(pinned).hidden)) markLayer(layers[0]);
   toFirst = () => {
