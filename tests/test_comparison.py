@@ -125,10 +125,13 @@ def test_given_values_are_extended_by_others(way: int, given: torch.Tensor) -> N
 
 
 def test_extended_floats_stay_in_the_range_of_the_given_ones() -> None:
-    specs = inputs_from_tensors(Fn(lambda x: x), (torch.rand(2, 50) + 3,))
-    made = make_inputs(specs, 20, 1, Variation())["x"]
-    assert made.min() >= specs[0].value.min()
-    assert made.max() <= specs[0].value.max()
+    # Of some seeds a mean is a last bit beyond the given values.
+    for seed in range(40):
+        given = torch.rand(2, 50, generator=torch.Generator().manual_seed(seed)) + 3
+        specs = inputs_from_tensors(Fn(lambda x: x), (given,))
+        made = make_inputs(specs, 20, 1, Variation())["x"]
+        assert made.min() >= specs[0].value.min()
+        assert made.max() <= specs[0].value.max()
 
 
 @pytest.mark.parametrize("way", range(REPEAT))

@@ -115,7 +115,10 @@ def _mixed(given: Tensor, place: int, generator: torch.Generator) -> Tensor:
         return torch.randn(given.shape[1:], generator=generator)
     share = 0.25 + 0.5 * torch.rand((), generator=generator)
     other = int(torch.randint(len(given), (), generator=generator))
-    return share * _permuted(given[place], generator) + (1 - share) * _permuted(given[other], generator)
+    mean = share * _permuted(given[place], generator) + (1 - share) * _permuted(given[other], generator)
+    # By a last bit a mean can lie beyond both, where acos has no value.
+    low, high = given.min(), given.max()
+    return mean.clamp(low, high) if bool(low.isfinite() & high.isfinite()) else mean
 
 
 def _permuted(sample: Tensor, generator: torch.Generator) -> Tensor:
