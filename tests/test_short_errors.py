@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -209,7 +210,10 @@ def assert_short(text: str, cause: str) -> None:
 
 
 @pytest.mark.parametrize(("spec", "options", "cause"), SPECS, ids=lambda value: str(value)[:40])
-def test_an_error_of_the_net(spec: str, options: tuple[str, ...], cause: str, folder: Path) -> None:
+def test_an_error_of_the_net(
+    spec: str, options: tuple[str, ...], cause: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     before = snapshot(folder)
     done = fx2mx(spec, "--out", "m.py", *options)
     assert done.status == (1 if cause.startswith("cannot be converted") else 2)

@@ -34,14 +34,15 @@ class ImageSizes:
     """What was found at another image size, `tried`: the inputs there.
 
     `frozen_because` says why the code is right at its own size alone, at `source`; it is empty where the code
-    is the same at both, and `is_any` where that is an odd one. `others` are the shapes of outputs that are no
-    images and have other shapes there.
+    is the same at both, and `is_any` where that is an odd one. `is_run`: torch runs the net there. `others`
+    are the shapes of outputs that are no images and have other shapes there.
     """
 
     tried: tuple[InputSpec, ...]
     frozen_because: str = ""
     source: Source | None = None
     is_any: bool = False
+    is_run: bool = True
     others: tuple[Shape, ...] = ()
 
     @property
@@ -66,7 +67,7 @@ def at_another_size(
             try:
                 run(tried)
             except RequestError as error:
-                made, sizes = program, ImageSizes(tried, _not_run(tried), error.where)
+                made, sizes = program, _not_run(tried, error.where)
         found.append((made, replace(sizes, is_any=more == ANY)))
         if found[-1][1].are_free:
             break
@@ -81,7 +82,7 @@ def _at(
     try:
         other = trace(tried)
     except RequestError as error:
-        return program, ImageSizes(tried, _not_run(tried), error.where)
+        return program, _not_run(tried, error.where)
     except ConversionError as error:
         problem = error.problems[0]
         return program, ImageSizes(tried, f"at {size}, {problem.what}", problem.where)
@@ -129,8 +130,9 @@ def _are_same(program: Program, there: Program) -> bool:
     return first_difference(program, there) is None and returns_the_same(program, there)
 
 
-def _not_run(tried: tuple[InputSpec, ...]) -> str:
-    return f"torch does not run the net at {size_text(tried)}"
+def _not_run(tried: tuple[InputSpec, ...], where: Source | None) -> ImageSizes:
+    why = f"torch does not run the net at {size_text(tried)}"
+    return ImageSizes(tried, why, where, is_run=False)
 
 
 def check_free(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> None:
@@ -203,7 +205,8 @@ def size_doc(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> str:
         steps = "" if sizes.is_any else " by multiples of 32"
         return f"H and W may change{steps}: the code is the same at {size_text(sizes.tried)}{_others(sizes)}."
     place = ""
-    if sizes.source is not None and sizes.source.file:
+    # Where torch raises is no line of what makes it so, and would change with each edit above it.
+    if sizes.is_run and sizes.source is not None and sizes.source.file:
         place = f", {sizes.source.file.rpartition('/')[2]}:{sizes.source.line}"
     return f"H and W are {size_text(specs)} alone: {sizes.frozen_because}{place}."
 

@@ -27,6 +27,7 @@ from torch import nn
 from codegen.defects import present
 from codegen.problems import RequestError, UserModelError, in_a_line, listed
 from tracer.arguments import check_arguments
+from tracer.bytecode import nothing_compiled
 from tracer.options import FORMS
 from tracer.settings import same_folder
 from tracer.user_code import user_error, user_frames
@@ -134,18 +135,17 @@ def _module_target(place: str) -> _Target:
 @contextlib.contextmanager
 def _importing(target: _Target) -> Iterator[None]:
     """The interpreter as a script in the user's folder would find it, and nothing written there."""
-    path, argv, no_bytecode = list(sys.path), sys.argv, sys.dont_write_bytecode
+    path, argv = list(sys.path), sys.argv
     importlib.invalidate_caches()
-    with _own_modules_hidden(target.folders):
+    with _own_modules_hidden(target.folders), nothing_compiled():
         sys.path[:0] = target.folders
         sys.argv = [target.shown]
-        sys.dont_write_bytecode = True
         try:
             yield
         finally:
             # Imports inside `forward` still find the user's files, but only after ours.
             sys.path[:] = path + [folder for folder in target.folders if folder not in path]
-            sys.argv, sys.dont_write_bytecode = argv, no_bytecode
+            sys.argv = argv
 
 
 @contextlib.contextmanager

@@ -30,6 +30,7 @@ from torch.overrides import handle_torch_function
 from codegen.builder.rule import RuleEntry
 from codegen.problems import RequestError, in_a_line
 from codegen.rules import add_rule
+from tracer.bytecode import nothing_compiled
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _MODULES: dict[str, RuleEntry] = {}
@@ -69,7 +70,8 @@ def load_plugin(path: Path) -> None:
     plugin = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = plugin
     try:
-        spec.loader.exec_module(plugin)
+        with nothing_compiled():
+            spec.loader.exec_module(plugin)
     except Exception as error:
         raise RequestError(f"--plugin {path}: {in_a_line(error)}", code="plugin") from error
 

@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:SwinTransformer --out model_mxnet.py --input 1,3,64,64
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:4cb60361cae762c7
+# By this an edit by hand is seen, and kept: fx2mx-sha256:8e94d2fa1f7f6dee
 
 import mxnet as mx
 
@@ -237,7 +237,7 @@ def SwinTransformer() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 64, 64).
     Outputs: (N, 100).
-    H and W are 64x64 alone: torch does not run the net at 96x128, model.py:125.
+    H and W are 64x64 alone: torch does not run the net at 96x128.
     """
     x = mx.sym.Variable("x")
 
