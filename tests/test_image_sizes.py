@@ -195,3 +195,13 @@ def test_what_it_returns_at_another_size_is_said() -> None:
     assert conversion.verify().ok
     pooled = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     assert "the code is the same at 17x25." in tracer.convert(pooled.eval(), (torch.rand(1, 3, 8, 8),)).code
+
+
+def test_what_follows_the_batch_at_another_size_alone() -> None:
+    """At a batch of one the code would be the same at both sizes, and wrong at every other batch."""
+
+    def forward(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        return net.conv(x).reshape(x.shape[0] if x.shape[2] > 20 else 1, -1)
+
+    code = tracer.convert(Net(forward).eval(), IMAGE).code
+    assert "H and W are 16x16 alone: reshape() depends on them" in code

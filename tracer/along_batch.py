@@ -1,7 +1,8 @@
 """The sizes of a net at another size of its images follow the batch where they do at its own.
 
-A net is recorded there at one batch size alone. What it asks of the batch was noted at its own images; where
-it runs the same ops on the same arguments, a size that is a multiple of the batch at its own is one at these.
+A net is recorded there at one batch size alone, of many samples. What it asks of the batch was noted at its
+own images; where it runs the same ops, a size that is a multiple of the batch at its own is one at these.
+What follows the batch at these alone is another number than at its own, and so other code.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from tracer.batch_sizes import Mismatch
 
 
 def following(alone: Graph, like: Graph) -> Graph:
-    """The graph of one capture, at the batch size of `like`, in whose terms its sizes become `Dim`s.
+    """The graph of one capture, of many samples, in which sizes become `Dim`s as they are in `like`.
 
     Mismatch where that does not tell what they are at other batch sizes: other ops, sizes with an offset.
     """
-    if like.sampled or len(alone.nodes) != len(like.nodes) or alone.batch != like.batch:
+    if like.sampled or len(alone.nodes) != len(like.nodes):
         raise Mismatch("it is another net there")
     pairs = zip(alone.nodes, like.nodes, strict=True)
-    nodes = tuple(_node(own, its, like.batch) for own, its in pairs)
+    nodes = tuple(_node(own, its, alone.batch) for own, its in pairs)
     return replace(like, nodes=nodes, inputs=alone.inputs, outputs=alone.outputs)
 
 

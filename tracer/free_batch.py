@@ -43,7 +43,7 @@ def free_or_frozen(first: Capture, batch: int, at: At) -> Graph:
 
 def _followed(first: Capture, batch: int, at: At) -> Graph:
     try:
-        second = at(_far(batch), Earlier(first, (batch, _far(batch))))
+        second = at(far_of(batch), Earlier(first, (batch, far_of(batch))))
     except (Mismatch, UserModelError, ConversionError):
         return _tried(first, batch, at)
     try:
@@ -66,7 +66,7 @@ def _followed(first: Capture, batch: int, at: At) -> Graph:
 
 def _as_asked(graph: Graph, first: Capture, second: Capture, batch: int) -> Graph:
     """The graph at the sizes that the net's questions of its batch allow."""
-    if cut := far_cut(graph, _far(batch)):
+    if cut := far_cut(graph, far_of(batch)):
         return frozen(first, batch, *cut)
     for q in second.questions:
         # Where a free graph holds at one too, it is the same there, whatever the net asked.
@@ -85,8 +85,8 @@ def _above_one(first: Capture, at: At, at_one: Mismatch) -> Graph:
     alone = frozen(first, 1, at_one.what, at_one.source)
     try:
         two = at(2)
-        second = at(_far(2), Earlier(two, (2, _far(2))))
-        graph = graph_of([two, at(5), second], [2, 5, _far(2)])
+        second = at(far_of(2), Earlier(two, (2, far_of(2))))
+        graph = graph_of([two, at(5), second], [2, 5, far_of(2)])
     except (Mismatch, UserModelError, ConversionError):
         return alone
     graph = _as_asked(graph, two, second, 2)
@@ -108,7 +108,7 @@ def frozen(first: Capture, batch: int, why: str, source: Source | None = None) -
     return _because(replace(graph_of([first], [batch]), free_batch=False), why, source)
 
 
-def _far(batch: int) -> int:
+def far_of(batch: int) -> int:
     """A multiple of the batch size, by a prime, and above 30."""
     return batch * next(p for p in (3, 5, 7, 11, 17, FAR) if p * batch >= FAR)
 
@@ -119,7 +119,7 @@ def _merged(first: Capture, second: Capture, batch: int, at: At) -> Graph:
     They could in sizes that are no multiples of the batch, and in what a batch of one, or one that cannot be
     parted, does.
     """
-    far = _far(batch)
+    far = far_of(batch)
     graph = graph_of([first, second], [batch, far])
     if batch == 1:
         return graph_of([first, at(7), second], [1, 7, far]) if graph.has_offsets else graph
@@ -145,10 +145,10 @@ def _whole(graph: Graph, batch: int, at: At) -> Graph:
 def _from_some_on(first: Capture, second: Capture, batch: int, at: At, at_one: Mismatch) -> Graph:
     """The graph of a net that treats a batch of one in another way, and so perhaps other small ones."""
     asked = {number for q in second.questions for number in (q.least, q.step)}
-    least, graph = batch, graph_of([first, at(2 * batch), second], [batch, 2 * batch, _far(batch)])
+    least, graph = batch, graph_of([first, at(2 * batch), second], [batch, 2 * batch, far_of(batch)])
     for size in sorted(n for n in {2, *asked} if 1 < n < batch):
         with contextlib.suppress(Mismatch, UserModelError, ConversionError):
-            graph, least = graph_of([first, at(size), second], [batch, size, _far(batch)]), size
+            graph, least = graph_of([first, at(size), second], [batch, size, far_of(batch)]), size
             break
     return _limited(graph, least, graph.batch_unit, at_one.what, at_one.source)
 

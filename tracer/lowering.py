@@ -19,9 +19,11 @@ from codegen.program import Program
 from tracer.along_batch import following
 from tracer.batch_sizes import Mismatch
 from tracer.capture import run
+from tracer.free_batch import far_of
 from tracer.image_sizes import ImageSizes, at_another_size, size_doc
 from tracer.inputs import InputSpec, make_inputs
 from tracer.last_net import stage
+from tracer.limits import check_sizes
 from tracer.trace import trace
 
 
@@ -71,10 +73,12 @@ def with_image_sizes(
 
     def traced(tried: tuple[InputSpec, ...]) -> Graph:
         if graph.runs_at_others:
-            alone = trace(model, tried, asked.taps, "another image size is tried", is_trial=True)
+            # At many samples, so that what follows the batch there alone is another number.
+            many, why = far_of(graph.batch), "another image size is tried"
             try:
-                return following(alone, graph)
-            except Mismatch:
+                check_sizes(tried, many / graph.batch)
+                return following(trace(model, tried, asked.taps, why, is_trial=True, size=many), graph)
+            except (Mismatch, RequestError, ConversionError):
                 return trace(model, tried, asked.taps, is_trial=True)
         traced_alone = trace(model, tried, asked.taps, graph.frozen_because, is_trial=True)
         return replace(traced_alone, frozen_at=graph.frozen_at, frozen_source=graph.frozen_source)
