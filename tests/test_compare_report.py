@@ -378,3 +378,11 @@ def test_another_number_of_outputs_is_no_rounding() -> None:
     text = Path("port.md").read_text()
     assert "the port gives 2 where forward returns 1" in text
     assert "No layer alone parts" not in text
+
+
+def test_report_diff_says_what_it_is() -> None:
+    for to in ("port.md", "port.html"):
+        wrong(to)
+        said = fx2mx("report-diff", to, to)
+        assert (said.status, said.out) == (2, "")
+        assert f"{to} tells of a port" in said.err

@@ -20,10 +20,13 @@ from tracer.review_diff.typed import OtherForm, typed_review
 # Under this id a page has the review as JSON.
 PAGE_ID = "review"
 STDIN = "-"
-# As the report of a net that failed begins, in Markdown and as a page.
+# As the report of a net that failed begins, in Markdown and as a page, and that of a port.
 _FAILED = re.compile(
     r"^(?:### |<title>).* (?:is not converted: \d+ refusals?|in MXNet differs from torch)(?:</title>)?$",
     re.MULTILINE,
+)
+_PORT = re.compile(
+    r"^(?:### |<title>).* as ported in .* (?:agrees with|differs from) torch(?:</title>)?$", re.MULTILINE
 )
 _WRITER = re.compile(r"^- \*\*With\*\*: fx2mx ([^\s,]+)", re.MULTILINE)
 
@@ -46,6 +49,17 @@ def _no_report(path: Path) -> RequestError:
         "--report",
         code="not-a-report",
     )
+
+
+def _check_converted(path: Path, text: str) -> None:
+    """Raise RequestError where a report is not that of a net that was converted."""
+    if _FAILED.search(text):
+        raise _failed(path)
+    if _PORT.search(text):
+        raise RequestError(
+            f"{path} tells of a port: only reports of nets that were converted have what can be compared",
+            code="not-a-report",
+        )
 
 
 def _failed(path: Path) -> RequestError:
@@ -72,8 +86,7 @@ def _text(path: Path) -> str:
 
 
 def _from_markdown(path: Path, text: str) -> Review:
-    if _FAILED.search(text):
-        raise _failed(path)
+    _check_converted(path, text)
     try:
         return parsed(text)
     except Cut as error:
@@ -119,9 +132,8 @@ class _Data(HTMLParser):
 
 def _from_page(path: Path, text: str) -> Review:
     found = _Data(text).found
-    if found is None and _FAILED.search(text):
-        raise _failed(path)
     if found is None:
+        _check_converted(path, text)
         raise RequestError(
             f"{path} is a page without the data of its review: an older fx2mx wrote it; make the report anew",
             code="not-a-report",
