@@ -230,6 +230,7 @@ FILES: tuple[Kind, ...] = (
             "... has no review: --format json has one with --report, once the net was compared",
             "... tells of a net that is refused or differs: only reports of nets that were converted have "
             "what can be compared",
+            "... tells of a port: only reports of nets that were converted have what can be compared",
         ),
         "`fx2mx report-diff` was given a file that is no report of a converted net, is a part of one, was "
         "edited, or was written by another fx2mx in a form that this one does not read.",
