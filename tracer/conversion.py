@@ -26,6 +26,7 @@ from codegen.rules import rule_table
 from codegen.weights import contrast, parameters
 from codegen.write.templates import templates_of
 from codegen.written import Origin
+from tracer.capture import SharedFakes
 from tracer.copies import full_state
 from tracer.dropped import DROP_PATH
 from tracer.folding import default_origin, made_code
@@ -339,8 +340,9 @@ def convert_specs(
     with stage("the search for integers"):
         specs, of_integers = with_legal_integers(model, specs)
     asked = Asked(name, tuple(taps), frozen_batch, trainable, optimize)
-    graph, program = lowered(model, specs, asked)
-    graph, program, sizes = with_image_sizes(model, specs, asked, graph, program)
+    fakes = SharedFakes()
+    graph, program = lowered(model, specs, asked, fakes)
+    graph, program, sizes = with_image_sizes(model, specs, asked, graph, program, fakes)
     if free_sizes:
         check_free(sizes, specs)
     if optimize:

@@ -40,6 +40,8 @@ class Frames:
         self._targets: list[tuple[str, ...]] = []
         self._results: dict[Key, tuple[tuple[str, str, int], ...]] = {}
         self._statements = Statements()
+        # What a frame is when the run is over, by its id, which is not given again while it is kept.
+        self._ended: dict[int, tuple[Frame, Frame]] = {}
         # For each that runs, the functions whose turns were counted before it.
         self._known: list[int] = []
         # By path: the id of a module that forward makes is used again when it is gone.
@@ -109,7 +111,7 @@ class Frames:
     def with_results(self, source: Source) -> Source:
         """The place of an op, with what the modules around it have returned: known when they are done."""
         is_told = source.frames and self._statements.is_variable_of(source.frames[-1])
-        frames = tuple(self._as_known(frame) for frame in source.frames)
+        frames = tuple(map(self._as_known, source.frames))
         if frames == source.frames:
             return source
         is_inner = not is_told and bool(source.frames) and source.frames[-1].library
@@ -117,8 +119,12 @@ class Frames:
 
     def _as_known(self, frame: Frame) -> Frame:
         """A call of a module with its results and its target, which are known when the run is over."""
-        frame = replace(frame, results=self._results.get(key_of(frame), ()))
-        return frame if self._statements.is_variable_of(frame) else replace(frame, target="")
+        if id(frame) not in self._ended:
+            ended = replace(frame, results=self._results.get(key_of(frame), ()))
+            if not self._statements.is_variable_of(ended):
+                ended = replace(ended, target="")
+            self._ended[id(frame)] = frame, ended
+        return self._ended[id(frame)][1]
 
     def source(self, op: str = "") -> Source:
         """Where the call stands that runs now; `op` is what it calls, where that is recorded."""

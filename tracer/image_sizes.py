@@ -25,6 +25,8 @@ ANY, BY_32 = (33, 65), (32, 64)
 
 Trace: TypeAlias = "Callable[[tuple[InputSpec, ...]], Graph]"
 Lower: TypeAlias = "Callable[[Graph], Program]"
+# What the net raises on other inputs, where that is told without a recorded run.
+Failure: TypeAlias = "Callable[[tuple[InputSpec, ...]], RequestError | None]"
 # Runs torch itself, which fake tensors may not speak for. Raises UserModelError where the net does.
 Run: TypeAlias = "Callable[[tuple[InputSpec, ...]], object]"
 
@@ -51,7 +53,13 @@ class ImageSizes:
 
 
 def at_another_size(
-    graph: Graph, program: Program, specs: tuple[InputSpec, ...], trace: Trace, lower: Lower, run: Run
+    graph: Graph,
+    program: Program,
+    specs: tuple[InputSpec, ...],
+    trace: Trace,
+    lower: Lower,
+    failure: Failure,
+    run: Run,
 ) -> tuple[Graph, Program, ImageSizes | None]:
     """The net with sizes that follow its images where MXNet can say so, and what was found at another size.
 
@@ -62,6 +70,10 @@ def at_another_size(
         tried = larger(specs, more)
         if tried is None:
             break
+        failed = failure(tried)
+        if failed is not None:
+            found.append((program, _not_run(tried, failed.where)))
+            continue
         made, sizes = _at(graph, program, tried, trace, lower)
         if sizes.are_free:
             try:

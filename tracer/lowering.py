@@ -18,12 +18,13 @@ from codegen.problems import ConversionError, RequestError
 from codegen.program import Program
 from tracer.along_batch import following
 from tracer.batch_sizes import Mismatch
-from tracer.capture import run
+from tracer.capture import SharedFakes, run
 from tracer.free_batch import far_of
 from tracer.image_sizes import ImageSizes, at_another_size, size_doc
 from tracer.inputs import InputSpec, make_inputs
 from tracer.last_net import stage
 from tracer.limits import check_sizes
+from tracer.meta_run import failures
 from tracer.trace import trace
 
 
@@ -38,10 +39,13 @@ class Asked:
     optimize: bool = False
 
 
-def lowered(model: nn.Module, specs: tuple[InputSpec, ...], asked: Asked) -> tuple[Graph, Program]:
+def lowered(
+    model: nn.Module, specs: tuple[InputSpec, ...], asked: Asked, fakes: SharedFakes | None = None
+) -> tuple[Graph, Program]:
     """The net as the IR and in MXNet's ops. What can be written at one batch size alone is, and says so."""
+    fakes = fakes or SharedFakes()
     with stage("tracing"):
-        graph = trace(model, specs, asked.taps, "as was asked" if asked.frozen_batch else "")
+        graph = trace(model, specs, asked.taps, "as was asked" if asked.frozen_batch else "", fakes=fakes)
     if not graph.outputs:
         raise RequestError(
             f"forward of {type(model).__name__} returns no tensor: a symbol needs an output", code="no-output"
@@ -54,7 +58,7 @@ def lowered(model: nn.Module, specs: tuple[InputSpec, ...], asked: Asked) -> tup
             raise
         problem = error.problems[0]
         with stage("tracing"):
-            frozen = trace(model, specs, asked.taps, problem.what, problem.where)
+            frozen = trace(model, specs, asked.taps, problem.what, problem.where, fakes=fakes)
         with stage("lowering and naming"):
             return frozen, _program(frozen, model, asked)
 
@@ -67,7 +71,12 @@ def _program(graph: Graph, model: nn.Module, asked: Asked) -> Program:
 
 
 def with_image_sizes(
-    model: nn.Module, specs: tuple[InputSpec, ...], asked: Asked, graph: Graph, program: Program
+    model: nn.Module,
+    specs: tuple[InputSpec, ...],
+    asked: Asked,
+    graph: Graph,
+    program: Program,
+    fakes: SharedFakes,
 ) -> tuple[Graph, Program, ImageSizes | None]:
     """The net with sizes that follow its images, and what it is at another size of theirs."""
 
@@ -77,10 +86,11 @@ def with_image_sizes(
             many, why = far_of(graph.batch), "another image size is tried"
             try:
                 check_sizes(tried, many / graph.batch)
-                return following(trace(model, tried, asked.taps, why, is_trial=True, size=many), graph)
+                alone = trace(model, tried, asked.taps, why, is_trial=True, size=many, fakes=fakes)
+                return following(alone, graph)
             except (Mismatch, RequestError, ConversionError):
-                return trace(model, tried, asked.taps, is_trial=True)
-        traced_alone = trace(model, tried, asked.taps, graph.frozen_because, is_trial=True)
+                return trace(model, tried, asked.taps, is_trial=True, fakes=fakes)
+        traced_alone = trace(model, tried, asked.taps, graph.frozen_because, is_trial=True, fakes=fakes)
         return replace(traced_alone, frozen_at=graph.frozen_at, frozen_source=graph.frozen_source)
 
     with stage("the look at another image size"):
@@ -90,6 +100,7 @@ def with_image_sizes(
             specs,
             traced,
             lambda made: _program(made, model, asked),
+            failures(model, specs),
             lambda tried: run(model, make_inputs(tried, None, 0), asked.taps),
         )
     free = sizes is not None and sizes.are_free

@@ -45,16 +45,17 @@ def trace(
     source: Source | None = None,
     is_trial: bool = False,
     size: int | None = None,
+    fakes: SharedFakes | None = None,
 ) -> Graph:
     """The IR of a net, at any batch size, or at those that it says. `is_trial`: see capture.
 
     It is recorded at the batch size of `specs`, and at a larger one, where sizes that follow the batch
     are symbols. With `frozen_because` the batch size is kept as it is, or that is `size`, for that reason,
-    which stands at `source`.
+    which stands at `source`. `fakes` has the net's parameters where it was traced before.
     """
     batch = size or batch_of(specs)
     _initialise(model, specs)
-    fakes = SharedFakes()
+    fakes = fakes or SharedFakes()
     first = capture(model, make_inputs(specs, size, 0), taps, fakes, is_trial=is_trial)
     if batch is not None and frozen_because:
         graph = frozen(first, batch, frozen_because, source)

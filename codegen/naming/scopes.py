@@ -29,6 +29,7 @@ def places_of(graph: Graph) -> Mapping[str, Place]:
     modules = {flat(f.path) for node in graph.nodes for f in node.source.frames if not f.is_function}
     prefixes: dict[tuple[str, int], str] = {}
     counts: Counter[str] = Counter()
+    named: dict[int, NamedFrame] = {}
     places = {}
     for node in graph.nodes:
         scopes: list[NamedFrame] = []
@@ -47,7 +48,9 @@ def places_of(graph: Graph) -> Mapping[str, Place]:
                     stem = f"{stem}_{turned[key]}"
                 counts[stem] += 1
                 prefixes[key] = stem if not stem or key in with_weights else numbered(stem, counts[stem])
-            scopes.append(named_frame(frame, prefixes[key]))
+            if id(frame) not in named:  # the ops of a call share its frame
+                named[id(frame)] = named_frame(frame, prefixes[key])
+            scopes.append(named[id(frame)])
         is_step = bool(scopes) and scopes[-1].library and last[scopes[-1].path, scopes[-1].call] != node.name
         places[node.name] = _place(node.source, tuple(scopes), is_step)
     return places
@@ -111,9 +114,14 @@ def _calls_with_weights(graph: Graph) -> frozenset[tuple[str, int]]:
 def _turned_calls(graph: Graph) -> dict[tuple[str, int], str]:
     """The turns of the calls of modules and functions that a loop of their caller's makes again and again."""
     found: list[Turned[tuple[str, int]]] = []
+    seen: set[tuple[int, ...]] = set()
     for node in graph.nodes:
         frames = node.source.frames
+        ids = tuple(map(id, frames))
         for depth, frame in enumerate(frames):
+            if ids[: depth + 1] in seen:  # another op of the call
+                continue
+            seen.add(ids[: depth + 1])
             caller = frames[depth - 1] if depth else None
             below = frame.path[len(caller.path) :] if caller is not None else frame.path
             around = tuple((f.path, f.call) for f in frames[:depth])
