@@ -193,6 +193,28 @@ def test_the_three_forms_say_the_same() -> None:
             assert (done.status, done.out) == (0, "Nothing changed in Net.\n")
 
 
+def test_reports_of_an_earlier_fx2mx_are_read() -> None:
+    """Which tell nothing of the inputs: that is no change, and no fault."""
+    done = fx2mx(*COMMAND, "--report", "review.md", "--format", "json")
+    older = json.loads(done.out)
+    del older["review"]["inputs"]
+    Path("older.json").write_text(json.dumps(older))
+    text = Path("review.md").read_text()
+    start, end = text.index("<details>\n<summary>Inputs"), text.index("<details>\n<summary>Source map")
+    Path("older.md").write_text(text[:start] + text[end:])
+    for name in ("older.json", "older.md"):
+        assert diff(name, "review.md", "--exit-code").out == "Nothing changed in Net.\n"
+
+
+def test_other_inputs_are_told() -> None:
+    linear = nn.Linear(4, 2)
+    old, new = review(linear, torch.rand(1, 4)), review(linear, torch.rand(3, 4))
+    said = "x (1, 4) float32 at batch 1: as given; x (2, 4) float32 at batch 2: "
+    (fact,) = [fact for fact in difference_of(old, new).facts if fact.what == "Inputs"]
+    assert fact.old.startswith(said.replace("x ", "input "))
+    assert fact.new.startswith("input (3, 4) float32 at batch 3: as given; ")
+
+
 def test_what_a_page_holds_is_no_markup() -> None:
     """In the data of the page too."""
     hostile = "</script><script>alert(1)</script>"

@@ -14,7 +14,8 @@ import tracer
 from codegen.mxnet_ops import OPS
 from codegen.written import Origin
 from tests.command import Done, fx2mx
-from tracer.conversion import convert
+from tracer.conversion import convert, convert_specs
+from tracer.inputs import parse_inputs
 from tracer.review.defaults import reasons
 from tracer.review.flops import flops_by_call
 from tracer.review.made import review_of, rounded
@@ -274,3 +275,88 @@ def test_weights_that_no_output_depends_on() -> None:
     found = review(Net(), torch.rand(1, 4))
     assert [row.key for row in found.unused] == ["lost.weight", "lost.bias"]
     assert found.summary.parameters == 10
+
+
+# What was compared on ----------------------------------------------------------------------------------
+
+
+def _drawn(shape: tuple[int, ...], seed: int) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_what_the_inputs_held_is_told() -> None:
+    assert reported().status == 0
+    text = Path("review.md").read_text()
+    found = [line.split(" | ") for line in text.splitlines() if line.startswith("| `x` |")]
+    assert [(row[1], row[3]) for row in found] == [
+        ("(1, 3, 8, 8)", "batch 1"),
+        ("(2, 3, 8, 8)", "batch 2"),
+        ("(1, 3, 17, 25)", "batch 1, images of 17x25"),
+        ("(1, 3, 17, 25)", "batch 1, images of 17x25 once more"),
+    ]
+    plain, edges, larger, _ = found
+    # By the seed that is told, one draws the very values.
+    values = _drawn((1, 3, 8, 8), int(plain[5]))
+    assert plain[6:] == [f"{values.min():.2g}", f"{values.max():.2g}", "0 of 192 |"]
+    values = _drawn((1, 3, 17, 25), int(larger[5]))
+    assert larger[6:] == [f"{values.min():.2g}", f"{values.max():.2g}", "0 of 1,275 |"]
+    assert (plain[4], edges[4]) == (
+        "normal numbers",
+        "normal numbers, zeros, equal ones and halves among them",
+    )
+    assert int(edges[8].partition(" of ")[0]) > 20
+
+
+class _Looks(nn.Module):
+    """Whole numbers that are rows of one table, and a mask."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.kinds = nn.Embedding(50, 4), nn.Embedding(60, 4)
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return (self.words(ids) + self.kinds(ids)) * mask.unsqueeze(2)  # type: ignore[no-any-return]
+
+
+def _asked(model: nn.Module, *texts: str) -> Review:
+    conversion = convert_specs(model.eval(), parse_inputs(texts, model))
+    return review_of(conversion, conversion.verify(), Origin("model.py:Net", "fx2mx"), Path(), [])
+
+
+def test_what_whole_numbers_and_masks_held_is_told() -> None:
+    ids, _, mask, _ = _asked(_Looks(), "ids=1,6:int64", "mask=1,6:int64").inputs
+    assert ids.values == "whole numbers from 0 to 49, found from words (num_embeddings=50)"
+    assert (ids.shape, ids.dtype, ids.seed) == ("(1, 6)", "int64", "1009")
+    drawn = torch.randint(0, 50, (1, 6), generator=torch.Generator().manual_seed(1009))
+    assert (ids.low, ids.high) == (str(int(drawn.min())), str(int(drawn.max())))
+    assert (mask.values, mask.low, mask.high) == ("0s and 1s, both in each row", "0", "1")
+    drawn = torch.randint(2, (1, 6), generator=torch.Generator().manual_seed(int(mask.seed)))
+    drawn[..., 0], drawn[..., -1] = 1, 0
+    assert mask.zeros == f"{int((drawn == 0).sum())} of 6"
+
+
+def test_whole_numbers_that_no_layer_bounds() -> None:
+    class Places(nn.Module):
+        def forward(self, x: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+            return x[:, at]
+
+    found = _asked(Places(), "x=1,4", "at=3:int64").inputs
+    assert "whole numbers from 0 to 3, found from runs of the net" in [row.values for row in found]
+
+
+def test_given_values_are_told() -> None:
+    values = torch.tensor([[3.0, 0.0, 5.0, -1.0]])
+    found = review(nn.Linear(4, 2), values).inputs
+    assert [(row.compared, row.values, row.seed) for row in found] == [
+        ("batch 1", "as given", ""),
+        ("batch 2", "the 1 given, and 1 more made of them", "1009"),
+    ]
+    assert (found[0].low, found[0].high, found[0].zeros) == ("-1", "5", "1 of 4")
+
+
+def test_a_batch_that_is_compared_twice() -> None:
+    class One(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.reshape(3, 4).sum(1) if len(x) == 1 else x[:, 0]
+
+    assert [row.compared for row in _asked(One(), "x=1,12").inputs] == ["batch 1", "batch 1 once more"]

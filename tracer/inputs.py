@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -44,8 +44,9 @@ PLAIN = Variation(way=REPEAT)
 class InputSpec:
     """One input of the net: the argument of `forward`, its shape and torch dtype.
 
-    `batch_axis` is None for an input without a batch; random integers are in [`low`, `high`); `value` holds
-    given values, of this shape (a bfloat16 tensor's as float32).
+    `batch_axis` is None for an input without a batch; random integers are in [`low`, `high`), `bound` being
+    what told so in words, empty where nothing did; `value` holds given values, of this shape (a bfloat16
+    tensor's as float32).
     """
 
     name: str
@@ -55,6 +56,7 @@ class InputSpec:
     high: int | None = None
     low: int = 0
     value: npt.NDArray[Any] | None = field(default=None, compare=False)
+    bound: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -155,19 +157,23 @@ def _parsed(text: str, name: str, rest: str, model: nn.Module) -> InputSpec:
     if parts.count("N") > 1:
         raise _bad(text, "only one size can be the batch N")
     shape = tuple(1 if part == "N" else int(part) for part in parts)
-    high = _id_bound(model, name) if "int" in dtype else None
-    return InputSpec(name, shape, dtype, parts.index("N") if "N" in parts else 0, high)
+    high, bound = _id_bound(model, name) if "int" in dtype else (None, "")
+    return InputSpec(name, shape, dtype, parts.index("N") if "N" in parts else 0, high, bound=bound)
 
 
-def _id_bound(model: nn.Module, name: str) -> int | None:
-    """What random integers must stay below to be rows of every embedding that may look them up."""
+def _id_bound(model: nn.Module, name: str) -> tuple[int | None, str]:
+    """What random integers must stay below to be rows of every embedding that may look them up.
+
+    And which of these has the fewest rows, in words.
+    """
     typed = _is_kind_of_token(name)
     rows = [
-        module.num_embeddings
+        (module.num_embeddings, path or type(module).__name__)
         for path, module in model.named_modules()
         if isinstance(module, nn.Embedding | nn.EmbeddingBag) and (typed or not _is_kind_of_token(path))
     ]
-    return min(rows, default=None)
+    fewest = min(rows, key=lambda found: found[0], default=None)
+    return (fewest[0], f"{fewest[1]} (num_embeddings={fewest[0]})") if fewest is not None else (None, "")
 
 
 def _is_kind_of_token(name: str) -> bool:
@@ -263,16 +269,43 @@ def make_inputs(
     values are cut to it or extended as `variation` says; floats are normal, integers uniform in
     [low, high), and a mask of integers or bools holds a 0 and a 1 in each row.
     """
-    own = next((s.shape[s.batch_axis] for s in specs if s.batch_axis is not None), None)
+    own = own_batch(specs)
     tensors: dict[str, torch.Tensor] = {}
     for index, spec in enumerate(specs):
         # A generator for each, so that the values of one input do not hang on the others' sizes.
-        generator = torch.Generator().manual_seed(seed * 1009 + index)
-        follows = spec.batch_axis is not None and spec.shape[spec.batch_axis] == own
-        size = (own if batch is None else batch) if follows else None
+        generator = torch.Generator().manual_seed(seed_of(seed, index))
+        size = (own if batch is None else batch) if follows_batch(spec, specs) else None
         # As a user's lie in memory: where others do not, flatten() makes a copy, and a write to it is lost.
         tensors[spec.name] = _tensor(spec, size, generator, variation).contiguous()
     return tensors
+
+
+def own_batch(specs: Sequence[InputSpec]) -> int | None:
+    """The batch size of the first input that has one."""
+    return next((s.shape[s.batch_axis] for s in specs if s.batch_axis is not None), None)
+
+
+def follows_batch(spec: InputSpec, specs: Sequence[InputSpec]) -> bool:
+    """Whether an input has as many samples as the batch has, whatever that is."""
+    return spec.batch_axis is not None and spec.shape[spec.batch_axis] == own_batch(specs)
+
+
+def seed_of(seed: int, index: int) -> int:
+    """The seed of the generator of the input at this place."""
+    return seed * 1009 + index
+
+
+Kind = Literal["given", "floats", "mask", "integers"]
+
+
+def kind_of(spec: InputSpec) -> Kind:
+    """What the values of an input are."""
+    if spec.value is not None:
+        return "given"
+    dtype: torch.dtype = getattr(torch, spec.dtype)
+    if dtype.is_floating_point:
+        return "floats"
+    return "mask" if "mask" in spec.name else "integers"
 
 
 def _tensor(
@@ -284,9 +317,10 @@ def _tensor(
         value = torch.from_numpy(spec.value).to(dtype)
         return value if axis is None or batch is None else fitted(value, batch, axis, variation, generator)
     shape = [s if batch is None or a != axis else batch for a, s in enumerate(spec.shape)]
-    if dtype.is_floating_point:
+    kind = kind_of(spec)
+    if kind == "floats":
         return floats(shape, generator, variation.edges).to(dtype)
-    if "mask" in spec.name:
+    if kind == "mask":
         return mask(shape, axis, generator).to(dtype)
     low, high = integer_range(spec)
     return integers(shape, axis, low, high, generator).to(dtype)

@@ -15,6 +15,8 @@ from codegen.problems import UserModelError
 from tracer.capture import run
 from tracer.inputs import InputSpec, integer_range, make_inputs
 
+# What told of a range that no layer has.
+RUN = "runs of the net"
 Range = tuple[int, int]
 Ranges = Mapping[str, Range]
 
@@ -65,13 +67,13 @@ def with_legal_integers(
     first = trial.error(wanted)
     for ranges in (signed, wanted, positive):
         if (first is None) if ranges == wanted else trial.fits(ranges):
-            return _ranged(specs, ranges), _notes(wanted, ranges)
+            return _ranged(specs, ranges, wanted), _notes(wanted, ranges)
     found = _narrowed(trial, wanted)
     if found is None and trial.error(wanted, with_largest=False) is None:
         return specs, ()
     if found is None:
         raise _no_integers(first, wanted)
-    return _ranged(specs, found), _notes(wanted, found)
+    return _ranged(specs, found, wanted), _notes(wanted, found)
 
 
 def _is_open(spec: InputSpec) -> bool:
@@ -79,10 +81,17 @@ def _is_open(spec: InputSpec) -> bool:
     return "int" in spec.dtype and spec.value is None and "mask" not in spec.name
 
 
-def _ranged(specs: Sequence[InputSpec], ranges: Ranges) -> tuple[InputSpec, ...]:
-    return tuple(
-        replace(s, low=ranges[s.name][0], high=ranges[s.name][1]) if s.name in ranges else s for s in specs
-    )
+def _ranged(
+    specs: Sequence[InputSpec], ranges: Ranges, wanted: Ranges | None = None
+) -> tuple[InputSpec, ...]:
+    """The specs with these ranges; of one that is not as `wanted`, running the net told."""
+
+    def ranged(spec: InputSpec) -> InputSpec:
+        low, high = ranges[spec.name]
+        is_found = wanted is not None and (low, high) != wanted[spec.name]
+        return replace(spec, low=low, high=high, bound=RUN if is_found else spec.bound)
+
+    return tuple(ranged(s) if s.name in ranges else s for s in specs)
 
 
 def _narrowed(trial: _Trial, wanted: Ranges) -> Ranges | None:

@@ -18,6 +18,7 @@ from codegen.proof.compare import (
     Array,
     LayerAgreement,
     OutputAgreement,
+    Trial,
     compare_layers,
     compare_outputs,
     results_of_layers,
@@ -29,6 +30,7 @@ from tracer.copies import full_state, module_copy
 from tracer.image_sizes import size_text
 from tracer.in_double import double_outputs, rounding, rounding_in_double, why_undecided
 from tracer.inputs import InputSpec, make_inputs
+from tracer.sampled import samples_of
 from tracer.samples import REPEAT, Variation
 from tracer.settings import traced_settings
 
@@ -86,21 +88,28 @@ def verify(comparison: Comparison, all_sides: Sequence[Sides], layers: bool) -> 
     With `layers` every op is compared too: with the last set, or the first one that does not agree.
     """
     outputs: list[OutputAgreement] = []
+    trials: list[Trial] = []
+    found: tuple[LayerAgreement, ...] = ()
     for sides in all_sides:
-        outputs += _of_sides(comparison, sides)
+        of_sides = [_of_sides(comparison, sides)]
         if comparison.larger and sides is all_sides[-1]:
-            outputs += _at_another_size(comparison, sides)
+            of_sides.append(_at_another_size(comparison, sides))
+        for more, on in of_sides:
+            outputs += more
+            trials += on
         agree = all(o.within(comparison.tolerance) for o in outputs)
         if layers and (sides is all_sides[-1] or not agree):
-            return Agreement(tuple(outputs), _layers(comparison, sides), comparison.tolerance)
-    return Agreement(tuple(outputs), (), comparison.tolerance)
+            found = _layers(comparison, sides)
+            break
+    return Agreement(tuple(outputs), found, comparison.tolerance, tuple(trials))
 
 
-def _at_another_size(comparison: Comparison, sides: Sides) -> list[OutputAgreement]:
+def _at_another_size(comparison: Comparison, sides: Sides) -> tuple[list[OutputAgreement], list[Trial]]:
     """The agreement on images of another size."""
     of_larger = replace(comparison, specs=comparison.larger, batches=comparison.batches[:1])
     size = size_text(comparison.larger)
-    return [replace(o, size=size) for o in _of_sides(of_larger, sides)]
+    outputs, trials = _of_sides(of_larger, sides)
+    return [replace(o, size=size) for o in outputs], [replace(t, size=size) for t in trials]
 
 
 def with_random_weights(model: nn.Module, specs: Sequence[InputSpec], seed: int) -> nn.Module:
@@ -136,35 +145,43 @@ def _layers(comparison: Comparison, sides: Sides) -> tuple[LayerAgreement, ...]:
     return compare_layers(comparison.symbol, sides.weights, comparison.program, inputs, values)
 
 
-def _of_sides(comparison: Comparison, sides: Sides) -> list[OutputAgreement]:
-    """The outputs at each batch size; one of which nothing finite was compared at any agrees at none."""
+def _of_sides(comparison: Comparison, sides: Sides) -> tuple[list[OutputAgreement], list[Trial]]:
+    """The outputs at each batch size, and what was compared.
+
+    An output of which nothing finite was compared at any agrees at none.
+    """
     found: list[OutputAgreement] = []
+    trials: list[Trial] = []
     usual: list[bool] | None = None
     for batch, variation in comparison.trials():
         try:
-            inputs, expected = _chosen(comparison, sides, batch, variation, usual)
+            inputs, expected, chosen = _chosen(comparison, sides, batch, variation, usual)
         except Exception as error:  # noqa: BLE001 - whatever the user's net raises
             why = f"torch cannot run the net: {in_a_line(error)}"
             names = comparison.symbol.list_outputs()
             found += [OutputAgreement(n, float("inf"), batch, sides.label, why=why) for n in names]
+            trials.append(Trial(batch, sides.label, "", ()))
             continue
+        samples = samples_of(comparison.specs, inputs, comparison.seed, chosen)
+        trials.append(Trial(batch, sides.label, "", samples))
         usual = usual or [_is_finite(e) for e in expected]
         found += _outputs(comparison, sides, batch, inputs, expected)
     seen = {o.name for o in found if o.compared or o.is_empty}
-    return [o if o.name in seen or o.why else _of_nothing(o, sides.model) for o in found]
+    return [o if o.name in seen or o.why else _of_nothing(o, sides.model) for o in found], trials
 
 
 def _chosen(
     comparison: Comparison, sides: Sides, batch: int, variation: Variation, usual: list[bool] | None
-) -> tuple[Tensors, list[torch.Tensor]]:
-    """The inputs, and what torch gives for them.
+) -> tuple[Tensors, list[torch.Tensor], Variation]:
+    """The inputs, what torch gives for them, and how their values were chosen.
 
     Given values are extended in the first way on which the net runs in both, and is finite where it `usual`ly
     is.
     """
     is_given = any(spec.value is not None for spec in comparison.specs)
     for way in range(REPEAT if is_given else 0):
-        inputs = make_inputs(comparison.specs, batch, comparison.seed, replace(variation, way=way))
+        tried = replace(variation, way=way)
+        inputs = make_inputs(comparison.specs, batch, comparison.seed, tried)
         try:
             expected = _expected(comparison, sides.model, inputs)
             arrays = numpy_inputs(comparison.program, inputs)
@@ -172,10 +189,10 @@ def _chosen(
         except Exception:  # noqa: BLE001 - values that the net does not take
             continue
         if usual is None or all(_is_finite(e) for e, u in zip(expected, usual, strict=True) if u):
-            return inputs, expected
+            return inputs, expected, tried
     last = replace(variation, way=REPEAT, is_anew=False)
     inputs = make_inputs(comparison.specs, batch, comparison.seed, last)
-    return inputs, _expected(comparison, sides.model, inputs)
+    return inputs, _expected(comparison, sides.model, inputs), last
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:

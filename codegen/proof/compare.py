@@ -65,6 +65,48 @@ class OutputAgreement:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """What an input held in one comparison.
+
+    Attributes:
+        name: the parameter of forward.
+        shape: its shape, with the batch size of the comparison.
+        dtype: torch's dtype.
+        values: what kind of values these are, in words.
+        seed: of the torch.Generator that they were drawn from; None where all were given.
+        low: the least of them.
+        high: the largest of them.
+        zeros: how many are 0.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    values: str
+    seed: int | None
+    low: float
+    high: float
+    zeros: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One comparison of all outputs: what the net was run with.
+
+    Attributes:
+        batch: the batch size of the inputs.
+        parameters: which parameters were compared, in words.
+        size: the height and width of its images, where these are not the net's own.
+        inputs: the inputs, in the order of forward; empty where torch could not run the net.
+    """
+
+    batch: int
+    parameters: str
+    size: str
+    inputs: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
 class LayerAgreement:
     """One op of the comparison.
 
@@ -87,11 +129,13 @@ class Agreement:
         outputs: each output at each batch size, with each set of parameters.
         layers: each op, in the order of execution; empty where they were not asked for.
         tolerance: the largest difference that counts as equal.
+        trials: what each comparison was made on; `outputs` has all outputs of the first, then of the next.
     """
 
     outputs: tuple[OutputAgreement, ...]
     layers: tuple[LayerAgreement, ...]
     tolerance: float
+    trials: tuple[Trial, ...] = ()
 
     @property
     def difference(self) -> float:

@@ -22,6 +22,7 @@ from codegen.proof.code_lines import lines_of
 from codegen.proof.compare import Agreement
 from codegen.written import Origin
 from tracer.conversion import Conversion
+from tracer.review.compared import input_rows
 from tracer.review.defaults import corrected_defaults
 from tracer.review.digests import digest_of
 from tracer.review.flops import flops_by_call
@@ -76,6 +77,7 @@ def review_of(
         weights=tuple(_weight(program, v, folder) for v in program.variables if v.kind in {"arg", "aux"}),
         unused=tuple(_unused(conversion)),
         blocks=blocks,
+        inputs=input_rows(agreement.trials),
     )
 
 

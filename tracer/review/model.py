@@ -28,6 +28,25 @@ class OutputRow:
 
 
 @dataclass(frozen=True)
+class InputRow:
+    """An input in the comparisons at one batch size, or of one image size: `compared` says which in words.
+
+    `values` tell what kind of values it had, `seed` that of the torch.Generator which they were drawn from
+    (empty where they were given), `low`, `high` and `zeros` what they were.
+    """
+
+    name: str
+    shape: str
+    dtype: str
+    compared: str
+    values: str
+    seed: str
+    low: str
+    high: str
+    zeros: str
+
+
+@dataclass(frozen=True)
 class Summary:
     """What the first ten lines say.
 
@@ -123,6 +142,8 @@ class Review:
     weights: tuple[WeightRow, ...]
     unused: tuple[UnusedRow, ...]
     blocks: tuple[BlockRow, ...]
+    # What follows came later: a report without it is read all the same.
+    inputs: tuple[InputRow, ...] = ()
 
 
 # What the page shows beside ----------------------------------------------------------------------------

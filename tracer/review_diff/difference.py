@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from tracer.review.model import BlockRow, DefaultRow, OutputRow, Review, Summary, WeightRow
+from tracer.review.model import BlockRow, DefaultRow, InputRow, OutputRow, Review, Summary, WeightRow
 from tracer.review_diff.layers import layer_changes, without_lines
 from tracer.review_diff.model import Change, Fact, ReportDiff, Rounding
 
@@ -22,7 +22,7 @@ def difference_of(old: Review, new: Review) -> ReportDiff:
     is_same_batch = before.batch_size == after.batch_size
     return ReportDiff(
         net=after.net,
-        facts=tuple(_facts(before, after)),
+        facts=(*_facts(before, after), *_inputs(old.inputs, new.inputs)),
         sources=_changes(before.sources, after.sources, [lambda _, own: own.file]),
         files=_changes(before.files, after.files, [lambda _, own: own.file]),
         outputs=_outputs(before.outputs, after.outputs),
@@ -78,6 +78,18 @@ def _facts(old: Summary, new: Summary) -> Iterator[Fact]:
     for what, before, after in said:
         if without_lines(before) != without_lines(after):
             yield Fact(what, before, after)
+
+
+def _inputs(old: Sequence[InputRow], new: Sequence[InputRow]) -> Iterator[Fact]:
+    """The inputs that were compared, where both reviews have them, but for their numbers."""
+    before, after = (list(map(_input, rows)) for rows in (old, new))
+    if before and after and before != after:
+        gone = [words for words in before if words not in after]
+        yield Fact("Inputs", "; ".join(gone), "; ".join(words for words in after if words not in before))
+
+
+def _input(own: InputRow) -> str:
+    return f"{own.name} {own.shape} {own.dtype} at {own.compared}: {own.values}"
 
 
 def _flops(own: Summary) -> str:

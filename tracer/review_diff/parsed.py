@@ -11,6 +11,7 @@ from tracer.review.model import (
     BlockRow,
     DefaultRow,
     Digest,
+    InputRow,
     OutputRow,
     Review,
     SourceRow,
@@ -34,6 +35,7 @@ T = TypeVar("T")
 
 # The tables by their first columns, and which part of the review each is.
 _TABLES: Mapping[tuple[str, ...], str] = {
+    ("input", "shape"): "inputs",
     ("line", "torch"): "lines",
     ("op", "attribute"): "defaults",
     ("MXNet", "torch"): "weights",
@@ -47,8 +49,11 @@ _COMPARED = re.compile(r"(.*); the largest relative difference that counts as eq
 _NET = re.compile(r", ([\d,]+) MXNet ops, ([\d,]+) parameters, ([\d,]+) FLOPs at batch (\d+)")
 _SHA = re.compile(r" sha256 `([0-9a-f]{64})`(, |$)")
 _COUNTS = re.compile(
-    r"<summary>(?:Source map: (\d+) lines|Corrected defaults: (\d+)|Weights: (\d+); unused keys: (\d+))"
+    r"<summary>(?:Inputs of the comparison: (\d+) rows|Source map: (\d+) lines|Corrected defaults: (\d+)"
+    r"|Weights: (\d+); unused keys: (\d+))"
 )
+# Parts that reports of an earlier fx2mx do not have.
+_LATER = frozenset({"inputs"})
 NO_PLACE = "(the net itself)"
 NO_SOURCE, NO_WEIGHTS = "none of the user's", "not written"
 
@@ -98,6 +103,7 @@ def parsed(text: str) -> Review:
         weights=_rows(tables, "weights", _weight_row),
         unused=_rows(tables, "unused keys", _unused_row),
         blocks=_rows(tables, "blocks", _block_row),
+        inputs=_rows(tables, "inputs", _input_row),
     )
 
 
@@ -123,12 +129,14 @@ def _tables(lines: list[Line]) -> Mapping[str, list[Line]]:
 
 def _check_counts(lines: list[Line], tables: Mapping[str, list[Line]]) -> None:
     """Raise Cut where a table has fewer rows than its heading says."""
-    names = ("lines", "defaults", "weights", "unused keys")
+    names = ("inputs", "lines", "defaults", "weights", "unused keys")
     said: dict[str, int] = {}
     for line in lines:
         if found := _COUNTS.match(line.text):
             said |= {name: int(count) for name, count in zip(names, found.groups(), strict=True) if count}
     for name in names:
+        if name in _LATER and name not in said and name not in tables:
+            continue
         if name not in said:
             raise Cut(f"the table of {name} is missing")
         if (has := len(tables.get(name, ()))) != said[name]:
@@ -143,6 +151,11 @@ def _width(row: tuple[str, ...], count: int) -> tuple[str, ...]:
     if len(row) != count:
         raise NotAsWritten(f"a row of {count} cells has {len(row)}")
     return row
+
+
+def _input_row(row: tuple[str, ...]) -> InputRow:
+    name, shape, dtype, compared, values, *numbers = _width(row, 9)
+    return InputRow(span(name), shape, dtype, unescaped(compared), unescaped(values), *numbers)
 
 
 def _source_row(row: tuple[str, ...]) -> SourceRow:
