@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,9 @@ from tracer.inputs import parse_inputs
 from tracer.review.defaults import reasons
 from tracer.review.flops import flops_by_call
 from tracer.review.made import review_of, rounded
-from tracer.review.model import BlockRow, DefaultRow, Review
-from tracer.review.text import cell, code_span
+from tracer.review.model import BlockRow, DefaultRow, OutputRow, Review, TrialRow
+from tracer.review.text import cell, code_span, markdown
+from tracer.review_diff.parsed import parsed
 
 MODEL = """
 import torch
@@ -360,3 +362,40 @@ def test_a_batch_that_is_compared_twice() -> None:
             return x.reshape(3, 4).sum(1) if len(x) == 1 else x[:, 0]
 
     assert [row.compared for row in _asked(One(), "x=1,12").inputs] == ["batch 1", "batch 1 once more"]
+
+
+def test_each_comparison_of_an_output_is_told() -> None:
+    conversion = convert(nn.Linear(4, 2).eval(), (torch.rand(1, 4),))
+    found = conversion.verify()
+    told = {
+        (trial.parameters, trial.batch): rounded(output.difference)
+        for trial, output in zip(found.trials, found.outputs, strict=True)
+    }
+    own = review_of(conversion, found, Origin("model.py:Net", "fx2mx"), Path(), [])
+    assert [row.compared for row in own.trials] == [
+        f"batch {batch}, {parameters}"
+        for parameters in ("its own parameters", "random parameters")
+        for batch in (1, 2)
+    ]
+    assert [row.differences for row in own.trials] == [(difference,) for difference in told.values()]
+
+
+def test_the_table_of_outputs() -> None:
+    """Two outputs that differ by other amounts in each comparison stand in their own columns."""
+    own = review(nn.Linear(4, 2), torch.rand(1, 4))
+    outputs = (OutputRow("a|b", "(N, 2)", "3e-06"), OutputRow("b", "(N,)", "0"))
+    trials = (TrialRow("batch 1, x", ("1e-06", "0")), TrialRow("batch 2, x|y", ("3e-06, in float64", "0")))
+    changed = replace(own, summary=replace(own.summary, outputs=outputs), trials=trials)
+    text = markdown(changed)
+    assert "| output | shape | batch 1, x | batch 2, x\\|y |\n|---|---|---|---|\n" in text
+    assert "| `a\\|b` | (N, 2) | 1e-06 | 3e-06, in float64 |\n| `b` | (N,) | 0 | 0 |\n" in text
+    assert "Differences of the outputs: 2 in 2 comparisons" in text
+    assert parsed(text) == changed
+
+
+def test_what_was_taken_in_float64_says_so() -> None:
+    class Steep(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.sin(1e6 * x.sum(1))
+
+    assert any("in float64" in row.differences[0] for row in review(Steep(), torch.rand(2, 64)).trials)

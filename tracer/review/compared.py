@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from codegen.proof.compare import Sample, Trial
-from tracer.review.model import InputRow
-from tracer.review.words import shape_text
+from codegen.proof.compare import Agreement, Sample, Trial
+from tracer.review.model import InputRow, TrialRow
+from tracer.review.words import rounded, shape_text
 
 AGAIN = " once more"
 
@@ -44,6 +44,18 @@ def trial_words(trials: Sequence[Trial]) -> Iterator[str]:
         words += AGAIN if (words, trial.parameters) in seen else ""
         seen.add((words, trial.parameters))
         yield words
+
+
+def trial_rows(agreement: Agreement) -> Iterator[TrialRow]:
+    """The difference of each output in each comparison, in which the outputs stand one after the other."""
+    count = len(agreement.outputs) // max(len(agreement.trials), 1)
+    for number, (trial, words) in enumerate(
+        zip(agreement.trials, trial_words(agreement.trials), strict=True)
+    ):
+        own = agreement.outputs[number * count : (number + 1) * count]
+        in_double = (", in float64" if output.double else "" for output in own)
+        told = (f"{rounded(output.difference)}{more}" for output, more in zip(own, in_double, strict=True))
+        yield TrialRow(f"{words}, {trial.parameters}", tuple(told))
 
 
 def _row(words: str, sample: Sample) -> InputRow:

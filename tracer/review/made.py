@@ -22,7 +22,7 @@ from codegen.proof.code_lines import lines_of
 from codegen.proof.compare import Agreement
 from codegen.written import Origin
 from tracer.conversion import Conversion
-from tracer.review.compared import input_rows
+from tracer.review.compared import input_rows, trial_rows
 from tracer.review.defaults import corrected_defaults
 from tracer.review.digests import digest_of
 from tracer.review.flops import flops_by_call
@@ -78,6 +78,7 @@ def review_of(
         unused=tuple(_unused(conversion)),
         blocks=blocks,
         inputs=input_rows(agreement.trials),
+        trials=tuple(trial_rows(agreement)),
     )
 
 

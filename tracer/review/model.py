@@ -47,6 +47,17 @@ class InputRow:
 
 
 @dataclass(frozen=True)
+class TrialRow:
+    """One comparison: batch size, image size and parameters in words, and the difference of each output.
+
+    `differences` are in the order of the summary's outputs; one that was taken in float64 says so.
+    """
+
+    compared: str
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Summary:
     """What the first ten lines say.
 
@@ -144,6 +155,7 @@ class Review:
     blocks: tuple[BlockRow, ...]
     # What follows came later: a report without it is read all the same.
     inputs: tuple[InputRow, ...] = ()
+    trials: tuple[TrialRow, ...] = ()
 
 
 # What the page shows beside ----------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from tracer.review.model import (
     Review,
     SourceRow,
     Summary,
+    TrialRow,
     UnusedRow,
     WeightRow,
 )
@@ -35,6 +36,7 @@ T = TypeVar("T")
 
 # The tables by their first columns, and which part of the review each is.
 _TABLES: Mapping[tuple[str, ...], str] = {
+    ("output", "shape"): "outputs",
     ("input", "shape"): "inputs",
     ("line", "torch"): "lines",
     ("op", "attribute"): "defaults",
@@ -49,11 +51,12 @@ _COMPARED = re.compile(r"(.*); the largest relative difference that counts as eq
 _NET = re.compile(r", ([\d,]+) MXNet ops, ([\d,]+) parameters, ([\d,]+) FLOPs at batch (\d+)")
 _SHA = re.compile(r" sha256 `([0-9a-f]{64})`(, |$)")
 _COUNTS = re.compile(
-    r"<summary>(?:Inputs of the comparison: (\d+) rows|Source map: (\d+) lines|Corrected defaults: (\d+)"
+    r"<summary>(?:Differences of the outputs: (\d+) in|Inputs of the comparison: (\d+) rows"
+    r"|Source map: (\d+) lines|Corrected defaults: (\d+)"
     r"|Weights: (\d+); unused keys: (\d+))"
 )
 # Parts that reports of an earlier fx2mx do not have.
-_LATER = frozenset({"inputs"})
+_LATER = frozenset({"inputs", "outputs"})
 NO_PLACE = "(the net itself)"
 NO_SOURCE, NO_WEIGHTS = "none of the user's", "not written"
 
@@ -104,6 +107,7 @@ def parsed(text: str) -> Review:
         unused=_rows(tables, "unused keys", _unused_row),
         blocks=_rows(tables, "blocks", _block_row),
         inputs=_rows(tables, "inputs", _input_row),
+        trials=_trials(lines, tables.get("outputs", [])),
     )
 
 
@@ -129,7 +133,7 @@ def _tables(lines: list[Line]) -> Mapping[str, list[Line]]:
 
 def _check_counts(lines: list[Line], tables: Mapping[str, list[Line]]) -> None:
     """Raise Cut where a table has fewer rows than its heading says."""
-    names = ("inputs", "lines", "defaults", "weights", "unused keys")
+    names = ("outputs", "inputs", "lines", "defaults", "weights", "unused keys")
     said: dict[str, int] = {}
     for line in lines:
         if found := _COUNTS.match(line.text):
@@ -145,6 +149,15 @@ def _check_counts(lines: list[Line], tables: Mapping[str, list[Line]]) -> None:
 
 def _rows(tables: Mapping[str, list[Line]], name: str, made: Callable[[tuple[str, ...]], T]) -> tuple[T, ...]:
     return tuple(line.read(lambda text: made(cells(text))) for line in tables.get(name, ()))
+
+
+def _trials(lines: list[Line], rows: list[Line]) -> tuple[TrialRow, ...]:
+    """The comparisons, each of which is a column; the heads of these stand two lines above the first row."""
+    if not rows:
+        return ()
+    head = [unescaped(cell) for cell in cells(lines[rows[0].number - 3].text)]
+    table = [line.read(lambda text: _width(cells(text), len(head))) for line in rows]
+    return tuple(TrialRow(head[i], tuple(row[i] for row in table)) for i in range(2, len(head)))
 
 
 def _width(row: tuple[str, ...], count: int) -> tuple[str, ...]:
