@@ -20,9 +20,11 @@ from tracer.inputs import parse_inputs
 from tracer.review.defaults import reasons
 from tracer.review.flops import flops_by_call
 from tracer.review.made import review_of, rounded
-from tracer.review.model import BlockRow, DefaultRow, OutputRow, Review, TrialRow
+from tracer.review.model import BlockRow, DefaultRow, OutputRow, Review, Training, TrialRow
 from tracer.review.text import cell, code_span, markdown
+from tracer.review_diff.difference import plain
 from tracer.review_diff.parsed import parsed
+from tracer.review_diff.reading import read_report
 
 MODEL = """
 import torch
@@ -399,3 +401,34 @@ def test_what_was_taken_in_float64_says_so() -> None:
             return torch.sin(1e6 * x.sum(1))
 
     assert any("in float64" in row.differences[0] for row in review(Steep(), torch.rand(2, 64)).trials)
+
+
+def test_training_is_told() -> None:
+    assert reported("--report", "review.html", "--verify", "training", "--format", "json").status == 0
+    text = Path("review.md").read_text()
+    assert "<summary>Training: 15 gradients, 6 moving statistics, 5 losses</summary>" in text
+    gradients = text.partition("| gradient | difference |")[2].partition("\n\n")[0]
+    assert len(re.findall(r"^\| `\w+` \| (?:0|below 1e-7|\de-\d\d) \|$", gradients, re.MULTILINE)) == 15
+    # The losses are those that the page has.
+    losses = re.findall(r"^\| (\d) \| ([\d.]+) \| ([\d.]+) \|$", text, re.MULTILINE)
+    page = Path("review.html").read_text()
+    assert len(losses) == 5
+    for step, mine, theirs in losses:
+        cells = f'<td>{step}</td><td class="num">{mine}</td><td class="num">{theirs}</td>'
+        assert cells in page
+    # What is told of training is no matter of what the net is.
+    assert "Training" not in markdown(parsed(text))
+    assert parsed(text) == plain(read_report(Path("review.html")))
+
+
+def test_what_of_training_is_not_compared() -> None:
+    own = review(nn.Linear(4, 2), torch.rand(1, 4))
+    trained = Training("1e-05", (("fc|_weight", "3e-06"),), (), (), ("fc_bias",), 2)
+    text = markdown(own, trained)
+    assert (
+        "Not compared, since torch trains what they are computed from: `fc_bias`. 2 of these are apart"
+        in text
+    )
+    assert "| `fc\\|_weight` | 3e-06 |" in text
+    assert "moving statistic" not in text
+    assert parsed(text) == plain(own)

@@ -18,6 +18,7 @@ from tracer.review.made import review_of
 from tracer.review.model import Review
 from tracer.review.page import page_of
 from tracer.review.text import MARK, markdown
+from tracer.review.training import training
 from tracer.training_parity import TrainingAgreement
 
 TEXT, PAGE = ".md", ".html"
@@ -66,9 +67,9 @@ def report_text(
     agreement: Agreement,
     trained: TrainingAgreement | None,
 ) -> str:
-    """The report in the form that its name asks for: Markdown, or a page, which tells of training too."""
+    """The report in the form that its name asks for: Markdown, or a page."""
     if path.suffix == TEXT:
-        return markdown(review)
+        return markdown(review, training(trained) if trained is not None else None)
     return page_html(page_of(review, conversion, agreement, trained, options.out))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import jinja2
 
 from tracer.review.environment import environment
-from tracer.review.model import Review, SourceRow
+from tracer.review.model import Review, SourceRow, Training
 from tracer.review.words import value
 
 # By this line, which is not shown, a review is known to be one.
@@ -16,9 +16,10 @@ MARK = "<!-- a review by fx2mx -->"
 _SPACE = re.compile(r"\s+")
 
 
-def markdown(review: Review) -> str:
+def markdown(review: Review, trained: Training | None = None) -> str:
     """All of it, for a pull request: a summary of ten lines, and details that are folded."""
-    return _environment().get_template("review/whole.jinja").render(review=review, mark=MARK)
+    whole = _environment().get_template("review/whole.jinja")
+    return whole.render(review=review, trained=trained, mark=MARK)
 
 
 def summary(review: Review) -> str:

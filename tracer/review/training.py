@@ -1,4 +1,4 @@
-"""How both frameworks train, as the page tells of it."""
+"""How both frameworks train, as the reports tell of it."""
 
 from __future__ import annotations
 

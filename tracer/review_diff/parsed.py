@@ -43,6 +43,10 @@ _TABLES: Mapping[tuple[str, ...], str] = {
     ("MXNet", "torch"): "weights",
     ("unused key of torch", "why"): "unused keys",
     ("block", "class"): "blocks",
+    # What is told of training is beside the review, and is not read.
+    ("gradient", "difference"): "gradients",
+    ("moving statistic", "difference"): "statistics",
+    ("step", "MXNet's loss"): "losses",
 }
 _HEAD = re.compile(r"### (.*) in MXNet agrees with torch")
 _FACT = re.compile(r"- \*\*(.+?)\*\*: (.*)")
