@@ -20,8 +20,9 @@ from tracer.inputs import parse_inputs
 from tracer.review.defaults import reasons
 from tracer.review.flops import flops_by_call
 from tracer.review.made import review_of, rounded
-from tracer.review.model import BlockRow, DefaultRow, OutputRow, Review, Training, TrialRow
+from tracer.review.model import BlockRow, DefaultRow, OutputRow, Review, Training, TrialRow, UnusedRow
 from tracer.review.text import cell, code_span, markdown
+from tracer.review.unused import gathered
 from tracer.review_diff.difference import plain
 from tracer.review_diff.parsed import parsed
 from tracer.review_diff.reading import read_report
@@ -106,8 +107,11 @@ def test_a_review_of_a_net(tmp_path: Path) -> None:
     assert re.search(rf"^\| {mul} \| `model.py:{line_of('0.5')}` \| `y = x \* 0.5`", text, re.MULTILINE)
     assert "| `BatchNorm` | `eps` | `1e-5` | `0.001` | 3 | MXNet: eps is 1e-3. |\n" in text
     assert "| `blocks_2_bn_gamma` | `blocks.2.bn.weight` | (4,) | 4 |\n" in text
-    assert "| `unread` | a parameter that no output of inference depends on |\n" in text
-    assert "| `blocks.0.bn.num_batches_tracked` | a buffer that no output of inference depends on |\n" in text
+    assert "| `unread` | a parameter that no output of inference depends on | 1 |\n" in text
+    assert (
+        "| `blocks.0.bn.num_batches_tracked` | a buffer that no output of inference depends on | 1 |\n"
+        in text
+    )
     assert "| `blocks.0` | `Block` | 156 | 10,368 |\n" in text
     assert str(tmp_path) not in text
     assert not re.search(r"\d\d:\d\d|20\d\d", re.sub("sha256 `.*?`", "", text))
@@ -432,3 +436,51 @@ def test_what_of_training_is_not_compared() -> None:
     assert "| `fc\\|_weight` | 3e-06 |" in text
     assert "moving statistic" not in text
     assert parsed(text) == plain(own)
+
+
+# Unused keys -------------------------------------------------------------------------------------------
+
+
+class _Criterion(nn.Module):
+    """A loss with weights of its own beside the net."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*(nn.BatchNorm1d(4) for _ in range(5)), nn.Linear(4, 2))
+        self.criterion = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.BatchNorm1d(4)))
+        self.lost = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.body(x)  # type: ignore[no-any-return]
+
+
+def test_keys_that_are_unused_alike_are_a_row() -> None:
+    own = review(_Criterion(), torch.rand(2, 4))
+    rest = "that no output of inference depends on"
+    assert own.unused == (
+        UnusedRow("*.num_batches_tracked", f"5 buffers {rest}", 5),
+        UnusedRow("criterion.*", f"4 parameters and 3 buffers {rest}", 7),
+        UnusedRow("lost.weight", f"a parameter {rest}"),
+        UnusedRow("lost.bias", f"a parameter {rest}"),
+    )
+    text = markdown(own)
+    assert "<summary>Weights: 22; unused keys: 14</summary>" in text
+    assert f"| `criterion.*` | 4 parameters and 3 buffers {rest} | 7 |\n" in text
+    assert parsed(text) == plain(own)
+
+
+def test_a_row_of_keys_holds_no_used_one() -> None:
+    unused = dict.fromkeys(("a.b.w", "a.b.v", "a.b.u", "a.b.t", "c.x", "d.x", "e.x", "f.x"), "buffer")
+    assert [row.key for row in gathered(unused, {"g.w"})] == ["a.*", "*.x"]
+    assert [row.key for row in gathered(unused, {"a.w", "g.x"})] == ["a.b.*", "c.x", "d.x", "e.x", "f.x"]
+    assert [row.count for row in gathered(unused, {"a.b.c.w"})] == [1, 1, 1, 1, 4]
+
+
+def test_where_every_key_is_used_it_says_so() -> None:
+    Path("model.py").write_text("from torch import nn\n\nclass Net(nn.Linear):\n    pass\n")
+    done = fx2mx("model.py:Net", "--kwargs", '{"in_features": 4, "out_features": 2}', "--out", "net.py",
+                 "--input", "1,4", "--report", "review.md", "--report", "review.html")  # fmt: skip
+    assert done.status == 0, done.err
+    assert "unused keys: 0</summary>" in Path("review.md").read_text()
+    for name in ("review.md", "review.html"):
+        assert "very key of torch's was used." in Path(name).read_text()

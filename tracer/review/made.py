@@ -27,7 +27,8 @@ from tracer.review.defaults import corrected_defaults
 from tracer.review.digests import digest_of
 from tracer.review.flops import flops_by_call
 from tracer.review.layers import largest_differences, source_files
-from tracer.review.model import BlockRow, OutputRow, Review, SourceRow, Summary, UnusedRow, WeightRow
+from tracer.review.model import BlockRow, OutputRow, Review, SourceRow, Summary, WeightRow
+from tracer.review.unused import unused_rows
 from tracer.review.words import around, place, result_shape, rounded, shape_text, shown
 from tracer.verify import OWN
 
@@ -75,7 +76,7 @@ def review_of(
         source_map=tuple(_source_map(conversion, agreement, folder)),
         defaults=corrected_defaults(program),
         weights=tuple(_weight(program, v, folder) for v in program.variables if v.kind in {"arg", "aux"}),
-        unused=tuple(_unused(conversion)),
+        unused=unused_rows(conversion),
         blocks=blocks,
         inputs=input_rows(agreement.trials),
         trials=tuple(trial_rows(agreement)),
@@ -184,16 +185,6 @@ def _held(variable: Variable) -> str:
     if values.dtype.kind in "iu" and np.array_equal(values.ravel(), np.arange(low, high + 1)):
         return f"{low} to {high}, one after the other"
     return f"values from {low:.4g} to {high:.4g}"
-
-
-def _unused(conversion: Conversion) -> Iterator[UnusedRow]:
-    """The keys of the state that no Variable holds: what forward computes of them, no output needs."""
-    used = {k for v in conversion.program.variables for k in (*v.keys, *v.tied, *v.derived)}
-    parameters = dict(conversion.model.named_parameters(remove_duplicate=False))
-    for key in conversion.model.state_dict():
-        if key not in used:
-            kind = "a parameter" if key in parameters else "a buffer"
-            yield UnusedRow(key, f"{kind} that no output of inference depends on")
 
 
 def held_parameters(conversion: Conversion) -> Mapping[str, int]:

@@ -127,10 +127,11 @@ class WeightRow:
 
 @dataclass(frozen=True)
 class UnusedRow:
-    """A key of torch's that no Variable holds."""
+    """A key of torch's that no Variable holds; or so many, all that a pattern such as `criterion.*` is of."""
 
     key: str
     why: str
+    count: int = 1
 
 
 @dataclass(frozen=True)

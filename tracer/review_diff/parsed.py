@@ -147,7 +147,11 @@ def _check_counts(lines: list[Line], tables: Mapping[str, list[Line]]) -> None:
             continue
         if name not in said:
             raise Cut(f"the table of {name} is missing")
-        if (has := len(tables.get(name, ()))) != said[name]:
+        rows = tables.get(name, ())
+        has = (
+            len(rows) if name != "unused keys" else sum(row.count for row in _rows(tables, name, _unused_row))
+        )
+        if has != said[name]:
             raise Cut(f"the table of {name} has {has} of {said[name]} lines")
 
 
@@ -215,8 +219,9 @@ def _weight_row(row: tuple[str, ...]) -> WeightRow:
 
 
 def _unused_row(row: tuple[str, ...]) -> UnusedRow:
-    key, why = _width(row, 2)
-    return UnusedRow(span(key), why)
+    # An earlier fx2mx wrote a row for each key.
+    key, why, count = _width(row if len(row) != 2 else (*row, "1"), 3)
+    return UnusedRow(span(key), why, number(count))
 
 
 def _block_row(row: tuple[str, ...]) -> BlockRow:

@@ -126,7 +126,8 @@ function narrowRows(matches) {
   }
   for (const id of ["weights", "defaults", "unused"]) {
     const part = document.getElementById(id);
-    if (part) part.hidden = !$("tbody tr:not([hidden])", part);
+    // One without a table says that there is nothing to tell.
+    if ($("tbody", part)) part.hidden = !$("tbody tr:not([hidden])", part);
   }
   return rows;
 }
@@ -135,7 +136,7 @@ function narrowRows(matches) {
 function tellCounts(counts) {
   const found = counts.filter(([count]) => count);
   if (!found.length) return said.replaceChildren("nothing is found");
-  const firstTable = ["weights", "defaults", "unused"].find((id) => document.getElementById(id)?.hidden === false);
+  const firstTable = ["weights", "defaults", "unused"].find((id) => $("tbody tr:not([hidden])", document.getElementById(id)));
   return said.replaceChildren(...found.flatMap(([count, word, id], i) => [i ? ", " : "",
     made("a", { href: `#${id || firstTable}` }, counted(count, word))]));
 }
