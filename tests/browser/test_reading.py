@@ -274,3 +274,15 @@ def test_on_a_phone_all_is_reached(opened: Opened, report: Path) -> None:
         page.locator(f"{frame}:not(.wide)").wait_for()
         right = found.locator(last).evaluate("e => e.getBoundingClientRect().right")
         assert right <= 390
+
+
+def test_an_op_that_is_pointed_at_is_explained(opened: Opened) -> None:
+    page = opened()
+    line(page, "self.bn(x)").hover()
+    said = page.locator("#detail .op").first
+    assert said.inner_text() == "mx.sym.BatchNorm: Batch normalization; stands for torch's batch_norm"
+    link = said.locator("a").get_attribute("href") or ""
+    assert link.endswith("/symbol/symbol.html#mxnet.symbol.BatchNorm")
+    page.locator("#ops summary").click()
+    row = page.locator("#ops tbody tr", has_text="BatchNorm")
+    assert "Batch normalization" in row.inner_text()

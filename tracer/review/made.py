@@ -28,6 +28,7 @@ from tracer.review.digests import digest_of
 from tracer.review.flops import flops_by_call
 from tracer.review.layers import largest_differences, source_files
 from tracer.review.model import BlockRow, OutputRow, Review, SourceRow, Summary, WeightRow
+from tracer.review.ops import op_rows
 from tracer.review.unused import unused_rows
 from tracer.review.words import around, place, result_shape, rounded, shape_text, shown
 from tracer.verify import OWN
@@ -80,6 +81,7 @@ def review_of(
         blocks=blocks,
         inputs=input_rows(agreement.trials),
         trials=tuple(trial_rows(agreement)),
+        ops=op_rows(conversion),
     )
 
 

@@ -58,6 +58,20 @@ class TrialRow:
 
 
 @dataclass(frozen=True)
+class OpRow:
+    """An op of MXNet's: how often it is called, and the ops of torch that it stands for in this net.
+
+    `does` is MXNet's own first sentence on it, empty where it has none; `link` leads to its manual.
+    """
+
+    op: str
+    count: int
+    torch: tuple[str, ...]
+    does: str
+    link: str
+
+
+@dataclass(frozen=True)
 class Summary:
     """What the first ten lines say.
 
@@ -157,6 +171,7 @@ class Review:
     # What follows came later: a report without it is read all the same.
     inputs: tuple[InputRow, ...] = ()
     trials: tuple[TrialRow, ...] = ()
+    ops: tuple[OpRow, ...] = ()
 
 
 # What the page shows beside ----------------------------------------------------------------------------

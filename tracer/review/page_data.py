@@ -47,6 +47,7 @@ def page_data(page: Page, sides: Sequence[Sequence[Span]], opened: Collection[in
         "blocks": blocks,
         "layouts": layouts.found,
         "defaults": defaults,
+        "ops": {row.op: [row.does, row.torch, row.link] for row in page.review.ops},
         "files": anchors([*(s.name for s in page.sources), page.code.name]),
         "sizes": SIZES,
         "spans": sides,

@@ -12,6 +12,7 @@ from tracer.review.model import (
     DefaultRow,
     Digest,
     InputRow,
+    OpRow,
     OutputRow,
     Review,
     SourceRow,
@@ -38,6 +39,7 @@ T = TypeVar("T")
 _TABLES: Mapping[tuple[str, ...], str] = {
     ("output", "shape"): "outputs",
     ("input", "shape"): "inputs",
+    ("op", "does, in MXNet's words"): "ops",
     ("line", "torch"): "lines",
     ("op", "attribute"): "defaults",
     ("MXNet", "torch"): "weights",
@@ -56,11 +58,11 @@ _NET = re.compile(r", ([\d,]+) MXNet ops, ([\d,]+) parameters, ([\d,]+) FLOPs at
 _SHA = re.compile(r" sha256 `([0-9a-f]{64})`(, |$)")
 _COUNTS = re.compile(
     r"<summary>(?:Differences of the outputs: (\d+) in|Inputs of the comparison: (\d+) rows"
-    r"|Source map: (\d+) lines|Corrected defaults: (\d+)"
+    r"|MXNet ops used here: (\d+)|Source map: (\d+) lines|Corrected defaults: (\d+)"
     r"|Weights: (\d+); unused keys: (\d+))"
 )
 # Parts that reports of an earlier fx2mx do not have.
-_LATER = frozenset({"inputs", "outputs"})
+_LATER = frozenset({"inputs", "outputs", "ops"})
 NO_PLACE = "(the net itself)"
 NO_SOURCE, NO_WEIGHTS = "none of the user's", "not written"
 
@@ -111,6 +113,7 @@ def parsed(text: str) -> Review:
         unused=_rows(tables, "unused keys", _unused_row),
         blocks=_rows(tables, "blocks", _block_row),
         inputs=_rows(tables, "inputs", _input_row),
+        ops=_rows(tables, "ops", _op_row),
         trials=_trials(lines, tables.get("outputs", [])),
     )
 
@@ -137,7 +140,7 @@ def _tables(lines: list[Line]) -> Mapping[str, list[Line]]:
 
 def _check_counts(lines: list[Line], tables: Mapping[str, list[Line]]) -> None:
     """Raise Cut where a table has fewer rows than its heading says."""
-    names = ("outputs", "inputs", "lines", "defaults", "weights", "unused keys")
+    names = ("outputs", "inputs", "ops", "lines", "defaults", "weights", "unused keys")
     said: dict[str, int] = {}
     for line in lines:
         if found := _COUNTS.match(line.text):
@@ -177,6 +180,11 @@ def _width(row: tuple[str, ...], count: int) -> tuple[str, ...]:
 def _input_row(row: tuple[str, ...]) -> InputRow:
     name, shape, dtype, compared, values, *numbers = _width(row, 9)
     return InputRow(span(name), shape, dtype, unescaped(compared), unescaped(values), *numbers)
+
+
+def _op_row(row: tuple[str, ...]) -> OpRow:
+    op, does, count, torch, link = _width(row, 5)
+    return OpRow(span(op), number(count), spans(torch, ", "), unescaped(does), link[1:-1])
 
 
 def _source_row(row: tuple[str, ...]) -> SourceRow:

@@ -137,6 +137,15 @@ function correctedWords(index) {
     made("span", { class: "soft" }, why && `MXNet: ${why}`));
 }
 
+/** What MXNet says of the ops of some layers, and what each stands for in this net; a link to the manual. */
+function glossary(rows) {
+  return [...new Set(rows.map((row) => row[OP]))].filter((op) => data.ops[op]).map((op) => {
+    const [does, torch, link] = data.ops[op];
+    return made("p", { class: "op" }, made("a", { href: link, rel: "noreferrer" }, `mx.sym.${op}`),
+      does && `: ${does}`, torch.length ? `; stands for torch's ${torch.join(", ")}` : "");
+  });
+}
+
 /** What is said of some layers: where they are, ops, shapes, difference, what was corrected, names. */
 function describe(layers, lead, isOne = false) {
   const rows = [...layers].map((index) => data.layers[index]);
@@ -155,6 +164,7 @@ function describe(layers, lead, isOne = false) {
       made("b", {}, ...listed(ops, 5, (op) => op)),
       made("span", {}, "shape ", ...listed(shapes, 4, (shape) => shape, " ")),
       made("span", {}, worst ? `largest difference ${worst}` : "not compared by itself"))]),
+    ...glossary(rows),
     ...(corrected.length ? [made("ul", {}, ...corrected.map(correctedWords))] : []),
     ...(isOne ? [] : [made("p", { class: "soft" }, ...listed([...layers], 8, layerLink))]),
   );
