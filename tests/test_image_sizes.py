@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -205,3 +206,66 @@ def test_what_follows_the_batch_at_another_size_alone() -> None:
 
     code = tracer.convert(Net(forward).eval(), IMAGE).code
     assert "H and W are 16x16 alone: reshape() depends on them" in code
+
+
+BRANCHES = {
+    "a pad": """
+        x = self.conv(x)
+        if x.shape[-1] % 5:  # here
+            x = F.pad(x, (0, 5 - x.shape[-1] % 5))
+        return self.down(x)
+    """,
+    "an else": """
+        x = self.conv(x)
+        if x.shape[-1] == 16:  # here
+            x = torch.tanh(x)
+        else:
+            x = torch.sigmoid(x)
+        return x
+    """,
+    "one of several": """
+        if x.dim() == 4:
+            x = self.conv(x)
+            if x.shape[-1] == 16:  # here
+                return torch.tanh(x)
+            x = torch.sigmoid(x)
+        return x
+    """,
+    "either of two": """
+        x = self.conv(x)
+        if x.dim() == 4:
+            if x.shape[-1] == 16:
+                return torch.tanh(x)  # here
+        return torch.sigmoid(x)
+    """,
+    "no statement": """
+        x = self.conv(x)
+        return torch.tanh(x) if x.shape[-1] == 16 else torch.sigmoid(x)  # here
+    """,
+}
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_the_branch_that_parts_two_sizes_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = """
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.down = nn.Conv2d(4, 4, 4, stride=4)
+
+    def forward(self, x):"""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / f"branching_{list(BRANCHES).index(name)}.py"
+    file.write_text(head + BRANCHES[name])
+    line = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if "# here" in text)
+    done = fx2mx(f"{file.name}:Net", "--out", "net.py", "--input", "1,3,16,16", "--quiet")
+    assert done.status == 0, done.err
+    said = " ".join((tmp_path / "net.py").read_text().split())
+    assert re.search(rf"forward runs other ops at \d+x\d+, {file.name}:{line}\.", said), said

@@ -16,6 +16,7 @@ from codegen.ir import Graph, Node, Shape, Source
 from codegen.passes.same_code import first_difference, returns_the_same
 from codegen.problems import ConversionError, Problem, RequestError
 from codegen.program import Program
+from tracer.branches import parting
 from tracer.inputs import InputSpec
 
 # What is added to height and width: odd numbers, and for nets that torch runs on none, multiples of 32, as
@@ -100,7 +101,7 @@ def _at(
         return program, ImageSizes(tried, f"at {size}, {problem.what}", problem.where)
     apart = _first_other_op(graph, other)
     if apart is not None:
-        return program, ImageSizes(tried, f"forward runs other ops at {size}", apart.source)
+        return program, ImageSizes(tried, f"forward runs other ops at {size}", apart)
     pairs = list(zip(graph.nodes, other.nodes, strict=True))
     graph = replace(graph, elsewhere={node.name: its for node, its in pairs})
     other = replace(other, elsewhere={its.name: node for node, its in pairs})
@@ -202,11 +203,14 @@ def size_text(specs: tuple[InputSpec, ...]) -> str:
     return next(f"{s.shape[2]}x{s.shape[3]}" for s in specs if _is_image(s))
 
 
-def _first_other_op(graph: Graph, other: Graph) -> Node | None:
+def _first_other_op(graph: Graph, other: Graph) -> Source | None:
+    """Where the other run goes another way: the `if` where that is known, else the first op that differs."""
+    before: Node | None = None
     for node, its in zip(graph.nodes, other.nodes, strict=False):
         if (node.op, len(node.outputs)) != (its.op, len(its.outputs)):
-            return node
-    return graph.nodes[-1] if len(graph.nodes) != len(other.nodes) else None
+            return parting(node.source, its.source, before.source if before is not None else None)
+        before = node
+    return graph.nodes[-1].source if len(graph.nodes) != len(other.nodes) else None
 
 
 def size_doc(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> str:
