@@ -188,8 +188,8 @@ class Program:
     """A whole net as MXNet calls. `values` maps IR tensors (node, index) to what computes them.
 
     `batch_doc` says at which batch sizes it is right, where that is not all, and `size_doc` at which heights
-    and widths of its images; `free_sizes` tells whether at all that were tried. `all_frozen`: of the net's
-    parameters torch trains none.
+    and widths of its images, or lengths of its sequences; `free_sizes` and `free_length` tell whether at all
+    that were tried. `all_frozen`: of the net's parameters torch trains none.
     """
 
     name: str
@@ -204,6 +204,7 @@ class Program:
     batch_doc: str = ""
     size_doc: str = ""
     free_sizes: bool = False
+    free_length: bool = False
     all_frozen: bool = False
 
     def variable(self, name: str) -> Variable:

@@ -341,7 +341,7 @@ EDITS = [
         (),
     ),
     Edit(
-        "another image size",
+        "another size",
         "resnet18",
         (),
         8,

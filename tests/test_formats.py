@@ -136,6 +136,7 @@ def test_a_conversion() -> None:
         "least_batch": 1,
         "batch_step": 1,
         "free_sizes": False,
+        "free_length": False,
     }
     agreement = found["agreement"]
     assert (agreement["agrees"], agreement["tolerance"], agreement["first_divergence"]) == (True, 1e-4, None)

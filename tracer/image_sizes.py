@@ -34,7 +34,7 @@ Run: TypeAlias = "Callable[[tuple[InputSpec, ...]], object]"
 
 @dataclass(frozen=True)
 class ImageSizes:
-    """What was found at another image size, `tried`: the inputs there.
+    """What was found at another image size, or with `is_length` at another length, `tried`: the inputs there.
 
     `frozen_because` says why the code is right at its own size alone, at `source`; it is empty where the code
     is the same at both, and `is_any` where that is an odd one. `is_run`: torch runs the net there. `others`
@@ -47,6 +47,7 @@ class ImageSizes:
     is_any: bool = False
     is_run: bool = True
     others: tuple[Shape, ...] = ()
+    is_length: bool = False
 
     @property
     def are_free(self) -> bool:
@@ -99,7 +100,7 @@ def _at(
     except ConversionError as error:
         problem = error.problems[0]
         return program, ImageSizes(tried, f"at {size}, {problem.what}", problem.where)
-    apart = _first_other_op(graph, other)
+    apart = first_other_op(graph, other)
     if apart is not None:
         return program, ImageSizes(tried, f"forward runs other ops at {size}", apart)
     pairs = list(zip(graph.nodes, other.nodes, strict=True))
@@ -150,7 +151,7 @@ def _not_run(tried: tuple[InputSpec, ...], where: Source | None) -> ImageSizes:
 
 def check_free(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> None:
     """--free H,W: raise ConversionError where the code is right at one size alone."""
-    if sizes is None:
+    if sizes is None or sizes.is_length:
         shown = ", ".join(f"{s.name} {s.shape}" for s in specs)
         raise RequestError(
             "--free H,W is for nets whose inputs are images (N, C, height, width) of floats; this net takes "
@@ -177,7 +178,7 @@ def larger(specs: tuple[InputSpec, ...], more: tuple[int, int]) -> tuple[InputSp
     None for multiples of 32 and images below 16 as well. A mask or labels of the size of an image grow with
     it. Values that are given are repeated.
     """
-    sizes = {s.shape[2:] for s in specs if _is_image(s)}
+    sizes = {s.shape[2:] for s in specs if is_image(s)}
     if not sizes or (more == BY_32 and min(min(size) for size in sizes) < 16):
         return None
     return tuple(
@@ -194,16 +195,17 @@ def _grown(spec: InputSpec, more: tuple[int, int]) -> InputSpec:
     return replace(spec, shape=shape, value=value)
 
 
-def _is_image(spec: InputSpec) -> bool:
+def is_image(spec: InputSpec) -> bool:
+    """Whether an input is (N, C, height, width) of floats."""
     return len(spec.shape) == 4 and spec.batch_axis == 0 and spec.dtype.startswith("float")
 
 
 def size_text(specs: tuple[InputSpec, ...]) -> str:
     """The height and width of the first image: 224x224."""
-    return next(f"{s.shape[2]}x{s.shape[3]}" for s in specs if _is_image(s))
+    return next(f"{s.shape[2]}x{s.shape[3]}" for s in specs if is_image(s))
 
 
-def _first_other_op(graph: Graph, other: Graph) -> Source | None:
+def first_other_op(graph: Graph, other: Graph) -> Source | None:
     """Where the other run goes another way: the `if` where that is known, else the first op that differs."""
     before: Node | None = None
     for node, its in zip(graph.nodes, other.nodes, strict=False):
@@ -220,11 +222,15 @@ def size_doc(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> str:
     if sizes.are_free:
         steps = "" if sizes.is_any else " by multiples of 32"
         return f"H and W may change{steps}: the code is the same at {size_text(sizes.tried)}{_others(sizes)}."
-    place = ""
+    return f"H and W are {size_text(specs)} alone: {sizes.frozen_because}{place_text(sizes)}."
+
+
+def place_text(sizes: ImageSizes) -> str:
+    """The line that freezes sizes, if one does: `, model.py:12`."""
     # Where torch raises is no line of what makes it so, and would change with each edit above it.
-    if sizes.is_run and sizes.source is not None and sizes.source.file:
-        place = f", {sizes.source.file.rpartition('/')[2]}:{sizes.source.line}"
-    return f"H and W are {size_text(specs)} alone: {sizes.frozen_because}{place}."
+    if not sizes.is_run or sizes.source is None or not sizes.source.file:
+        return ""
+    return f", {sizes.source.file.rpartition('/')[2]}:{sizes.source.line}"
 
 
 def _others(sizes: ImageSizes) -> str:

@@ -25,6 +25,7 @@ from tracer.inputs import InputSpec, make_inputs
 from tracer.last_net import stage
 from tracer.limits import check_sizes
 from tracer.meta_run import failures
+from tracer.sequence_lengths import at_another_length, length_doc
 from tracer.trace import trace
 
 
@@ -83,7 +84,7 @@ def with_image_sizes(
     def traced(tried: tuple[InputSpec, ...]) -> Graph:
         if graph.runs_at_others:
             # At many samples, so that what follows the batch there alone is another number.
-            many, why = far_of(graph.batch), "another image size is tried"
+            many, why = far_of(graph.batch), "another size is tried"
             try:
                 check_sizes(tried, many / graph.batch)
                 alone = trace(model, tried, asked.taps, why, is_trial=True, size=many, fakes=fakes)
@@ -93,15 +94,19 @@ def with_image_sizes(
         traced_alone = trace(model, tried, asked.taps, graph.frozen_because, is_trial=True, fakes=fakes)
         return replace(traced_alone, frozen_at=graph.frozen_at, frozen_source=graph.frozen_source)
 
-    with stage("the look at another image size"):
+    def lower_again(made: Graph) -> Program:
+        return _program(made, model, asked)
+
+    def run_at(tried: tuple[InputSpec, ...]) -> object:
+        return run(model, make_inputs(tried, None, 0), asked.taps)
+
+    with stage("the look at another size"):
         other, program, sizes = at_another_size(
-            graph,
-            program,
-            specs,
-            traced,
-            lambda made: _program(made, model, asked),
-            failures(model, specs),
-            lambda tried: run(model, make_inputs(tried, None, 0), asked.taps),
+            graph, program, specs, traced, lower_again, failures(model, specs), run_at
         )
+        if sizes is None:
+            sizes = at_another_length(graph, program, model, specs, traced, lower_again, run_at)
     free = sizes is not None and sizes.are_free
+    if sizes is not None and sizes.is_length:
+        return other, replace(program, size_doc=length_doc(sizes, specs), free_length=free), sizes
     return other, replace(program, size_doc=size_doc(sizes, specs), free_sizes=free), sizes

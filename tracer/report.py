@@ -29,8 +29,13 @@ MOST_LINES = 60
 
 def converted_text(name: str, program: Program, graph: Graph) -> str:
     """How large the net is, and for which batch sizes it is converted."""
-    sizes = "H and W may change" if program.free_sizes else "other sizes as in DATA_SHAPES"
-    return f"{name}: {len(program.calls)} MXNet ops; {batch_summary(graph)}, {sizes}"
+    return f"{name}: {len(program.calls)} MXNet ops; {batch_summary(graph)}, {_sizes(program)}"
+
+
+def _sizes(program: Program) -> str:
+    if program.free_length:
+        return "the length of sequences may change"
+    return "H and W may change" if program.free_sizes else "other sizes as in DATA_SHAPES"
 
 
 def ops_text(program: Program) -> str:
@@ -53,11 +58,13 @@ def agreement_text(agreement: Agreement) -> str:
 
 
 def _elsewhere(agreement: Agreement) -> str:
-    """A line for images of another size, where they were compared."""
+    """A line for images of another size, or sequences of another length, where they were compared."""
     found = [o for o in agreement.outputs if o.size]
     if not found:
         return ""
-    return f"images of {found[0].size}: largest relative difference {max(o.difference for o in found):.1e}\n"
+    largest = max(o.difference for o in found)
+    what = "sequences" if found[0].size.startswith("length") else "images"
+    return f"{what} of {found[0].size}: largest relative difference {largest:.1e}\n"
 
 
 def training_text(agreement: TrainingAgreement) -> str:

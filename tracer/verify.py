@@ -27,11 +27,12 @@ from codegen.proof.randomise import randomise
 from codegen.proof.run import numpy_inputs, run_symbol
 from tracer.capture import recorded_values, run
 from tracer.copies import full_state, module_copy
-from tracer.image_sizes import size_text
+from tracer.image_sizes import is_image, size_text
 from tracer.in_double import double_outputs, rounding, rounding_in_double, why_undecided
 from tracer.inputs import InputSpec, make_inputs
 from tracer.sampled import samples_of
 from tracer.samples import REPEAT, Variation
+from tracer.sequence_lengths import length_text
 from tracer.settings import traced_settings
 
 if TYPE_CHECKING:
@@ -105,9 +106,10 @@ def verify(comparison: Comparison, all_sides: Sequence[Sides], layers: bool) -> 
 
 
 def _at_another_size(comparison: Comparison, sides: Sides) -> tuple[list[OutputAgreement], list[Trial]]:
-    """The agreement on images of another size."""
+    """The agreement on images of another size, or sequences of another length."""
     of_larger = replace(comparison, specs=comparison.larger, batches=comparison.batches[:1])
-    size = size_text(comparison.larger)
+    own = comparison.specs
+    size = size_text(comparison.larger) if any(map(is_image, own)) else length_text(own, comparison.larger)
     outputs, trials = _of_sides(of_larger, sides)
     return [replace(o, size=size) for o in outputs], [replace(t, size=size) for t in trials]
 

@@ -87,6 +87,7 @@ class NetRow:
         least_batch: where not every batch size is right: right from here on, if larger than 1.
         batch_step: where not every batch size is right: right at those that this divides, if larger than 1.
         free_sizes: whether height and width of images may change.
+        free_length: whether the length of sequences may.
     """
 
     name: str
@@ -98,6 +99,7 @@ class NetRow:
     least_batch: int
     batch_step: int
     free_sizes: bool
+    free_length: bool
 
 
 @dataclass(frozen=True)

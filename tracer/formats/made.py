@@ -100,6 +100,7 @@ def _net(conversion: Conversion) -> NetRow:
         least_batch=graph.least_batch,
         batch_step=graph.batch_step,
         free_sizes=program.free_sizes,
+        free_length=program.free_length,
     )
 
 

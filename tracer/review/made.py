@@ -128,6 +128,8 @@ def _batch(graph: Graph) -> str:
 def _sizes(program: Program) -> str:
     if program.free_sizes:
         return "H and W may change"
+    if program.free_length:
+        return "the length of sequences may change"
     return program.size_doc or "as in DATA_SHAPES; no others were tried"
 
 
