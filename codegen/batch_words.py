@@ -49,3 +49,8 @@ def _others(graph: Graph) -> str:
 
 def _listed(sizes: tuple[int, ...]) -> str:
     return ", ".join(map(str, sizes[:-1])) + f" and {sizes[-1]}"
+
+
+def size_words(size: str) -> str:
+    """The other size at which both were compared: `images of 257x289`, `sequences of length 86`."""
+    return f"sequences of {size}" if size.startswith("length") else f"images of {size}"

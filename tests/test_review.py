@@ -333,7 +333,11 @@ def _asked(model: nn.Module, *texts: str) -> Review:
 
 
 def test_what_whole_numbers_and_masks_held_is_told() -> None:
-    ids, _, mask, _ = _asked(_Looks(), "ids=1,6:int64", "mask=1,6:int64").inputs
+    inputs = _asked(_Looks(), "ids=1,6:int64", "mask=1,6:int64").inputs
+    ids, mask = (next(row for row in inputs if row.name == name) for name in ("ids", "mask"))
+    assert {row.shape for row in inputs if row.compared.startswith("batch 1, sequences of length 4")} == {
+        "(1, 4)"
+    }
     assert ids.values == "whole numbers from 0 to 49, found from words (num_embeddings=50)"
     assert (ids.shape, ids.dtype, ids.seed) == ("(1, 6)", "int64", "1009")
     drawn = torch.randint(0, 50, (1, 6), generator=torch.Generator().manual_seed(1009))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codegen.batch_words import batch_summary
+from codegen.batch_words import batch_summary, size_words
 from codegen.kinds.table import kind_of
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def _elsewhere(agreement: Agreement) -> str:
     if not found:
         return ""
     largest = max(o.difference for o in found)
-    what = "sequences" if found[0].size.startswith("length") else "images"
-    return f"{what} of {found[0].size}: largest relative difference {largest:.1e}\n"
+    return f"{size_words(found[0].size)}: largest relative difference {largest:.1e}\n"
 
 
 def training_text(agreement: TrainingAgreement) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from codegen.batch_words import size_words
 from codegen.proof.compare import Agreement, Sample, Trial
 from tracer.review.model import InputRow, TrialRow
 from tracer.review.words import rounded, shape_text
@@ -40,7 +41,7 @@ def trial_words(trials: Sequence[Trial]) -> Iterator[str]:
     """Batch size and image size of each comparison; one that is made once more says so."""
     seen: set[tuple[str, str]] = set()
     for trial in trials:
-        words = f"batch {trial.batch}{f', images of {trial.size}' if trial.size else ''}"
+        words = f"batch {trial.batch}{f', {size_words(trial.size)}' if trial.size else ''}"
         words += AGAIN if (words, trial.parameters) in seen else ""
         seen.add((words, trial.parameters))
         yield words

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import tracer
-from codegen.batch_words import batch_summary
+from codegen.batch_words import batch_summary, size_words
 from codegen.identifiers import identifier
 from codegen.ir import Graph, shape_at
 from codegen.mxnet_process import other_python
@@ -100,7 +100,7 @@ def comparisons(agreement: Agreement, batch: int, is_fresh: bool) -> str:
     """What was compared, and which of it op by op: the last set of parameters."""
     batches = " and ".join(str(n) for n in dict.fromkeys(o.batch for o in agreement.outputs))
     kinds = " and ".join(dict.fromkeys(o.parameters for o in agreement.outputs))
-    sizes = "".join(f", and images of {s}" for s in dict.fromkeys(o.size for o in agreement.outputs) if s)
+    sizes = "".join(f", and {size_words(s)}" for s in dict.fromkeys(o.size for o in agreement.outputs) if s)
     in_double = any(o.double for o in agreement.outputs)
     double = ", in float64 where float32 rounds too coarsely" if in_double else ""
     # What nobody has trained does not show every error: the reader is to know.
