@@ -190,7 +190,8 @@ class GuardItem:
     """A part that some uses of a Function do not have: `if flag:`.
 
     `merges` are (what the part makes, what stands in its place without it). With a `value` it is the part of
-    the uses whose argument `flag` has that, and the function `returns` what it makes.
+    the uses whose argument `flag` has that, and the function `returns` what it makes. A part that takes a
+    tensor which the other uses are not given needs no flag: it is there where `given` is not None.
     """
 
     flag: str
@@ -198,6 +199,7 @@ class GuardItem:
     merges: tuple[tuple[Operand, Operand], ...] = ()
     value: str = ""
     returns: Operand | None = None
+    given: Operand | None = None
 
 
 @dataclass(frozen=True)
@@ -322,7 +324,8 @@ def _lines(items: Iterable[Item], depth: int) -> Iterator[str]:
             yield f"{indent}for {item.counter} from {item.start}, {item.count} turns:"
             yield from _lines(item.items, depth + 1)
         else:
-            yield f"{indent}if {item.flag}{f' is {item.value}' * bool(item.value)}:"
+            told = item.flag if item.given is None else f"{operand_text(item.given)} is given"
+            yield f"{indent}if {told}{f' is {item.value}' * bool(item.value)}:"
             yield from _lines(item.items, depth + 1)
             if item.returns is not None:
                 yield f"{indent}    return {operand_text(item.returns)}"

@@ -106,7 +106,8 @@ class Frame:
     around it, `comment` what is said above it. `is_function` marks a function of the user's that forward
     calls: `cls` is then its name. `attributes` are the whole numbers that a module of the user's keeps.
     `results` are the tensors of a tuple that the call returns: (the caller's variable that each is unpacked
-    to, '' for none, the node's name, its output).
+    to, '' for none, the node's name, its output). `inherited` is the user's class of the same file from which
+    a class has its forward, '' where it writes its own.
     """
 
     path: str
@@ -122,6 +123,7 @@ class Frame:
     comment: str = ""
     attributes: tuple[tuple[str, int], ...] = ()
     results: tuple[tuple[str, str, int], ...] = ()
+    inherited: str = ""
 
 
 @dataclass(frozen=True)

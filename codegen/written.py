@@ -216,15 +216,18 @@ class Loop:
 class Guard:
     """`if flag:`, of an argument of the function; with a `value`, `if act_type == "relu":`.
 
-    The latter may return.
+    The latter may return. Of one that `is_input`, the flag is an input: `if mask is not None:`.
     """
 
     kind: ClassVar[str] = "guard"
     flag: str
     body: tuple[Statement, ...]
     value: Value | None = None
+    is_input: bool = False
 
     def __str__(self) -> str:
+        if self.is_input:
+            return f"if {self.flag} is not None"
         return f"if {self.flag}" if self.value is None else f"if {self.flag} == {self.value}"
 
 

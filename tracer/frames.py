@@ -81,6 +81,7 @@ class Frames:
             turns=self._turns.calling(caller, path),
             comment=own.comment,
             attributes=() if is_library(cls) else numbers_of(module),
+            inherited="" if is_library(cls) else inherited_forward(cls),
         )
         self._statements.enter(self._frames[-1] if self._frames else None, frame, own.text)
         self._frames.append(frame)
@@ -158,6 +159,12 @@ def numbers_of(module: nn.Module) -> tuple[tuple[str, int], ...]:
         if type(value) is int
         or (isinstance(value, tuple) and value and all(type(v) is int and v == value[0] for v in value))
     )
+
+
+def inherited_forward(cls: type) -> str:
+    """The class of the same file whose forward a class runs, '' where that is its own, or from elsewhere."""
+    home = next((base for base in cls.__mro__ if "forward" in vars(base)), cls)
+    return home.__name__ if home is not cls and home.__module__ == cls.__module__ else ""
 
 
 def is_library(cls: type) -> bool:

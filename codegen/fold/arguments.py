@@ -341,7 +341,7 @@ def without_told(
     flags: Mapping[frozenset[int], str], arguments: Sequence[tuple[str, Column]], written: Iterable[Any]
 ) -> tuple[dict[frozenset[int], str], list[tuple[str, Column]]]:
     """(flags, arguments) without the flags that an argument tells, which is None in uses without the part."""
-    used = {name for value in written for name in _names_in(value)}
+    used = set(names_in(written))
     named = dict(flags)
     for lacking, flag in flags.items():
         told = next((name for name, values in arguments if _tells(values, lacking)), None)
@@ -361,9 +361,11 @@ def _tells(values: Column, lacking: frozenset[int]) -> bool:
     return all((v is MISSING) == (n in lacking) and v for n, v in enumerate(values))
 
 
-def _names_in(value: Any) -> Iterator[str]:
-    for part in value if isinstance(value, tuple) else (value,):
-        yield from part.names if isinstance(part, Argument) else ()
+def names_in(written: Iterable[Any]) -> Iterator[str]:
+    """The arguments that values are written with."""
+    for value in written:
+        for part in value if isinstance(value, tuple) else (value,):
+            yield from part.names if isinstance(part, Argument) else ()
 
 
 def _renamed(choice: Any, names: Mapping[str, str]) -> Any:

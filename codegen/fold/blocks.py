@@ -84,6 +84,11 @@ def is_sequence(frame: NamedFrame) -> bool:
     return frame.library and frame.cls == "Sequential"
 
 
+def kind_of(frame: NamedFrame) -> str:
+    """The class whose forward a call runs: classes that have it from one class may share a function."""
+    return frame.inherited or frame.cls
+
+
 def _tree(program: Program, sections: frozenset[tuple[str, int]]) -> Block:
     """The calls of modules that can be functions, as blocks inside each other; the root is the net."""
     can_be = _possible_functions(program, sections)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from codegen.defects import Defect, of_kind, present
-from codegen.fold.arguments import Arguments, Literal, defaults_of, without_told
+from codegen.fold.arguments import Arguments, Literal, defaults_of, names_in, without_told
 from codegen.fold.attributes import attributes
 from codegen.fold.blocks import Block, Structure, is_sequence
 from codegen.fold.choices import call_of_choice
@@ -33,7 +33,7 @@ from codegen.folded import (
     VariableItem,
 )
 from codegen.identifiers import readable
-from codegen.program import Leaf, Variable
+from codegen.program import Leaf, Operand, Out, Variable
 
 # The last words of Variables' names.
 SUFFIXES = frozenset(["weight", "bias", "gamma", "beta", "moving", "mean", "var", ""])
@@ -112,6 +112,8 @@ def function_of(
     )
     rows = [_rows(structure, family, place, table, called) for place in range(len(base.entries))]
     chosen, arguments = table.settled()
+    telling = _telling_inputs(family, named, chosen.values(), places)
+    arguments = [(n, values) for n, values in arguments if n not in {named[own] for own in telling}]
     named, arguments = without_told(named, arguments, chosen.values())
     defaults = defaults_of(arguments)
     items = [
@@ -121,17 +123,18 @@ def function_of(
         ]
         for own in rows
     ]
+    tests = {lacking: (flag, telling.get(lacking)) for lacking, flag in named.items()}
     params = _params_of(family, called, places)
     numbers = [n for n in range(len(base.inputs)) if n not in places]
     inputs = tuple(given for n in numbers if (given := base.inputs[n]) is not None)
     function = Function(
         name.name,
-        block.frame,
+        replace(block.frame, cls=family.cls),
         inputs,
         _input_names(structure, block, inputs, {argument for argument, _ in arguments}),
         frozenset(i for i, n in enumerate(numbers) if any(use.inputs[n] is None for use in family.uses)),
         tuple(arguments),
-        tuple(_with_parts(structure, family, [_without(own, params) for own in items], named, params)),
+        tuple(_with_parts(structure, family, [_without(own, params) for own in items], tests, params)),
         base.outputs,
         block.prefix,
         name.trait,
@@ -150,6 +153,25 @@ def function_of(
         for number, use in enumerate(family.uses)
     }
     return function, calls
+
+
+def _telling_inputs(
+    family: Family, named: Mapping[frozenset[int], str], written: Iterable[Any], places: Collection[int]
+) -> dict[frozenset[int], Operand]:
+    """The parts, by the uses that lack them, that an input tells: these uses are not given it."""
+    used = set(names_in(written))
+    found: dict[frozenset[int], Operand] = {}
+    for lacking, flag in named.items():
+        for place, given in enumerate(family.base.inputs):
+            without = frozenset(n for n, use in enumerate(family.uses) if use.inputs[place] is None)
+            if (
+                without == lacking
+                and place not in places
+                and flag not in used
+                and isinstance(given, Out | Leaf)
+            ):
+                found.setdefault(lacking, given)
+    return found
 
 
 def _params_of(family: Family, called: Mapping[Block, Called], places: frozenset[int]) -> Params | None:
@@ -240,7 +262,7 @@ def _with_parts(
     structure: Structure,
     family: Family,
     items: Sequence[Sequence[Item]],
-    named: Mapping[frozenset[int], str],
+    tests: Mapping[frozenset[int], tuple[str, Operand | None]],
     params: Params | None,
 ) -> list[Item]:
     """The items of a body, with the parts that some uses do not have under their flags."""
@@ -257,7 +279,8 @@ def _with_parts(
         made = [o for e in family.base.entries[stretch.start : stretch.end] if e for o in e.makes]
         inner = tuple(with_loops(own, structure.users))
         merged = tuple((o, merges[o]) for o in made if o in merges)
-        result.append(GuardItem(named[stretch.lacking], inner, merged))
+        flag, given = tests[stretch.lacking]
+        result.append(GuardItem(flag, inner, merged, given=given))
     return result + _with_loops(structure, family.block, always, params)
 
 

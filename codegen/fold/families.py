@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from codegen.fold.blocks import Block, is_sequence
+from codegen.fold.blocks import Block, is_sequence, kind_of
 from codegen.fold.entries import Choice, Entry, Run, Use
 from codegen.identifiers import readable
 from codegen.program import Program, Variable
@@ -34,6 +34,12 @@ class Family:
     def block(self) -> Block:
         """The block of the base."""
         return self.base.block
+
+    @property
+    def cls(self) -> str:
+        """The class of the modules; of several, that from which they have what they do."""
+        classes = {use.block.frame.cls for use in self.uses}
+        return classes.pop() if len(classes) == 1 else kind_of(self.block.frame)
 
     def lacking(self, place: int) -> frozenset[int]:
         """The numbers of the uses that lack an entry of the base."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from codegen.fold.blocks import Block, Structure, is_sequence, structure_of
+from codegen.fold.blocks import Block, Structure, is_sequence, kind_of, structure_of
 from codegen.fold.bodies import Called, body_of, flat_body, function_of, item_of, main_params
 from codegen.fold.choices import (
     FUNCTION,
@@ -47,7 +47,7 @@ def fold(program: Program, main: str, reserved: Sequence[str] = (), in_sections:
     while True:
         module, families = _folded(ways, taken)
         large = {f.name for f in module.functions if len(f.inputs) + len(f.arguments) > MOST_PARAMETERS}
-        classes = {plain(f.block.frame.cls) for f, name in families if name in large and _is_joined(f)}
+        classes = {plain(kind_of(f.block.frame)) for f, name in families if name in large and _is_joined(f)}
         likeness = {cls: ways.likeness_of(cls) + 1 for cls in classes}
         if all(own > CLOSEST for own in likeness.values()):
             return module
@@ -107,7 +107,7 @@ def _families(ways: Ways, inline: Collection[Block]) -> tuple[list[Family], dict
     for level in sorted(levels):
         by_class: dict[str, list[Block]] = {}
         for block in levels[level]:
-            by_class.setdefault(plain(block.frame.cls), []).append(block)
+            by_class.setdefault(plain(kind_of(block.frame)), []).append(block)
         for cls, blocks in by_class.items():
             families = grouped(ways, cls, blocks, uses)
             uses |= {use.block: use for family in families for use in family.uses}
@@ -123,14 +123,15 @@ def _levels(
     Those of one class have one level, where none of them stands in another.
     """
     blocks = list(structure.root.blocks())
-    nested = {inner.frame.cls for b in blocks for inner in b.blocks() if inner.frame.cls == b.frame.cls}
+    kinds = {block: kind_of(block.frame) for block in blocks}
+    nested = {kinds[inner] for b in blocks for inner in b.blocks() if kinds[inner] == kinds[b]}
     floor: dict[str, int] = {}
     while True:
         levels: dict[int, list[Block]] = {}
         for child in structure.root.children:
             if isinstance(child, Block):
                 _place(child, seen, inline, floor, levels)
-        higher = {b.frame.cls: level for level in sorted(levels) for b in levels[level]}
+        higher = {kinds[b]: level for level in sorted(levels) for b in levels[level]}
         higher = {cls: level for cls, level in higher.items() if cls not in nested}
         if higher == floor or max(levels, default=0) > MAX_DEPTH:
             return levels
@@ -149,7 +150,7 @@ def _place(
     level = max(inner, default=0)
     if block in inline or not seen[block].outputs:
         return level
-    level = max(level + 1, floor.get(block.frame.cls, 0))
+    level = max(level + 1, floor.get(kind_of(block.frame), 0))
     levels.setdefault(level, []).append(block)
     return level
 

@@ -111,7 +111,7 @@ def _stem(family: Family, program: Program) -> str:
     if place and (is_sequence(frame) or len(family.uses) == 1):
         return snake(place)
     if not is_sequence(frame):
-        return snake(frame.cls)
+        return snake(family.cls)
     words = [_short(classes) for classes in _held(family, program)]
     return "_".join(words) if len(words) <= MOST_WORDS else "sequence"
 

@@ -79,7 +79,8 @@ def _check_items(
             _check_repeat(item, known, defined, within)
         else:
             flags = () if within is None else [name for name, _ in within.arguments]
-            demand(item.flag in flags, f"{item.flag} is no argument of the function")
+            demand(item.given is not None or item.flag in flags, f"{item.flag} is no argument")
+            _check_read(() if item.given is None else (item.given,), known, "a part")
             _check_read((instead for _, instead in item.merges), known, item.flag)
             if item.returns is None:
                 _check_items(item.items, known, defined, within)

@@ -73,6 +73,8 @@ def _last_uses(items: Sequence[Item], index: int, last: dict[Given, int]) -> int
         if isinstance(item, RepeatItem):
             _last_uses_in_loop(item, index, last)
         elif isinstance(item, GuardItem):
+            if item.given is not None:
+                last[item.given] = index
             for _, instead in item.merges:
                 last[instead] = index + item_length(item) - 1
             _last_uses(item.items, index, last)
@@ -138,6 +140,7 @@ def numbered_items(part: GuardItem | RepeatItem, index: int) -> Iterator[tuple[i
 def item_reads(item: Item) -> Iterator[Operand]:
     """The values that an item is given, of a loop those from before it: none that MXNet makes by itself."""
     if isinstance(item, GuardItem):
+        yield from () if item.given is None else (item.given,)
         for inner in item.items:
             yield from item_reads(inner)
     elif isinstance(item, RepeatItem):

@@ -222,12 +222,13 @@ def _guard(scope: Scope, variables: Variables, index: int, part: GuardItem) -> C
         for operand, instead in part.merges
         for statement in _merged(scope, variables, index, part, operand, instead)
     ]
+    flag = part.flag if part.given is None else str(variables.read(part.given))
     inside = without_blank(_block(scope, variables, part.items, index))
     variables.end_part()
     if part.returns is not None:
         value = Value(literal(part.value))
         return Captioned((Guard(part.flag, returning(inside, (variables.read(part.returns),)), value),))
-    return Captioned((Guard(part.flag, inside),), above=tuple(above))
+    return Captioned((Guard(flag, inside, is_input=part.given is not None),), above=tuple(above))
 
 
 def _merged(
