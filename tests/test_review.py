@@ -17,7 +17,7 @@ from codegen.proof.op_docs import first_sentence, manual_link, op_sentences
 from codegen.written import Origin
 from tests.command import Done, fx2mx
 from tracer.conversion import convert, convert_specs
-from tracer.inputs import parse_inputs
+from tracer.inputs import PLAIN, InputSpec, parse_inputs
 from tracer.review.defaults import reasons
 from tracer.review.flops import flops_by_call
 from tracer.review.made import review_of, rounded
@@ -27,6 +27,7 @@ from tracer.review.unused import gathered
 from tracer.review_diff.difference import plain
 from tracer.review_diff.parsed import parsed
 from tracer.review_diff.reading import read_report
+from tracer.sampled import samples_of
 
 MODEL = """
 import torch
@@ -346,6 +347,11 @@ def test_what_whole_numbers_and_masks_held_is_told() -> None:
     drawn = torch.randint(2, (1, 6), generator=torch.Generator().manual_seed(int(mask.seed)))
     drawn[..., 0], drawn[..., -1] = 1, 0
     assert mask.zeros == f"{int((drawn == 0).sum())} of 6"
+
+
+def test_what_an_empty_input_held() -> None:
+    (sample,) = samples_of((InputSpec("x", (0, 5), batch_axis=None),), {"x": torch.empty(0, 5)}, 0, PLAIN)
+    assert (sample.low, sample.high, sample.zeros) == (None, None, 0)
 
 
 def test_whole_numbers_that_no_layer_bounds() -> None:

@@ -160,6 +160,16 @@ def test_what_has_no_sequence(shape: tuple[int, ...]) -> None:
     assert shorter(Tagger(), (InputSpec("ids", shape, "int64"),)) is None
 
 
+class Alone(nn.Module):
+    def forward(self) -> torch.Tensor:
+        return torch.arange(5.0)
+
+
+def test_a_net_without_inputs() -> None:
+    conversion = convert_specs(Alone().eval(), ())
+    assert conversion.verify().ok
+
+
 def test_free_sizes_are_asked_of_images_alone() -> None:
     with pytest.raises(RequestError, match="for nets whose inputs are images"):
         convert_specs(Tagger().eval(), (InputSpec("ids", (1, 12), "int64", high=7),), free_sizes=True)

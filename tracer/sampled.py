@@ -30,8 +30,8 @@ def _sample(spec: InputSpec, made: torch.Tensor, seed: int, variation: Variation
         dtype=spec.dtype,
         values=values,
         seed=seed if is_drawn else None,
-        low=whole.min().item(),
-        high=whole.max().item(),
+        low=whole.min().item() if whole.numel() else None,
+        high=whole.max().item() if whole.numel() else None,
         zeros=int((whole == 0).sum()),
     )
 

@@ -66,6 +66,8 @@ def shorter(model: nn.Module, specs: Specs) -> Specs | None:
     It is where all inputs are whole numbers or masks (N, length), and of one input of floats that a recurrent
     net takes: its layers know the axis of their steps. Values that are given are cut.
     """
+    if not specs:
+        return None
     axis = 1 if all(map(_is_ids, specs)) else _axis_of_steps(model, specs)
     if axis is None or any(spec.batch_axis == axis or spec.shape[axis] < LEAST for spec in specs):
         return None

@@ -74,8 +74,8 @@ class Sample:
         dtype: torch's dtype.
         values: what kind of values these are, in words.
         seed: of the torch.Generator that they were drawn from; None where all were given.
-        low: the least of them.
-        high: the largest of them.
+        low: the least of them; None where there are none.
+        high: the largest of them; None where there are none.
         zeros: how many are 0.
     """
 
@@ -84,8 +84,8 @@ class Sample:
     dtype: str
     values: str
     seed: int | None
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     zeros: int
 
 

@@ -76,6 +76,8 @@ def _row(words: str, sample: Sample) -> InputRow:
     )
 
 
-def _number(value: float) -> str:
-    """A whole number as it is, another to two digits, which is as much as machines share."""
+def _number(value: float | None) -> str:
+    """A whole number as it is, another to two digits, which is as much as machines share; '' for none."""
+    if value is None:
+        return ""
     return f"{value:,}" if isinstance(value, int) else f"{value:.2g}"
