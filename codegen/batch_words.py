@@ -1,4 +1,4 @@
-"""What is said of the batch sizes at which a converted net is right."""
+"""What is said of the batch sizes, and other sizes, at which a converted net is right."""
 
 from __future__ import annotations
 

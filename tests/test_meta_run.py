@@ -74,3 +74,15 @@ def test_a_batch_norm_takes_what_torch_lets_it_take(norm: nn.Module) -> None:
     except (RuntimeError, ValueError):
         runs = False
     assert (failures(model, specs(model, 8))(specs(model, 9)) is None) is runs
+
+
+class DeviceElsewhere(nn.Module):
+    """Brings a tensor of a device of its own in at other sizes than 8x8 alone: that is no fault of the size."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if x.shape[-1] == 8 else x + torch.ones(x.shape, device="cpu")
+
+
+def test_what_speaks_of_the_device_tells_nothing() -> None:
+    model = DeviceElsewhere().eval()
+    assert failures(model, specs(model, 8))(specs(model, 9)) is None

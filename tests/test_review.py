@@ -519,3 +519,15 @@ def test_each_op_has_a_sentence_or_none() -> None:
     assert sum(map(bool, said.values())) > 150
     assert first_sentence("\n\nParameters\n----------\ndata : Symbol") == ""
     assert manual_link("linalg.gemm2").endswith("/symbol/linalg/index.html#mxnet.symbol.linalg.gemm2")
+
+
+def test_an_operator_of_python_has_no_page_in_the_manual() -> None:
+    class Minus(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x - 2
+
+    made = review(Minus(), torch.rand(1, 3))
+    (row,) = made.ops
+    assert (row.op, row.torch, row.link) == ("x - c", ("sub",), "")
+    (line,) = [line for line in markdown(made).splitlines() if line.startswith("| `x - c` |")]
+    assert line.endswith("| `sub` |  |")

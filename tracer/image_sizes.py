@@ -33,7 +33,7 @@ Run: TypeAlias = "Callable[[tuple[InputSpec, ...]], object]"
 
 
 @dataclass(frozen=True)
-class ImageSizes:
+class OtherSizes:
     """What was found at another image size, or with `is_length` at another length, `tried`: the inputs there.
 
     `frozen_because` says why the code is right at its own size alone, at `source`; it is empty where the code
@@ -62,12 +62,12 @@ def at_another_size(
     lower: Lower,
     failure: Failure,
     run: Run,
-) -> tuple[Graph, Program, ImageSizes | None]:
+) -> tuple[Graph, Program, OtherSizes | None]:
     """The net with sizes that follow its images where MXNet can say so, and what was found at another size.
 
     None for a net without images: inputs (N, C, height, width) of floats.
     """
-    found: list[tuple[Program, ImageSizes]] = []
+    found: list[tuple[Program, OtherSizes]] = []
     for more in (ANY, BY_32):
         tried = larger(specs, more)
         if tried is None:
@@ -90,7 +90,7 @@ def at_another_size(
 
 def _at(
     graph: Graph, program: Program, tried: tuple[InputSpec, ...], trace: Trace, lower: Lower
-) -> tuple[Program, ImageSizes]:
+) -> tuple[Program, OtherSizes]:
     """The net and what was found at the inputs `tried`; the program as it is where its code differs there."""
     size = size_text(tried)
     try:
@@ -99,10 +99,10 @@ def _at(
         return program, _not_run(tried, error.where)
     except ConversionError as error:
         problem = error.problems[0]
-        return program, ImageSizes(tried, f"at {size}, {problem.what}", problem.where)
+        return program, OtherSizes(tried, f"at {size}, {problem.what}", problem.where)
     apart = first_other_op(graph, other)
     if apart is not None:
-        return program, ImageSizes(tried, f"forward runs other ops at {size}", apart)
+        return program, OtherSizes(tried, f"forward runs other ops at {size}", apart)
     pairs = list(zip(graph.nodes, other.nodes, strict=True))
     graph = replace(graph, elsewhere={node.name: its for node, its in pairs})
     other = replace(other, elsewhere={its.name: node for node, its in pairs})
@@ -115,22 +115,22 @@ def _at(
             raise there
     except ConversionError as error:
         problem = error.problems[0]
-        return program, ImageSizes(tried, f"at {size}, {problem.what}", problem.where)
+        return program, OtherSizes(tried, f"at {size}, {problem.what}", problem.where)
     call = first_difference(followed, there)
     if _are_same(followed, there):
         return followed, _free(followed, there, tried)
     if call is None:
-        return program, ImageSizes(tried, f"at {size} it returns other tensors, or takes other batch sizes")
+        return program, OtherSizes(tried, f"at {size} it returns other tensors, or takes other batch sizes")
     node = graph.by_name.get(call.node)
     what = f"{node.op if node else call.op}() depends on them"
-    return program, ImageSizes(tried, what, call.source)
+    return program, OtherSizes(tried, what, call.source)
 
 
-def _free(program: Program, there: Program, tried: tuple[InputSpec, ...]) -> ImageSizes:
+def _free(program: Program, there: Program, tried: tuple[InputSpec, ...]) -> OtherSizes:
     """A net whose code is the same at both sizes; what it returns there need not have the same shape."""
     pairs = zip(program.outputs, there.outputs, strict=True)
     others = tuple(its.shape for own, its in pairs if len(own.shape) < 4 and own.shape != its.shape)
-    return ImageSizes(tried, others=others)
+    return OtherSizes(tried, others=others)
 
 
 def _lowered(graph: Graph, lower: Lower) -> Program | ConversionError:
@@ -144,12 +144,12 @@ def _are_same(program: Program, there: Program) -> bool:
     return first_difference(program, there) is None and returns_the_same(program, there)
 
 
-def _not_run(tried: tuple[InputSpec, ...], where: Source | None) -> ImageSizes:
+def _not_run(tried: tuple[InputSpec, ...], where: Source | None) -> OtherSizes:
     why = f"torch does not run the net at {size_text(tried)}"
-    return ImageSizes(tried, why, where, is_run=False)
+    return OtherSizes(tried, why, where, is_run=False)
 
 
-def check_free(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> None:
+def check_free(sizes: OtherSizes | None, specs: tuple[InputSpec, ...]) -> None:
     """--free H,W: raise ConversionError where the code is right at one size alone."""
     if sizes is None or sizes.is_length:
         shown = ", ".join(f"{s.name} {s.shape}" for s in specs)
@@ -215,17 +215,19 @@ def first_other_op(graph: Graph, other: Graph) -> Source | None:
     return graph.nodes[-1].source if len(graph.nodes) != len(other.nodes) else None
 
 
-def size_doc(sizes: ImageSizes | None, specs: tuple[InputSpec, ...]) -> str:
+def size_doc(sizes: OtherSizes | None, specs: tuple[InputSpec, ...]) -> str:
     """What the docstring says of heights and widths, without the folders of this machine."""
     if sizes is None:
         return ""
     if sizes.are_free:
         steps = "" if sizes.is_any else " by multiples of 32"
         return f"H and W may change{steps}: the code is the same at {size_text(sizes.tried)}{_others(sizes)}."
-    return f"H and W are {size_text(specs)} alone: {sizes.frozen_because}{place_text(sizes)}."
+    # What torch does not run at one size it may run at another, and so may the code.
+    how = "are" if sizes.is_run else "were traced at"
+    return f"H and W {how} {size_text(specs)} alone: {sizes.frozen_because}{place_text(sizes)}."
 
 
-def place_text(sizes: ImageSizes) -> str:
+def place_text(sizes: OtherSizes) -> str:
     """The line that freezes sizes, if one does: `, model.py:12`."""
     # Where torch raises is no line of what makes it so, and would change with each edit above it.
     if not sizes.is_run or sizes.source is None or not sizes.source.file:
@@ -233,7 +235,7 @@ def place_text(sizes: ImageSizes) -> str:
     return f", {sizes.source.file.rpartition('/')[2]}:{sizes.source.line}"
 
 
-def _others(sizes: ImageSizes) -> str:
+def _others(sizes: OtherSizes) -> str:
     """What a classifier that flattens its last map returns there: more columns."""
     if not sizes.others:
         return ""

@@ -20,7 +20,7 @@ from tracer.along_batch import following
 from tracer.batch_sizes import Mismatch
 from tracer.capture import SharedFakes, run
 from tracer.free_batch import far_of
-from tracer.image_sizes import ImageSizes, at_another_size, size_doc
+from tracer.image_sizes import OtherSizes, at_another_size, size_doc
 from tracer.inputs import InputSpec, make_inputs
 from tracer.last_net import stage
 from tracer.limits import check_sizes
@@ -71,15 +71,15 @@ def _program(graph: Graph, model: nn.Module, asked: Asked) -> Program:
     return with_right_sums(with_right_gradients(program)) if asked.trainable else program
 
 
-def with_image_sizes(
+def with_other_sizes(
     model: nn.Module,
     specs: tuple[InputSpec, ...],
     asked: Asked,
     graph: Graph,
     program: Program,
     fakes: SharedFakes,
-) -> tuple[Graph, Program, ImageSizes | None]:
-    """The net with sizes that follow its images, and what it is at another size of theirs."""
+) -> tuple[Graph, Program, OtherSizes | None]:
+    """The net with sizes that follow its images, and what it is at another size, or length, of its inputs."""
 
     def traced(tried: tuple[InputSpec, ...]) -> Graph:
         if graph.runs_at_others:

@@ -14,7 +14,7 @@ from codegen.ir import Graph, Source
 from codegen.passes.same_code import first_difference, returns_the_same
 from codegen.problems import ConversionError, RequestError
 from codegen.program import Program
-from tracer.image_sizes import ImageSizes, Lower, Run, Trace, first_other_op, place_text
+from tracer.image_sizes import Lower, OtherSizes, Run, Trace, first_other_op, place_text
 from tracer.inputs import InputSpec
 
 Specs = tuple[InputSpec, ...]
@@ -24,7 +24,7 @@ LEAST = 3
 
 def at_another_length(
     graph: Graph, program: Program, model: nn.Module, specs: Specs, trace: Trace, lower: Lower, run: Run
-) -> ImageSizes | None:
+) -> OtherSizes | None:
     """What was found at a shorter length; None without sequences, and where torch does not run the net."""
     tried = shorter(model, specs)
     if tried is None:
@@ -38,9 +38,9 @@ def at_another_length(
 
 def _found(
     graph: Graph, program: Program, tried: Specs, length: str, trace: Trace, lower: Lower
-) -> ImageSizes:
-    def frozen(why: str, source: Source | None = None) -> ImageSizes:
-        return ImageSizes(tried, why, source, is_length=True)
+) -> OtherSizes:
+    def frozen(why: str, source: Source | None = None) -> OtherSizes:
+        return OtherSizes(tried, why, source, is_length=True)
 
     try:
         other = trace(tried)
@@ -53,7 +53,7 @@ def _found(
         return frozen(f"at {length}, {problem.what}", problem.where)
     call = first_difference(program, there)
     if call is None and returns_the_same(program, there):
-        return ImageSizes(tried, is_length=True)
+        return OtherSizes(tried, is_length=True)
     if call is None:
         return frozen(f"at {length} it returns other tensors, or takes other batch sizes")
     node = graph.by_name.get(call.node)
@@ -102,7 +102,7 @@ def length_text(specs: Specs, tried: Specs) -> str:
     return next(f"length {its}" for own, its in pairs if own != its)
 
 
-def length_doc(sizes: ImageSizes, specs: Specs) -> str:
+def length_doc(sizes: OtherSizes, specs: Specs) -> str:
     """What the docstring says of lengths."""
     length = length_text(specs, sizes.tried)
     if sizes.are_free:

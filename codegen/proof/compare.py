@@ -46,7 +46,7 @@ class OutputAgreement:
         compared: how many values are finite.
         is_empty: the output has no elements at all.
         why: what an infinite difference is, or why the comparison cannot tell.
-        size: the height and width of its images, where these are not the net's own.
+        size: the height and width of its images, or `length 86` of its sequences, where not the net's own.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Trial:
     Attributes:
         batch: the batch size of the inputs.
         parameters: which parameters were compared, in words.
-        size: the height and width of its images, where these are not the net's own.
+        size: the height and width of its images, or `length 86` of its sequences, where not the net's own.
         inputs: the inputs, in the order of forward; empty where torch could not run the net.
     """
 

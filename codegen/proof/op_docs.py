@@ -43,6 +43,8 @@ def first_sentence(docstring: str) -> str:
 
 
 def manual_link(op: str) -> str:
-    """Where MXNet's manual has the op."""
+    """Where MXNet's manual has the op; "" for an operator of Python on symbols (`x - c`)."""
+    if " " in op:
+        return ""
     folder = f"{op.partition('.')[0]}/index.html" if "." in op else "symbol.html"
     return f"{_MANUAL}/{folder}#mxnet.symbol.{op}"

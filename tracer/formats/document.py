@@ -112,7 +112,7 @@ class OutputRow:
         difference: max|mxnet - torch| / max|torch|; null where it is no finite number.
         batch: the batch size of the inputs.
         parameters: which parameters were compared, in words.
-        size: the height and width of its images, where these are not the net's own.
+        size: the height and width of its images, or `length 86` of its sequences, where not the net's own.
         in_float64: whether both were compared in float64, since float32 rounds the net too coarsely.
         why: why the difference is no finite number.
     """

@@ -61,7 +61,8 @@ class TrialRow:
 class OpRow:
     """An op of MXNet's: how often it is called, and the ops of torch that it stands for in this net.
 
-    `does` is MXNet's own first sentence on it, empty where it has none; `link` leads to its manual.
+    `does` is MXNet's own first sentence on it, empty where it has none; `link` leads to its
+    manual, and is empty for Python's operators on symbols.
     """
 
     op: str

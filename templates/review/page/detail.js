@@ -141,7 +141,8 @@ function correctedWords(index) {
 function glossary(rows) {
   return [...new Set(rows.map((row) => row[OP]))].filter((op) => data.ops[op]).map((op) => {
     const [does, torch, link] = data.ops[op];
-    return made("p", { class: "op" }, made("a", { href: link, rel: "noreferrer" }, `mx.sym.${op}`),
+    const name = link ? made("a", { href: link, rel: "noreferrer" }, `mx.sym.${op}`) : made("code", {}, op);
+    return made("p", { class: "op" }, name,
       does && `: ${does}`, torch.length ? `; stands for torch's ${torch.join(", ")}` : "");
   });
 }

@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:Net --out model_mxnet.py --input 1,1,28,28
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:d099cb7f9bdeb7f3
+# By this an edit by hand is seen, and kept: fx2mx-sha256:1a3e1a7adc77ad03
 
 import mxnet as mx
 
@@ -27,7 +27,7 @@ def Net() -> mx.sym.Symbol:
 
     Inputs: x (N, 1, 28, 28).
     Outputs: (N, 10).
-    H and W are 28x28 alone: torch does not run the net at 60x92.
+    H and W were traced at 28x28 alone: torch does not run the net at 60x92.
     """
     # what several calls share: each Variable is made when it is first asked for
     params = mx.rnn.RNNParams()

@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:iresnet18 --out model_mxnet.py --input 1,3,112,112
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:f18c44676304bd7a
+# By this an edit by hand is seen, and kept: fx2mx-sha256:9b4f4b1e73d22bc9
 
 import mxnet as mx
 
@@ -64,7 +64,7 @@ def iresnet18() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 112, 112).
     Outputs: (N, 512).
-    H and W are 112x112 alone: torch does not run the net at 144x176.
+    H and W were traced at 112x112 alone: torch does not run the net at 144x176.
     MXNet's executor gives the gradient of PReLU's slope times the slope: before training,
         convert with --trainable, or train by Gluon, where it is right.
     """

@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:SwinTransformer --out model_mxnet.py --input 1,3,64,64
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:8e94d2fa1f7f6dee
+# By this an edit by hand is seen, and kept: fx2mx-sha256:2dd7068a066a650f
 
 import mxnet as mx
 
@@ -237,7 +237,7 @@ def SwinTransformer() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 64, 64).
     Outputs: (N, 100).
-    H and W are 64x64 alone: torch does not run the net at 96x128.
+    H and W were traced at 64x64 alone: torch does not run the net at 96x128.
     """
     x = mx.sym.Variable("x")
 

@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:VisionTransformer --out model_mxnet.py --input 1,3,96,96
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:5d94ed5bb37f311a
+# By this an edit by hand is seen, and kept: fx2mx-sha256:1f4056305ecbb41e
 
 import mxnet as mx
 
@@ -59,7 +59,7 @@ def VisionTransformer() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 96, 96).
     Outputs: (N, 100).
-    H and W are 96x96 alone: torch does not run the net at 128x160.
+    H and W were traced at 96x96 alone: torch does not run the net at 128x160.
     """
     x = mx.sym.Variable("x")
 
