@@ -90,7 +90,7 @@ def summary(rows: list[Result]) -> str:
         "- " + ", ".join(f"{s} {counts[s]}" for s in STATUSES),
         f"- frozen batch: {sum(r.batch == 'no' for r in rows)}",
         f"- of {len(images)} nets of images, height and width may change in {sum(r.sizes == 'any' for r in images)}, "
-        f"by multiples of 32 in {sum(r.sizes == 'by 32' for r in images)}; torch itself runs no other in "
+        f"by multiples of 32 in {sum(r.sizes == 'by 32' for r in images)}; torch itself does not run the size tried in "
         f"{sum(r.sizes.startswith('torch') for r in images)}",
         f"- MXNet ops for each Python statement: {statistics.median(density or [0]):.2f} in the median net",
         f"- seconds: {statistics.median([float(r.seconds or 0) for r in rows] or [0]):.1f} in the median net",
