@@ -14,18 +14,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorConverter, FakeTensorMode
 
 from codegen.problems import ConversionError, RequestError
 from tracer.batch_sizes import Mismatch
 from tracer.captured import Capture, Earlier
 from tracer.copies import full_state, module_copy
 from tracer.failures import fails_for_real
+from tracer.fakes import SharedFakes, is_usual
 from tracer.outputs import flatten_outputs, in_order, tap_hook
 from tracer.plugins import close_modules
 from tracer.recorder import Recorder
@@ -33,81 +32,9 @@ from tracer.replay import replayed
 from tracer.settings import traced_settings
 from tracer.user_code import Refusal, user_error
 from tracer.vision import close_frozen
-from tracer.without_dynamo import without_dynamo
 from tracer.writes import NeedsLayout
 
 RAISED = "the net raised when it was run"
-
-
-class _Converter(FakeTensorConverter):
-    """Makes fakes of the usual tensors without torch._dynamo, which names each after where it comes from."""
-
-    def from_real_tensor(self, fake_mode: FakeTensorMode, t: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        if args or not _is_usual(t):
-            return super().from_real_tensor(fake_mode, t, *args, **kwargs)
-        room = t.untyped_storage().nbytes() // t.element_size()
-        memory = torch.empty(room, dtype=t.dtype, device="meta")
-        meta = memory.as_strided(t.shape, t.stride(), t.storage_offset())
-        fake = self.from_meta_and_device(fake_mode, meta.detach(), t.device)
-        if isinstance(t, nn.Parameter):
-            fake._is_param = True
-        return fake.requires_grad_(t.requires_grad)
-
-
-def _is_usual(t: torch.Tensor) -> bool:
-    if t.layout is not torch.strided or t.is_meta or t.is_quantized or t.is_conj() or t.is_neg():
-        return False
-    # One of several parameters in one memory is left to torch, which knows the others.
-    is_alone = t.numel() * t.element_size() == t.untyped_storage().nbytes()
-    return type(t) is torch.Tensor or (type(t) is nn.Parameter and is_alone)
-
-
-def _is_plain_inference(*args: Any) -> bool:
-    """Whether BatchNorm is called on contiguous tensors of one dtype, for inference."""
-    given, *rest, training, _momentum, _eps = args
-    tensors = [given, *(t for t in rest if t is not None)]
-    is_fake = all(isinstance(t, FakeTensor) and t.fake_device.type == "cpu" for t in tensors)
-    has_statistics = len(rest) == 4 and rest[2] is not None and rest[3] is not None
-    if training is not False or not (is_fake and has_statistics and given.is_contiguous()):
-        return False
-    sizes = {t.shape for t in tensors[1:]}
-    return given.dim() > 1 and sizes == {given.shape[1:2]} and {t.dtype for t in tensors} == {given.dtype}
-
-
-class SharedFakes(FakeTensorMode):  # type: ignore[no-untyped-call]
-    """A mode for several captures of one net: each of its parameters is made fake once.
-
-    The plain mode would forget the fake ones with the copy of the net that holds them.
-    """
-
-    def __init__(self) -> None:
-        with without_dynamo():
-            super().__init__(allow_non_fake_inputs=True)
-        self.fake_tensor_converter = _Converter()
-        # By id, which is not given again while the tensor is kept beside its fake.
-        self._kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-
-    def dispatch(
-        self,
-        func: Any,
-        types: Any,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] = MappingProxyType({}),
-    ) -> Any:
-        """What an op gives: in inference BatchNorm gives what is like its input, which torch finds slowly."""
-        if func is torch.ops.aten.native_batch_norm.default and not kwargs and _is_plain_inference(*args):
-            given = args[0]
-            like = torch.empty(given.shape, dtype=given.dtype, device="meta")
-            metas = like, *(torch.empty(0, dtype=given.dtype, device="meta") for _ in range(2))
-            make = self.fake_tensor_converter.from_meta_and_device
-            return tuple(make(self, meta, given.fake_device) for meta in metas)
-        return super().dispatch(func, types, args, kwargs)
-
-    def parameter(self, tensor: torch.Tensor) -> torch.Tensor:
-        """The fake tensor of a parameter."""
-        if id(tensor) not in self._kept:
-            self._kept[id(tensor)] = tensor, self.from_tensor(tensor)
-        return self._kept[id(tensor)][1]
 
 
 def capture(
@@ -210,7 +137,7 @@ def _own_fake(fakes: SharedFakes, value: Any) -> Any:
     if not _has_elements(value):
         return _own_copy(value)
     # torch knows an unusual one again, and what else lies in its memory.
-    return fakes.from_tensor(value.detach() if _is_usual(value) else value.clone())
+    return fakes.from_tensor(value.detach() if is_usual(value) else value.clone())
 
 
 def recorded_values(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from pathlib import Path
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from tracer.conversion import Conversion
     from tracer.load import LoadedModel
 
-# Allocations between two looks for reference cycles: what the imports of both frameworks make stays anyway.
-COLLECT_AFTER = 100_000
 # As a shell says that SIGINT ended a command.
 INTERRUPTED = 130
 
@@ -36,7 +33,6 @@ def run(options: Options, console: Console) -> int:
     """Do what was asked; the exit status."""
     # Functions of torch.jit.script cannot be traced through; torch reads this when it is imported.
     os.environ.setdefault("PYTORCH_JIT", "0")
-    gc.set_threshold(COLLECT_AFTER)
     try:
         with watched(console):
             return _run(options, console)

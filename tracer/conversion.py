@@ -26,9 +26,9 @@ from codegen.rules import rule_table
 from codegen.weights import contrast, parameters
 from codegen.write.templates import templates_of
 from codegen.written import Origin
-from tracer.capture import SharedFakes
 from tracer.copies import full_state
 from tracer.dropped import DROP_PATH
+from tracer.fakes import SharedFakes
 from tracer.folding import default_origin, made_code
 from tracer.hand_edits import check_unedited
 from tracer.image_sizes import check_free

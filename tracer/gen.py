@@ -11,6 +11,7 @@ import click
 import tracer
 from codegen.kinds.page import plain_page
 from codegen.kinds.table import KINDS, named, near
+from tracer.collection import rest
 from tracer.command import run
 from tracer.console import Console, forgiving_streams
 from tracer.dispatch import TYPED, Main, SpecType
@@ -230,6 +231,8 @@ def command(
 
 def main(argv: list[str] | None = None) -> None:
     """The console script, and the module that Python runs; exits with the status of the contract."""
+    if argv is None:
+        rest()
     program = Path(sys.argv[0]).stem
     command.main(argv, prog_name=program if program == "fx2mx" else COMMAND)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tracer.collection import resume
 from tracer.console import Console
 from tracer.options import WeightsChoice
 from tracer.watching import told
@@ -18,6 +19,7 @@ def load_net(spec: str, kwargs: Mapping[str, Any], plugins: Sequence[Path], cons
     """The net, after the plugins that it may need. RequestError, UserModelError as load_model raises them."""
     with told("importing torch"):
         from tracer.load import load_model
+    resume()
 
     for plugin in plugins:
         from tracer.plugins import load_plugin

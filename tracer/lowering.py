@@ -18,7 +18,8 @@ from codegen.problems import ConversionError, RequestError
 from codegen.program import Program
 from tracer.along_batch import following
 from tracer.batch_sizes import Mismatch
-from tracer.capture import SharedFakes, run
+from tracer.capture import run
+from tracer.fakes import SharedFakes
 from tracer.free_batch import far_of
 from tracer.image_sizes import OtherSizes, at_another_size, size_doc
 from tracer.inputs import InputSpec, make_inputs

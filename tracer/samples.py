@@ -84,7 +84,8 @@ def fitted(value: Tensor, size: int, axis: int, variation: Variation, generator:
     given = value.movedim(axis, 0)
     kept = 0 if variation.is_anew else min(size, len(given))
     way = WAYS[variation.way]
-    more = [_with_numbers(given, place % len(given), way, generator) for place in range(kept, size)]
+    whole = _whole(given) if kept < size else None
+    more = [_like(given, place % len(given), way, whole, generator) for place in range(kept, size)]
     return (
         torch.stack([*given[:kept], *more]).to(value.dtype).movedim(0, axis)
         if more
@@ -92,19 +93,27 @@ def fitted(value: Tensor, size: int, axis: int, variation: Variation, generator:
     )
 
 
-def _with_numbers(
+def _whole(given: Tensor) -> Tensor | None:
+    """The places that hold whole numbers in all given samples; None where all or none do."""
+    if not given.dtype.is_floating_point:
+        return None
+    whole = (given == given.round()).all(0)
+    return whole if whole.any() and not whole.all() else None
+
+
+def _like(
     given: Tensor,
     place: int,
     way: Callable[[Tensor, int, torch.Generator], Tensor],
+    whole: Tensor | None,
     generator: torch.Generator,
 ) -> Tensor:
-    """One more sample; among floats, a place that has whole numbers in all given samples keeps its own.
+    """One more sample; among floats, a place that has `whole` numbers in all given samples keeps its own.
 
     Such a one counts or points, as the image of a box does: torch would read foreign memory for another.
     """
     made = way(given, place, generator)
-    whole = (given == given.round()).all(0) if given.dtype.is_floating_point else given.new_zeros(())
-    return torch.where(whole, given[place], made) if whole.any() and not whole.all() else made
+    return made if whole is None else torch.where(whole, given[place], made)
 
 
 def _mixed(given: Tensor, place: int, generator: torch.Generator) -> Tensor:

@@ -12,8 +12,9 @@ from torch.nn.parameter import is_lazy
 
 from codegen.ir import Graph, Source
 from codegen.problems import ConversionError, RequestError
-from tracer.capture import SharedFakes, called, capture, capture_in_training
+from tracer.capture import called, capture, capture_in_training
 from tracer.captured import Capture, Earlier
+from tracer.fakes import SharedFakes
 from tracer.free_batch import free_or_frozen, frozen
 from tracer.in_training import asks, most_alike, unknown, with_training
 from tracer.inputs import InputSpec, make_inputs

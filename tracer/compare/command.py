@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shlex
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codegen.problems import ConversionError, OverwriteError, RequestError, defect, in_a_line, listed
-from tracer.command import COLLECT_AFTER, INTERRUPTED, problem_of
+from tracer.command import INTERRUPTED, problem_of
 from tracer.compare.files import contrast_of, epoch_of
 from tracer.console import Console
 from tracer.heads import checkpoint_words, net_words, seen_from
@@ -67,7 +66,6 @@ class CompareOptions:
 def run_compare(options: CompareOptions, console: Console) -> int:
     """Compare; the exit status."""
     os.environ.setdefault("PYTORCH_JIT", "0")
-    gc.set_threshold(COLLECT_AFTER)
     try:
         with watched(console):
             return _run(options, console)
