@@ -42,8 +42,8 @@ def setitem(b: Builder, input: Value, index: Any, value: Operand) -> Value:
     setitem = mx.sym.slice_axis(x, axis=1, begin=0, end=1, name="setitem")
     zeros = mx.sym.zeros_like(setitem, name="setitem_value_zeros")
     value = named(zeros + 1.0, name="setitem_value")
-    x = mx.sym.slice_axis(x, axis=1, begin=1, end=3, name="setitem_after1")
-    return mx.sym.Concat(value, x, name="setitem_joined1")
+    x = mx.sym.slice_axis(x, axis=1, begin=1, end=3, name="setitem_after")
+    return mx.sym.Concat(value, x, name="setitem_joined")
     """
     value = as_stored(b, value)
     if isinstance(index, Value) and index.is_bool and index.const is None:
@@ -232,17 +232,19 @@ def _written(b: Builder, x: Value, cuts: list[Cut], axis: int, block: Value) -> 
     if isinstance(size, Dim):
         raise b.refuse_batch("writing to a part of the batch")
     end = size if c.end is None else c.end
+    # Where several axes are cut, the names tell which.
+    which = str(axis) if sum(not one.whole for one in cuts) > 1 else ""
     middle = block
     if not all(r.whole for r in cuts[axis + 1 :]):
-        middle = _written(b, cut(b, x, axis, c.begin, end, hint=f"inner{axis}"), cuts, axis + 1, block)
+        middle = _written(b, cut(b, x, axis, c.begin, end, hint=f"inner{which}"), cuts, axis + 1, block)
     parts = [middle]
     if c.begin > 0:
-        parts.insert(0, cut(b, x, axis, 0, c.begin, hint=f"before{axis}"))
+        parts.insert(0, cut(b, x, axis, 0, c.begin, hint=f"before{which}"))
     if end < size:
-        parts.append(cut(b, x, axis, end, size, hint=f"after{axis}"))
+        parts.append(cut(b, x, axis, end, size, hint=f"after{which}"))
     if len(parts) == 1:
         return middle
-    return b.op("Concat", parts, dim=axis, hint=f"joined{axis}")
+    return b.op("Concat", parts, dim=axis, hint=f"joined{which}")
 
 
 # The number of classes is the node's last size.
