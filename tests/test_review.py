@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -347,6 +348,57 @@ def test_what_whole_numbers_and_masks_held_is_told() -> None:
     drawn = torch.randint(2, (1, 6), generator=torch.Generator().manual_seed(int(mask.seed)))
     drawn[..., 0], drawn[..., -1] = 1, 0
     assert mask.zeros == f"{int((drawn == 0).sum())} of 6"
+
+
+class _Bert(nn.Module):
+    """Words, their places and their kinds, whose table is the smallest; `use` makes rows of the words."""
+
+    def __init__(self, use: Callable[[torch.Tensor], torch.Tensor] = lambda ids: ids) -> None:
+        super().__init__()
+        self.words, self.places, self.types = nn.Embedding(300, 4), nn.Embedding(9, 4), nn.Embedding(2, 4)
+        self.use = use
+
+    def forward(self, input_ids: torch.Tensor, token_type_ids: torch.Tensor) -> torch.Tensor:
+        places = self.places(torch.arange(input_ids.shape[1]))
+        words = self.words(self.use(input_ids)) * input_ids.ne(0).unsqueeze(2)
+        return words + places + self.types(token_type_ids)  # type: ignore[no-any-return]
+
+
+def _values(model: nn.Module) -> list[str]:
+    found = _asked(model, "input_ids=1,6:int64", "token_type_ids=1,6:int64").inputs
+    return list(dict.fromkeys(row.values for row in found))
+
+
+EXACT: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "as they are": lambda ids: ids,
+    "turned and cut": lambda ids: ids.view(-1, 6).t()[:6].t().contiguous().int(),
+    "put together": lambda ids: torch.cat([ids[:, :1], ids[:, 1:]], 1),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_whole_numbers_are_drawn_for_the_table_that_they_read(name: str) -> None:
+    assert _values(_Bert(EXACT[name])) == [
+        "whole numbers from 0 to 299, found to suit words (300 rows)",
+        "whole numbers from 0 to 1, found from types (num_embeddings=2)",
+    ]
+
+
+def test_whole_numbers_that_are_computed_with_stay_below_the_smallest_table() -> None:
+    ids, _ = _values(_Bert(lambda ids: (ids * 2) // 2))
+    assert ids == "whole numbers from 0 to 8, found from places (num_embeddings=9)"
+
+
+def test_a_net_that_torch_does_not_run_on_all_rows() -> None:
+    """What the graph does not hold, since no output needs it, may take fewer."""
+
+    class Net(_Bert):
+        def forward(self, input_ids: torch.Tensor, token_type_ids: torch.Tensor) -> torch.Tensor:
+            self.places(input_ids)
+            return super().forward(input_ids, token_type_ids)
+
+    ids, _ = _values(Net())
+    assert ids == "whole numbers from 0 to 8, found from places (num_embeddings=9)"
 
 
 def test_what_an_empty_input_held() -> None:

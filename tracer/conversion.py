@@ -37,6 +37,7 @@ from tracer.inputs import PLAIN, InputSpec, inputs_from_tensors, make_inputs
 from tracer.last_net import stage
 from tracer.legal_integers import with_legal_integers
 from tracer.limits import check_sizes, check_values
+from tracer.looked_up import with_rows_of_tables
 from tracer.lowering import Asked, lowered, with_other_sizes
 from tracer.nested_inputs import unpacked
 from tracer.samples import Variation
@@ -342,6 +343,7 @@ def convert_specs(
     asked = Asked(name, tuple(taps), frozen_batch, trainable, optimize)
     fakes = SharedFakes()
     graph, program = lowered(model, specs, asked, fakes)
+    specs = with_rows_of_tables(model, specs, graph)
     graph, program, sizes = with_other_sizes(model, specs, asked, graph, program, fakes)
     if free_sizes:
         check_free(sizes, specs)

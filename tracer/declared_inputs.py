@@ -107,7 +107,7 @@ def _from_config(config: Any, forward: Forward, name: str, dtype: str) -> Iterat
         given.append((replace(image, name=name), "config.image_size and num_channels"))
     elif isinstance(vocabulary, int) and name.endswith("ids"):
         why = f"config.vocab_size={vocabulary}"
-        given.append((InputSpec(name, (1, 16), "int64", high=vocabulary, bound=why), why))
+        given.append((InputSpec(name, (1, 16), "int64", high=vocabulary, bound=f"from {why}"), why))
     elif name == "input_values":
         given.append((InputSpec(name, (1, 16000), dtype), "the name input_values (one second of sound)"))
     if not given:
@@ -116,7 +116,7 @@ def _from_config(config: Any, forward: Forward, name: str, dtype: str) -> Iterat
     for other in ("decoder_input_ids", "input_ids"):
         if other in forward.names and other != name and isinstance(vocabulary, int):
             why = f"config.vocab_size={vocabulary}"
-            ids = InputSpec(other, (1, 16), "int64", high=vocabulary, bound=why)
+            ids = InputSpec(other, (1, 16), "int64", high=vocabulary, bound=f"from {why}")
             yield _in_order([*given, (ids, why)], forward)
     if image is not None and "pixel_values" in forward.names and name != "pixel_values":
         yield _in_order([*given, (image, "config.image_size and num_channels")], forward)

@@ -56,7 +56,7 @@ class Option:
     def spec(self, name: str, place: int, float_dtype: str) -> InputSpec:
         """The argument `name` with the shape at this place, the last one where there are fewer."""
         shape = self.shapes[min(place, len(self.shapes) - 1)]
-        bound = self.why if self.high is not None else ""
+        bound = f"from {self.why}" if self.high is not None else ""
         return InputSpec(name, shape, self.dtype or float_dtype, self.batch_axis, self.high, bound=bound)
 
 

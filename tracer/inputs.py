@@ -44,9 +44,9 @@ PLAIN = Variation(way=REPEAT)
 class InputSpec:
     """One input of the net: the argument of `forward`, its shape and torch dtype.
 
-    `batch_axis` is None for an input without a batch; random integers are in [`low`, `high`), `bound` being
-    what told so in words, empty where nothing did; `value` holds given values, of this shape (a bfloat16
-    tensor's as float32).
+    `batch_axis` is None for an input without a batch; random integers are in [`low`, `high`), and `bound`
+    completes "found ..." with what told so, empty where nothing did; `value` holds given values, of this
+    shape (a bfloat16 tensor's as float32).
     """
 
     name: str
@@ -173,7 +173,7 @@ def _id_bound(model: nn.Module, name: str) -> tuple[int | None, str]:
         if isinstance(module, nn.Embedding | nn.EmbeddingBag) and (typed or not _is_kind_of_token(path))
     ]
     fewest = min(rows, key=lambda found: found[0], default=None)
-    return (fewest[0], f"{fewest[1]} (num_embeddings={fewest[0]})") if fewest is not None else (None, "")
+    return (fewest[0], f"from {fewest[1]} (num_embeddings={fewest[0]})") if fewest is not None else (None, "")
 
 
 def _is_kind_of_token(name: str) -> bool:

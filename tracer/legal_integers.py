@@ -15,8 +15,8 @@ from codegen.problems import UserModelError
 from tracer.capture import run
 from tracer.inputs import InputSpec, integer_range, make_inputs
 
-# What told of a range that no layer has.
-RUN = "runs of the net"
+# How a range was found that no layer has.
+RUN = "from runs of the net"
 Range = tuple[int, int]
 Ranges = Mapping[str, Range]
 

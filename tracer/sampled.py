@@ -49,7 +49,7 @@ def _words(spec: InputSpec, made: torch.Tensor, variation: Variation, follows: b
     if spec.dtype == "bool":
         return "trues and falses", True
     low, high = integer_range(spec)
-    return f"whole numbers from {low} to {high - 1}{f', found from {spec.bound}' if spec.bound else ''}", True
+    return f"whole numbers from {low} to {high - 1}{f', found {spec.bound}' if spec.bound else ''}", True
 
 
 def _given(spec: InputSpec, made: torch.Tensor, variation: Variation) -> tuple[str, bool]:

@@ -17,6 +17,7 @@ from tracer.capture import recorded_values, run
 from tracer.compare.by_modules import Values, values_by_modules
 from tracer.copies import full_state
 from tracer.inputs import InputSpec, make_inputs
+from tracer.looked_up import with_rows_of_tables
 from tracer.lowering import Asked, lowered
 from tracer.samples import Variation
 from tracer.trace import trace
@@ -70,7 +71,7 @@ def net_of(model: nn.Module, specs: tuple[InputSpec, ...], name: str, taps: tupl
     """The net, traced, and converted as far as it can be. RequestError as the conversion raises it."""
     try:
         graph, program = lowered(model, specs, Asked(name, taps))
-        return Net(model, specs, graph, program, taps)
+        return Net(model, with_rows_of_tables(model, specs, graph), graph, program, taps)
     except ConversionError as error:
         why = error.problems[0].what
     try:
