@@ -31,7 +31,7 @@ from tracer.dropped import DROP_PATH
 from tracer.fakes import SharedFakes
 from tracer.folding import default_origin, made_code
 from tracer.hand_edits import check_unedited
-from tracer.image_sizes import check_free
+from tracer.image_sizes import OtherSizes, check_free
 from tracer.input_search import SECONDS, find_inputs
 from tracer.inputs import PLAIN, InputSpec, inputs_from_tensors, make_inputs
 from tracer.last_net import stage
@@ -68,6 +68,7 @@ class Conversion:
         notes: what a user should know of the run, a sentence each: a str that has its kind too.
         folded: whether the code has functions and loops; else it is one flat function.
         larger: the inputs at the other height and width at which the code is the same; empty where it is not.
+        other_sizes: what was found at another height and width, or length; None where none was tried.
     """
 
     model: nn.Module
@@ -79,6 +80,7 @@ class Conversion:
     notes: tuple[Note, ...] = ()
     folded: bool = True
     larger: tuple[InputSpec, ...] = ()
+    other_sizes: OtherSizes | None = None
 
     @functools.cached_property
     @stage("making the symbol")
@@ -359,9 +361,8 @@ def convert_specs(
     unfolded_note = (note("unfolded", why=fold_fault),) if fold_fault else ()
     notes = (*notes, *of_integers, *_notes(graph), *program.notes, *unfolded_note)
     larger = sizes.tried if sizes is not None and sizes.are_free else ()
-    return Conversion(
-        model, specs, graph, program, code, tuple(taps), notes, folded=not fold_fault, larger=larger
-    )
+    folded = not fold_fault
+    return Conversion(model, specs, graph, program, code, tuple(taps), notes, folded, larger, sizes)
 
 
 def _notes(graph: Graph) -> Iterator[Note]:

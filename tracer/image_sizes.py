@@ -18,6 +18,7 @@ from codegen.problems import ConversionError, Problem, RequestError
 from codegen.program import Program
 from tracer.branches import parting
 from tracer.inputs import InputSpec
+from tracer.size_holders import holder_words, holders
 
 # What is added to height and width: odd numbers, and for nets that torch runs on none, multiples of 32, as
 # most halve their images five times. A small image at most doubles its height and trebles its width, since
@@ -38,7 +39,8 @@ class OtherSizes:
 
     `frozen_because` says why the code is right at its own size alone, at `source`; it is empty where the code
     is the same at both, and `is_any` where that is an odd one. `is_run`: torch runs the net there. `others`
-    are the shapes of outputs that are no images and have other shapes there.
+    are the shapes of outputs that are no images and have other shapes there. `is_limit`: torch runs the same
+    net there, and it is the code alone that does not; `holders` are the lines because of which it is another.
     """
 
     tried: tuple[InputSpec, ...]
@@ -48,6 +50,8 @@ class OtherSizes:
     is_run: bool = True
     others: tuple[Shape, ...] = ()
     is_length: bool = False
+    is_limit: bool = False
+    holders: tuple[Source, ...] = ()
 
     @property
     def are_free(self) -> bool:
@@ -102,7 +106,7 @@ def _at(
         return program, OtherSizes(tried, f"at {size}, {problem.what}", problem.where)
     apart = first_other_op(graph, other)
     if apart is not None:
-        return program, OtherSizes(tried, f"forward runs other ops at {size}", apart)
+        return program, OtherSizes(tried, f"forward runs other ops at {size}", apart, is_limit=True)
     pairs = list(zip(graph.nodes, other.nodes, strict=True))
     graph = replace(graph, elsewhere={node.name: its for node, its in pairs})
     other = replace(other, elsewhere={its.name: node for node, its in pairs})
@@ -120,10 +124,12 @@ def _at(
     if _are_same(followed, there):
         return followed, _free(followed, there, tried)
     if call is None:
-        return program, OtherSizes(tried, f"at {size} it returns other tensors, or takes other batch sizes")
+        what = f"at {size} it returns other tensors, or takes other batch sizes"
+        return program, OtherSizes(tried, what, is_limit=True)
     node = graph.by_name.get(call.node)
-    what = f"{node.op if node else call.op}() depends on them"
-    return program, OtherSizes(tried, what, call.source)
+    found = holders(followed, there, graph, other)
+    what = f"{holder_words(found[0], node.op if node else call.op)} depends on them"
+    return program, OtherSizes(tried, what, found[0], is_limit=True, holders=found)
 
 
 def _free(program: Program, there: Program, tried: tuple[InputSpec, ...]) -> OtherSizes:

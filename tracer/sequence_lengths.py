@@ -16,6 +16,7 @@ from codegen.problems import ConversionError, RequestError
 from codegen.program import Program
 from tracer.image_sizes import Lower, OtherSizes, Run, Trace, first_other_op, place_text
 from tracer.inputs import InputSpec
+from tracer.size_holders import holder_words, holders
 
 Specs = tuple[InputSpec, ...]
 # A sequence of fewer steps is not cut: a length of one is a case of its own to many nets.
@@ -39,8 +40,10 @@ def at_another_length(
 def _found(
     graph: Graph, program: Program, tried: Specs, length: str, trace: Trace, lower: Lower
 ) -> OtherSizes:
-    def frozen(why: str, source: Source | None = None) -> OtherSizes:
-        return OtherSizes(tried, why, source, is_length=True)
+    def frozen(
+        why: str, source: Source | None = None, held: tuple[Source, ...] = (), is_limit: bool = True
+    ) -> OtherSizes:
+        return OtherSizes(tried, why, source, is_length=True, is_limit=is_limit, holders=held)
 
     try:
         other = trace(tried)
@@ -50,14 +53,16 @@ def _found(
         there = lower(other)
     except ConversionError as error:
         problem = error.problems[0]
-        return frozen(f"at {length}, {problem.what}", problem.where)
+        return frozen(f"at {length}, {problem.what}", problem.where, is_limit=False)
     call = first_difference(program, there)
     if call is None and returns_the_same(program, there):
         return OtherSizes(tried, is_length=True)
     if call is None:
         return frozen(f"at {length} it returns other tensors, or takes other batch sizes")
     node = graph.by_name.get(call.node)
-    return frozen(f"{node.op if node else call.op}() depends on it", call.source)
+    found = holders(program, there, graph, other)
+    what = holder_words(found[0], node.op if node else call.op)
+    return frozen(f"{what} depends on it", found[0], found)
 
 
 def shorter(model: nn.Module, specs: Specs) -> Specs | None:

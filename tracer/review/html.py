@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from tracer.review.assets import FOLDER, SHARED, script_of, style
 from tracer.review.environment import environment
@@ -16,7 +16,7 @@ from tracer.review.model import Page, SourceText, Training
 from tracer.review.outline import most_of, opened_blocks
 from tracer.review.page_data import anchors, mapped_lines, page_data, review_data, spans_of
 from tracer.review.plot import Plot, plot_of
-from tracer.review.text import MARK, number_text
+from tracer.review.text import CODE, MARK, number_text
 from tracer.review.words import value
 
 SCRIPTS = (*SHARED, "start.js", "detail.js", "code.js", "plot.js", "graph.js", "tables.js", "search.js")
@@ -82,11 +82,20 @@ def _environment() -> jinja2.Environment:
     return environment(
         autoescape=True,
         number=number_text,
+        marked=marked,
         short=short,
         value=value,
         bars=bars,
         last=lambda path: path.rpartition(".")[2],
     )
+
+
+def marked(text: str) -> Markup:
+    """Words among which code stands between backticks."""
+    parts = [
+        Markup("<code>{}</code>").format(p) if i % 2 else escape(p) for i, p in enumerate(CODE.split(text))
+    ]
+    return Markup("").join(parts)
 
 
 def _code(source: SourceText, anchor: str, mapped: set[int], more: set[int]) -> Code:

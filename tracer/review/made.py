@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 import tracer
-from codegen.batch_words import batch_summary, size_words
+from codegen.batch_words import size_words
 from codegen.identifiers import identifier
-from codegen.ir import Graph, shape_at
+from codegen.ir import shape_at
 from codegen.mxnet_process import other_python
 from codegen.program import Call, Leaf, Program, Variable
 from codegen.proof.code_lines import lines_of
@@ -28,9 +28,11 @@ from tracer.review.digests import digest_of
 from tracer.review.flops import flops_by_call
 from tracer.review.layers import largest_differences, source_files
 from tracer.review.model import BlockRow, OutputRow, Review, SourceRow, Summary, WeightRow
+from tracer.review.not_given import made_rows
 from tracer.review.ops import op_rows
+from tracer.review.sizes import batch_text, sizes_text
 from tracer.review.unused import unused_rows
-from tracer.review.words import around, place, result_shape, rounded, shape_text, shown
+from tracer.review.words import around, held_values, place, result_shape, rounded, shape_text, shown
 from tracer.verify import OWN
 
 # So many shapes are told of what a line makes.
@@ -69,8 +71,8 @@ def review_of(
         tolerance=f"{agreement.tolerance:g}",
         comparisons=comparisons(agreement, batch, is_fresh),
         outputs=tuple(_outputs(program, agreement)),
-        batch=_batch(conversion.graph),
-        sizes=_sizes(program),
+        batch=batch_text(conversion, folder),
+        sizes=sizes_text(conversion, folder),
     )
     return Review(
         summary=summary,
@@ -82,6 +84,7 @@ def review_of(
         inputs=input_rows(agreement.trials),
         trials=tuple(trial_rows(agreement)),
         ops=op_rows(conversion),
+        made=made_rows(conversion, folder),
     )
 
 
@@ -117,20 +120,6 @@ def _outputs(program: Program, agreement: Agreement) -> Iterator[OutputRow]:
     for (name, difference), own in zip(largest.items(), program.outputs, strict=True):
         called = f"{name} ({own.name})" if own.name else name
         yield OutputRow(called, shape_text(own.shape), rounded(difference))
-
-
-def _batch(graph: Graph) -> str:
-    """Which batch sizes are right, and the line that allows no other."""
-    said = batch_summary(graph)
-    return f"{said}: {graph.frozen_at}" if graph.frozen_at and not graph.free_batch else said
-
-
-def _sizes(program: Program) -> str:
-    if program.free_sizes:
-        return "H and W may change"
-    if program.free_length:
-        return "the length of sequences may change"
-    return program.size_doc or "as in DATA_SHAPES; no others were tried"
 
 
 # The source map ----------------------------------------------------------------------------------------
@@ -178,17 +167,7 @@ def _weight(program: Program, variable: Variable, folder: Path) -> WeightRow:
 
 def _held(variable: Variable) -> str:
     """What a constant holds, as far as a few words say it."""
-    if variable.fill is not None:
-        return f"{variable.fill:g}"
-    values = variable.value
-    if values is None or not values.size:
-        return "values"
-    low, high = values.min(), values.max()
-    if low == high:
-        return f"all {low:g}"
-    if values.dtype.kind in "iu" and np.array_equal(values.ravel(), np.arange(low, high + 1)):
-        return f"{low} to {high}, one after the other"
-    return f"values from {low:.4g} to {high:.4g}"
+    return f"{variable.fill:g}" if variable.fill is not None else held_values(variable.value)
 
 
 def held_parameters(conversion: Conversion) -> Mapping[str, int]:

@@ -47,6 +47,16 @@ class InputRow:
 
 
 @dataclass(frozen=True)
+class MadeRow:
+    """An argument of forward that was not given, and what forward makes in its place: `values` in words."""
+
+    name: str
+    values: str
+    shape: str
+    place: str
+
+
+@dataclass(frozen=True)
 class TrialRow:
     """One comparison: batch size, image size and parameters in words, and the difference of each output.
 
@@ -173,6 +183,7 @@ class Review:
     inputs: tuple[InputRow, ...] = ()
     trials: tuple[TrialRow, ...] = ()
     ops: tuple[OpRow, ...] = ()
+    made: tuple[MadeRow, ...] = ()
 
 
 # What the page shows beside ----------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from tracer.review.words import value
 # By this line, which is not shown, a review is known to be one.
 MARK = "<!-- a review by fx2mx -->"
 _SPACE = re.compile(r"\s+")
+# Code among words, which holds no backtick itself.
+CODE = re.compile(r"`([^`]+)`")
 
 
 def markdown(review: Review, trained: Training | None = None) -> str:
@@ -28,7 +30,7 @@ def summary(review: Review) -> str:
 
 
 def _environment() -> jinja2.Environment:
-    return environment(code=code_span, cell=cell, number=number_text, worst=worst)
+    return environment(code=code_span, cell=cell, marked=marked, number=number_text, worst=worst)
 
 
 def worst(rows: Sequence[SourceRow]) -> list[SourceRow]:
@@ -40,6 +42,12 @@ def worst(rows: Sequence[SourceRow]) -> list[SourceRow]:
 def cell(text: str) -> str:
     """Words in a table: a bar would end the cell, and what looks like Markdown or HTML is none."""
     return re.sub(r"([\\`*_<>\[\]|])", r"\\\1", _SPACE.sub(" ", text))
+
+
+def marked(text: str) -> str:
+    """Words among which code stands between backticks."""
+    parts = CODE.split(text)
+    return "".join(code_span(part) if index % 2 else cell(part) for index, part in enumerate(parts))
 
 
 def code_span(text: str) -> str:

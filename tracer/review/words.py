@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from codegen.ir import Shape, Source
 from codegen.program import Call
@@ -54,3 +58,15 @@ def around(path: str) -> tuple[str, ...]:
     """The net itself, the blocks in which a block stands, and that block: "", "a", "a.b"."""
     parts = path.split(".") if path else []
     return tuple(".".join(parts[:count]) for count in range(len(parts) + 1))
+
+
+def held_values(values: npt.NDArray[Any] | None) -> str:
+    """What an array holds, as far as a few words say it."""
+    if values is None or not values.size:
+        return "values"
+    low, high = values.min(), values.max()
+    if low == high:
+        return f"all {low:g}"
+    if values.dtype.kind in "iu" and np.array_equal(values.ravel(), np.arange(low, high + 1)):
+        return f"{low} to {high}, one after the other"
+    return f"values from {low:.4g} to {high:.4g}"

@@ -12,6 +12,7 @@ from tracer.review.model import (
     DefaultRow,
     Digest,
     InputRow,
+    MadeRow,
     OpRow,
     OutputRow,
     Review,
@@ -31,6 +32,7 @@ from tracer.review_diff.spans import (
     span,
     spans,
     unescaped,
+    unmarked,
 )
 
 T = TypeVar("T")
@@ -40,6 +42,7 @@ _TABLES: Mapping[tuple[str, ...], str] = {
     ("output", "shape"): "outputs",
     ("input", "shape"): "inputs",
     ("op", "does, in MXNet's words"): "ops",
+    ("not given", "made in forward"): "made",
     ("line", "torch"): "lines",
     ("op", "attribute"): "defaults",
     ("MXNet", "torch"): "weights",
@@ -114,6 +117,7 @@ def parsed(text: str) -> Review:
         blocks=_rows(tables, "blocks", _block_row),
         inputs=_rows(tables, "inputs", _input_row),
         ops=_rows(tables, "ops", _op_row),
+        made=_rows(tables, "made", _made_row),
         trials=_trials(lines, tables.get("outputs", [])),
     )
 
@@ -185,6 +189,11 @@ def _input_row(row: tuple[str, ...]) -> InputRow:
 def _op_row(row: tuple[str, ...]) -> OpRow:
     op, does, count, torch, link = _width(row, 5)
     return OpRow(span(op), number(count), spans(torch, ", "), unescaped(does), link[1:-1])
+
+
+def _made_row(row: tuple[str, ...]) -> MadeRow:
+    name, values, shape, place = _width(row, 4)
+    return MadeRow(span(name), unescaped(values), shape, span(place))
 
 
 def _source_row(row: tuple[str, ...]) -> SourceRow:
@@ -268,8 +277,8 @@ def _summary(lines: list[Line]) -> Summary:
         tolerance=tolerance,
         comparisons=comparisons,
         outputs=read("Outputs", _outputs),
-        batch=read("Batch", unescaped),
-        sizes=read("Other sizes", unescaped),
+        batch=read("Batch", unmarked),
+        sizes=read("Other sizes", unmarked),
     )
 
 

@@ -6,6 +6,7 @@ import re
 
 # As CommonMark has it: a run of backticks, and what stands before the next run of the same length.
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.*?)(?<!`)\1(?!`)")
+_MARKED = re.compile(r"(?<![`\\])(`)(?!`)(.*?)(?<!`)\1(?!`)")
 _ESCAPED = re.compile(r"\\([\\`*_<>\[\]|])")
 _BETWEEN_CELLS = re.compile(r"(?<!\\)\|")
 
@@ -17,6 +18,15 @@ class NotAsWritten(Exception):
 def unescaped(text: str) -> str:
     """The words of a cell."""
     return _ESCAPED.sub(r"\1", text)
+
+
+def unmarked(text: str) -> str:
+    """Words among which code stands: it comes between backticks."""
+    found, rest = [], text
+    while match := _MARKED.search(rest):
+        found += [unescaped(rest[: match.start()]), f"`{_code(match)}`"]
+        rest = rest[match.end() :]
+    return "".join([*found, unescaped(rest)])
 
 
 def span(text: str) -> str:

@@ -11,7 +11,7 @@ import jinja2
 from codegen.problems import listed
 from tracer.review.environment import environment
 from tracer.review.model import BlockRow, DefaultRow, UnusedRow, WeightRow
-from tracer.review.text import cell, code_span, number_text
+from tracer.review.text import cell, code_span, marked, number_text
 from tracer.review_diff.model import Change, ReportDiff, TorchLine
 from tracer.review_diff.parsed import NO_PLACE
 
@@ -31,6 +31,7 @@ def _environment() -> jinja2.Environment:
     return environment(
         code=code_span,
         cell=cell,
+        marked=marked,
         number=number_text,
         counts=counts,
         layer=lambda change: sides(change, _layer, () if change.is_moved else (0, 1), "; was "),

@@ -7,7 +7,7 @@ To change it, change that file, then run
         --input token_type_ids=1,16:int64
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:17a9ec27bff8e676
+# By this an edit by hand is seen, and kept: fx2mx-sha256:7b874c4fa40b7cdd
 
 import mxnet as mx
 
@@ -122,7 +122,8 @@ def BertForSequenceClassification() -> mx.sym.Symbol:
 
     Inputs: input_ids (N, 16), attention_mask (N, 16), token_type_ids (N, 16).
     Outputs: (N, 3).
-    Sequences are of length 16 alone: embedding() depends on it, model.py:50.
+    Sequences are of length 16 alone: position_ids = self.position_ids[:,
+        :input_ids.shape[1]] depends on it, model.py:48.
     """
     input_ids = mx.sym.Variable("input_ids", dtype="int64")
     attention_mask = mx.sym.Variable("attention_mask")

@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:Inception --out model_mxnet.py --input 1,3,112,112
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:ee7641ac3af6a477
+# By this an edit by hand is seen, and kept: fx2mx-sha256:ffc999770afa583b
 
 import mxnet as mx
 
@@ -68,7 +68,7 @@ def Inception() -> mx.sym.Symbol:
 
     Inputs: x (N, 3, 112, 112).
     Outputs: (N, 100).
-    H and W are 112x112 alone: avg_pool2d() depends on them, model.py:83.
+    H and W are 112x112 alone: x = self.avgpool(x) depends on them, model.py:83.
     """
     x = mx.sym.Variable("x")
     x = basic_conv2d(x, kernel=(7, 7), stride=(2, 2), num_filter=24, name="conv1")
