@@ -189,6 +189,27 @@ def test_the_checkpoint_is_told() -> None:
     assert f"`net.pth` sha256 `{sha256('net.pth')}`, `net.py" in reported("--weights", "net.pth", to="-").out
 
 
+def test_the_file_of_spec_and_the_library_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A net whose ops all stand in an installed package, of which another file makes it."""
+    folder = Path("env/site-packages")
+    (folder / "netlib").mkdir(parents=True)
+    (folder / "netlib" / "__init__.py").write_text(MODEL)
+    metadata = folder / "net_lib-1.25.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: net-lib\nVersion: 1.25\n")
+    (metadata / "RECORD").write_text("netlib/__init__.py,,\nnet_lib-1.25.dist-info/METADATA,,\n")
+    monkeypatch.syspath_prepend(str(folder.absolute()))
+    Path("mine.py").write_text("from netlib import Net\n\n\ndef made():\n    return Net()\n")
+    done = fx2mx("mine.py:made", "--out", "net.py", "--input", "1,3,8,8", "--quiet", "--report", "-")
+    assert done.status == 0, done.err
+    said = dict(re.findall(r"^- \*\*(.+)\*\*: (.*)$", done.out, re.MULTILINE))
+    assert ", net-lib 1.25, Python 3." in said["With"]
+    library = sha256("env/site-packages/netlib/__init__.py")
+    assert (
+        said["Source"] == f"`mine.py` sha256 `{sha256('mine.py')}`, `netlib/__init__.py` sha256 `{library}`"
+    )
+
+
 def test_what_is_refused() -> None:
     assert reported("--no-verify").err.endswith("leave out --no-verify and --dry-run\n")
     assert "give a name that ends in .md or .html" in reported(to="review.txt").err

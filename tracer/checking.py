@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from codegen.proof.compare import Agreement
     from codegen.written import Origin
     from tracer.conversion import Conversion
+    from tracer.load import LoadedModel
     from tracer.training_parity import TrainingAgreement
 
 STALE = "generate it again, by the same command without --check; --diff shows how they differ"
@@ -104,6 +105,7 @@ def stale_problem(path: Path, how: str) -> Problem:
 
 def report(
     options: Options,
+    loaded: LoadedModel,
     origin: Origin,
     conversion: Conversion,
     agreement: Agreement,
@@ -117,7 +119,7 @@ def report(
     from tracer.review.report import made_report, report_text, write_reports
     from tracer.review.text import summary
 
-    review = made_report(options, origin, conversion, agreement)
+    review = made_report(options, loaded, origin, conversion, agreement)
     console.outcome.review = review
     if options.prints_report:
         console.result(summary(review), nl=False)

@@ -117,7 +117,7 @@ def _converted(options: Options, loaded: LoadedModel, console: Console) -> int:
         return 1
     _write(options, conversion, console)
     if agreement is not None:
-        report(options, _origin(options, loaded), conversion, agreement, trained, console)
+        report(options, loaded, _origin(options, loaded), conversion, agreement, trained, console)
     return 0
 
 
@@ -140,7 +140,7 @@ def _is_fresh(options: Options, loaded: LoadedModel, conversion: Conversion, con
     trained = trains_alike(conversion, console) if options.verify_training else None
     if options.verify_training and trained is None:
         return False
-    return report(options, _origin(options, loaded), conversion, agreement, trained, console)
+    return report(options, loaded, _origin(options, loaded), conversion, agreement, trained, console)
 
 
 def _origin(options: Options, loaded: LoadedModel) -> Origin:

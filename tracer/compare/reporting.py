@@ -30,7 +30,8 @@ from tracer.compare.text import inputs_said
 from tracer.compare.work import Compared
 from tracer.review.digests import digest_of
 from tracer.review.failed import difference_text, place_of, values_beside, worst_outputs
-from tracer.review.made import comparisons, versions
+from tracer.review.made import comparisons
+from tracer.review.versions import versions
 from tracer.review.words import place, shape_text, shown
 
 

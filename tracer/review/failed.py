@@ -30,8 +30,8 @@ from tracer.review.failure import (
     ValueRow,
     WorstOutput,
 )
-from tracer.review.made import versions
 from tracer.review.parts import Tried, compared_parts, converted_parts, smallest_of, smallest_with
+from tracer.review.versions import versions
 from tracer.review.words import place, result_shape, rounded, shown
 
 # Lines of the user's file before and after the one that is meant.
@@ -95,7 +95,7 @@ def _failure(
         verdict=verdict,
         origin=loaded.origin,
         command=command_line(options, loaded.file),
-        versions=versions(),
+        versions=versions(files),
         sources=tuple(digest_of(path, shown(path, failing.folder)) for path in files if path.is_file()),
         tolerance=f"{options.tolerance:g}",
         refused=refused,

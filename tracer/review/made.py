@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import nn
 
-import tracer
 from codegen.batch_words import size_words
 from codegen.identifiers import identifier
 from codegen.ir import shape_at
-from codegen.mxnet_process import other_python
 from codegen.program import Call, Leaf, Program, Variable
 from codegen.proof.code_lines import lines_of
 from codegen.proof.compare import Agreement
@@ -32,6 +27,7 @@ from tracer.review.not_given import made_rows
 from tracer.review.ops import op_rows
 from tracer.review.sizes import batch_text, sizes_text
 from tracer.review.unused import unused_rows
+from tracer.review.versions import versions
 from tracer.review.words import around, held_values, place, result_shape, rounded, shape_text, shown
 from tracer.verify import OWN
 
@@ -48,25 +44,28 @@ def review_of(
     folder: Path,
     files: Sequence[Path],
     is_fresh: bool = False,
+    spec_file: Path | None = None,
 ) -> Review:
     """The review of a net that was compared op by op; files are named as they are seen from `folder`.
 
     `files` are the checkpoint, and what was written; `is_fresh` tells that the weights come from none.
+    `spec_file` is the user's that SPEC names, which may hold no op.
     """
     program, batch = conversion.program, conversion.graph.batch
     flops = flops_by_call(program, batch)
     blocks = _blocks(conversion, flops)
     parameters = held_parameters(conversion)
+    sources = _sources(program, spec_file)
     summary = Summary(
         net=program.name,
         origin=origin.spec,
         command=origin.command,
-        versions=versions(),
+        versions=versions(sources),
         ops=len(program.calls),
         parameters=sum(parameters.values()),
         flops=sum(flops),
         batch_size=batch,
-        sources=tuple(digest_of(path, shown(path, folder)) for path in source_files(program)),
+        sources=tuple(digest_of(path, shown(path, folder)) for path in sources),
         files=tuple(digest_of(path, path.name) for path in files),
         tolerance=f"{agreement.tolerance:g}",
         comparisons=comparisons(agreement, batch, is_fresh),
@@ -91,12 +90,12 @@ def review_of(
 # The summary -------------------------------------------------------------------------------------------
 
 
-def versions() -> tuple[tuple[str, str], ...]:
-    """What both frameworks and fx2mx were; mxnet's is not told where another Python runs it."""
-    packages = ("mxnet", "numpy") if not other_python() else ("numpy",)
-    known = [(name, metadata.version(name)) for name in packages]
-    own = [("fx2mx", tracer.__version__), ("torch", torch.__version__)]
-    return (*own, *known, ("Python", ".".join(platform.python_version_tuple()[:2])))
+def _sources(program: Program, spec_file: Path | None) -> tuple[Path, ...]:
+    """The file that SPEC names, then the others in which the net's ops stand."""
+    others = source_files(program)
+    if spec_file is None:
+        return others
+    return (spec_file, *(path for path in others if not path.samefile(spec_file)))
 
 
 def comparisons(agreement: Agreement, batch: int, is_fresh: bool) -> str:

@@ -10,6 +10,7 @@ from codegen.problems import OverwriteError, RequestError
 from codegen.proof.compare import Agreement
 from codegen.written import Origin
 from tracer.conversion import Conversion
+from tracer.load import LoadedModel
 from tracer.options import Options
 from tracer.review.failed_text import failed_markdown, failed_page
 from tracer.review.failure import Failure
@@ -50,13 +51,16 @@ def _check_report(path: Path, force: bool) -> None:
         raise OverwriteError(path, "was not written by fx2mx", is_edited=False)
 
 
-def made_report(options: Options, origin: Origin, conversion: Conversion, agreement: Agreement) -> Review:
+def made_report(
+    options: Options, loaded: LoadedModel, origin: Origin, conversion: Conversion, agreement: Agreement
+) -> Review:
     """The review of what was written; the checkpoint and what was written are told by their sha256."""
     paths = Paths(options.out)
     written = [paths.code, paths.symbol, *([paths.params] if options.write_weights else [])]
     files = [path for path in (options.weights, *written) if path is not None and path.is_file()]
     is_fresh = options.weights is None
-    return review_of(conversion, agreement, origin, options.out.parent, files, is_fresh)
+    folder = options.out.parent
+    return review_of(conversion, agreement, origin, folder, files, is_fresh, loaded.file)
 
 
 def report_text(

@@ -17,10 +17,14 @@ _INSTALLED = "site-packages"
 
 def shown(path: Path, folder: Path) -> str:
     """A file without the folders of this machine: one of an installed package begins with the package."""
+    inner = within_installed(path)
+    return "/".join(inner) if inner else seen_from(folder, path)
+
+
+def within_installed(path: Path) -> tuple[str, ...]:
+    """The parts of a file's path from the installed package on that has it; none of another file."""
     parts = path.parts
-    if _INSTALLED in parts:
-        return "/".join(parts[parts.index(_INSTALLED) + 1 :])
-    return seen_from(folder, path)
+    return parts[parts.index(_INSTALLED) + 1 :] if _INSTALLED in parts else ()
 
 
 def rounded(difference: float) -> str:
