@@ -96,9 +96,12 @@ def test_a_review_of_a_net(tmp_path: Path) -> None:
     assert said["Made by"] == "`python -m tracer.gen model.py:Net --out net.py --input 1,3,8,8`"
     assert said["With"].startswith(f"fx2mx {tracer.__version__}, torch {torch.__version__}, mxnet 1.9.1, ")
     assert said["Source"] == f"`model.py` sha256 `{sha256('model.py')}`"
-    assert said["Files"] == ", ".join(
+    files, _, weights = said["Files"].partition("; ")
+    assert files == ", ".join(
         f"`{name}` sha256 `{sha256(name)}`" for name in ("net.py", "net-symbol.json", "net-0000.params")
     )
+    assert weights.startswith("the weights are of no checkpoint, since `--weights` was not given: ")
+    assert f"\n\nT{weights[1:]}.\n\n| MXNet | torch |" in text
     assert re.fullmatch(r"`fc_output` \(N, 2\) differs by (0|\de-\d\d|below 1e-7)", said["Outputs"])
     assert said["Batch"] == "any batch size"
     assert said["Other sizes"] == "H and W may change"
@@ -186,7 +189,10 @@ def test_the_checkpoint_is_told() -> None:
     namespace: dict[str, type[nn.Module]] = {}
     exec(MODEL, namespace)
     torch.save(namespace["Net"]().state_dict(), "net.pth")
-    assert f"`net.pth` sha256 `{sha256('net.pth')}`, `net.py" in reported("--weights", "net.pth", to="-").out
+    assert reported("--weights", "net.pth").status == 0
+    text = Path("review.md").read_text()
+    assert f"`net.pth` sha256 `{sha256('net.pth')}`, `net.py" in text
+    assert "no checkpoint" not in text
 
 
 def test_the_file_of_spec_and_the_library_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -400,3 +400,11 @@ def test_the_scale_of_the_plot() -> None:
     assert plot_of([], 0, float("inf")).tolerance == "0.0"
     assert plot_of([], 0, 0.0).tolerance == "100.0"
     assert [short(n) for n in (0, 999, 1000, 11689512, 2 * 10**15)] == ["0", "999", "1 k", "11.7 M", "2 P"]
+
+
+def test_it_says_beside_the_weights_that_no_checkpoint_is_theirs() -> None:
+    assert reported().status == 0
+    text = Path("review.html").read_text()
+    said = "The weights are of no checkpoint, since <code>--weights</code> was not given: "
+    assert f"</div><div>{said}" in text
+    assert f'<span class="key mxnet">as a line</span>. {said}' in text

@@ -16,7 +16,7 @@ from tracer.review.model import Page, SourceText, Training
 from tracer.review.outline import most_of, opened_blocks
 from tracer.review.page_data import anchors, mapped_lines, page_data, review_data, spans_of
 from tracer.review.plot import Plot, plot_of
-from tracer.review.text import CODE, MARK, number_text
+from tracer.review.text import CODE, MARK, number_text, sentence
 from tracer.review.words import value
 
 SCRIPTS = (*SHARED, "start.js", "detail.js", "code.js", "plot.js", "graph.js", "tables.js", "search.js")
@@ -83,6 +83,7 @@ def _environment() -> jinja2.Environment:
         autoescape=True,
         number=number_text,
         marked=marked,
+        sentence=sentence,
         short=short,
         value=value,
         bars=bars,

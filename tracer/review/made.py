@@ -31,6 +31,11 @@ from tracer.review.versions import versions
 from tracer.review.words import around, held_values, place, result_shape, rounded, shape_text, shown
 from tracer.verify import OWN
 
+# What is said of weights that are of no checkpoint.
+UNTRAINED = (
+    "the weights are of no checkpoint, since `--weights` was not given: they are what the net was built with "
+    "under seed 0, and untrained unless its own code loads trained ones"
+)
 # So many shapes are told of what a line makes.
 MOST_SHAPES = 4
 # Blocks are opened no further once there are so many.
@@ -72,6 +77,7 @@ def review_of(
         outputs=tuple(_outputs(program, agreement)),
         batch=batch_text(conversion, folder),
         sizes=sizes_text(conversion, folder),
+        weights=UNTRAINED if is_fresh else "",
     )
     return Review(
         summary=summary,

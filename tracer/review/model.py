@@ -87,8 +87,8 @@ class Summary:
     """What the first ten lines say.
 
     `files` are the checkpoint and what was written; `comparisons` are batch sizes and kinds of parameters in
-    words; `batch` and `sizes` tell what may change,
-    and which line freezes the rest.
+    words; `batch` and `sizes` tell what may change, and which lines hold the rest; `weights` that they are of
+    no checkpoint, empty where they are of one.
     """
 
     net: str
@@ -106,6 +106,8 @@ class Summary:
     outputs: tuple[OutputRow, ...]
     batch: str
     sizes: str
+    # What follows came later: a report without it is read all the same.
+    weights: str = ""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,9 @@ def summary(review: Review) -> str:
 
 
 def _environment() -> jinja2.Environment:
-    return environment(code=code_span, cell=cell, marked=marked, number=number_text, worst=worst)
+    return environment(
+        code=code_span, cell=cell, marked=marked, sentence=sentence, number=number_text, worst=worst
+    )
 
 
 def worst(rows: Sequence[SourceRow]) -> list[SourceRow]:
@@ -48,6 +50,11 @@ def marked(text: str) -> str:
     """Words among which code stands between backticks."""
     parts = CODE.split(text)
     return "".join(code_span(part) if index % 2 else cell(part) for index, part in enumerate(parts))
+
+
+def sentence(words: str) -> str:
+    """Words as a sentence of their own."""
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
 
 
 def code_span(text: str) -> str:

@@ -273,12 +273,13 @@ def _summary(lines: list[Line]) -> Summary:
         flops=flops,
         batch_size=batch_size,
         sources=read("Source", _digests),
-        files=read("Files", _digests),
+        files=read("Files", lambda text: _digests(_files(text)[0])),
         tolerance=tolerance,
         comparisons=comparisons,
         outputs=read("Outputs", _outputs),
         batch=read("Batch", unmarked),
         sizes=read("Other sizes", unmarked),
+        weights=read("Files", lambda text: unmarked(_files(text)[1])),
     )
 
 
@@ -308,6 +309,12 @@ def _digests(text: str) -> tuple[Digest, ...]:
         found.append(Digest(file, sha[1]))
         text = rest[sha.end() :]
     return tuple(found)
+
+
+def _files(text: str) -> tuple[str, str]:
+    """The files with their sha256, and what is said of the weights."""
+    files, found, weights = text.partition("; the weights are ")
+    return files, f"the weights are {weights}" if found else ""
 
 
 def _compared(text: str) -> tuple[str, str]:
