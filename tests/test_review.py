@@ -252,10 +252,25 @@ def test_constants_and_shared_weights() -> None:
 
     found = review(Net(), torch.rand(1, 4))
     assert ("one.weight", "other.weight") in [row.keys for row in found.weights]
+    assert " | `one.weight` and `other.weight`, which are one tensor | " in markdown(found)
+    assert parsed(markdown(found)) == plain(found)
     constant = next(row for row in found.weights if not row.keys)
     assert re.fullmatch(r"values from 0 to 3, for .*test_review\.py:\d+", constant.constant)
     assert found.summary.parameters == 24
     assert found.blocks == (BlockRow("one", "Linear", 20, 32), BlockRow("other", "Linear", 4, 32))
+
+
+def test_keys_that_are_joined_say_so() -> None:
+    model = nn.LSTM(3, 4, batch_first=True, bidirectional=True)
+    found = review(model, torch.rand(1, 5, 3))
+    (row,) = (row for row in found.weights if row.keys)
+    assert (len(row.keys), row.joined) == (8, "flattened and joined in this order")
+    values = torch.cat([model.state_dict()[key].flatten() for key in row.keys]).numpy()
+    held = convert(model.eval(), (torch.rand(1, 5, 3),)).arg_params[row.name].asnumpy()
+    assert (held == values).all()
+    said = "<details><summary>these 8, flattened and joined in this order</summary>`weight_ih_l0`, "
+    assert f" | {said}" in markdown(found)
+    assert parsed(markdown(found)) == plain(found)
 
 
 class _Products(nn.Module):

@@ -23,7 +23,7 @@ from tracer.review.html import bars, page_html, short
 from tracer.review.made import review_of
 from tracer.review.model import Flow, Layout, Node, Page
 from tracer.review.page import page_of
-from tracer.review.page_data import anchors
+from tracer.review.page_data import anchors, spans_of
 from tracer.review.plot import plot_of
 from tracer.review.sources import source_text
 from tracer.review.training import training
@@ -255,7 +255,29 @@ def test_both_codes_line_by_line() -> None:
 
 def test_lines_of_calls_within_calls() -> None:
     code = "import mxnet as mx\n\n\ndef a(x):\n    return mx.sym.relu(x, name='r')\n\n\ndef Net():\n    x = mx.sym.Variable('x')\n    return a(x)\n"
-    assert lines_of(code, "Net") == {"r": (5, 10)}
+    assert lines_of(code, "Net") == {"x": (9,), "r": (5, 10)}
+
+
+def test_a_line_that_makes_a_weight_stands_for_what_reads_it() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm, self.fc = nn.LSTM(3, 4, batch_first=True), nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(self.lstm(x)[0])  # type: ignore[no-any-return]
+
+    found = page(Net(), torch.rand(1, 5, 3))
+    lines = found.code.text.split("\n")
+    ((line, weight),) = found.declared
+    assert "mx.sym.Variable(" in lines[line - 1]
+    assert found.review.weights[weight].keys[0] == "lstm.weight_ih_l0"
+    (rnn,) = (layer for layer in found.layers if layer.op == "RNN")
+    assert rnn.weights == (weight,)
+    assert (line, rnn.lines[0], rnn.lines[0]) in spans_of(found)[-1]
+    # Those that an op makes by itself are told of at its line.
+    (fc,) = (layer for layer in found.layers if layer.op == "FullyConnected")
+    assert [found.review.weights[index].keys for index in fc.weights] == [("fc.weight",), ("fc.bias",)]
 
 
 def test_the_tree_of_blocks() -> None:

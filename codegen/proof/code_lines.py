@@ -13,25 +13,29 @@ from codegen.mxnet_import import import_mxnet
 from codegen.mxnet_process import in_mxnet
 
 _FILE = "model_mxnet.py"
-# The function of the generated code that gives an operator's result its name (templates/symbol/file.jinja).
-_NAMING = "named"
+# The functions of the generated code that give an operator's result its name, and that make a Variable which
+# training leaves as it is (templates/symbol/file.jinja).
+_HELPERS = frozenset(["named", "constant"])
 
 
 @in_mxnet
 def lines_of(code: str, function: str) -> Mapping[str, tuple[int, ...]]:
     """The first line of the statement that makes each symbol, and those of the calls around it, by its name.
 
+    A Variable is one where the code makes it; those that an op makes by itself have no line.
+
     The code is run, and each name is noted where MXNet is given it: what a loop or a function makes several
     times has one line. The innermost line comes first. RequestError where mxnet cannot be imported.
     """
     mx = import_mxnet()
     of_op, of_operator = mx.name.NameManager.get.__code__, mx.sym.Symbol._set_attr.__code__
+    of_variable = mx.sym.var.__code__
     found: dict[str, tuple[int, ...]] = {}
 
     def note(frame: FrameType, event: str, _argument: Any) -> None:
-        if event != "call" or frame.f_code not in (of_op, of_operator):
+        if event != "call" or frame.f_code not in (of_op, of_operator, of_variable):
             return
-        given = frame.f_locals if frame.f_code is of_op else frame.f_locals["kwargs"]
+        given = frame.f_locals["kwargs"] if frame.f_code is of_operator else frame.f_locals
         lines = tuple(_lines(frame))
         if lines and given.get("name"):
             found[given["name"]] = lines
@@ -55,7 +59,7 @@ def _lines(frame: FrameType) -> Iterator[int]:
     """Where the generated code is, from what it called, and where each of its functions was called."""
     caller: FrameType | None = frame
     while caller is not None:
-        if caller.f_code.co_filename == _FILE and caller.f_code.co_name != _NAMING:
+        if caller.f_code.co_filename == _FILE and caller.f_code.co_name not in _HELPERS:
             yield caller.f_lineno
         caller = caller.f_back
 

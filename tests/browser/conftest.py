@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent.parent
 # Residual units in three stages: enough to have a graph, and made in seconds.
 SPEC = "pytorchcv.models.resnet_cifar:resnet20_cifar10"
+RECURRENT = """
+from torch import nn
+
+
+class Tagger(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(50, 8)
+        self.lstm = nn.LSTM(8, 8, num_layers=2, batch_first=True, bidirectional=True, dropout=0.1)
+        self.out = nn.Linear(16, 3)
+
+    def forward(self, ids):
+        return self.out(self.lstm(self.embed(ids))[0])
+"""
 # It asks for no service of its maker's, and runs in a container.
 ARGUMENTS = (
     "--no-sandbox",
@@ -40,22 +54,23 @@ Opened = Callable[..., "Page"]
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The review of a net, with training."""
-    folder = tmp_path_factory.mktemp("page")
-    command = [
-        sys.executable,
-        "-m",
-        "tracer.gen",
-        SPEC,
-        "--out",
-        "resnet20_mxnet.py",
-        "--report",
-        "review.html",
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = (SPEC, "--out", "resnet20_mxnet.py", "--verify", "training")
+    return _reported(tmp_path_factory.mktemp("page"), *words)
+
+
+@pytest.fixture(scope="session")
+def recurrent_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The review of a net that has many of torch's weights in one."""
+    folder = tmp_path_factory.mktemp("recurrent")
+    (folder / "model.py").write_text(RECURRENT)
+    return _reported(folder, "model.py:Tagger", "--out", "tagger_mxnet.py")
+
+
+def _reported(folder: Path, *words: str) -> Path:
     done = subprocess.run(
-        [*command, "--verify", "training"],
+        [sys.executable, "-m", "tracer.gen", *words, "--report", "review.html"],
         cwd=folder,
-        env=environment,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

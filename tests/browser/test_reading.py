@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser.conftest import Opened
-from tests.browser.test_page import box, is_in_view, line, opened_node, texts, twins
+from tests.browser.test_page import ALL_OF_IT, box, is_in_view, line, opened_node, texts, twins
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -50,6 +51,28 @@ def test_a_line_of_which_nothing_is_says_so(opened: Opened) -> None:
     assert "no op of MXNet's is made here" in detail(page)
     page.locator("h1").hover()
     assert "no op of MXNet's is made here" in detail(page)
+
+
+def test_a_line_that_makes_a_weight_tells_its_keys(opened: Opened, recurrent_report: Path) -> None:
+    page = opened(file=recurrent_report)
+    code(page, 'mx.sym.Variable("lstm_parameters"').hover()
+    said = detail(page)
+    assert said.startswith(
+        "lstm_parameters holds these 16 of torch's, flattened and joined in this order: lstm.weight_ih_l0, "
+        "lstm.weight_hh_l0, lstm.weight_ih_l0_reverse, 13 more"
+    )
+    assert twins(page, "#torch") == ["return self.out(self.lstm(self.embed(ids))[0])"]
+    code(page, 'mx.sym.Variable("lstm_parameters"').click()
+    page.locator("#detail .weights button").click()
+    assert "lstm.bias_hh_l1_reverse" in detail(page)
+    line(page, "mx.sym.FullyConnected(", "#mxnet").hover()
+    assert "out_weight is torch's out.weight; out_bias is torch's out.bias" in detail(page)
+    row = page.locator("#table-weights tbody tr", has_text="lstm_parameters")
+    page.add_style_tag(content=ALL_OF_IT)
+    assert "these 16, flattened and joined in this order" in row.inner_text()
+    assert "lstm.bias_hh_l1" not in row.inner_text()
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert [one["id"] for one in Axe().run(page).response["violations"]] == []
 
 
 def test_all_of_a_statement_is_its_op(opened: Opened) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codegen.ir import Frame
-from codegen.program import Call, Program
+from codegen.program import Call, Leaf, Program
 from codegen.proof.compare import Agreement
 from codegen.write.literals import python_text
-from tracer.review.model import DefaultRow, Layer
+from tracer.review.model import DefaultRow, Layer, WeightRow
 from tracer.review.words import result_shape, rounded
 
 
@@ -39,12 +39,15 @@ def layers(
     agreement: Agreement,
     lines: Mapping[str, tuple[int, ...]],
     defaults: Sequence[DefaultRow],
+    weights: Sequence[WeightRow],
 ) -> Iterator[Layer]:
     """Every call; `lines` are those of the generated code, by the call's name."""
     files = Files(source_files(program))
     differences = largest_differences(agreement)
     rows = {(row.op, row.attribute, row.torch): index for index, row in enumerate(defaults)}
+    of_weights = {row.name: index for index, row in enumerate(weights)}
     for call in program.calls:
+        read = dict.fromkeys(o.name for o in call.operands() if isinstance(o, Leaf))
         keys = [(call.op, name, python_text(value)) for name, value in call.attrs]
         places: dict[tuple[int, int], str] = {}
         for place, module in _places(call, files):
@@ -59,6 +62,7 @@ def layers(
             shape=result_shape(call),
             difference=rounded(differences[call.name]) if call.name in differences else "",
             corrected=tuple(rows[key] for key in keys if key in rows),
+            weights=tuple(of_weights[name] for name in read if name in of_weights),
         )
 
 

@@ -167,7 +167,17 @@ def _weight(program: Program, variable: Variable, folder: Path) -> WeightRow:
     if not keys:
         reader = next(call for call in program.calls if Leaf(variable.name) in call.operands())
         constant = f"{_held(variable)}, for {place(reader.source, folder)}"
-    return WeightRow(variable.name, keys, shape_text(variable.shape), count, constant)
+    return WeightRow(variable.name, keys, shape_text(variable.shape), count, constant, _joined(variable))
+
+
+def _joined(variable: Variable) -> str:
+    """How a Variable holds several keys."""
+    if variable.derived:
+        return "of which it is computed" if len(variable.derived) > 1 else ""
+    if len(variable.keys) > 1:
+        rows = ", the rows of each head together" if variable.heads else ""
+        return f"flattened and joined in this order{rows}"
+    return "which are one tensor" if variable.tied else ""
 
 
 def _held(variable: Variable) -> str:

@@ -143,13 +143,17 @@ class DefaultRow:
 
 @dataclass(frozen=True)
 class WeightRow:
-    """A Variable: torch's keys that it holds, or, for a constant, its value and the line that reads it."""
+    """A Variable: torch's keys that it holds, or, for a constant, its value and the line that reads it.
+
+    `joined` tells how it holds several keys, empty where it has one.
+    """
 
     name: str
     keys: tuple[str, ...]
     shape: str
     count: int
     constant: str = ""
+    joined: str = ""
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,7 @@ class Layer:
     `lines` are those of the generated code, that of the op itself first, then those of the calls around it;
     `places` the same in torch: (which of the sources, line); `modules` the path of the module that each of
     them calls, "" for none. `corrected` tells which of the review's defaults it has. `difference` is empty
-    where the op was not compared.
+    where the op was not compared. `weights` are those of the review's that it reads.
     """
 
     name: str
@@ -210,6 +214,7 @@ class Layer:
     shape: str
     difference: str
     corrected: tuple[int, ...]
+    weights: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -301,7 +306,8 @@ class Page:
     """The review with all that a person looks at beside it.
 
     `histograms` are in the order of the review's weights, None for a constant; `training` is None where it
-    was not compared.
+    was not compared. `declared` are lines of the generated code that make a Variable, with its place among
+    the weights.
     """
 
     review: Review
@@ -311,3 +317,4 @@ class Page:
     blocks: tuple[Block, ...]
     histograms: tuple[Histogram | None, ...]
     training: Training | None
+    declared: tuple[tuple[int, int], ...] = ()

@@ -32,7 +32,7 @@ def page_of(
     """The page of a net, of which the generated file is `out`."""
     program = conversion.program
     lines = lines_of(conversion.code, identifier(program.name))
-    found = tuple(layers(program, agreement, lines, review.defaults))
+    found = tuple(layers(program, agreement, lines, review.defaults, review.weights))
     return Page(
         review=review,
         layers=found,
@@ -47,6 +47,9 @@ def page_of(
         ),
         histograms=tuple(histograms(conversion)),
         training=training(trained) if trained is not None else None,
+        declared=tuple(
+            (lines[row.name][0], index) for index, row in enumerate(review.weights) if row.name in lines
+        ),
     )
 
 

@@ -5,7 +5,7 @@ And, for `fx2mx report-diff`, the review as `--format json` has it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -36,6 +36,7 @@ def page_data(page: Page, sides: Sequence[Sequence[Span]], opened: Collection[in
             shapes.of(layer.shape),
             layer.difference,
             layer.corrected,
+            layer.weights,
         ]
         for layer in page.layers
     ]
@@ -51,6 +52,7 @@ def page_data(page: Page, sides: Sequence[Sequence[Span]], opened: Collection[in
         "files": anchors([*(s.name for s in page.sources), page.code.name]),
         "sizes": SIZES,
         "spans": sides,
+        "declared": page.declared,
         "opened": sorted(opened),
         "gradients": page.training.gradients if page.training is not None else (),
     }
@@ -77,10 +79,19 @@ def mapped_lines(page: Page) -> list[set[int]]:
 def spans_of(page: Page) -> list[tuple[Span, ...]]:
     """The lines of each source, and of the generated code, that stand for others."""
     mapped = mapped_lines(page)
+    generated = spans(page.code.text, mapped[-1], quotes=True)
     return [
         *(spans(source.text, own) for source, own in zip(page.sources, mapped[:-1], strict=True)),
-        spans(page.code.text, mapped[-1], quotes=True),
+        tuple(sorted({*generated, *_declarations(page, mapped[-1] | {line for line, _, _ in generated})})),
     ]
+
+
+def _declarations(page: Page, known: Collection[int]) -> Iterator[Span]:
+    """Lines that only make a Variable: each stands for the op that reads it first."""
+    for line, weight in page.declared:
+        reader = next((layer for layer in page.layers if weight in layer.weights and layer.lines), None)
+        if reader is not None and line not in known:
+            yield line, reader.lines[0], reader.lines[0]
 
 
 def review_data(review: Review) -> dict[str, Any]:

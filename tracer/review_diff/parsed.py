@@ -59,6 +59,7 @@ _OUTPUT = re.compile(r" (.*?) differs by (0|below 1e-7|\de[+-]\d+)(, (?=`)|$)")
 _COMPARED = re.compile(r"(.*); the largest relative difference that counts as equal is (\S+)")
 _NET = re.compile(r", ([\d,]+) MXNet ops, ([\d,]+) parameters, ([\d,]+) FLOPs at batch (\d+)")
 _SHA = re.compile(r" sha256 `([0-9a-f]{64})`(, |$)")
+_FOLDED = re.compile(r"<details><summary>these \d+, (.*?)</summary>(.*)</details>")
 _COUNTS = re.compile(
     r"<summary>(?:Differences of the outputs: (\d+) in|Inputs of the comparison: (\d+) rows"
     r"|MXNet ops used here: (\d+)|Source map: (\d+) lines|Corrected defaults: (\d+)"
@@ -232,7 +233,11 @@ def _weight_row(row: tuple[str, ...]) -> WeightRow:
     if keys.startswith("constant "):
         constant = unescaped(keys.removeprefix("constant "))
         return WeightRow(span(name), (), shape, number(count), constant)
-    return WeightRow(span(name), spans(keys, " and "), shape, number(count))
+    if folded := _FOLDED.fullmatch(keys):
+        return WeightRow(span(name), spans(folded[2], ", "), shape, number(count), joined=folded[1])
+    plain, _, joined = keys.partition("`, ")
+    held = spans(f"{plain}`" if joined else keys, " and ")
+    return WeightRow(span(name), held, shape, number(count), joined=joined)
 
 
 def _unused_row(row: tuple[str, ...]) -> UnusedRow:

@@ -86,7 +86,7 @@ function showLine(line, only = -1) {
     describeNone(line.id);
   } else if (only < 0) {
     const ids = mark(layers, line.id);
-    describe(layers, leadOf(ids, layers));
+    describe(layers, leadOf(ids, layers), false, layers.size ? declaredAt(line.id) : []);
   } else {
     mark(new Set([only]), line.id);
     describe(new Set([only]), oneOf(only, layers), true);

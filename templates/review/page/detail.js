@@ -147,8 +147,26 @@ function glossary(rows) {
   });
 }
 
+// The rows of the weights, which the page has for machines; read when one is first told of.
+let weightRows;
+
+/** A weight with torch's keys for it. */
+function weightWords(index) {
+  weightRows ||= JSON.parse(document.getElementById("review").textContent).review.weights;
+  const own = weightRows[index];
+  const keys = listed(own.keys, 3, (key) => made("code", {}, key));
+  const words = own.joined ? [` holds these ${own.keys.length} of torch's, ${own.joined}: `, ...keys]
+    : own.keys.length ? [" is torch's ", ...keys] : [` is the constant ${own.constant}`];
+  return made("span", {}, made("code", {}, own.name), ...words);
+}
+
+/** The weights that the Variables of a line are. */
+const declaredAt = (id) => data.declared.filter(([line]) => idOf(generated, line) === id).map(([, weight]) => weight);
+
+const weightList = (weights) => (weights.length ? [made("p", { class: "weights" }, ...listed(weights, 4, weightWords, "; "))] : []);
+
 /** What is said of some layers: where they are, ops, shapes, difference, what was corrected, names. */
-function describe(layers, lead, isOne = false) {
+function describe(layers, lead, isOne = false, declared = []) {
   const rows = [...layers].map((index) => data.layers[index]);
   const ops = tally(rows.map((row) => row[OP])).map(([op, count]) => (count > 1 ? `${op} × ${count}` : op));
   const shapes = [...new Set(rows.map((row) => data.shapes[row[SHAPE]]))];
@@ -158,13 +176,16 @@ function describe(layers, lead, isOne = false) {
   const innermost = (side) => [...new Set([...layers].map((i) => idsOf[i][side][0]).filter(Boolean))];
   const places = (side, name) => made("span", { class: `${side}-place` },
     ...(innermost(side).length ? listed(innermost(side), 4, linkTo) : [`no line of ${name}'s`]));
+  const read = [...new Set(rows.flatMap((row) => row[WEIGHTS]))];
   detail.replaceChildren(
+    ...weightList(declared),
     ...lead,
     made("p", { class: "chips" }, places("torch", "torch"), "↔", places("mxnet", "MXNet")),
     ...(isOne ? [] : [made("p", { class: "chips" },
       made("b", {}, ...listed(ops, 5, (op) => op)),
       made("span", {}, "shape ", ...listed(shapes, 4, (shape) => shape, " ")),
       made("span", {}, worst ? `largest difference ${worst}` : "not compared by itself"))]),
+    ...(declared.length ? [] : weightList(read)),
     ...glossary(rows),
     ...(corrected.length ? [made("ul", {}, ...corrected.map(correctedWords))] : []),
     ...(isOne ? [] : [made("p", { class: "soft" }, ...listed([...layers], 8, layerLink))]),
