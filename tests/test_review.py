@@ -143,11 +143,53 @@ def test_the_summary_alone() -> None:
 
 def test_what_was_compared_is_told() -> None:
     text = reported(to="-").out
-    said = (
-        r"batch 1 and 2, its own parameters \(no --weights: built under seed 0\) and random parameters, and "
+    said = r"in inference only, batch 1 and 2, its own parameters \(no --weights: built under seed 0\) and random parameters, and "
+    said += (
+        r"images of 17x25; op by op at batch 1, random parameters, in float32, in one run of the whole net, "
     )
-    said += r"images of 17x25; op by op at batch 1, random parameters, in float32; the largest"
+    said += r"along which differences add up; the largest relative difference that counts as equal is 0.0001 "
+    said += r"\(the largest \|mxnet - torch\| of an output, relative to its largest \|torch\|\)\n"
     assert re.search(said, text), text
+
+
+def test_that_training_is_compared_is_told() -> None:
+    assert reported("--verify", "training").status == 0
+    text = Path("review.md").read_text()
+    assert "- **Compared**: in inference, and in training beside, batch 1 and 2, " in text
+
+
+class _Dropping(nn.Module):
+    """Whole numbers at one batch size alone, and a dropout that MXNet has on a GPU alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.lstm = nn.Embedding(9, 4), nn.LSTM(4, 3, num_layers=2, batch_first=True, dropout=0.5)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        if ids.shape[0] > 1:
+            ids = ids.flip(1)
+        return self.lstm(self.embed(ids))[0]  # type: ignore[no-any-return]
+
+
+def test_what_the_docstring_says_beside_is_told() -> None:
+    found = _asked(_Dropping(), "ids=1,6:int64")
+    note = "the dropout between the layers of RNN acts in training on a GPU alone"
+    assert found.summary.notes == (note,)
+    assert f"\n- **Note**: {note}\n" in markdown(found)
+    assert parsed(markdown(found)) == plain(found)
+
+
+def test_the_same_values_are_compared_once() -> None:
+    found = _asked(_Dropping(), "ids=1,6:int64")
+    batches = [row.compared for row in found.trials if row.compared.endswith("its own parameters")]
+    assert batches == ["batch 1, its own parameters"]
+
+
+def test_a_line_that_was_not_compared_is_explained() -> None:
+    assert reported().status == 0
+    text = Path("review.md").read_text()
+    assert "A line without one is a step within an op of torch's" in text
+    assert "Differences of the outputs: 1 output, in 6 comparisons" in text
 
 
 def test_what_constants_hold() -> None:
@@ -345,7 +387,7 @@ def test_what_the_inputs_held_is_told() -> None:
         ("(1, 3, 8, 8)", "batch 1"),
         ("(2, 3, 8, 8)", "batch 2"),
         ("(1, 3, 17, 25)", "batch 1, images of 17x25"),
-        ("(1, 3, 17, 25)", "batch 1, images of 17x25 once more"),
+        ("(1, 3, 17, 25)", "batch 1, images of 17x25, on other values"),
     ]
     plain, edges, larger, _ = found
     # By the seed that is told, one draws the very values.
@@ -472,7 +514,7 @@ def test_a_batch_that_is_compared_twice() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x.reshape(3, 4).sum(1) if len(x) == 1 else x[:, 0]
 
-    assert [row.compared for row in _asked(One(), "x=1,12").inputs] == ["batch 1", "batch 1 once more"]
+    assert [row.compared for row in _asked(One(), "x=1,12").inputs] == ["batch 1", "batch 1, on other values"]
 
 
 def test_each_comparison_of_an_output_is_told() -> None:
@@ -500,7 +542,7 @@ def test_the_table_of_outputs() -> None:
     text = markdown(changed)
     assert "| output | shape | batch 1, x | batch 2, x\\|y |\n|---|---|---|---|\n" in text
     assert "| `a\\|b` | (N, 2) | 1e-06 | 3e-06, in float64 |\n| `b` | (N,) | 0 | 0 |\n" in text
-    assert "Differences of the outputs: 2 in 2 comparisons" in text
+    assert "Differences of the outputs: 2 outputs, each in 2 comparisons" in text
     assert parsed(text) == changed
 
 

@@ -430,3 +430,14 @@ def test_it_says_beside_the_weights_that_no_checkpoint_is_theirs() -> None:
     said = "The weights are of no checkpoint, since <code>--weights</code> was not given: "
     assert f"</div><div>{said}" in text
     assert f'<span class="key mxnet">as a line</span>. {said}' in text
+
+
+def test_the_sentence_beside_the_chart() -> None:
+    assert reported().status == 0
+    text = Path("review.html").read_text()
+    assert "ops were compared with torch's own results" in text
+    assert (
+        "Both ran the whole net once, in float32, so differences add up from op to op. The dashed line"
+        in text
+    )
+    assert "is the tolerance of the net's outputs, 0.0001." in text

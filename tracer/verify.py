@@ -29,7 +29,7 @@ from tracer.capture import recorded_values, run
 from tracer.copies import full_state, module_copy
 from tracer.image_sizes import is_image, size_text
 from tracer.in_double import double_outputs, rounding, rounding_in_double, why_undecided
-from tracer.inputs import InputSpec, make_inputs
+from tracer.inputs import InputSpec, kind_of, make_inputs
 from tracer.sampled import samples_of
 from tracer.samples import REPEAT, Variation
 from tracer.sequence_lengths import length_text
@@ -75,9 +75,13 @@ class Comparison:
         """Batch sizes with the values that are compared at them.
 
         The first has plain values, or those that are given; all others have samples that differ, with zeros,
-        ties and halves if the net `has_ties`.
+        ties and halves if the net `has_ties`. What one batch size would have the same values of is compared
+        once: whole numbers and masks, of which there are no other ones by the same seed.
         """
         first, *others = self.batches
+        kinds = {kind_of(spec) for spec in self.specs}
+        if not others and "given" not in kinds and not (self.has_ties and "floats" in kinds):
+            return ((first, Variation()),)
         if not others:
             return (first, Variation()), (first, Variation(edges=self.has_ties, is_anew=True))
         return (first, Variation()), *((batch, Variation(edges=self.has_ties)) for batch in others)

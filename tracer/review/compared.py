@@ -9,8 +9,6 @@ from codegen.proof.compare import Agreement, Sample, Trial
 from tracer.review.model import InputRow, TrialRow
 from tracer.review.words import rounded, shape_text
 
-AGAIN = " once more"
-
 
 def input_rows(trials: Sequence[Trial]) -> tuple[InputRow, ...]:
     """Each input at each batch and image size; once where all sets of parameters were run on the same values.
@@ -38,11 +36,11 @@ def _differs(sample: Sample, other: Sample) -> bool:
 
 
 def trial_words(trials: Sequence[Trial]) -> Iterator[str]:
-    """Batch size and image size of each comparison; one that is made once more says so."""
+    """Batch size and image size of each comparison; where both are as before, that the values are others."""
     seen: set[tuple[str, str]] = set()
     for trial in trials:
         words = f"batch {trial.batch}{f', {size_words(trial.size)}' if trial.size else ''}"
-        words += AGAIN if (words, trial.parameters) in seen else ""
+        words += ", on other values" if (words, trial.parameters) in seen else ""
         seen.add((words, trial.parameters))
         yield words
 

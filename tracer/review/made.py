@@ -50,11 +50,13 @@ def review_of(
     files: Sequence[Path],
     is_fresh: bool = False,
     spec_file: Path | None = None,
+    is_trained: bool = False,
 ) -> Review:
     """The review of a net that was compared op by op; files are named as they are seen from `folder`.
 
     `files` are the checkpoint, and what was written; `is_fresh` tells that the weights come from none.
-    `spec_file` is the user's that SPEC names, which may hold no op.
+    `spec_file` is the user's that SPEC names, which may hold no op; `is_trained` tells that training was
+    compared too.
     """
     program, batch = conversion.program, conversion.graph.batch
     flops = flops_by_call(program, batch)
@@ -73,11 +75,12 @@ def review_of(
         sources=tuple(digest_of(path, shown(path, folder)) for path in sources),
         files=tuple(digest_of(path, path.name) for path in files),
         tolerance=f"{agreement.tolerance:g}",
-        comparisons=comparisons(agreement, batch, is_fresh),
+        comparisons=comparisons(agreement, batch, is_fresh, is_trained),
         outputs=tuple(_outputs(program, agreement)),
         batch=batch_text(conversion, folder),
         sizes=sizes_text(conversion, folder),
         weights=UNTRAINED if is_fresh else "",
+        notes=tuple(map(str, program.notes)),
     )
     return Review(
         summary=summary,
@@ -104,7 +107,7 @@ def _sources(program: Program, spec_file: Path | None) -> tuple[Path, ...]:
     return (spec_file, *(path for path in others if not path.samefile(spec_file)))
 
 
-def comparisons(agreement: Agreement, batch: int, is_fresh: bool) -> str:
+def comparisons(agreement: Agreement, batch: int, is_fresh: bool, is_trained: bool = False) -> str:
     """What was compared, and which of it op by op: the last set of parameters."""
     batches = " and ".join(str(n) for n in dict.fromkeys(o.batch for o in agreement.outputs))
     kinds = " and ".join(dict.fromkeys(o.parameters for o in agreement.outputs))
@@ -113,8 +116,12 @@ def comparisons(agreement: Agreement, batch: int, is_fresh: bool) -> str:
     double = ", in float64 where float32 rounds too coarsely" if in_double else ""
     # What nobody has trained does not show every error: the reader is to know.
     kinds = kinds.replace(OWN, f"{OWN} (no --weights: built under seed 0)") if is_fresh else kinds
-    by_op = f"; op by op at batch {batch}, {agreement.outputs[-1].parameters}, in float32"
-    return f"batch {batches}, {kinds}{sizes}{double}{by_op if agreement.layers else ''}"
+    by_op = (
+        f"; op by op at batch {batch}, {agreement.outputs[-1].parameters}, in float32, in one run of the "
+        "whole net, along which differences add up"
+    )
+    mode = "in inference, and in training beside" if is_trained else "in inference only"
+    return f"{mode}, batch {batches}, {kinds}{sizes}{double}{by_op if agreement.layers else ''}"
 
 
 def _outputs(program: Program, agreement: Agreement) -> Iterator[OutputRow]:

@@ -88,7 +88,7 @@ class Summary:
 
     `files` are the checkpoint and what was written; `comparisons` are batch sizes and kinds of parameters in
     words; `batch` and `sizes` tell what may change, and which lines hold the rest; `weights` that they are of
-    no checkpoint, empty where they are of one.
+    no checkpoint, empty where they are of one. `notes` are what else the docstring of the net says.
     """
 
     net: str
@@ -108,6 +108,7 @@ class Summary:
     sizes: str
     # What follows came later: a report without it is read all the same.
     weights: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

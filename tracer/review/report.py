@@ -60,7 +60,9 @@ def made_report(
     files = [path for path in (options.weights, *written) if path is not None and path.is_file()]
     is_fresh = options.weights is None
     folder = options.out.parent
-    return review_of(conversion, agreement, origin, folder, files, is_fresh, loaded.file)
+    return review_of(
+        conversion, agreement, origin, folder, files, is_fresh, loaded.file, options.verify_training
+    )
 
 
 def report_text(

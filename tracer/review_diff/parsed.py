@@ -56,12 +56,13 @@ _TABLES: Mapping[tuple[str, ...], str] = {
 _HEAD = re.compile(r"### (.*) in MXNet agrees with torch")
 _FACT = re.compile(r"- \*\*(.+?)\*\*: (.*)")
 _OUTPUT = re.compile(r" (.*?) differs by (0|below 1e-7|\de[+-]\d+)(, (?=`)|$)")
-_COMPARED = re.compile(r"(.*); the largest relative difference that counts as equal is (\S+)")
+_COMPARED = re.compile(r"(.*); the largest relative difference that counts as equal is (\S+)(?: \(.*\))?")
 _NET = re.compile(r", ([\d,]+) MXNet ops, ([\d,]+) parameters, ([\d,]+) FLOPs at batch (\d+)")
 _SHA = re.compile(r" sha256 `([0-9a-f]{64})`(, |$)")
 _FOLDED = re.compile(r"<details><summary>these \d+, (.*?)</summary>(.*)</details>")
 _COUNTS = re.compile(
-    r"<summary>(?:Differences of the outputs: (\d+) in|Inputs of the comparison: (\d+) rows"
+    r"<summary>(?:Differences of the outputs: (\d+)(?: outputs?,(?: each)?)? in"
+    r"|Inputs of the comparison: (\d+) rows"
     r"|MXNet ops used here: (\d+)|Source map: (\d+) lines|Corrected defaults: (\d+)"
     r"|Weights: (\d+); unused keys: (\d+))"
 )
@@ -259,6 +260,7 @@ def _summary(lines: list[Line]) -> Summary:
     heads = [found for line in lines if (found := _HEAD.fullmatch(line.text))]
     if len(heads) != 1:
         raise Unreadable(1, "there is no heading that says which net agrees with torch")
+    said = [m for line in lines if (m := _FACT.fullmatch(line.text))]
     facts = {m[1]: Line(line.number, m[2].strip()) for line in lines if (m := _FACT.fullmatch(line.text))}
 
     def read(name: str, made: Callable[[str], T]) -> T:
@@ -285,6 +287,7 @@ def _summary(lines: list[Line]) -> Summary:
         batch=read("Batch", unmarked),
         sizes=read("Other sizes", unmarked),
         weights=read("Files", lambda text: unmarked(_files(text)[1])),
+        notes=tuple(unescaped(m[2]) for m in said if m[1] == "Note"),
     )
 
 
