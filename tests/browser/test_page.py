@@ -72,7 +72,10 @@ def test_it_is_whole_without_a_script(opened: Opened) -> None:
     page = opened(java_script_enabled=False)
     assert line(page, "self.conv(x)").is_visible()
     assert not page.locator("#q").is_visible()
-    assert f"{page.locator('#layers circle').count()} of " in page.locator("#agreement .lead").inner_text()
+    assert (
+        f"All {page.locator('#layers circle').count()} ops were compared"
+        in page.locator("#agreement .lead").inner_text()
+    )
     assert (
         page.locator("#table-weights tbody tr").count()
         == page.locator("#table-weights .values svg").count()
