@@ -17,9 +17,9 @@ from tracer.review.failure import CodeLine, Failure, Place
 from tracer.review.highlight import lines_of_html
 from tracer.review.parts import in_order
 from tracer.review.text import MARK, cell, code_span
+from tracer.review.words import ITSELF
 
 FOLDER = "review/failed"
-ITSELF = "the net itself"
 # So many modules of a line are named.
 MOST_MODULES = 3
 # What one module does, and what several do.

@@ -30,7 +30,7 @@ from tracer.review.layers import largest_differences, source_files
 from tracer.review.model import BlockRow, OutputRow, Review, SourceRow, Summary, WeightRow
 from tracer.review.ops import op_rows
 from tracer.review.unused import unused_rows
-from tracer.review.words import around, place, result_shape, rounded, shape_text, shown
+from tracer.review.words import around, few, place, result_shape, rounded, shape_text, shown
 from tracer.verify import OWN
 
 # So many shapes are told of what a line makes.
@@ -75,7 +75,7 @@ def review_of(
     return Review(
         summary=summary,
         source_map=tuple(_source_map(conversion, agreement, folder)),
-        defaults=corrected_defaults(program),
+        defaults=corrected_defaults(program, lines_of(conversion.code, identifier(program.name))),
         weights=tuple(_weight(program, v, folder) for v in program.variables if v.kind in {"arg", "aux"}),
         unused=unused_rows(conversion),
         blocks=blocks,
@@ -152,15 +152,9 @@ def _source_map(conversion: Conversion, agreement: Agreement, folder: Path) -> I
             places=tuple(dict.fromkeys(place(call.source, folder) for call in calls)),
             statement=next((call.source.text for call in calls if call.source.text), ""),
             ops=tuple(Counter(call.op for call in calls).items()),
-            shapes=_few(tuple(dict.fromkeys(map(result_shape, calls)))),
+            shapes=few(tuple(dict.fromkeys(map(result_shape, calls))), MOST_SHAPES),
             difference=rounded(max(compared)) if compared else "",
         )
-
-
-def _few(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """The first texts, and how many more there are."""
-    more = len(texts) - MOST_SHAPES
-    return (*texts[:MOST_SHAPES], f"{more} more") if more > 0 else texts
 
 
 # Weights, parameters, blocks ---------------------------------------------------------------------------

@@ -118,7 +118,8 @@ class SourceRow:
 class DefaultRow:
     """An attribute in which the frameworks differ, where MXNet would take another value than torch.
 
-    `torch` is torch's value as MXNet has it: a momentum is the share that is kept.
+    `torch` is torch's value as MXNet has it: a momentum is the share that is kept. `lines` are those of the
+    generated code that write it, `modules` those of torch's that it is of, the first few.
     """
 
     op: str
@@ -127,6 +128,8 @@ class DefaultRow:
     mxnet: str
     layers: int
     why: str
+    lines: tuple[int, ...] = ()
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -213,9 +213,14 @@ def _ops(text: str) -> tuple[tuple[str, int], ...]:
 
 
 def _default_row(row: tuple[str, ...]) -> DefaultRow:
-    op, attribute, torch, mxnet, layers, why = _width(row, 6)
-    said = unescaped(why).removeprefix("MXNet:").strip()
-    return DefaultRow(span(op), span(attribute), span(torch), span(mxnet), number(layers), said)
+    # An earlier fx2mx told neither lines nor modules.
+    op, attribute, torch, mxnet, layers, lines, modules, why = _width(
+        row if len(row) != 6 else (*row[:5], "", "", row[5]), 8
+    )
+    numbers = tuple(map(number, lines.split(", "))) if lines else ()
+    of = tuple(unescaped(modules).split(", ")) if modules else ()
+    texts = (span(op), span(attribute), span(torch), span(mxnet))
+    return DefaultRow(*texts, number(layers), unescaped(why), numbers, of)
 
 
 def _weight_row(row: tuple[str, ...]) -> WeightRow:

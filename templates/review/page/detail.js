@@ -134,7 +134,7 @@ function oneOf(index, layers) {
 function correctedWords(index) {
   const [op, attribute, torch, mxnet, why] = data.defaults[index];
   return made("li", {}, made("code", {}, `${op} ${attribute}=${torch}`), `, where MXNet has ${mxnet}. `,
-    made("span", { class: "soft" }, why && `MXNet: ${why}`));
+    made("span", { class: "soft" }, why));
 }
 
 /** What MXNet says of the ops of some layers, and what each stands for in this net; a link to the manual. */
