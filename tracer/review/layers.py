@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from codegen.ir import Frame
+from codegen.ir import Frame, Node
 from codegen.program import Call, Program
 from codegen.proof.compare import Agreement
 from codegen.write.literals import python_text
@@ -36,11 +36,12 @@ def source_files(program: Program) -> tuple[Path, ...]:
 
 def layers(
     program: Program,
+    nodes: Mapping[str, Node],
     agreement: Agreement,
     lines: Mapping[str, tuple[int, ...]],
     defaults: Sequence[DefaultRow],
 ) -> Iterator[Layer]:
-    """Every call; `lines` are those of the generated code, by the call's name."""
+    """Every call; `nodes` are torch's by name, `lines` those of the generated code, by the call's name."""
     files = Files(source_files(program))
     differences = largest_differences(agreement)
     rows = {(row.op, row.attribute, row.torch): index for index, row in enumerate(defaults)}
@@ -59,6 +60,8 @@ def layers(
             shape=result_shape(call),
             difference=rounded(differences[call.name]) if call.name in differences else "",
             corrected=tuple(rows[key] for key in keys if key in rows),
+            torch=nodes[call.node].op if call.node in nodes else "",
+            node=call.node if call.node in nodes else "",
         )
 
 

@@ -188,7 +188,8 @@ class Layer:
     `lines` are those of the generated code, that of the op itself first, then those of the calls around it;
     `places` the same in torch: (which of the sources, line); `modules` the path of the module that each of
     them calls, "" for none. `corrected` tells which of the review's defaults it has. `difference` is empty
-    where the op was not compared.
+    where the op was not compared. `torch` is the op of torch's that it is written for, `node` that very call:
+    several ops may be of one; both are empty where it is of none.
     """
 
     name: str
@@ -200,6 +201,8 @@ class Layer:
     shape: str
     difference: str
     corrected: tuple[int, ...]
+    torch: str = ""
+    node: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ def page_data(page: Page, sides: Sequence[Sequence[Span]], opened: Collection[in
     """
     shapes = _Numbered()
     layouts = _Numbered()
+    calls = _Numbered()
     numbers = {block.path: index for index, block in enumerate(page.blocks)}
     layers = [
         [
@@ -36,6 +37,7 @@ def page_data(page: Page, sides: Sequence[Sequence[Span]], opened: Collection[in
             shapes.of(layer.shape),
             layer.difference,
             layer.corrected,
+            calls.of((layer.torch, layer.node or layer.name)),
         ]
         for layer in page.layers
     ]
@@ -44,10 +46,11 @@ def page_data(page: Page, sides: Sequence[Sequence[Span]], opened: Collection[in
     return {
         "layers": layers,
         "shapes": shapes.found,
+        "calls": [op for op, _ in calls.found],
         "blocks": blocks,
         "layouts": layouts.found,
         "defaults": defaults,
-        "ops": {row.op: [row.does, row.torch, row.link] for row in page.review.ops},
+        "ops": {row.op: [row.does, row.link] for row in page.review.ops},
         "files": anchors([*(s.name for s in page.sources), page.code.name]),
         "sizes": SIZES,
         "spans": sides,
