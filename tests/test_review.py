@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import tracer
+from codegen.idioms.elementwise import _EXPRESSIONS
 from codegen.mxnet_ops import OPS
 from codegen.proof.op_docs import first_sentence, manual_link, op_sentences
 from codegen.written import Origin
@@ -519,4 +520,15 @@ def test_an_operator_of_python_has_no_page_in_the_manual() -> None:
     (row,) = made.ops
     assert (row.op, row.torch, row.link) == ("x - c", ("sub",), "")
     (line,) = [line for line in markdown(made).splitlines() if line.startswith("| `x - c` |")]
+    assert row.does == "x.__sub__(y) <=> x-y"
     assert line.endswith("| `sub` |  |")
+
+
+def test_each_of_pythons_operators_is_told_by_mxnet() -> None:
+    forms = {form for pair in _EXPRESSIONS.values() for form in pair}
+    said = op_sentences(sorted(forms))
+    assert {form for form, words in said.items() if not words} == set()
+    assert (said["x * c"], said["c - x"]) == ("Multiply an array with a scalar", "x.__rsub__(y) <=> y-x")
+    assert said["maximum(x, c)"] == "Returns element-wise maximum of the input elements"
+    assert {form for form in forms if manual_link(form)} == {"maximum(x, c)", "minimum(x, c)"}
+    assert manual_link("maximum(x, c)").endswith("/symbol/symbol.html#mxnet.symbol.maximum")
