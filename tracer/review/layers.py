@@ -11,6 +11,7 @@ from codegen.program import Call, Program
 from codegen.proof.compare import Agreement
 from codegen.write.literals import python_text
 from tracer.review.model import DefaultRow, Layer
+from tracer.review.whys import whys
 from tracer.review.words import result_shape, rounded
 
 
@@ -43,7 +44,7 @@ def layers(
 ) -> Iterator[Layer]:
     """Every call; `nodes` are torch's by name, `lines` those of the generated code, by the call's name."""
     files = Files(source_files(program))
-    differences = largest_differences(agreement)
+    differences, reasons = largest_differences(agreement), whys(program)
     rows = {(row.op, row.attribute, row.torch): index for index, row in enumerate(defaults)}
     for call in program.calls:
         keys = [(call.op, name, python_text(value)) for name, value in call.attrs]
@@ -62,6 +63,7 @@ def layers(
             corrected=tuple(rows[key] for key in keys if key in rows),
             torch=nodes[call.node].op if call.node in nodes else "",
             node=call.node if call.node in nodes else "",
+            why=reasons.get(call.name, ""),
         )
 
 

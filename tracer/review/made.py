@@ -30,6 +30,7 @@ from tracer.review.layers import largest_differences, source_files
 from tracer.review.model import BlockRow, OutputRow, Review, SourceRow, Summary, WeightRow
 from tracer.review.ops import op_rows
 from tracer.review.unused import unused_rows
+from tracer.review.whys import whys
 from tracer.review.words import around, few, place, result_shape, rounded, shape_text, shown
 from tracer.verify import OWN
 
@@ -141,6 +142,7 @@ def _source_map(conversion: Conversion, agreement: Agreement, folder: Path) -> I
     program = conversion.program
     lines = lines_of(conversion.code, identifier(program.name))
     differences = largest_differences(agreement)
+    reasons = whys(program)
     made: dict[int, list[Call]] = {}
     for call in program.calls:
         if call.name in lines:
@@ -154,6 +156,7 @@ def _source_map(conversion: Conversion, agreement: Agreement, folder: Path) -> I
             ops=tuple(Counter(call.op for call in calls).items()),
             shapes=few(tuple(dict.fromkeys(map(result_shape, calls))), MOST_SHAPES),
             difference=rounded(max(compared)) if compared else "",
+            why=" ".join(dict.fromkeys(reasons[call.name] for call in calls if call.name in reasons)),
         )
 
 

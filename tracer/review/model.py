@@ -103,7 +103,8 @@ class SourceRow:
     """A line of the generated code, and what it is in torch.
 
     `ops` are MXNet's, with how often the line makes each; `shapes` those of the results, the first few;
-    `difference` is the largest of the results that were compared, empty where none was.
+    `difference` is the largest of the results that were compared, empty where none was. `why` tells why it is
+    written so, where a call of torch's takes several ops and a reason is known.
     """
 
     line: int
@@ -112,6 +113,7 @@ class SourceRow:
     ops: tuple[tuple[str, int], ...]
     shapes: tuple[str, ...]
     difference: str
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ class Layer:
     `places` the same in torch: (which of the sources, line); `modules` the path of the module that each of
     them calls, "" for none. `corrected` tells which of the review's defaults it has. `difference` is empty
     where the op was not compared. `torch` is the op of torch's that it is written for, `node` that very call:
-    several ops may be of one; both are empty where it is of none.
+    several ops may be of one; both are empty where it is of none. `why` is as in a SourceRow.
     """
 
     name: str
@@ -203,6 +205,7 @@ class Layer:
     corrected: tuple[int, ...]
     torch: str = ""
     node: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ def page_data(page: Page, sides: Sequence[Sequence[Span]], opened: Collection[in
     shapes = _Numbered()
     layouts = _Numbered()
     calls = _Numbered()
+    reasons = _Numbered()
     numbers = {block.path: index for index, block in enumerate(page.blocks)}
     layers = [
         [
@@ -38,6 +39,7 @@ def page_data(page: Page, sides: Sequence[Sequence[Span]], opened: Collection[in
             layer.difference,
             layer.corrected,
             calls.of((layer.torch, layer.node or layer.name)),
+            *([reasons.of(layer.why)] if layer.why else []),
         ]
         for layer in page.layers
     ]
@@ -47,6 +49,7 @@ def page_data(page: Page, sides: Sequence[Sequence[Span]], opened: Collection[in
         "layers": layers,
         "shapes": shapes.found,
         "calls": [op for op, _ in calls.found],
+        "whys": reasons.found,
         "blocks": blocks,
         "layouts": layouts.found,
         "defaults": defaults,

@@ -188,7 +188,8 @@ def _op_row(row: tuple[str, ...]) -> OpRow:
 
 
 def _source_row(row: tuple[str, ...]) -> SourceRow:
-    line, places, statement, ops, shapes, difference = _width(row, 6)
+    # An earlier fx2mx did not tell why.
+    line, places, statement, ops, shapes, difference, why = _width(row if len(row) != 6 else (*row, ""), 7)
     return SourceRow(
         line=number(line),
         places=spans(places, ", "),
@@ -196,6 +197,7 @@ def _source_row(row: tuple[str, ...]) -> SourceRow:
         ops=_ops(ops),
         shapes=listed_shapes(unescaped(shapes)),
         difference=difference,
+        why=unescaped(why),
     )
 
 

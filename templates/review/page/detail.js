@@ -26,6 +26,9 @@ function listed(values, most, make, between = ", ") {
   return [...found, between, button];
 }
 
+// So many reasons are told: a line that calls a function is of all that stand in it.
+const MOST_WHYS = 3;
+
 const tally = (values) => {
   const counts = new Map();
   for (const value of values) counts.set(value, (counts.get(value) || 0) + 1);
@@ -189,6 +192,8 @@ function describe(layers, lead, isOne = false) {
       made("span", {}, "shape ", ...listed(shapes, 4, (shape) => shape, " ")),
       made("span", {}, worst ? `largest difference ${worst}` : "not compared by itself"))]),
     ...glossary(rows),
+    ...[...new Set(rows.map((row) => row[WHY]))].filter((why) => why !== undefined).slice(0, MOST_WHYS)
+      .map((why) => made("p", { class: "why" }, data.whys[why])),
     ...(corrected.length ? [made("ul", {}, ...corrected.map(correctedWords))] : []),
     ...callsOf(layers),
   );
