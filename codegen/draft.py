@@ -6,7 +6,7 @@ Rules see no names: lowering writes a Draft, and codegen.naming gives all names 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from codegen.defects import demand
@@ -96,6 +96,7 @@ class DraftCall:
     hint: str = ""
     shapes: tuple[Shape | None, ...] = ()
     comment: str = ""
+    told_by: str = field(default="", compare=False)
 
     def operands(self) -> Iterator[DraftOperand]:
         """What the call reads."""

@@ -61,6 +61,7 @@ OPS: dict[str, OpSpec] = {
     "Convolution": op_spec(
         convolved,
         "no_bias",
+        shared="no_bias",
         dtypes="alike floats_only",
         onednn="begins",
         automatic="weight bias",
@@ -73,6 +74,7 @@ OPS: dict[str, OpSpec] = {
         deconvolved,
         "no_bias adj",
         always="no_bias",
+        shared="adj",
         dtypes="alike floats_only",
         automatic="weight bias",
         **_WINDOWS,
@@ -84,6 +86,7 @@ OPS: dict[str, OpSpec] = {
     "contrib.ModulatedDeformableConvolution": op_spec(
         convolved,
         "im2col_step no_bias",
+        shared="no_bias",
         dtypes="alike floats_only",
         automatic="weight bias",
         **_WINDOWS,
@@ -97,6 +100,7 @@ OPS: dict[str, OpSpec] = {
         connected,
         "no_bias flatten",
         always="flatten",
+        shared="no_bias",
         dtypes="alike floats_only",
         onednn="linear",
         automatic="weight bias",
@@ -107,6 +111,7 @@ OPS: dict[str, OpSpec] = {
     "BatchNorm": op_spec(
         same,
         "eps momentum fix_gamma",
+        shared="momentum",
         dtypes="floats_only",
         onednn="begins joins",
         automatic="gamma beta moving_mean moving_var",
@@ -117,14 +122,19 @@ OPS: dict[str, OpSpec] = {
         use_global_stats=False,
         axis=1,
     ),
-    "LayerNorm": op_spec(same, "eps", dtypes="floats_only", automatic="gamma beta", axis=-1, eps=1e-5),
-    "GroupNorm": op_spec(same, "eps", dtypes="floats_only", num_groups=1, eps=1e-5),
+    "LayerNorm": op_spec(
+        same, "eps", shared="eps", dtypes="floats_only", automatic="gamma beta", axis=-1, eps=1e-5
+    ),
+    "GroupNorm": op_spec(same, "eps", shared="eps", dtypes="floats_only", num_groups=1, eps=1e-5),
     "InstanceNorm": op_spec(same, "eps", dtypes="floats_only no_float64", automatic="gamma beta", eps=1e-3),
-    "L2Normalization": op_spec(same, "eps mode", dtypes="floats_only", eps=1e-10, mode="instance"),
+    "L2Normalization": op_spec(
+        same, "eps mode", choices="mode", dtypes="floats_only", eps=1e-10, mode="instance"
+    ),
     "LRN": op_spec(
         same,
         "knorm alpha",
         always="knorm",
+        shared="alpha",
         dtypes="floats_only no_float64",
         nsize=REQUIRED,
         alpha=1e-4,
@@ -135,6 +145,8 @@ OPS: dict[str, OpSpec] = {
         pooled,
         "pool_type stride pooling_convention count_include_pad",
         always="pool_type",
+        choices="pool_type",
+        shared="pooling_convention count_include_pad",
         dtypes="floats_only",
         must_write=True,
         kernel=(),
@@ -174,13 +186,19 @@ OPS: dict[str, OpSpec] = {
     ),
     "SoftmaxOutput": op_spec(same, automatic="label"),
     "CTCLoss": op_spec(
-        unknown, "blank_label", use_data_lengths=False, use_label_lengths=False, blank_label="first"
+        unknown,
+        "blank_label",
+        shared="blank_label",
+        use_data_lengths=False,
+        use_label_lengths=False,
+        blank_label="first",
     ),
     # Activations
     "Activation": op_spec(same, dtypes="floats_only", onednn="joins joins_linear", act_type=REQUIRED),
     "LeakyReLU": op_spec(
         same,
         "act_type slope",
+        choices="act_type",
         dtypes="floats_only",
         guessed_wrong=((1,),),
         onednn="joins joins_linear",
@@ -210,7 +228,7 @@ OPS: dict[str, OpSpec] = {
     "expand_dims": op_spec(expanded, reshapes=True, axis=REQUIRED),
     "squeeze": op_spec(squeezed, reshapes=True, axis=None),
     "Concat": op_spec(joined, "dim", dtypes="alike", is_new=True, dim=1),
-    "stack": op_spec(stacked, "axis", dtypes="alike", is_new=True, axis=0),
+    "stack": op_spec(stacked, "axis", shared="axis", dtypes="alike", is_new=True, axis=0),
     "split": op_spec(unknown, num_outputs=REQUIRED, axis=1, squeeze_axis=False),
     "slice": op_spec(sliced, begin=REQUIRED, end=REQUIRED, step=()),
     "slice_axis": op_spec(cut, axis=REQUIRED, begin=REQUIRED, end=REQUIRED),
@@ -250,13 +268,14 @@ OPS: dict[str, OpSpec] = {
     "prod": op_spec(reduced, **_AXIS),
     "max": op_spec(reduced, **_AXIS),
     "min": op_spec(reduced, **_AXIS),
-    "norm": op_spec(reduced, "ord", dtypes="floats_only", ord=2, axis=None, keepdims=False),
+    "norm": op_spec(reduced, "ord", choices="ord", dtypes="floats_only", ord=2, axis=None, keepdims=False),
     # Linear algebra
     "dot": op_spec(dotted, dtypes="alike floats_only", transpose_a=False, transpose_b=False),
     "batch_dot": op_spec(multiplied, dtypes="alike floats_only", transpose_a=False, transpose_b=False),
     "linalg.trsm": op_spec(
         unknown,
         "lower rightside",
+        choices="lower rightside",
         overwrites=True,
         transpose=False,
         rightside=False,

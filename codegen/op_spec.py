@@ -18,8 +18,10 @@ class OpSpec:
     """One op: its attributes in the order in which they are written, with MXNet's defaults.
 
     A default of `ONES` or `ZEROS` is MXNet's empty shape, which means one (stride) or zero (pad) for each
-    axis. torch has other defaults for those that are `differing`; those that are `always` written are so
-    at MXNet's default too. `shape` tells the shape of the result (codegen.result_shapes). `automatic` are
+    axis. Of those that are `differing` torch may mean another value than MXNet's default where its call says
+    nothing; but `choices` among these say which function the op is, and `shared` ones have one default in
+    both frameworks, so that another value is the net's own. Those that are `always` written are so at MXNet's
+    default too. `shape` tells the shape of the result (codegen.result_shapes). `automatic` are
     the inputs that MXNet makes by itself, under the op's name and these suffixes, and `auxiliary` those
     that it keeps as auxiliary states; it takes an automatic input for another one where the shape is
     `guessed_wrong`. `result_dtype` is what the op gives, whatever it reads. `is_identity`: in inference
@@ -56,6 +58,8 @@ class OpSpec:
     reshapes: bool = False
     overwrites: bool = False
     always: frozenset[str] = frozenset()
+    choices: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
 
     def makes_input(self, slot: str, shape: Shape) -> bool:
         """Whether MXNet makes an input of this shape by itself; not where it guesses another shape."""
@@ -80,6 +84,8 @@ def op_spec(
     /,
     *,
     always: str = "",
+    choices: str = "",
+    shared: str = "",
     automatic: str = "",
     auxiliary: str = "",
     result_dtype: str = "",
@@ -114,7 +120,7 @@ def op_spec(
         must_write,
         reshapes,
         overwrites,
-        frozenset(always.split()),
+        *(frozenset(names.split()) for names in (always, choices, shared)),
     )
 
 

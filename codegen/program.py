@@ -150,7 +150,9 @@ class Call:
 
     `op` is spelled as below `mx.sym` (`Convolution`, `contrib.BilinearResize2D`), or is one of
     Python's operators on a symbol and a number (`x * c`, `c - x`, ...). `inputs` are (keyword or None,
-    operand); `attrs` hold what differs from MXNet's defaults and what is always written.
+    operand); `attrs` hold what differs from MXNet's defaults and what is always written. `told_by` is the
+    function whose docstring tells why a step on the way is written, `codegen.idioms.attention:seen_rows`: it
+    says nothing of what the op is.
     """
 
     op: str
@@ -162,6 +164,7 @@ class Call:
     source: Place
     shapes: tuple[Shape | None, ...] = ()
     comment: str = ""
+    told_by: str = field(default="", compare=False)
 
     def operands(self) -> Iterator[Operand]:
         """What the call reads."""

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from tests.command import Done, fx2mx
 
@@ -41,6 +42,40 @@ class Net(nn.Module):
     def forward(self, x):
         x = self.blocks(self.stem(x))
         return self.fc(x.mean((2, 3)))
+"""
+DETECTOR = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU())
+        self.boxes, self.scores = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 1, 1)
+
+    def forward(self, x):
+        x = self.body(x)
+        boxes = self.boxes(x).flatten(2).transpose(1, 2)
+        scores = self.scores(x).flatten(1)
+        keep = scores > 0.5
+        return boxes[keep]
+"""
+WAVES = """
+
+class Waves(nn.Module):
+    def forward(self, x):
+        return torch.polar(x, x).abs()[:, :1]
+"""
+WITHIN = """
+
+class Outer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = Net()
+
+    def forward(self, x):
+        return self.net(x)
 """
 # The rule is wrong where the scale is below nought: both blocks convert, and the second differs.
 DIFFERS = """
@@ -123,7 +158,7 @@ def test_what_is_refused_is_told_at_its_line() -> None:
     assert done.err.endswith("nothing was written but review.md\n")
     text = Path("review.md").read_text()
     line = line_of("torch.polar")
-    said = f"polar() has no rule (FX101 no-rule), at `model.py:{line}` in `blocks.0.act, blocks.1.act`"
+    said = f"polar() has no rule (FX101 no-rule), at `model.py:{line}` in `blocks.0.act`, `blocks.1.act`"
     assert text.startswith("### Net is not converted: 1 refusal\n")
     assert f"- **Refused**: {said}; smallest module that shows it: `blocks.0.act` (`Act`), by " in text
     assert f">  {line} |         return torch.polar(x, x).abs()\n" in text
@@ -169,10 +204,67 @@ def test_what_is_refused_after_it_is_told_too() -> None:
     text = Path("review.md").read_text()
     assert text.startswith("### Net is not converted: 2 refusals\n")
     assert re.search(
-        r"FX104 data-dependent\), at `model.py:\d+` in `the net itself`\n.*"
-        r"FX101 no-rule\), at `model.py:\d+` in `blocks.0.act, blocks.1.act`; .* `blocks.0.act` \(`Act`\)\n",
+        r"FX104 data-dependent\), at `model.py:\d+` in the net itself\n.*"
+        r"FX101 no-rule\), at `model.py:\d+` in `blocks.0.act`, `blocks.1.act`; .* `blocks.0.act` \(`Act`\)\n",
         text,
     ), text  # no command: a --tap of it stops at the values
+
+
+def test_where_tracing_stops_what_comes_before_is_converted_by_a_command() -> None:
+    Path("model.py").write_text(DETECTOR)
+    assert fx2mx(*COMMAND, "--report", "review.md", "--report", "review.html").status == 1
+    text, page = Path("review.md").read_text(), Path("review.html").read_text()
+    line = line_of("boxes[keep]")
+    assert (
+        f"- **Not looked at**: the rest of `model.py:{line}`, where tracing stopped, what follows, " in text
+    )
+    assert "\nTracing stopped at this line. The rest of it was not looked at, nor what follows, " in text
+    assert "<b>Tracing stopped at this line.</b>" in page
+    (typed,) = re.findall(
+        r"^- \*\*Before it\*\*: `boxes`, `scores` convert .*, 4 MXNet ops, by `(.*)`$", text, re.M
+    )
+    assert typed.endswith("--out boxes_mxnet.py --input 1,3,8,8 --tap boxes,scores")
+    assert f" by <code>{typed}</code>" in page
+    done = fx2mx(*shlex.split(typed)[3:])
+    assert (done.status, Path("boxes_mxnet.py").exists()) == (0, True)
+
+
+def test_what_comes_before_and_does_not_convert_is_refused_too() -> None:
+    """Then the modules that were done are tried one by one."""
+    Path("model.py").write_text(DETECTOR.replace("nn.Conv2d(4, 1, 1)", "Waves()") + WAVES)
+    assert fx2mx(*COMMAND, "--report", "review.md").status == 1
+    text = Path("review.md").read_text()
+    assert text.startswith("### Net is not converted: 2 refusals\n")
+    assert "polar() has no rule (FX101 no-rule)" in text
+    assert re.findall(r"^- \*\*Before it\*\*: (.*), by `.* --tap boxes`$", text, re.M) == [
+        "`boxes` converts with all that it needs, 3 MXNet ops"
+    ]
+
+
+def test_a_module_whose_rows_a_mask_picks_is_none_that_comes_before() -> None:
+    Path("model.py").write_text(DETECTOR + WITHIN)
+    assert fx2mx("model.py:Outer", *COMMAND[1:], "--report", "review.md").status == 1
+    assert " --tap net.boxes,net.scores`\n" in Path("review.md").read_text()
+
+
+def test_of_a_refusal_that_does_not_stop_no_such_thing_is_said() -> None:
+    refused()
+    text = Path("review.md").read_text()
+    assert "Tracing stopped" not in text
+    assert "**Before it**" not in text
+    assert "**Not looked at**" not in text
+
+
+def test_what_explain_says_of_each_kind_stands_below() -> None:
+    Path("model.py").write_text(REFUSED.replace("self.stem(x)", "self.stem(x if x.sum() > 0 else -x)"))
+    assert fx2mx(*COMMAND, "--report", "review.md", "--report", "review.html").status == 1
+    text, page = Path("review.md").read_text(), Path("review.html").read_text()
+    for code in ("FX101", "FX104"):
+        said = fx2mx("--explain", code).out.rstrip()
+        assert text.count(f"<code>python -m tracer.gen --explain {code}</code>") == 1
+        assert f"~~~text\n{said}\n~~~\n" in text
+        assert page.count(f"<code>python -m tracer.gen --explain {code}</code>") == 1
+        assert str(escape(said)) in page
 
 
 def test_where_both_part() -> None:

@@ -13,16 +13,16 @@ import torch
 from torch import nn
 
 import tracer
+from codegen.idioms.elementwise import _EXPRESSIONS
 from codegen.mxnet_ops import OPS
 from codegen.proof.op_docs import first_sentence, manual_link, op_sentences
 from codegen.written import Origin
 from tests.command import Done, fx2mx
 from tracer.conversion import convert, convert_specs
 from tracer.inputs import PLAIN, InputSpec, parse_inputs
-from tracer.review.defaults import reasons
 from tracer.review.flops import flops_by_call
 from tracer.review.made import review_of, rounded
-from tracer.review.model import BlockRow, DefaultRow, OutputRow, Review, Training, TrialRow, UnusedRow
+from tracer.review.model import BlockRow, OutputRow, Review, Training, TrialRow, UnusedRow
 from tracer.review.text import cell, code_span, markdown
 from tracer.review.unused import gathered
 from tracer.review_diff.difference import plain
@@ -111,7 +111,10 @@ def test_a_review_of_a_net(tmp_path: Path) -> None:
     assert row in text
     mul = line_of("0.5", "net.py")
     assert re.search(rf"^\| {mul} \| `model.py:{line_of('0.5')}` \| `y = x \* 0.5`", text, re.MULTILINE)
-    assert "| `BatchNorm` | `eps` | `1e-5` | `0.001` | 3 | MXNet: eps is 1e-3. |\n" in text
+    norm = line_of("mx.sym.BatchNorm(", "net.py")
+    modules = "blocks.0.bn, blocks.1.bn, blocks.2.bn"
+    row = f"| `BatchNorm` | `eps` | `1e-5` | `0.001` | 3 | {norm} | {modules} | MXNet: eps is 1e-3. |\n"
+    assert row in text
     assert "| `blocks_2_bn_gamma` | `blocks.2.bn.weight` | (4,) | 4 |\n" in text
     assert "| `unread` | a parameter that no output of inference depends on | 1 |\n" in text
     assert (
@@ -267,19 +270,6 @@ def test_what_is_refused() -> None:
     assert (done.status, Path("README.md").read_text()) == (1, "# Mine\n")
     assert "README.md was not written by fx2mx" in done.err
     assert not Path("net.py").exists()
-
-
-def test_corrected_defaults() -> None:
-    found = review(nn.Sequential(nn.MaxPool2d(2), nn.MaxPool2d(2)), torch.rand(1, 3, 8, 8)).defaults
-    why = reasons()["Pooling", "stride"]
-    assert found == (DefaultRow("Pooling", "stride", "(2, 2)", "1 for each axis", 2, why),)
-    assert review(nn.ReLU(), torch.rand(1, 3)).defaults == ()
-
-
-def test_each_corrected_default_has_a_reason() -> None:
-    wanted = {(op, name) for op, spec in OPS.items() for name in spec.differing}
-    assert wanted - set(reasons()) == set()
-    assert "InstanceNorm" in reasons()["InstanceNorm", "eps"]
 
 
 def test_constants_and_shared_weights() -> None:
@@ -666,4 +656,15 @@ def test_an_operator_of_python_has_no_page_in_the_manual() -> None:
     (row,) = made.ops
     assert (row.op, row.torch, row.link) == ("x - c", ("sub",), "")
     (line,) = [line for line in markdown(made).splitlines() if line.startswith("| `x - c` |")]
+    assert row.does == "x.__sub__(y) <=> x-y"
     assert line.endswith("| `sub` |  |")
+
+
+def test_each_of_pythons_operators_is_told_by_mxnet() -> None:
+    forms = {form for pair in _EXPRESSIONS.values() for form in pair}
+    said = op_sentences(sorted(forms))
+    assert {form for form, words in said.items() if not words} == set()
+    assert (said["x * c"], said["c - x"]) == ("Multiply an array with a scalar", "x.__rsub__(y) <=> y-x")
+    assert said["maximum(x, c)"] == "Returns element-wise maximum of the input elements"
+    assert {form for form in forms if manual_link(form)} == {"maximum(x, c)", "minimum(x, c)"}
+    assert manual_link("maximum(x, c)").endswith("/symbol/symbol.html#mxnet.symbol.maximum")

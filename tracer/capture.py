@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from codegen.problems import ConversionError, RequestError
+from codegen.problems import RequestError
 from tracer.batch_sizes import Mismatch
 from tracer.captured import Capture, Earlier
 from tracer.copies import full_state, module_copy
@@ -30,6 +30,7 @@ from tracer.plugins import close_modules
 from tracer.recorder import Recorder
 from tracer.replay import replayed
 from tracer.settings import traced_settings
+from tracer.stopped import Stopped
 from tracer.user_code import Refusal, user_error
 from tracer.vision import close_frozen
 from tracer.writes import NeedsLayout
@@ -51,7 +52,7 @@ def capture(
     asks of the batch size is noted. `is_trial`: the inputs are a guess, which the net need not take; where a
     call fails for torch's own tensors too, the net is not run on them to tell so.
 
-    Raises ConversionError where the net's own control flow cannot be traced, UserModelError where the
+    Raises Stopped where the net's own control flow cannot be traced, UserModelError where the
     net raises by itself, and Mismatch where it goes another way than `earlier`.
     """
     with traced_settings():
@@ -59,7 +60,7 @@ def capture(
         try:
             return _capture_with(fakes, model, inputs, taps, earlier)
         except Refusal as refusal:
-            raise ConversionError((refusal.problem,)) from None
+            raise Stopped.by(refusal) from None
         except (KeyboardInterrupt, RequestError, Mismatch):
             raise
         except NeedsLayout:
@@ -74,7 +75,7 @@ def capture(
             if not is_laid_out:
                 # Some nets look at the values of real tensors alone, for a warning: better by the fake ones.
                 return _capture_as_laid_out(fakes, model, inputs, taps, earlier)
-            raise ConversionError((refusal.problem,)) from None
+            raise Stopped.by(refusal) from None
         except Exception as error:
             if isinstance(error, Mismatch):
                 raise
@@ -96,7 +97,7 @@ def _capture_as_laid_out(
     try:
         return _capture_with(fakes, model, inputs, taps, earlier, trusted=True)
     except Refusal as refusal:
-        raise ConversionError((refusal.problem,)) from None
+        raise Stopped.by(refusal) from None
 
 
 def run(model: nn.Module, inputs: Mapping[str, Any], taps: Sequence[str] = ()) -> list[torch.Tensor]:
@@ -163,13 +164,13 @@ def capture_in_training(
 ) -> Capture:
     """One run in training mode, on fake tensors. Where the net asks a random number, the answer is `chance`.
 
-    Raises what the net raises there, and ConversionError.
+    Raises what the net raises there, and Stopped.
     """
     with traced_settings():
         try:
             return _capture_with(fakes, model, inputs, (), None, training=True, trusted=True, chance=chance)
         except Refusal as refusal:
-            raise ConversionError((refusal.problem,)) from None
+            raise Stopped.by(refusal) from None
 
 
 def _capture_with(

@@ -34,7 +34,7 @@ def report_refusals(options: Options, loaded: LoadedModel, error: ConversionErro
 
     console.say("looking for what converts")
     failing = Failing(options, loaded, _inputs(options, loaded))
-    _report(options, failure_of_refusals(failing, error.problems), console)
+    _report(options, failure_of_refusals(failing, error), console)
 
 
 def report_difference(

@@ -14,10 +14,11 @@ import torch
 from torch import fx, nn
 
 from codegen.ir import Frame, Source
+from tracer.expressions import expression_of
 from tracer.statements import statement_at
 from tracer.targets import Key, Statements, key_of
 from tracer.turns import Turns
-from tracer.user_code import file_of, forward_line, user_line
+from tracer.user_code import file_of, forward_line, user_frame, user_line
 from tracer.user_functions import UserFunctions
 from tracer.vision import is_layer
 
@@ -135,6 +136,11 @@ class Frames:
         frames = (*self._frames, *self._functions.running(caller, self.path))
         target = statement_at(*forward_line(caller, self._end)).target
         return Source(self.path, file, line, frames, target, turns=turns)
+
+    def written(self) -> str:
+        """What the user wrote for the call that runs now, `boxes[keep]`; '' where that is not known."""
+        frame = user_frame(sys._getframe(1), self._end)
+        return expression_of(frame.f_code, frame.f_lasti, frame.f_lineno) if frame is not None else ""
 
     def callers(self) -> frozenset[tuple[str, int]]:
         """(path, call) of the user's functions that call modules: known when the run is over."""

@@ -8,7 +8,6 @@ number of rows.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from codegen.ir import Source
 from codegen.refusals import RANDOM
 from tracer.calls import Call, mask_of
 from tracer.canonical import CASTS, call_arguments, op_name
+from tracer.frames import Frames
 from tracer.nodes import Nodes
 from tracer.op_facts import KEPT_IDENTITIES, TELLS_NO_SHAPE
 
@@ -26,16 +26,24 @@ Tensor = torch.Tensor
 
 
 class AsksForRows(Exception):
-    """A call needs to know how many rows a mask picks; `source` is where it does."""
+    """A call needs to know how many rows a mask picks; `place` is where it does."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, place: Place) -> None:
         super().__init__()
-        self.source = source
+        self.place = place
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a mask picks, and what the user wrote there: `boxes[keep]`, '' where it is not known."""
+
+    source: Source
+    written: str
 
 
 @dataclass(frozen=True)
 class Picked:
-    """A tensor that stands for what `mask` picks of it.
+    """A tensor that stands for what `mask` picks of it, at a `place`.
 
     Before the mask's `axes` axes it has `lead` others, after them `rest`.
     """
@@ -45,7 +53,7 @@ class Picked:
     lead: int
     axes: int
     rest: int
-    source: Source
+    place: Place
 
 
 @dataclass(frozen=True)
@@ -65,17 +73,21 @@ class Index:
 
 
 class Masked:
-    """Knows what masks pick in a run. `source` tells where the call stands that runs."""
+    """Knows what masks pick in a run. `frames` tell where the call stands that runs."""
 
-    def __init__(self, nodes: Nodes, source: Callable[[], Source]) -> None:
+    def __init__(self, nodes: Nodes, frames: Frames) -> None:
         self._nodes = nodes
-        self._source = source
+        self._frames = frames
         self._picked: dict[int, Picked] = {}
+
+    def picks(self, tensor: Tensor) -> bool:
+        """Whether a tensor's rows are those that a mask picks."""
+        return id(tensor) in self._picked
 
     def check_shape_known(self, tensor: Tensor) -> None:
         """Raise AsksForRows for a tensor whose rows a mask picks."""
         if id(tensor) in self._picked:
-            raise AsksForRows(self._picked[id(tensor)].source)
+            raise AsksForRows(self._picked[id(tensor)].place)
 
     def covers(self, call: Call) -> bool:
         """Whether a call is about what a mask picks."""
@@ -91,7 +103,7 @@ class Masked:
         if call.name in {"getitem", "setitem"} and id(call.args[0]) not in self._picked:
             index = self._index(call.args[0], call.args[1])
             if index is None:
-                raise AsksForRows(self._source())
+                raise AsksForRows(self._place())
             return self._pick(call, index) if call.name == "getitem" else self._write(call, index)
         picked = [self._picked[id(t)] for t in call.tensors() if id(t) in self._picked]
         first = picked[0]
@@ -105,10 +117,13 @@ class Masked:
         )
         read = _last_axes_read(call, id(first.tensor))
         if not alike or read is None or read > first.rest or _divides_whole_numbers(call):
-            raise AsksForRows(first.source)
+            raise AsksForRows(first.place)
         return self._elementwise(call, first, adjusts=read == 0)
 
     # Calls ---------------------------------------------------------------------------------------
+
+    def _place(self) -> Place:
+        return Place(self._frames.source(), self._frames.written())
 
     def _index(self, tensor: Tensor, index: Any) -> Index | None:
         """The one computed mask of an index; None for an index that has none, or other tensors too."""
@@ -131,7 +146,7 @@ class Masked:
         self._nodes.stand_for(copied, self._nodes.node_of(base))
         rest = base.dim() - index.lead - index.mask.dim()
         mask = self._nodes.node_of(index.mask)
-        return self._add(Picked(copied, mask, index.lead, index.mask.dim(), rest, self._source()))
+        return self._add(Picked(copied, mask, index.lead, index.mask.dim(), rest, self._place()))
 
     def _add(self, picked: Picked) -> Tensor:
         self._picked[id(picked.tensor)] = picked
@@ -142,9 +157,7 @@ class Masked:
         target, value = call.args[0], call.args[2]
         view = target if index.is_mask_alone else target[index.whole]
         rest = view.dim() - index.lead - index.mask.dim()
-        own = Picked(
-            view, self._nodes.node_of(index.mask), index.lead, index.mask.dim(), rest, self._source()
-        )
+        own = Picked(view, self._nodes.node_of(index.mask), index.lead, index.mask.dim(), rest, self._place())
         mask = index.mask[(..., *[None] * rest)] if rest else index.mask
         if not isinstance(value, Tensor) or (value.dim() == 0 and id(value) not in self._picked):
             view.masked_fill_(mask, value)
@@ -153,7 +166,7 @@ class Masked:
         if given is None:
             value = self._beside(value, own)
         elif given.rest != rest or given.lead > index.lead or not same_value(given.mask, own.mask):
-            raise AsksForRows(given.source)
+            raise AsksForRows(given.place)
         else:
             value = self._whole(value)
         if value.dtype is not view.dtype:
@@ -180,8 +193,8 @@ class Masked:
             if out is whole[id(tensor)]:
                 return tensor
         if not isinstance(out, Tensor):
-            raise AsksForRows(first.source)
-        return self._add(Picked(out, first.mask, first.lead, first.axes, first.rest, first.source))
+            raise AsksForRows(first.place)
+        return self._add(Picked(out, first.mask, first.lead, first.axes, first.rest, first.place))
 
     def _whole(self, tensor: Tensor) -> Tensor:
         """A tensor that stands for what a mask picks, as the whole tensor that it is."""
@@ -198,7 +211,7 @@ class Masked:
         if rows < 0:
             return tensor
         if shape[rows] != 1 or rows > picked.lead:
-            raise AsksForRows(picked.source)
+            raise AsksForRows(picked.place)
         return (
             tensor[(*[slice(None)] * rows, *[None] * (picked.axes - 1), ...)] if picked.axes > 1 else tensor
         )

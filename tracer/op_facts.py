@@ -16,6 +16,11 @@ _NMS = (
     "drops, where torchvision gives the indices of those that it keeps; force_suppress=True is nms, "
     "id_index=0 is batched_nms, and valid_thresh (0 unless given) must lie below all scores"
 )
+# Of what a mask picks.
+PICKED = (
+    "return the tensor and the mask, and pick in numpy from what the symbol gives, x[mask > 0]; or keep all "
+    "rows: torch.where(mask, x, 0), or x times the mask; or convert what comes before, by --tap MODULE"
+)
 # A better way out than the usual one, by what the refusal says was called.
 WAYS_OUT = {
     "nms()": _NMS,
@@ -24,6 +29,7 @@ WAYS_OUT = {
         "call roi_align on each level for all boxes, and choose by torch.where(level == k, one, other), "
         "where level is of shape (K, 1, 1, 1)"
     ),
+    "masked_select()": PICKED,
     "array()": "use torch's functions, and make numpy's arrays tensors: torch.as_tensor(array)",
     "pack_padded_sequence()": (
         "call the layer on the padded sequences: all of one length, or with a mask after it"

@@ -20,7 +20,6 @@ from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
 from codegen.decompositions import NotWritten
-from codegen.ir import Source
 from codegen.problems import Problem
 from codegen.refusals import RANDOM
 from tracer.batch_sizes import Mismatch
@@ -34,6 +33,7 @@ from tracer.dropped import recorded_drop
 from tracer.frames import Frames, is_library
 from tracer.known_values import cuts_at, is_alike
 from tracer.lengths import Lengths
+from tracer.looked_at import looked_at
 from tracer.masked import AsksForRows, Masked
 from tracer.nodes import Nodes, follows
 from tracer.op_facts import (
@@ -43,14 +43,13 @@ from tracer.op_facts import (
     KEPT_IDENTITIES,
     NEW,
     SCRIPTED,
-    WAY_OUT,
-    WAYS_OUT,
 )
 from tracer.op_homes import decomposition_of
 from tracer.outputs import flatten_outputs, has_names, in_order, tap_hook
 from tracer.shown_ops import ShownOps
+from tracer.stopped import Done
 from tracer.ufuncs import as_torch_calls
-from tracer.user_code import Refusal, deepest_user_line, vision_call
+from tracer.user_code import Refusal
 from tracer.user_functions import without_functions
 from tracer.views import turns_in_place
 from tracer.wrappers import is_scripted
@@ -84,11 +83,12 @@ class Recorder(TorchFunctionMode):
         self._frames = Frames(model, self._made_by, Recorder.trace.__code__)
         self._nodes = Nodes(model, fake, self._frames, keep_values)
         self._writes = Writes(self._nodes, self._frames.source, fake is not None and not trusted)
-        self._masked = Masked(self._nodes, self._frames.source)
+        self._masked = Masked(self._nodes, self._frames)
         self._earlier = earlier
         self._questions = Questions(self._frames.source)
         self._answers: list[tuple[str, Any]] = []
         self._lengths = Lengths()
+        self._done = Done([path for path, _ in model.named_modules()])
         self._chances = Chances(chance, self._frames.source)
         self._within_follower = False
 
@@ -107,6 +107,13 @@ class Recorder(TorchFunctionMode):
 
         Raises Refusal for what cannot be recorded, unless it comes after all taps.
         """
+        try:
+            return self._traced(inputs, taps)
+        except Refusal as refusal:
+            refusal.done = self._done.last(self._nodes.made_by, self._masked.picks)
+            raise
+
+    def _traced(self, inputs: Mapping[str, Any], taps: Sequence[str]) -> Capture:
         for name, value in inputs.items():
             if isinstance(value, torch.Tensor):
                 self._nodes.add_input(name, value)
@@ -120,7 +127,7 @@ class Recorder(TorchFunctionMode):
                 result = self._model(**inputs)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
             if not taps or len(caught) < len(set(taps)):
-                raise self._data_dependent(str(error), error.__traceback__) from None
+                raise looked_at(str(error), self._frames.source(), error.__traceback__) from None
         except Refusal:
             if not taps or len(caught) < len(set(taps)):
                 raise
@@ -154,6 +161,7 @@ class Recorder(TorchFunctionMode):
         """A forward hook: the module is done; a parametrization has computed a parameter."""
         dropped = recorded_drop(module, args, output, self._nodes, self._writes)
         path = self._frames.leave(output).path
+        self._done.add(path, output)
         if isinstance(module, parametrize.ParametrizationList) and isinstance(output, torch.Tensor):
             owner, found, name = path.partition(".parametrizations.")
             key = f"{owner}.{name}" if found else path.removeprefix("parametrizations.")
@@ -204,7 +212,7 @@ class Recorder(TorchFunctionMode):
             answer = self._chances.answered(call.name, self._nodes.node_of(call.tensors()[0]))
             if answer is not None:
                 return answer
-            raise self._data_dependent(call.name, None)
+            raise looked_at(call.name, self._frames.source(), None)
         decomposition = decomposition_of(call)
         if decomposition is not None:
             with contextlib.suppress(NotWritten):
@@ -218,7 +226,7 @@ class Recorder(TorchFunctionMode):
             with self:
                 return self._masked.result(call)
         except AsksForRows as error:
-            raise self._asks_for_rows(error) from None
+            raise looked_at("index", error.place.source, None, error.place.written) from None
         finally:
             self._within_follower = within
 
@@ -227,11 +235,8 @@ class Recorder(TorchFunctionMode):
         try:
             self._masked.check_shape_known(tensor)
         except AsksForRows as error:
-            raise self._asks_for_rows(error) from None
+            raise looked_at("index", error.place.source, None, error.place.written) from None
         return self._nodes.node_of(tensor)
-
-    def _asks_for_rows(self, error: AsksForRows) -> Refusal:
-        return Refusal(replace(self._data_dependent("index", None).problem, where=error.source))
 
     def _recorded(self, call: Call) -> Any:
         """The result of a call, which becomes a node."""
@@ -351,25 +356,3 @@ class Recorder(TorchFunctionMode):
             else:
                 parts.append(None if value else part)  # one True is an axis of its own
         return tuple(parts) if isinstance(index, tuple) or len(parts) > 1 else parts[0]
-
-    def _data_dependent(self, name: str, traceback: Any) -> Refusal:
-        return Refusal(_looked_at(name, self._frames.source(), traceback))
-
-
-def _looked_at(name: str, source: Source, traceback: Any) -> Problem:
-    """The problem of a call that looks at values; `traceback` is that of torch's own error, if it raised."""
-    if traceback is not None:
-        file, line = deepest_user_line(traceback)
-        source = replace(source, file=file, line=line)
-    what = name.removeprefix("aten.").rpartition("::")[2].split(".")[0]
-    asked = {"__bool__": "bool()", "_local_scalar_dense": "item() or bool()"}
-    called = asked.get(what, f"{what.strip('_')}()")
-    function, file, line = vision_call(traceback)
-    if function:
-        called, source = f"{function}()", replace(source, file=file, line=line)
-    return Problem(
-        "data-dependent",
-        f"the net looks at the values of a tensor ({called}): a symbol has one graph for all inputs",
-        source,
-        WAYS_OUT.get(called, WAY_OUT),
-    )

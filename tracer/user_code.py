@@ -18,6 +18,7 @@ from torch import nn
 import codegen.problems
 from codegen.ir import Source
 from codegen.problems import Problem, UserModelError, in_a_line
+from tracer.expressions import expression_of
 from tracer.vision import is_file, is_front, is_function
 
 _TORCH_DIR = os.path.dirname(torch.__file__) + os.sep
@@ -32,11 +33,15 @@ MOST_FRAMES = 3
 
 
 class Refusal(Exception):
-    """Raised inside the user's forward to stop a trace that cannot go on."""
+    """Raised inside the user's forward to stop a trace that cannot go on.
+
+    `done` are paths of modules that were done by then: see tracer.stopped.
+    """
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.what)
         self.problem = problem
+        self.done: tuple[str, ...] = ()
 
 
 @functools.lru_cache(maxsize=1024)  # asked of each frame around each op
@@ -64,11 +69,17 @@ def file_of(module: nn.Module) -> str:
 
 def user_line(frame: FrameType | None, end: CodeType) -> tuple[str, int]:
     """(file, line) of the user's line that runs; ('', 0) where only torch's own code does."""
+    own = user_frame(frame, end)
+    return (own.f_code.co_filename, own.f_lineno) if own is not None else ("", 0)
+
+
+def user_frame(frame: FrameType | None, end: CodeType) -> FrameType | None:
+    """The frame of the user's that runs; None where only torch's own code does."""
     while frame is not None and frame.f_code is not end:
         if is_user_file(frame.f_code.co_filename):
-            return frame.f_code.co_filename, frame.f_lineno
+            return frame
         frame = frame.f_back
-    return "", 0
+    return None
 
 
 def forward_line(frame: FrameType | None, end: CodeType) -> tuple[str, int]:
@@ -82,11 +93,20 @@ def forward_line(frame: FrameType | None, end: CodeType) -> tuple[str, int]:
 
 def deepest_user_line(traceback: Any) -> tuple[str, int]:
     """(file, line) of the innermost of the user's frames in a traceback; ('', 0) where there is none."""
-    found = ("", 0)
+    found = _deepest(traceback)
+    return (found.tb_frame.f_code.co_filename, found.tb_lineno) if found is not None else ("", 0)
+
+
+def deepest_expression(traceback: Any) -> str:
+    """What the user wrote for what runs in the innermost of their frames; '' where it is not known."""
+    found = _deepest(traceback)
+    return expression_of(found.tb_frame.f_code, found.tb_lasti, found.tb_lineno) if found is not None else ""
+
+
+def _deepest(traceback: Any) -> Any:
+    found = None
     while traceback is not None:
-        file = traceback.tb_frame.f_code.co_filename
-        if is_user_file(file):
-            found = (file, traceback.tb_lineno)
+        found = traceback if is_user_file(traceback.tb_frame.f_code.co_filename) else found
         traceback = traceback.tb_next
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from codegen.builder.dtypes import dtypes_for, holds
 from codegen.builder.leaves import Leaves
 from codegen.builder.neighbours import Neighbours, neighbours_of
+from codegen.builder.told import told_by
 from codegen.builder.value import FREE_BATCH, Refused, Value
 from codegen.draft import DraftCall, DraftOperand, OfAll, OfRule
 from codegen.ir import Dim, Graph, Node, Note, Ref, Shape, TensorType
@@ -204,11 +206,8 @@ class Builder:
         if shapes == (None,):
             shapes = (_result_shape(op, plain, [value.shape for _, value in given]),)
         index = len(self.calls)
-        self.calls.append(
-            DraftCall(
-                op, operands, written_attrs(op, plain), len(shapes), self.node.name, hint, shapes, comment
-            )
-        )
+        of = (len(shapes), self.node.name, hint, shapes, comment, told_by(sys._getframe(1)) if hint else "")
+        self.calls.append(DraftCall(op, operands, written_attrs(op, plain), *of))
         first = given[0][1].dtype if given else "float32"
         dtypes = _result_dtypes(op, plain, first, len(shapes))
         outputs = zip(shapes, dtypes, strict=True)

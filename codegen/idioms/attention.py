@@ -20,11 +20,20 @@ def causal_mask(b: Builder, rows: int, columns: int) -> Value:
 
 
 def added_mask(b: Builder, scores: Value, mask: Value, hint: str = "masked") -> Value:
+    """The scores with a mask."""
+    if mask.is_bool:
+        mask = _penalty(b, mask, scores.dtype)
+    elif mask.const is not None and np.isneginf(mask.const).all(-1).any():
+        mask = b.constant(np.maximum(mask.const, MASKED).astype(np.float32), "mask", shared=True)
+    return _broadcast_sum(b, scores, b.cast(mask, scores.dtype), hint)
+
+
+def _penalty(b: Builder, mask: Value, dtype: str) -> Value:
     """Scores with a mask.
 
     torch: scaled_dot_product_attention keeps what is True; any other mask is added.
     MXNet: softmax takes no mask.
-    We write: -1e30, whose exponential is zero in float32, added where the mask is False.
+    We write: -1e30, whose exponential is zero in float32, added where the mask is False: (mask - 1) * 1e30.
     Source: torch.nn.functional.scaled_dot_product_attention; mx.sym.softmax.
 
     >>> mask = torch.ones(3, 3).tril() > 0
@@ -38,16 +47,10 @@ def added_mask(b: Builder, scores: Value, mask: Value, hint: str = "masked") -> 
     )
     return mx.sym.linalg.gemm2(weights, x, name="scaled_dot_product_attention")
     """
-    if not mask.is_bool:
-        if mask.const is not None and np.isneginf(mask.const).all(-1).any():
-            mask = b.constant(np.maximum(mask.const, MASKED).astype(np.float32), "mask", shared=True)
-        return _broadcast_sum(b, scores, b.cast(mask, scores.dtype), hint)
     if mask.const is not None:
-        penalty = b.constant(np.where(mask.const, 0.0, MASKED).astype(np.float32), "mask", shared=True)
-    else:
-        lifted = b.with_number("x - c", b.cast(mask, scores.dtype, hint="mask"), 1, hint="mask_lifted")
-        penalty = b.with_number("x * c", lifted, -MASKED, hint="mask_penalty")
-    return _broadcast_sum(b, scores, b.cast(penalty, scores.dtype), hint)
+        return b.constant(np.where(mask.const, 0.0, MASKED).astype(np.float32), "mask", shared=True)
+    lifted = b.with_number("x - c", b.cast(mask, dtype, hint="mask"), 1, hint="mask_lifted")
+    return b.with_number("x * c", lifted, -MASKED, hint="mask_penalty")
 
 
 def seen_rows(b: Builder, weights: Value, mask: Value) -> Value:

@@ -98,7 +98,7 @@ def basic_index(b: Builder, x: Value, items: list[Any], shape: Shape) -> Value:
 
     torch: an index of numbers alone gives a tensor without axes.
     MXNet: symbols have no such tensor: shape () is "unknown".
-    We write: a tensor of shape (1,).
+    We write: the cuts in one op, and the axes of numbers taken away; of numbers alone a tensor of shape (1,).
     Source: torch.Tensor.select; mx.sym.slice_axis.
 
     >>> converted(lambda x: x[0, 1], (2, 3))

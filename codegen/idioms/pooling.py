@@ -84,7 +84,7 @@ def pool(
     """Pooling, of torch's defaults.
 
     torch: the stride is the kernel's size unless it is given; an average counts the padding.
-    MXNet: Pooling's pool_type is "max", its stride 1, and its kernel has no default; count_include_pad is
+    MXNet: Pooling's stride is 1; its pool_type is "max", and its kernel has no default; count_include_pad is
         unset, which counts the padding; pooling_convention is "valid", which rounds the number of windows
         down.
     We write: stride, pooling_convention and count_include_pad that are not MXNet's; pool_type always, without

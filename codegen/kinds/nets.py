@@ -54,12 +54,16 @@ NETS: tuple[Kind, ...] = (
     Kind(
         104,
         "data-dependent",
-        ("the net looks at the values of a tensor (...): a symbol has one graph for all inputs",),
+        (
+            "the net looks at the values of a tensor (...): a symbol has one graph for all inputs",
+            "... picks by a mask, so that its shape depends on values: a symbol has one graph for all inputs",
+        ),
         "`forward` turns a tensor into a Python number or bool (`if x.sum() > 0`, `int(x.max())`), or "
         "makes a tensor whose size depends on values (`x[x > 0]`, `nonzero`). A symbol is one graph, made "
         "before any value is known.",
         "Compute both sides and take one with `torch.where`, or multiply by a mask; or move the step out "
-        "of `forward`, and convert the rest.",
+        "of `forward`, and convert the rest: return the tensor and the mask, and pick in numpy from what the "
+        "symbol gives, `x[mask > 0]`. What comes before is converted by `--tap MODULE`.",
         Example(_net("return x + 1 if x.sum() > 0 else x"), "--input 1,8"),
     ),
     Kind(

@@ -120,9 +120,8 @@ class _Names:
         if call.op in NUMBER_FIRST:
             name = self._namer.unique(name + NUMBER_FIRST[call.op])
         inputs = tuple((slot, self.operand(operand)) for slot, operand in call.inputs)
-        return Call(
-            call.op, inputs, call.attrs, name, call.outputs, call.node, place, call.shapes, call.comment
-        )
+        known = (call.outputs, call.node, place, call.shapes, call.comment, call.told_by)
+        return Call(call.op, inputs, call.attrs, name, *known)
 
     def _owner(self, call: DraftCall, place: Place) -> str:
         """The module whose `weight` (or `running_mean`) an op takes: the op bears its name."""

@@ -300,8 +300,8 @@ def local_response_norm(
     """Division by the response of the neighbouring channels.
 
     torch: k is 1; the size may be even; any rank from 2 on.
-    MXNet: LRN's knorm is 2, its alpha 1e-4 as torch's; it takes images (N, C, H, W), and gives other numbers
-        where nsize is even.
+    MXNet: LRN's knorm is 2; its alpha is 1e-4, as torch's; it takes images (N, C, H, W), and gives other
+        numbers where nsize is even.
     We write: knorm and alpha that are not MXNet's. For an even size or another rank, an average over padded
         channels.
     Source: torch.nn.LocalResponseNorm; mx.sym.LRN; measured for even sizes.
@@ -379,7 +379,7 @@ def normalize(b: Builder, input: Value, p: float = 2.0, dim: int = 1, eps: float
     """Division by a norm.
 
     torch: divides by max(norm, eps), along any axis, with any norm.
-    MXNet: L2Normalization divides by sqrt(sum + eps), and its default mode, "instance", takes a whole sample.
+    MXNet: L2Normalization divides by sqrt(sum + eps); its default mode, "instance", takes a whole sample.
     We write: the norm, `maximum` with eps, and a division.
     Source: torch.nn.functional.normalize; mx.sym.L2Normalization.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -148,12 +149,16 @@ def test_a_call_tells_of_its_module_first(opened: Opened) -> None:
 def test_more_opens_the_rest_and_nothing_is_cut(opened: Opened) -> None:
     page = opened()
     line(page, "self.conv(x)").click()
-    links = page.locator("#detail p.soft a")
-    assert links.count() == 8
-    more = page.locator("#detail p.soft .more")
+    calls = page.locator("#detail .calls > div")
+    assert calls.count() == 4
+    more = page.locator("#detail .calls > .more")
     count = int(more.inner_text().split()[0])
+    assert f"Run for {4 + count} calls of torch's:" in detail(page)
     more.click()
-    assert links.count() == 8 + count
+    assert calls.count() == 4 + count
+    assert page.evaluate(
+        "document.activeElement.closest('.calls > div') === document.querySelectorAll('.calls > div')[4]"
+    )
     assert page.evaluate("(e => e.scrollHeight <= e.clientHeight + 1)(document.querySelector('#detail'))")
 
 
@@ -299,11 +304,29 @@ def test_on_a_phone_all_is_reached(opened: Opened, report: Path) -> None:
         assert right <= 390
 
 
+def test_a_line_tells_of_its_own_calls_of_torch_alone(opened: Opened) -> None:
+    page = opened()
+    code(page, 'name="features_final_pool"').click()
+    (own,) = page.locator("#detail .calls > div").all()
+    said = r"avg_pool2d in features\.final_pool, \w+\.py:\d+, differs by \S+: features_final_pool"
+    assert re.fullmatch(said, own.inner_text()), own.inner_text()
+    assert "calls of torch's" not in detail(page)
+    code(page, "mx.sym.BatchNorm(").click()
+    paths = page.evaluate(
+        "line => [...layersOf.get(line)].map((index) => [data.calls[data.layers[index][CALL]], data.layers[index][PATH]])",
+        page.locator("#mxnet .l.pin").get_attribute("id"),
+    )
+    assert len(paths) > 4
+    rows = page.locator("#detail .calls > div").all_inner_texts()
+    assert [row.partition(",")[0] for row in rows] == [f"{op} in {path}" for op, path in paths[:4]]
+    assert {op for op, _ in paths} == {"batch_norm"}
+
+
 def test_an_op_that_is_pointed_at_is_explained(opened: Opened) -> None:
     page = opened()
     line(page, "self.bn(x)").hover()
     said = page.locator("#detail .op").first
-    assert said.inner_text() == "mx.sym.BatchNorm: Batch normalization; stands for torch's batch_norm"
+    assert said.inner_text() == "mx.sym.BatchNorm: Batch normalization"
     link = said.locator("a").get_attribute("href") or ""
     assert link.endswith("/symbol/symbol.html#mxnet.symbol.BatchNorm")
     page.locator("#ops summary").click()

@@ -289,6 +289,7 @@ def _off(ours: np.ndarray, theirs: torch.Tensor, moved: np.ndarray | float) -> s
 
 def _plain(text: str) -> str:
     """A message without what differs between its like: numbers, names in quotes."""
+    text = re.sub(r"^.* picks by a mask", "_ picks by a mask", text)
     text = re.sub(r"\bv\d+\b|`[^`]*`|'[^']*'", "_", text)
     return re.sub(r"-?\d[\d., ]*", "#", text).strip()[:110]
 

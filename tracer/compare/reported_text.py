@@ -13,7 +13,7 @@ from codegen.problems import counted, listed
 from codegen.write.templates import OURS
 from tracer.compare.reported import PortCause, PortReport
 from tracer.review.environment import environment
-from tracer.review.failed_text import excerpt, highlighted, modules
+from tracer.review.failed_text import excerpt, highlighted, modules, modules_html
 from tracer.review.plot import Plot, plot_of
 from tracer.review.report import PAGE
 from tracer.review.text import MARK, cell, code_span, number_text
@@ -49,7 +49,7 @@ def port_page(report: PortReport) -> str:
     style = (OURS / "review/page/page.css").read_text(encoding="utf-8")
     filters: dict[str, Callable[..., Any]] = {
         "highlighted": highlighted,
-        "modules": modules,
+        "modules": modules_html,
         "number": number_text,
         "parting": parting,
     }

@@ -6,7 +6,6 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
@@ -15,32 +14,54 @@ import codegen.idioms
 import codegen.rules
 from codegen.mxnet_ops import OPS
 from codegen.op_spec import ONES, ZEROS, OpSpec
-from codegen.program import Program
+from codegen.program import Call, Program
 from codegen.write.literals import python_text
 from tracer.review.model import DefaultRow
+from tracer.review.words import ITSELF, few
 
+# So many modules are named in a row.
+MOST_MODULES = 3
 _PARTS = re.compile(r"^(torch|MXNet|We write|Source): ", re.MULTILINE)
 _CLAUSES = re.compile(r"; |(?<=\.) ")
 _OP = re.compile(r"mx\.sym\.(\w+(?:\.\w+)*)")
 
 
-def corrected_defaults(program: Program) -> tuple[DefaultRow, ...]:
-    """The attributes that are written otherwise than MXNet's default because torch has another, by op."""
-    counts: Counter[tuple[str, str, str, str]] = Counter()
+def corrected_defaults(program: Program, lines: Mapping[str, tuple[int, ...]]) -> tuple[DefaultRow, ...]:
+    """The attributes that are written otherwise than MXNet's default because torch has another, by op.
+
+    `lines` are those of the generated code, by the call's name, that of the op itself first.
+    """
+    found: dict[tuple[str, str, str], list[Call]] = {}
     for call in program.calls:
         spec = OPS.get(call.op)
         for name, value in call.attrs if spec is not None else ():
-            if spec is not None and name in spec.differing and _is_corrected(spec, name, value):
-                counts[call.op, name, python_text(value), _default(spec, name)] += 1
-    whys = reasons() if counts else {}
+            if spec is not None and _is_corrected(spec, name, value):
+                found.setdefault((call.op, name, python_text(value)), []).append(call)
+    whys = reasons() if found else {}
     return tuple(
-        DefaultRow(op, name, value, default, count, whys.get((op, name), ""))
-        for (op, name, value, default), count in sorted(counts.items())
+        DefaultRow(
+            op,
+            name,
+            value,
+            _default(OPS[op], name),
+            len(calls),
+            _why(op, name, whys),
+            tuple(sorted({lines[call.name][0] for call in calls if lines.get(call.name)})),
+            few(tuple(dict.fromkeys(call.source.path or ITSELF for call in calls)), MOST_MODULES),
+        )
+        for (op, name, value), calls in sorted(found.items())
     )
 
 
 def _is_corrected(spec: OpSpec, name: str, value: Any) -> bool:
-    return not spec.is_default(name, value, spec.attrs[name])
+    is_default = spec.is_default(name, value, spec.attrs.get(name))
+    return name in spec.differing - spec.choices and not is_default
+
+
+def _why(op: str, name: str, whys: Mapping[tuple[str, str], str]) -> str:
+    if name in OPS[op].shared:
+        return f"The net's own: where it says nothing, both frameworks have {_default(OPS[op], name)}."
+    return f"MXNet: {whys[op, name]}" if (op, name) in whys else ""
 
 
 def _default(spec: OpSpec, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,7 @@ from tracer.load import LoadedModel
 from tracer.options import Options
 from tracer.review.digests import digest_of
 from tracer.review.failure import (
+    Before,
     CodeLine,
     Failure,
     Part,
@@ -33,6 +34,7 @@ from tracer.review.failure import (
 from tracer.review.parts import Tried, compared_parts, converted_parts, smallest_of, smallest_with
 from tracer.review.versions import versions
 from tracer.review.words import place, result_shape, rounded, shown
+from tracer.stopped import Stopped
 
 # Lines of the user's file before and after the one that is meant.
 AROUND = 3
@@ -54,15 +56,18 @@ class Failing:
         return self.options.out.parent
 
 
-def failure_of_refusals(failing: Failing, problems: Sequence[Problem]) -> Failure:
+def failure_of_refusals(failing: Failing, error: ConversionError) -> Failure:
     """The report of a net that cannot be converted exactly: with what its parts show beside, if anything."""
-    paths = dict.fromkeys(problem.where.path for problem in problems)
+    paths = dict.fromkeys(problem.where.path for problem in error.problems)
     tried = converted_parts(failing.loaded.model, failing.specs, paths) if failing.specs else ()
-    found = (*problems, *(problem for t in tried for problem in t.problems))
+    before, more = converted_before(failing, error)
+    found = (*error.problems, *more, *(problem for t in tried for problem in t.problems))
     files = dict.fromkeys(Path(p.where.file) for p in found if p.where.file)
-    refused = tuple(_refused(failing, found, tried))
+    stops = {p for e in (error, *(t.error for t in tried)) if isinstance(e, Stopped) for p in e.problems}
+    refused = tuple(_refused(failing, found, tried, {(p.code, p.what) for p in stops}))
     made = _failure(failing, "refused", refused, tuple(t.part for t in tried), tuple(files))
-    return replace(made, smallest=next((r.smallest for r in refused if r.smallest is not None), None))
+    smallest = next((r.smallest for r in refused if r.smallest is not None), None)
+    return replace(made, smallest=smallest, before=before)
 
 
 def failure_of_difference(failing: Failing, conversion: Conversion, agreement: Agreement) -> Failure:
@@ -108,10 +113,14 @@ def _failure(
 
 def _smallest(failing: Failing, part: Part) -> Smallest:
     """A part that fails, and the command that converts the net up to it."""
+    return Smallest(part.path, part.cls, _tapping(failing, (part.path,)))
+
+
+def _tapping(failing: Failing, taps: tuple[str, ...]) -> str:
+    """The command that converts the net up to some modules, into a file that is named after the first."""
     options = failing.options
-    out = options.out.with_name(f"{part.path.replace('.', '_')}_mxnet.py")
-    tapped = replace(options, out=out, taps=(part.path,))
-    return Smallest(part.path, part.cls, command_line(tapped, failing.loaded.file))
+    out = options.out.with_name(f"{taps[0].replace('.', '_')}_mxnet.py")
+    return command_line(replace(options, out=out, taps=taps), failing.loaded.file)
 
 
 def _smallest_refused(failing: Failing, problem: Problem, tried: Sequence[Tried]) -> Smallest | None:
@@ -133,8 +142,37 @@ def _smallest_refused(failing: Failing, problem: Problem, tried: Sequence[Tried]
 # Refusals ----------------------------------------------------------------------------------------------
 
 
-def _refused(failing: Failing, problems: Sequence[Problem], tried: Sequence[Tried]) -> Iterator[Refused]:
-    """Each refusal once, with all places where it stands."""
+def converted_before(
+    failing: Failing, error: ConversionError
+) -> tuple[tuple[Before, ...], tuple[Problem, ...]]:
+    """What converts of that which comes before the line at which tracing stopped, and what does not.
+
+    All modules that were done are tried at once, then, where that is refused, one by one.
+    """
+    if not isinstance(error, Stopped) or not failing.specs:
+        return (), ()
+    found: dict[tuple[str, ...], Before] = {}
+    refused: dict[Problem, None] = {}
+    for taps in (error.done, *((path,) for path in error.done)):
+        if not taps or error.done in found:
+            break
+        if taps in found:
+            continue
+        try:
+            program = convert_specs(failing.loaded.model, failing.specs, taps=taps, proved=False).program
+        except ConversionError as own:
+            refused |= dict.fromkeys(own.problems)
+        except Exception:  # noqa: BLE001 - what cannot be tried is not told as a way
+            pass
+        else:
+            found[taps] = Before(taps, len(program.calls), _tapping(failing, taps))
+    return tuple(sorted(found.values(), key=lambda before: -before.ops)), tuple(refused)
+
+
+def _refused(
+    failing: Failing, problems: Sequence[Problem], tried: Sequence[Tried], stops: Collection[tuple[str, str]]
+) -> Iterator[Refused]:
+    """Each refusal once, with all places where it stands; at those of `stops` tracing ended."""
     found: dict[tuple[str, str, str], dict[tuple[str, int], list[Source]]] = {}
     for p in problems:
         lines = found.setdefault((p.code, p.what, p.hint), {})
@@ -143,7 +181,7 @@ def _refused(failing: Failing, problems: Sequence[Problem], tried: Sequence[Trie
         places = tuple(place_of(sources, failing.folder) for sources in lines.values())
         first = next(iter(lines.values()))[0]
         smallest = _smallest_refused(failing, Problem(word, what, first, hint), tried)
-        yield Refused(kind_of(word).code, word, what, hint, places, smallest)
+        yield Refused(kind_of(word).code, word, what, hint, places, smallest, (word, what) in stops)
 
 
 def place_of(sources: Sequence[Source], folder: Path) -> Place:

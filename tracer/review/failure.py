@@ -41,7 +41,8 @@ class Smallest:
 class Refused:
     """A refusal, everywhere where it stands: its kind's number and word, what it is, and the way out.
 
-    `smallest` is the smallest module that shows it, None for the net itself.
+    `smallest` is the smallest module that shows it, None for the net itself. `stops` tells that tracing ended
+    there, so that what follows was not looked at.
     """
 
     code: str
@@ -50,6 +51,19 @@ class Refused:
     hint: str
     places: tuple[Place, ...]
     smallest: Smallest | None = None
+    stops: bool = False
+
+
+@dataclass(frozen=True)
+class Before:
+    """What comes before the line at which tracing stopped: modules that were done by then.
+
+    `command` converts the net up to them, which was tried: `ops` are its MXNet ops.
+    """
+
+    modules: tuple[str, ...]
+    ops: int
+    command: str
 
 
 @dataclass(frozen=True)
@@ -110,7 +124,7 @@ class Failure:
     """What a net that did not convert leaves to read.
 
     `parting` is None where the net is refused, or where no op by itself differs; `parts` are empty where the
-    net could not be run in parts.
+    net could not be run in parts, `before` where tracing went to the end, or nothing converts before it.
     """
 
     net: str
@@ -125,3 +139,4 @@ class Failure:
     parting: Parting | None
     parts: tuple[Part, ...]
     smallest: Smallest | None
+    before: tuple[Before, ...] = ()

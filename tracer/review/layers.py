@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from codegen.ir import Frame
+from codegen.ir import Frame, Node
 from codegen.program import Call, Leaf, Program
 from codegen.proof.compare import Agreement
 from codegen.write.literals import python_text
 from tracer.review.model import DefaultRow, Layer, WeightRow
+from tracer.review.whys import whys
 from tracer.review.words import result_shape, rounded
 
 
@@ -36,14 +37,15 @@ def source_files(program: Program) -> tuple[Path, ...]:
 
 def layers(
     program: Program,
+    nodes: Mapping[str, Node],
     agreement: Agreement,
     lines: Mapping[str, tuple[int, ...]],
     defaults: Sequence[DefaultRow],
     weights: Sequence[WeightRow],
 ) -> Iterator[Layer]:
-    """Every call; `lines` are those of the generated code, by the call's name."""
+    """Every call; `nodes` are torch's by name, `lines` those of the generated code, by the call's name."""
     files = Files(source_files(program))
-    differences = largest_differences(agreement)
+    differences, reasons = largest_differences(agreement), whys(program)
     rows = {(row.op, row.attribute, row.torch): index for index, row in enumerate(defaults)}
     of_weights = {row.name: index for index, row in enumerate(weights)}
     for call in program.calls:
@@ -63,6 +65,9 @@ def layers(
             difference=rounded(differences[call.name]) if call.name in differences else "",
             corrected=tuple(rows[key] for key in keys if key in rows),
             weights=tuple(of_weights[name] for name in read if name in of_weights),
+            torch=nodes[call.node].op if call.node in nodes else "",
+            node=call.node if call.node in nodes else "",
+            why=reasons.get(call.name, ""),
         )
 
 

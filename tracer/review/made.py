@@ -28,7 +28,8 @@ from tracer.review.ops import op_rows
 from tracer.review.sizes import batch_text, sizes_text
 from tracer.review.unused import unused_rows
 from tracer.review.versions import versions
-from tracer.review.words import around, held_values, place, result_shape, rounded, shape_text, shown
+from tracer.review.whys import whys
+from tracer.review.words import around, few, held_values, place, result_shape, rounded, shape_text, shown
 from tracer.verify import OWN
 
 # What is said of weights that are of no checkpoint.
@@ -85,7 +86,7 @@ def review_of(
     return Review(
         summary=summary,
         source_map=tuple(_source_map(conversion, agreement, folder)),
-        defaults=corrected_defaults(program),
+        defaults=corrected_defaults(program, lines_of(conversion.code, identifier(program.name))),
         weights=tuple(_weight(program, v, folder) for v in program.variables if v.kind in {"arg", "aux"}),
         unused=unused_rows(conversion),
         blocks=blocks,
@@ -142,6 +143,7 @@ def _source_map(conversion: Conversion, agreement: Agreement, folder: Path) -> I
     program = conversion.program
     lines = lines_of(conversion.code, identifier(program.name))
     differences = largest_differences(agreement)
+    reasons = whys(program)
     made: dict[int, list[Call]] = {}
     for call in program.calls:
         if call.name in lines:
@@ -153,15 +155,10 @@ def _source_map(conversion: Conversion, agreement: Agreement, folder: Path) -> I
             places=tuple(dict.fromkeys(place(call.source, folder) for call in calls)),
             statement=next((call.source.text for call in calls if call.source.text), ""),
             ops=tuple(Counter(call.op for call in calls).items()),
-            shapes=_few(tuple(dict.fromkeys(map(result_shape, calls)))),
+            shapes=few(tuple(dict.fromkeys(map(result_shape, calls))), MOST_SHAPES),
             difference=rounded(max(compared)) if compared else "",
+            why=" ".join(dict.fromkeys(reasons[call.name] for call in calls if call.name in reasons)),
         )
-
-
-def _few(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """The first texts, and how many more there are."""
-    more = len(texts) - MOST_SHAPES
-    return (*texts[:MOST_SHAPES], f"{more} more") if more > 0 else texts
 
 
 # Weights, parameters, blocks ---------------------------------------------------------------------------

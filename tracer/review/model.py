@@ -116,7 +116,8 @@ class SourceRow:
     """A line of the generated code, and what it is in torch.
 
     `ops` are MXNet's, with how often the line makes each; `shapes` those of the results, the first few;
-    `difference` is the largest of the results that were compared, empty where none was.
+    `difference` is the largest of the results that were compared, empty where none was. `why` tells why it is
+    written so, where a call of torch's takes several ops and a reason is known.
     """
 
     line: int
@@ -125,13 +126,15 @@ class SourceRow:
     ops: tuple[tuple[str, int], ...]
     shapes: tuple[str, ...]
     difference: str
+    why: str = ""
 
 
 @dataclass(frozen=True)
 class DefaultRow:
     """An attribute in which the frameworks differ, where MXNet would take another value than torch.
 
-    `torch` is torch's value as MXNet has it: a momentum is the share that is kept.
+    `torch` is torch's value as MXNet has it: a momentum is the share that is kept. `lines` are those of the
+    generated code that write it, `modules` those of torch's that it is of, the first few.
     """
 
     op: str
@@ -140,6 +143,8 @@ class DefaultRow:
     mxnet: str
     layers: int
     why: str
+    lines: tuple[int, ...] = ()
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -203,7 +208,9 @@ class Layer:
     `lines` are those of the generated code, that of the op itself first, then those of the calls around it;
     `places` the same in torch: (which of the sources, line); `modules` the path of the module that each of
     them calls, "" for none. `corrected` tells which of the review's defaults it has. `difference` is empty
-    where the op was not compared. `weights` are those of the review's that it reads.
+    where the op was not compared. `weights` are those of the review's that it reads. `torch` is the op of
+    torch's that it is written for, `node` that very call:
+    several ops may be of one; both are empty where it is of none. `why` is as in a SourceRow.
     """
 
     name: str
@@ -216,6 +223,9 @@ class Layer:
     difference: str
     corrected: tuple[int, ...]
     weights: tuple[int, ...] = ()
+    torch: str = ""
+    node: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)

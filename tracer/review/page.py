@@ -32,7 +32,9 @@ def page_of(
     """The page of a net, of which the generated file is `out`."""
     program = conversion.program
     lines = lines_of(conversion.code, identifier(program.name))
-    found = tuple(layers(program, agreement, lines, review.defaults, review.weights))
+    found = tuple(
+        layers(program, conversion.graph.by_name, agreement, lines, review.defaults, review.weights)
+    )
     return Page(
         review=review,
         layers=found,

@@ -25,6 +25,8 @@ def page_data(page: Page, sides: Sequence[Sequence[Span]], opened: Collection[in
     """
     shapes = _Numbered()
     layouts = _Numbered()
+    calls = _Numbered()
+    reasons = _Numbered()
     numbers = {block.path: index for index, block in enumerate(page.blocks)}
     layers = [
         [
@@ -37,6 +39,8 @@ def page_data(page: Page, sides: Sequence[Sequence[Span]], opened: Collection[in
             layer.difference,
             layer.corrected,
             layer.weights,
+            calls.of((layer.torch, layer.node or layer.name)),
+            *([reasons.of(layer.why)] if layer.why else []),
         ]
         for layer in page.layers
     ]
@@ -45,10 +49,12 @@ def page_data(page: Page, sides: Sequence[Sequence[Span]], opened: Collection[in
     return {
         "layers": layers,
         "shapes": shapes.found,
+        "calls": [op for op, _ in calls.found],
+        "whys": reasons.found,
         "blocks": blocks,
         "layouts": layouts.found,
         "defaults": defaults,
-        "ops": {row.op: [row.does, row.torch, row.link] for row in page.review.ops},
+        "ops": {row.op: [row.does, row.link] for row in page.review.ops},
         "files": anchors([*(s.name for s in page.sources), page.code.name]),
         "sizes": SIZES,
         "spans": sides,

@@ -35,10 +35,11 @@ class Called:
 
 @dataclass(frozen=True)
 class Tried:
-    """A part, and what is refused in it: places are those in the whole net."""
+    """A part, and what is refused in it: places are those in the whole net. `error` is the refusal itself."""
 
     part: Part
     problems: tuple[Problem, ...] = ()
+    error: ConversionError | None = None
 
 
 def converted_parts(
@@ -148,7 +149,7 @@ def _converted(called: Called) -> Tried:
         conversion = convert(called.module, called.given, proved=False)
     except ConversionError as error:
         why = "; ".join(dict.fromkeys(map(_said, error.problems)))
-        return Tried(_part(called, "refused", why=why), tuple(_placed(called.path, error.problems)))
+        return Tried(_part(called, "refused", why=why), tuple(_placed(called.path, error.problems)), error)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a row of the report
         return _untried(called, in_a_line(error))
     return Tried(_part(called, "converts", len(conversion.program.calls)))

@@ -13,6 +13,8 @@ from codegen.program import Call
 from tracer.heads import seen_from
 
 _INSTALLED = "site-packages"
+# The net as a place among its modules.
+ITSELF = "the net itself"
 
 
 def shown(path: Path, folder: Path) -> str:
@@ -51,6 +53,12 @@ def shape_text(shape: Shape | None) -> str:
 def result_shape(call: Call) -> str:
     """That of what a call makes first."""
     return shape_text(call.shapes[0] if call.shapes else None)
+
+
+def few(texts: tuple[str, ...], most: int) -> tuple[str, ...]:
+    """The first texts, and how many more there are."""
+    more = len(texts) - most
+    return (*texts[:most], f"{more} more") if more > 0 else texts
 
 
 def place(source: Source, folder: Path) -> str:

@@ -199,7 +199,8 @@ def _made_row(row: tuple[str, ...]) -> MadeRow:
 
 
 def _source_row(row: tuple[str, ...]) -> SourceRow:
-    line, places, statement, ops, shapes, difference = _width(row, 6)
+    # An earlier fx2mx did not tell why.
+    line, places, statement, ops, shapes, difference, why = _width(row if len(row) != 6 else (*row, ""), 7)
     return SourceRow(
         line=number(line),
         places=spans(places, ", "),
@@ -207,6 +208,7 @@ def _source_row(row: tuple[str, ...]) -> SourceRow:
         ops=_ops(ops),
         shapes=listed_shapes(unescaped(shapes)),
         difference=difference,
+        why=unescaped(why),
     )
 
 
@@ -224,9 +226,14 @@ def _ops(text: str) -> tuple[tuple[str, int], ...]:
 
 
 def _default_row(row: tuple[str, ...]) -> DefaultRow:
-    op, attribute, torch, mxnet, layers, why = _width(row, 6)
-    said = unescaped(why).removeprefix("MXNet:").strip()
-    return DefaultRow(span(op), span(attribute), span(torch), span(mxnet), number(layers), said)
+    # An earlier fx2mx told neither lines nor modules.
+    op, attribute, torch, mxnet, layers, lines, modules, why = _width(
+        row if len(row) != 6 else (*row[:5], "", "", row[5]), 8
+    )
+    numbers = tuple(map(number, lines.split(", "))) if lines else ()
+    of = tuple(unescaped(modules).split(", ")) if modules else ()
+    texts = (span(op), span(attribute), span(torch), span(mxnet))
+    return DefaultRow(*texts, number(layers), unescaped(why), numbers, of)
 
 
 def _weight_row(row: tuple[str, ...]) -> WeightRow:

@@ -20,10 +20,14 @@ function listed(values, most, make, between = ", ") {
   button.addEventListener("click", () => {
     const rest = nodes(values.slice(most));
     button.replaceWith(...rest);
-    rest.find((node) => node instanceof Element && node.matches("a"))?.focus();
+    const elements = rest.filter((node) => node instanceof Element);
+    elements.map((node) => (node.matches("a") ? node : $("a", node))).find(Boolean)?.focus();
   });
   return [...found, between, button];
 }
+
+// So many reasons are told: a line that calls a function is of all that stand in it.
+const MOST_WHYS = 3;
 
 const tally = (values) => {
   const counts = new Map();
@@ -134,16 +138,38 @@ function oneOf(index, layers) {
 function correctedWords(index) {
   const [op, attribute, torch, mxnet, why] = data.defaults[index];
   return made("li", {}, made("code", {}, `${op} ${attribute}=${torch}`), `, where MXNet has ${mxnet}. `,
-    made("span", { class: "soft" }, why && `MXNet: ${why}`));
+    made("span", { class: "soft" }, why));
 }
 
-/** What MXNet says of the ops of some layers, and what each stands for in this net; a link to the manual. */
+/** A call of torch's, of which these layers are: its op, module and place, how far it is from torch's, and the layers. */
+function callWords([call, own]) {
+  const row = data.layers[own[0]];
+  const worst = own.map((index) => data.layers[index][DIFFERENCE]).filter(Boolean).sort((a, b) => numberOf(b) - numberOf(a))[0];
+  const [place] = idsOf[own[0]].torch;
+  return made("div", {}, data.calls[call] ? made("code", {}, data.calls[call]) : "no call of torch's", " in ",
+    row[PATH] ? made("code", {}, row[PATH]) : "the net itself", ...(place ? [", ", linkTo(place)] : []),
+    `, ${differs(worst)}: `, ...listed(own, 3, layerLink));
+}
+
+/** The calls of torch's for which some layers are made, the first few of them; a line may be run many times. */
+function callsOf(layers) {
+  const found = new Map();
+  for (const index of layers) {
+    const call = data.layers[index][CALL];
+    found.set(call, [...(found.get(call) || []), index]);
+  }
+  return [
+    ...(found.size > 1 ? [made("p", { class: "soft" }, `Run for ${found.size} calls of torch's:`)] : []),
+    made("div", { class: "calls" }, ...listed([...found], 4, callWords, "")),
+  ];
+}
+
+/** What MXNet says of the ops of some layers, and a link to its manual. */
 function glossary(rows) {
   return [...new Set(rows.map((row) => row[OP]))].filter((op) => data.ops[op]).map((op) => {
-    const [does, torch, link] = data.ops[op];
+    const [does, link] = data.ops[op];
     const name = link ? made("a", { href: link, rel: "noreferrer" }, `mx.sym.${op}`) : made("code", {}, op);
-    return made("p", { class: "op" }, name,
-      does && `: ${does}`, torch.length ? `; stands for torch's ${torch.join(", ")}` : "");
+    return made("p", { class: "op" }, name, does && `: ${does}`);
   });
 }
 
@@ -187,8 +213,10 @@ function describe(layers, lead, isOne = false, declared = []) {
       made("span", {}, worst ? `largest difference ${worst}` : "not compared by itself"))]),
     ...(declared.length ? [] : weightList(read)),
     ...glossary(rows),
+    ...[...new Set(rows.map((row) => row[WHY]))].filter((why) => why !== undefined).slice(0, MOST_WHYS)
+      .map((why) => made("p", { class: "why" }, data.whys[why])),
     ...(corrected.length ? [made("ul", {}, ...corrected.map(correctedWords))] : []),
-    ...(isOne ? [] : [made("p", { class: "soft" }, ...listed([...layers], 8, layerLink))]),
+    ...callsOf(layers),
   );
 }
 

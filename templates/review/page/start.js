@@ -4,7 +4,7 @@ const $ = (selector, within = document) => within.querySelector(selector);
 const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
 
 // The places of a layer in data.layers' rows, and of a block in data.blocks'.
-const [NAME, OP, PATH, LINES, PLACES, SHAPE, DIFFERENCE, CORRECTED, WEIGHTS] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+const [NAME, OP, PATH, LINES, PLACES, SHAPE, DIFFERENCE, CORRECTED, WEIGHTS, CALL, WHY] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 const [B_PATH, B_CLASS, B_PARAMETERS, B_FLOPS, B_DIFFERENCE, B_LAYER, B_CHILDREN, B_FLOW] = [0, 1, 2, 3, 4, 5, 6, 7];
 const generated = data.files.length - 1;
 const idOf = (file, line) => `${data.files[file]}-L${line}`;
