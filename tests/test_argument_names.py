@@ -181,3 +181,28 @@ class Maybe(nn.Module):
 
 def test_a_list_of_unknown_items_has_no_words():
     assert words_of(Maybe(8, 4, True)) == {}
+
+
+class Inverse(nn.Module):
+    """A function whose turns take constants: in each turn the same, under a name of its own."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.q, self.k = nn.Linear(width, width), nn.Linear(width, width)
+
+    def inverse(self, mat, turns: int = 4):
+        identity, value = torch.eye(mat.size(-1)), mat.transpose(-1, -2)
+        for _ in range(turns):
+            inner = mat @ value
+            value = (0.25 * value) @ (
+                13 * identity - inner @ (15 * identity - inner @ (7 * identity - inner))
+            )
+        return value
+
+    def forward(self, x):
+        return x + self.inverse((self.q(x) @ self.k(x).transpose(1, 2)).softmax(-1)) @ x
+
+
+def test_the_constants_of_a_function_are_made_in_it():
+    code = converted(nn.Sequential(*(Inverse(8) for _ in range(3))), (2, 5, 8)).code
+    assert list(signature(code, "inverse")) == ["mat", "name"]
