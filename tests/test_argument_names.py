@@ -206,3 +206,32 @@ class Inverse(nn.Module):
 def test_the_constants_of_a_function_are_made_in_it():
     code = converted(nn.Sequential(*(Inverse(8) for _ in range(3))), (2, 5, 8)).code
     assert list(signature(code, "inverse")) == ["mat", "name"]
+
+
+class Bottleneck(nn.Module):
+    def __init__(self, width: int, stride: int) -> None:
+        super().__init__()
+        mid_channels = width // 4
+        self.conv1, self.conv2 = conv1x1(width, mid_channels), conv1x1(mid_channels, mid_channels)
+        self.conv3 = conv1x1(mid_channels, width)
+        self.pool = nn.AvgPool2d(stride)
+
+    def forward(self, x):
+        return self.pool(self.conv3(torch.relu(self.conv2(torch.relu(self.conv1(x))))))
+
+
+class Unit(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body, self.act = Bottleneck(width, 1), nn.ReLU()
+
+    def forward(self, x):
+        return self.act(torch.tanh(x + self.body(x)) * 2.0)
+
+
+def test_what_calls_a_block_takes_its_width_too():
+    parts = [part for width in (16, 32, 64) for part in (Unit(width), Unit(width), conv1x1(width, 2 * width))]
+    code = converted(nn.Sequential(*parts), (2, 16, 4, 4)).code
+    assert "4 * mid_channels" in code, "of widths inside, the author's word for what most ops take"
+    assert "mid_channels=num_filter // 4" in code
+    assert "num_filter" in signature(code, "unit")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codegen.fold.relations import Column, fits
-from codegen.fold.rows import Base, Row
+from codegen.fold.rows import WIDTHS, Base, Row
 from codegen.identifiers import readable
 
 # The slots whose names say enough, whatever the author calls what they take.
@@ -24,12 +24,14 @@ class Known:
     """What is known of a function's uses beside the values of its slots.
 
     `attributes` are the numbers that the author's modules keep, `words` those that have a name in their
-    `__init__`, `widths` the sizes of what the function gives, any of which may be its width.
+    `__init__`, `widths` the sizes of what the function gives, any of which may be its width: `channels` is,
+    where that is an image.
     """
 
     attributes: tuple[tuple[str, Column], ...] = ()
     words: tuple[tuple[str, Column], ...] = ()
     widths: tuple[Column, ...] = ()
+    channels: Column = ()
 
     def attribute(self, values: Column) -> str | None:
         """What the author's modules call a number."""
@@ -66,9 +68,9 @@ def named(bases: Sequence[Base], rows: Sequence[Row], known: Known, taken: Seque
     What is the function's width is called so before anything else is.
     """
     names: dict[str, str] = {}
-    mains = [base for base in bases if _width_row(base, rows, known) is not None]
-    for base in sorted(bases, key=lambda own: (own not in mains, own.row)):
-        listed = list(_names(base, rows, known, has_main=bool(mains)))
+    has_main = any(row.is_width and known.is_width(row.values) for row in rows)
+    for base in sorted(bases, key=lambda own: (_width_row(own, rows, known) is None, own.row)):
+        listed = list(_names(base, rows, known, has_main))
         names[base.name] = _free(listed, {"name", "x", "y", *taken, *names.values()})
     return names
 
@@ -96,6 +98,8 @@ def _names(base: Base, rows: Sequence[Row], known: Known, has_main: bool) -> Ite
     if attribute is not None and (row.relates or _is_raw(row)):
         yield attribute
     slot = row.slot if main is None else main.word_of_width
+    if main is None and base.values == known.channels and is_authors(row):
+        slot = WIDTHS[0]
     if row.is_split and not any(isinstance(v, tuple) for v in base.values):
         slot = "size"
     goes_before = (row.is_width and has_main) or _is_raw(row)
@@ -111,6 +115,11 @@ def _names(base: Base, rows: Sequence[Row], known: Known, has_main: bool) -> Ite
 def _is_raw(row: Row) -> bool:
     """Whether the name of a slot says nothing of what it takes."""
     return not _says_enough(row) and (not row.handed_on or _last_word(row) in RAW)
+
+
+def is_authors(row: Row) -> bool:
+    """Whether another function calls what it is handed as the author does."""
+    return row.handed_on and row.relates and not _is_raw(row) and not _says_enough(row)
 
 
 def _says_enough(row: Row) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from codegen.fold.argument_names import Known, is_telling, named
+from codegen.fold.argument_names import Known, is_authors, is_telling, named
 from codegen.fold.relations import Column, are_one, are_positive, fits, follows
 from codegen.fold.rows import SIZES, Base, Literal, Row, is_one
 from codegen.folded import MISSING, Argument
@@ -144,15 +144,21 @@ class Arguments:
         told = [sum(follows(c, more) is not None for c in columns) for columns in open_columns]
         return sum(told) if sum(map(bool, told)) > 1 else 0
 
-    def _preference(self, base: Base, open_rows: Sequence[int]) -> tuple[bool, bool, int, bool, int]:
-        """An author's own number before others, then the width of the result, then what most ops take."""
+    def _preference(self, base: Base, open_rows: Sequence[int]) -> tuple[bool, bool, int, bool, bool, int]:
+        """An author's own number before others, then what has a true word, of these what most ops take."""
         own = [n for n in open_rows if self._rows[n].values == base.values]
         is_width = self._rows[base.row].is_width
-        is_main = self._known.is_width(base.values) and any(self._rows[n].is_width for n in own)
+        # Of widths, that of the result is num_filter, and others are what the author calls them.
+        is_taken = any(base.values in self._rows[n].columns() for n in open_rows)
+        is_main = self._known.is_width(base.values) and (
+            not is_taken or any(self._rows[n].is_width for n in own)
+        )
+        has_word = is_width and self._known.word(base.values) is not None
         return (
             self._known.attribute(base.values) is not None,
-            is_main,
+            is_main or has_word,
             sum(column == base.values for n in open_rows for column in self._rows[n].columns()),
+            is_main,
             is_width,
             max(own, default=base.row) if is_width else -base.row,
         )
@@ -167,6 +173,10 @@ class Arguments:
                 filled = self._filled(column, rows)
                 if all(own.values != filled for own in found):
                     found.append(Base(filled, number, f"{number}.{len(found)}"))
+        channels, handed = self._known.channels, [n for n in rows if is_authors(self._rows[n])]
+        if handed and are_positive(channels) and all(own.values != channels for own in found):
+            # What is handed on is not the function's width: that says more to those who call it.
+            found.append(Base(channels, handed[0], f"{handed[0]}.channels"))
         related = next((n for n in rows if self._rows[n].relates), None)
         for name, values in told:
             is_new = all(own.values != values for own in found)

@@ -7,14 +7,21 @@ from codegen.fold.blocks import Block, Structure
 from codegen.fold.families import Family
 from codegen.fold.relations import Column
 from codegen.identifiers import readable
+from codegen.ir import Shape
 from codegen.program import NamedFrame, Out, Program
+
+# The axes of an image: of the batch, channels, height and width.
+IMAGE = 4
 
 
 def known_of(structure: Structure, family: Family) -> Known:
     """What is known of the uses of a family beside what its statements say."""
     kept = [_numbers(use.block, structure.program) for use in family.uses]
     words = [dict(use.block.frame.words) for use in family.uses]
-    return Known(_shared(kept), _shared(words), _widths(structure, family))
+    shapes = _results(structure, family)
+    widths = tuple(tuple(shape[axis] for shape in shapes) for axis in (1, -1)) if shapes else ()
+    is_image = bool(shapes) and {len(shape) for shape in shapes} == {IMAGE}
+    return Known(_shared(kept), _shared(words), widths, widths[0] if is_image else ())
 
 
 def truths(family: Family) -> dict[frozenset[int], list[str]]:
@@ -33,8 +40,8 @@ def _shared(kept: list[dict[str, float]]) -> tuple[tuple[str, Column], ...]:
     return tuple((name, tuple(own[name] for own in kept)) for name in names)
 
 
-def _widths(structure: Structure, family: Family) -> tuple[Column, ...]:
-    """The sizes of each use's result that may be its width: the channels of an image, and the last.
+def _results(structure: Structure, family: Family) -> list[Shape]:
+    """The shape of each use's result; none where some are not known.
 
     Of results that are no tuple of the author's all but the last are made on the way to it.
     """
@@ -42,9 +49,7 @@ def _widths(structure: Structure, family: Family) -> tuple[Column, ...]:
     calls = structure.program.calls
     shapes = [calls[o.call].shapes[o.index : o.index + 1] for o in made if isinstance(o, Out)]
     known = [own[0] for own in shapes if own and own[0] is not None and len(own[0]) > 1]
-    if len(known) < len(family.uses):
-        return ()
-    return tuple(tuple(shape[axis] for shape in known) for axis in (1, -1))
+    return known if len(known) == len(family.uses) else []
 
 
 def _numbers(block: Block, program: Program) -> dict[str, float]:
