@@ -64,7 +64,7 @@ class Argument:
 
     It is multiplied by those that `times` names, then divided by those that `over` names: `dim // num_heads`.
     A division that is not even is rounded down: `kernel // 2`. Of an argument that is a tuple it is made of
-    one `item`: `kernel[0] // 2`.
+    one `item`: `kernel[0] // 2`. In the end `plus` is added: `2 * size - 1`.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Argument:
     times: tuple[str, ...] = ()
     over: tuple[str, ...] = ()
     item: int | None = None
+    plus: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -104,7 +104,8 @@ class Frame:
     is given: (the argument of forward, the node's name, its output). `target` is the local variable to which
     the caller assigns what the call returns, `line` where it does, `turns` are those of the caller's loops
     around it, `comment` what is said above it. `is_function` marks a function of the user's that forward
-    calls: `cls` is then its name. `attributes` are the whole numbers that a module of the user's keeps.
+    calls: `cls` is then its name. `attributes` are the numbers that a module of the user's keeps, and True or
+    False where its class asks whether it is so, `words` the numbers that have a name in its `__init__`.
     `results` are the tensors of a tuple that the call returns: (the caller's variable that each is unpacked
     to, '' for none, the node's name, its output). `inherited` is the user's class of the same file from which
     a class has its forward, '' where it writes its own.
@@ -121,7 +122,8 @@ class Frame:
     is_function: bool = False
     turns: tuple[int, ...] = ()
     comment: str = ""
-    attributes: tuple[tuple[str, int], ...] = ()
+    attributes: tuple[tuple[str, float], ...] = ()
+    words: tuple[tuple[str, float], ...] = field(default=(), compare=False)
     results: tuple[tuple[str, str, int], ...] = ()
     inherited: str = ""
 

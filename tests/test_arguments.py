@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from codegen.fold.arguments import Arguments, Literal
+from codegen.fold.arguments import Arguments
+from codegen.fold.rows import Literal
 from codegen.folded import MISSING, Argument
 
 

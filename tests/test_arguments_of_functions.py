@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from codegen.fold.arguments import Arguments, defaults_of
+from codegen.fold.argument_names import Known
+from codegen.fold.arguments import Arguments
 from codegen.fold.relations import follows, half_of_odd
+from codegen.fold.told import defaults_of
 from codegen.folded import MISSING, Argument
 from codegen.write.literals import value_of
 from tests.test_loops import converted
@@ -106,7 +108,9 @@ def signature(code: str, function: str) -> dict[str, str]:
     )
     names = [own.arg for own in made.args.args]
     texts = [""] * (len(names) - len(made.args.defaults)) + [ast.unparse(own) for own in made.args.defaults]
-    return dict(zip(names, texts, strict=True))
+    flags = zip(made.args.kwonlyargs, made.args.kw_defaults, strict=True)
+    of_flags = {flag.arg: ast.unparse(default) if default else "" for flag, default in flags}
+    return dict(zip(names, texts, strict=True)) | of_flags
 
 
 def test_shapes_follow_from_what_the_author_keeps():
@@ -152,6 +156,13 @@ def test_a_block_takes_the_hidden_width_and_what_is_usual_is_left_out():
         ((0, 0, -1), {"dim": (16, 32, 48)}, None),
         ((True, 2), {"dim": (1, 2)}, None),
         ((3, 5, 7), {"dim": (16, 32, 48)}, None),
+        ((511, 255), {"size": (256, 128)}, "2 * size - 1"),
+        ((129, 65, MISSING), {"size": (128, 64, 7)}, "size + 1"),
+        ((15, 7), {"size": (8, 4)}, None),  # small numbers are near each other by chance
+        ((24, 32, 48), {"dim": (16, 24, 40)}, None),  # each 8 more: three uses may well be so by chance
+        ((35, 67, 131, 259), {"dim": (16, 32, 64, 128)}, "2 * dim + 3"),
+        ((240, 480, 720, 960), {"dim": (10, 20, 30, 40)}, None),  # 24 times, and nothing beside
+        ((20, 28, 36, 45), {"dim": (16, 24, 32, 40)}, None),
     ],
 )
 def test_what_follows(values: tuple[object, ...], bases: dict[str, tuple[object, ...]], text: str | None):
@@ -179,8 +190,8 @@ def test_names_without_numbers():
 
 
 def test_an_attribute_names_a_number_that_agrees_at_every_use():
-    attributes = [("in_planes", (16, 24, 40)), ("planes", (16, 24, 32))]
-    table = Arguments([], attributes)
+    known = Known((("in_planes", (16, 24, 40)), ("planes", (16, 24, 32))))
+    table = Arguments([], known)
     wide, narrow = table.place("num_filter", (64, 96, 128), "a"), table.place("num_filter", (16, 24, 32), "b")
     chosen, arguments = table.settled()
     assert arguments == [("planes", (16, 24, 32))]

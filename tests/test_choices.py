@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from codegen.fold.arguments import defaults_of, without_told
 from codegen.fold.relations import halves_of_odd
+from codegen.fold.told import defaults_of, without_told
 from codegen.folded import MISSING, Argument
 from codegen.write.literals import value_of
 from tests.test_arguments_of_functions import signature
@@ -89,7 +89,7 @@ def test_one_class_of_several_activations_is_one_function(
     assert told in code
     assert [name for name in made if name.startswith("excite")] == ["excite"], code
     block = made["excite"]
-    assert {own.arg for own in block.args.kwonlyargs} == {"with_expand", "with_add"}
+    assert {own.arg for own in block.args.kwonlyargs} == {"with_expand", "skip"}
     given = {
         ast.literal_eval(keyword.value)
         for node in ast.walk(made["Mobile"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from codegen.ir import Source
+from tracer.parsed import tree_of
 
 # An `if` by its line, and the first and last line of that part of it in which an op stands.
 _Part = tuple[int, int, int]
@@ -21,7 +21,7 @@ def parting(own: Source, other: Source, before: Source | None) -> Source:
     """
     if own.file != other.file or not _are_of_one_module(own, other):
         return own
-    tree = _tree(own.file)
+    tree = tree_of(own.file)
     if tree is None or _function(tree, own.line) is not _function(tree, other.line):
         return own
     shared = before.line if before is not None and before.file == own.file else 0
@@ -45,13 +45,6 @@ def _are_of_one_module(own: Source, other: Source) -> bool:
 
 def _outer(path: str) -> str:
     return path.rpartition(".")[0]
-
-
-def _tree(file: str) -> ast.Module | None:
-    try:
-        return ast.parse(Path(file).read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
-        return None
 
 
 def _function(tree: ast.Module, line: int) -> ast.AST | None:

@@ -21,6 +21,7 @@ from tracer.turns import Turns
 from tracer.user_code import file_of, forward_line, user_frame, user_line
 from tracer.user_functions import UserFunctions
 from tracer.vision import is_layer
+from tracer.words import Words
 
 
 class Frames:
@@ -48,6 +49,7 @@ class Frames:
         # By path: the id of a module that forward makes is used again when it is gone.
         self._calls: Counter[str] = Counter()
         self._paths = {id(m): path for path, m in model.named_modules()}
+        self._words = Words(is_library)
         self._turns = Turns(end)
         self._functions = UserFunctions(end, self._traced_arguments, self._turns)
 
@@ -81,7 +83,8 @@ class Frames:
             line=line,
             turns=self._turns.calling(caller, path),
             comment=own.comment,
-            attributes=() if is_library(cls) else numbers_of(module),
+            attributes=() if is_library(cls) else self._words.kept(module),
+            words=() if is_library(cls) else self._words.of(module),
             inherited="" if is_library(cls) else inherited_forward(cls),
         )
         self._statements.enter(self._frames[-1] if self._frames else None, frame, own.text)
@@ -155,16 +158,6 @@ class Frames:
         """The recorded tensors among values: the name of each, and what made it."""
         nodes = [(k, self._made_by(t)) for k, t in tensors if isinstance(t, torch.Tensor)]
         return tuple((k, *output_of(node)) for k, node in nodes if node is not None)
-
-
-def numbers_of(module: nn.Module) -> tuple[tuple[str, int], ...]:
-    """The whole numbers that a module keeps, and the one in tuples of the same number: `kernel_size`."""
-    return tuple(
-        (name, value[0] if isinstance(value, tuple) else value)
-        for name, value in vars(module).items()
-        if type(value) is int
-        or (isinstance(value, tuple) and value and all(type(v) is int and v == value[0] for v in value))
-    )
 
 
 def inherited_forward(cls: type) -> str:

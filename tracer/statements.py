@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, replace
 
 from tracer.authors_comments import comments_above
+from tracer.parsed import parsed
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,11 @@ def statement_at(file: str, line: int) -> Statement:
 
 @functools.lru_cache(maxsize=256)
 def _statements(file: str) -> dict[int, Statement]:
-    try:
-        with open(file, encoding="utf-8") as handle:
-            source = handle.read()
-        tree = ast.parse(source)
-    except (OSError, SyntaxError, ValueError):
+    known = parsed(file)
+    if known is None:
         return {}
-    comments = comments_above(source, tree)
+    text, tree = known
+    comments = comments_above(text, tree)
     found: dict[int, Statement] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr):

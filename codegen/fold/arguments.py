@@ -2,132 +2,36 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import repeat
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from codegen.fold.relations import Column, are_one, are_positive, fits, follows, half_of_odd, halves_of_odd
-from codegen.folded import MISSING, Argument, is_same
-
-# Slots whose numbers are neither widths nor sizes: nothing is a multiple of them, nor they of anything.
-PLAIN = frozenset(["depth", "axis", "kernel", "stride", "pad", "dilate", "adj"])
-# Slots of several numbers of which each may follow from another.
-SPLIT = frozenset(["shape", "kernel", "pad"])
-
-
-# What most uses share of these is the default, of functions with so many uses.
-USUAL = frozenset(["kernel", "stride", "pad", "dilate", "adj", "group", "groups"])
-MANY = 4
-
-
-@dataclass(frozen=True)
-class Literal:
-    value: Any
-
-
-@dataclass(frozen=True)
-class Row:
-    """The values of one slot at each use of a function, and what tells the slot from others.
-
-    What is `handed_on` to another function is made of what the function's own ops take, if it can be.
-    """
-
-    slot: str
-    values: Column
-    hint: str
-    handed_on: bool
-
-    @property
-    def known(self) -> list[Any]:
-        """The values of the uses that have the slot."""
-        return [v for v in self.values if v is not MISSING] or [MISSING]
-
-    @property
-    def relates(self) -> bool:
-        """Whether its numbers may be multiples of others, and others of them."""
-        return self._word not in PLAIN
-
-    def columns(self) -> list[Column]:
-        """The numbers in it: itself, or, of a shape, each size that differs."""
-        if all(type(v) is int for v in self.known):
-            return [self.values]
-        lengths = {len(v) if isinstance(v, tuple) else -1 for v in self.known}
-        if self._word not in SPLIT or len(lengths) > 1 or -1 in lengths:
-            return []
-        every = (self._size(place) for place in range(lengths.pop()))
-        columns = [column for column in every if not _is_one([v for v in column if v is not MISSING])]
-        is_square = all(column == columns[0] for column in columns)
-        return columns if self._word == "shape" else columns[:1] if is_square else []
-
-    @property
-    def is_kernel(self) -> bool:
-        """Whether it is the kernel of a convolution or a pooling, as a tuple."""
-        return self._word == "kernel" and isinstance(self.known[0], tuple)
-
-    @property
-    def _word(self) -> str:
-        return self.slot.rsplit("_", 1)[-1]
-
-    def _size(self, place: int) -> Column:
-        return tuple(MISSING if v is MISSING else v[place] for v in self.values)
-
-    def written(self, bases: Mapping[str, Column]) -> Any:
-        """The row in terms of arguments; None where they do not give all of it."""
-        columns = self.columns()
-        if columns == [self.values]:
-            return follows(self.values, bases, self.relates)
-        sizes = self._sizes(bases) if columns else None
-        found = follows(self.values, bases, relate=False) if sizes is None else sizes
-        return halves_of_odd(self.values, bases) if found is None and self._word == "pad" else found
-
-    def _sizes(self, bases: Mapping[str, Column]) -> tuple[Any, ...] | None:
-        """A shape, size by size; None where arguments do not give them all."""
-        sizes: list[Any] = []
-        for place in range(len(self.known[0])):
-            column = self._size(place)
-            known = [v for v in column if v is not MISSING]
-            alike = _is_one(known)
-            sizes.append(known[0] if alike else self._size_of(column, bases))
-            if not alike and sizes[-1] is None:
-                return None
-        return tuple(sizes)
-
-    def _size_of(self, column: Column, bases: Mapping[str, Column]) -> Argument | None:
-        found = follows(column, bases, self.relates)
-        return half_of_odd(column, bases) if found is None and self._word == "pad" else found
-
-
-@dataclass(frozen=True)
-class Base:
-    """What becomes an argument: its values, and the first row that holds them."""
-
-    values: Column
-    row: int
-    name: str
+from codegen.fold.argument_names import Known, is_authors, is_telling, named
+from codegen.fold.relations import Column, are_one, are_positive, fits, follows
+from codegen.fold.rows import SIZES, Base, Literal, Row, is_one
+from codegen.folded import MISSING, Argument
 
 
 class Arguments:
     """Collects what differs between uses, and names as few arguments as will do.
 
     A value is `MISSING` where a use does not have the part: any other fits there. `flags` are arguments
-    already, `attributes` what the author's modules call numbers of theirs.
+    already, `known` what is known of the uses beside what is placed.
     """
 
     def __init__(
         self,
         flags: Sequence[tuple[str, tuple[Any, ...]]],
-        attributes: Sequence[tuple[str, tuple[Any, ...]]] = (),
+        known: Known | None = None,
     ) -> None:
         self._rows: list[Row] = []
         self._flags = list(flags)
-        self._attributes = list(attributes)
+        self._known = known or Known()
 
     def place(self, slot: str, values: tuple[Any, ...], hint: str, handed_on: bool = False) -> Literal | int:
         """A literal where all uses agree, else the number of a row to be settled."""
         row = Row(slot, values, hint, handed_on)
-        if MISSING not in values and _is_one(row.known):
+        if MISSING not in values and is_one(row.known):
             return Literal(values[0])
         self._rows.append(row)
         return len(self._rows) - 1
@@ -140,10 +44,8 @@ class Arguments:
         for number in self._order():
             row = self._rows[number]
             # One value wherever the part is there: what gives it elsewhere in the function, or a literal.
-            chosen[number] = self._of_slot(row, chosen) if _is_one(row.known) else row.written(given)
-        names: dict[str, str] = {}
-        for base in sorted(bases, key=lambda own: own.row):
-            names[base.name] = self._new_name(base, {*names.values()})
+            chosen[number] = self._of_slot(row, chosen) if is_one(row.known) else row.written(given)
+        names = named(bases, self._rows, self._known, [name for name, _ in self._flags])
         in_order = [(names[base.name], base.values) for base in sorted(bases, key=lambda own: own.row)]
         return {n: _renamed(choice, names) for n, choice in chosen.items()}, [*in_order, *self._flags]
 
@@ -166,12 +68,14 @@ class Arguments:
     # The smallest set of numbers from which the rest follow --------------------------------------------
 
     def _bases(self) -> list[Base]:
-        """The author's own numbers, where they are as few as any."""
-        open_rows = [n for n in self._order() if not _is_one(self._rows[n].known)]
-        candidates = self._candidates(open_rows)
-        named = {base.name for base in candidates if self._attribute(base.values) is not None}
-        orders = [frozenset(named), frozenset[str]()] if named else [frozenset[str]()]
-        every = [self._chosen(open_rows, candidates, own, part) for part in (True, False) for own in orders]
+        """The author's own numbers, where they are as few as any; variables of `__init__` where fewer."""
+        open_rows = [n for n in self._order() if not is_one(self._rows[n].known)]
+        every: list[list[Base]] = []
+        for told in (self._known.attributes, (*self._known.attributes, *self._known.words)):
+            candidates = self._candidates(open_rows, told)
+            own = {base.name for base in candidates if self._known.attribute(base.values) is not None}
+            orders = [frozenset(own), frozenset[str]()] if own else [frozenset[str]()]
+            every += [self._chosen(open_rows, candidates, o, part) for part in (True, False) for o in orders]
         return min(every, key=len)
 
     def _chosen(
@@ -203,7 +107,7 @@ class Arguments:
 
     def _needed(self, bases: list[Base]) -> list[Base]:
         """Bases without those that the others give."""
-        every = [n for n in self._order() if not _is_one(self._rows[n].known)]
+        every = [n for n in self._order() if not is_one(self._rows[n].known)]
         for base in bases:
             less = [own for own in bases if own is not base]
             given = dict(self._flags) | {own.name: own.values for own in less}
@@ -240,19 +144,27 @@ class Arguments:
         told = [sum(follows(c, more) is not None for c in columns) for columns in open_columns]
         return sum(told) if sum(map(bool, told)) > 1 else 0
 
-    def _preference(self, base: Base, open_rows: Sequence[int]) -> tuple[bool, int, bool, int]:
-        """An author's own number before others, then what most ops take, then the width of the result."""
+    def _preference(self, base: Base, open_rows: Sequence[int]) -> tuple[bool, bool, int, bool, bool, int]:
+        """An author's own number before others, then what has a true word, of these what most ops take."""
         own = [n for n in open_rows if self._rows[n].values == base.values]
-        is_width = "num_" in self._rows[base.row].slot
+        is_width = self._rows[base.row].is_width
+        # Of widths, that of the result is num_filter, and others are what the author calls them.
+        is_taken = any(base.values in self._rows[n].columns() for n in open_rows)
+        is_main = self._known.is_width(base.values) and (
+            not is_taken or any(self._rows[n].is_width for n in own)
+        )
+        has_word = is_width and self._known.word(base.values) is not None
         return (
-            self._attribute(base.values) is not None,
+            self._known.attribute(base.values) is not None,
+            is_main or has_word,
             sum(column == base.values for n in open_rows for column in self._rows[n].columns()),
+            is_main,
             is_width,
             max(own, default=base.row) if is_width else -base.row,
         )
 
-    def _candidates(self, rows: Sequence[int]) -> list[Base]:
-        """Every number that differs between uses, with the first row that holds it, and the author's own."""
+    def _candidates(self, rows: Sequence[int], told: Sequence[tuple[str, Column]]) -> list[Base]:
+        """Every number that differs between uses, with the first row that holds it, and those `told`."""
         found: list[Base] = []
         # A number is called after what takes it alone, a size of a shape only where nothing does.
         for number in sorted(rows, key=lambda n: isinstance(self._rows[n].known[0], tuple)):
@@ -261,16 +173,21 @@ class Arguments:
                 filled = self._filled(column, rows)
                 if all(own.values != filled for own in found):
                     found.append(Base(filled, number, f"{number}.{len(found)}"))
+        channels, handed = self._known.channels, [n for n in rows if is_authors(self._rows[n])]
+        if handed and are_positive(channels) and all(own.values != channels for own in found):
+            # What is handed on is not the function's width: that says more to those who call it.
+            found.append(Base(channels, handed[0], f"{handed[0]}.channels"))
         related = next((n for n in rows if self._rows[n].relates), None)
-        for name, values in self._attributes:
-            if related is not None and are_positive(values) and all(b.values != values for b in found):
+        for name, values in told:
+            is_new = all(own.values != values for own in found)
+            if related is not None and is_new and are_positive(values) and is_telling(name, values):
                 found.append(Base(values, related, f"{related}.{name}"))
         return found
 
     def _own_columns(self, row: Row, rows: Sequence[int]) -> list[Column]:
         """The numbers in a row that may become arguments: a kernel's where a pad follows from it."""
         columns = [c for c in row.columns() if c == row.values or are_positive(c)]
-        if row.slot.endswith("shape") or columns == [row.values]:
+        if row.word in SIZES or columns == [row.values]:
             return columns
         pads = [self._rows[n] for n in rows if self._rows[n].slot.endswith("pad")]
         return [c for c in columns if row.is_kernel and any(p.written({"kernel": c}) for p in pads)]
@@ -285,88 +202,6 @@ class Arguments:
                     values = tuple(c if v is MISSING else v for v, c in zip(values, column, strict=True))
         return values
 
-    # What arguments are called -------------------------------------------------------------------------
-
-    def _attribute(self, values: Column) -> str | None:
-        """What the author's module calls a number."""
-        return next((name for name, own in self._attributes if fits(values, own)), None)
-
-    def _new_name(self, base: Base, names: set[str]) -> str:
-        taken = {"name", "x", "y", *names, *(name for name, _ in self._flags)}
-        for name in self._names(base):
-            if name not in taken:
-                return name
-        name, number = next(iter(self._names(base))), 2
-        while f"{name}{number}" in taken:
-            number += 1
-        return f"{name}{number}"
-
-    def _names(self, base: Base) -> Iterator[str]:
-        """What an argument may be called, the best first."""
-        row = self._rows[base.row]
-        attribute = self._attribute(base.values) if row.relates else None
-        if attribute is not None:
-            yield attribute
-        slot, hint = row.slot, row.hint.rstrip("0123456789_")
-        if slot.endswith("shape") and not any(isinstance(v, tuple) for v in base.values):
-            slot = "size"
-        yield slot
-        # The number of a layer in its Sequential tells less than the Sequential's name.
-        holder = re.sub(r"_\d+$", "", row.hint)
-        if holder != row.hint and not holder[:1].isdigit():
-            yield f"{holder}_{slot}"
-        if row.hint and not row.hint[:1].isdigit():
-            yield f"{row.hint}_{slot}"
-        if hint and not hint[:1].isdigit():
-            yield f"{hint}_{slot}"
-
-
-def defaults_of(arguments: Sequence[tuple[str, Column]]) -> tuple[tuple[str, Any], ...]:
-    """The values of strides, kernels, groups and flags that at least half of many uses share, and None."""
-    found: list[tuple[str, Any]] = []
-    for name, values in arguments:
-        if None in values:
-            found.append((name, None))
-            continue
-        known = [v for v in values if v is not MISSING]
-        most = max(known, key=lambda v: sum(map(is_same, known, repeat(v))), default=None)
-        shares = sum(map(is_same, known, repeat(most)))
-        is_usual = type(most) is bool or name.rsplit("_", 1)[-1] in USUAL
-        if len(values) >= MANY and 2 * shares >= len(values) and is_usual:
-            found.append((name, most))
-    return tuple(found)
-
-
-def without_told(
-    flags: Mapping[frozenset[int], str], arguments: Sequence[tuple[str, Column]], written: Iterable[Any]
-) -> tuple[dict[frozenset[int], str], list[tuple[str, Column]]]:
-    """(flags, arguments) without the flags that an argument tells, which is None in uses without the part."""
-    used = set(names_in(written))
-    named = dict(flags)
-    for lacking, flag in flags.items():
-        told = next((name for name, values in arguments if _tells(values, lacking)), None)
-        if told is not None and flag not in used:
-            named[lacking] = told
-    gone = {*flags.values()} - {*named.values()}
-    telling = {*named.values()} - {*flags.values()}
-    return named, [
-        (name, tuple(None if v is MISSING and name in telling else v for v in values))
-        for name, values in arguments
-        if name not in gone
-    ]
-
-
-def _tells(values: Column, lacking: frozenset[int]) -> bool:
-    """Whether the uses that lack a part are those that lack a value, and all others have a true one."""
-    return all((v is MISSING) == (n in lacking) and v for n, v in enumerate(values))
-
-
-def names_in(written: Iterable[Any]) -> Iterator[str]:
-    """The arguments that values are written with."""
-    for value in written:
-        for part in value if isinstance(value, tuple) else (value,):
-            yield from part.names if isinstance(part, Argument) else ()
-
 
 def _renamed(choice: Any, names: Mapping[str, str]) -> Any:
     if isinstance(choice, tuple):
@@ -375,10 +210,6 @@ def _renamed(choice: Any, names: Mapping[str, str]) -> Any:
         return choice
     times, over = ([names.get(name, name) for name in own] for own in (choice.times, choice.over))
     return replace(choice, name=names.get(choice.name, choice.name), times=tuple(times), over=tuple(over))
-
-
-def _is_one(known: Sequence[Any]) -> bool:
-    return all(are_one(v, known[0]) for v in known)
 
 
 def _agree(one: Any, other: Any) -> bool:

@@ -2,40 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from codegen.fold.blocks import Block
+from codegen.fold.argument_names import Known
+from codegen.fold.blocks import Block, Structure
 from codegen.fold.families import Family
+from codegen.fold.relations import Column
 from codegen.identifiers import readable
-from codegen.program import NamedFrame, Program
+from codegen.ir import Shape
+from codegen.program import NamedFrame, Out, Program
 
-# Numbers of which so many are different, or that are as large, agree with an attribute by no chance.
-ENOUGH = 3
-LARGE = 3
-
-
-def attributes(family: Family, program: Program) -> list[tuple[str, tuple[int, ...]]]:
-    """(name, values at each use) of the numbers that the modules of all uses keep, the outermost first."""
-    kept = [_numbers(use.block, program) for use in family.uses]
-    together = [(name, tuple(own.get(name) for own in kept)) for name in kept[0]]
-    whole = [(name, tuple(v for v in values if v is not None)) for name, values in together]
-    return [(n, values) for n, values in whole if len(values) == len(kept) and _tells(n, values)]
+# The axes of an image: of the batch, channels, height and width.
+IMAGE = 4
 
 
-def _tells(name: str, values: Sequence[int]) -> bool:
-    """Whether an attribute can be an argument: a plain name, and numbers that are no coincidence."""
-    is_plain = len(name) > 1 and readable(name) == name
-    return is_plain and (len({*values}) >= ENOUGH or (len({*values}) > 1 and max(values) >= LARGE))
+def known_of(structure: Structure, family: Family) -> Known:
+    """What is known of the uses of a family beside what its statements say."""
+    kept = [_numbers(use.block, structure.program) for use in family.uses]
+    words = [dict(use.block.frame.words) for use in family.uses]
+    shapes = _results(structure, family)
+    widths = tuple(tuple(shape[axis] for shape in shapes) for axis in (1, -1)) if shapes else ()
+    is_image = bool(shapes) and {len(shape) for shape in shapes} == {IMAGE}
+    return Known(_shared(kept), _shared(words), widths, widths[0] if is_image else ())
 
 
-def _numbers(block: Block, program: Program) -> dict[str, int]:
+def truths(family: Family) -> dict[frozenset[int], list[str]]:
+    """The attributes that are True or False, by the numbers of the uses where they are False."""
+    kept = [dict(use.block.frame.attributes) for use in family.uses]
+    found: dict[frozenset[int], list[str]] = {}
+    for name, values in _shared(kept):
+        if all(type(v) is bool for v in values):
+            found.setdefault(frozenset(n for n, v in enumerate(values) if not v), []).append(readable(name))
+    return found
+
+
+def _shared(kept: list[dict[str, float]]) -> tuple[tuple[str, Column], ...]:
+    """(name, values at each use) of what all uses have, in the order of the first."""
+    names = [name for name in kept[0] if all(name in own for own in kept)]
+    return tuple((name, tuple(own[name] for own in kept)) for name in names)
+
+
+def _results(structure: Structure, family: Family) -> list[Shape]:
+    """The shape of each use's result; none where some are not known.
+
+    Of results that are no tuple of the author's all but the last are made on the way to it.
+    """
+    made = [use.outputs[0 if use.block.frame.results else -1] for use in family.uses if use.outputs]
+    calls = structure.program.calls
+    shapes = [calls[o.call].shapes[o.index : o.index + 1] for o in made if isinstance(o, Out)]
+    known = [own[0] for own in shapes if own and own[0] is not None and len(own[0]) > 1]
+    return known if len(known) == len(family.uses) else []
+
+
+def _numbers(block: Block, program: Program) -> dict[str, float]:
     """The numbers that a block's module keeps, and those of the modules in it where they agree."""
-    inner: dict[str, set[int]] = {}
+    inner: dict[str, set[float]] = {}
     for frame in _frames(block, program):
         for name, value in frame.attributes:
             inner.setdefault(name, set()).add(value)
     own = dict(block.frame.attributes)
-    return own | {n: min(values) for n, values in inner.items() if n not in own and len(values) == 1}
+    numbers = own | {n: min(values) for n, values in inner.items() if n not in own and len(values) == 1}
+    return {name: value for name, value in numbers.items() if type(value) is not bool}
 
 
 def _frames(block: Block, program: Program) -> list[NamedFrame]:

@@ -8,16 +8,18 @@ from itertools import pairwise
 from typing import Any
 
 from codegen.defects import Defect, of_kind, present
-from codegen.fold.arguments import Arguments, Literal, defaults_of, names_in, without_told
-from codegen.fold.attributes import attributes
+from codegen.fold.arguments import Arguments
+from codegen.fold.attributes import known_of, truths
 from codegen.fold.blocks import Block, Structure, is_sequence
 from codegen.fold.choices import call_of_choice
 from codegen.fold.entries import Choice, Entry, Run, forward_arguments
 from codegen.fold.families import Family, flags, stretches
 from codegen.fold.function_names import FunctionName, held_classes
 from codegen.fold.loops import link, with_loops
+from codegen.fold.rows import Literal
 from codegen.fold.shared import FEWEST, is_shareable, path_of
 from codegen.fold.slots import filled, slots
+from codegen.fold.told import defaults_of, names_in, without_told
 from codegen.fold.turns import Body, with_turns
 from codegen.folded import (
     LIST,
@@ -105,10 +107,10 @@ def function_of(
 ) -> tuple[Function, dict[Block, Called]]:
     """The function of a family, and how its uses call it; it reads inputs at `places` from a container."""
     base, block = family.base, family.block
-    named = flags(family, structure.program)
+    named = flags(family, structure.program, truths(family))
     table = Arguments(
         [(flag, tuple(i not in lacking for i in range(len(family.uses)))) for lacking, flag in named.items()],
-        attributes(family, structure.program),
+        known_of(structure, family),
     )
     rows = [_rows(structure, family, place, table, called) for place in range(len(base.entries))]
     chosen, arguments = table.settled()

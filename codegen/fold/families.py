@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from codegen.fold.blocks import Block, is_sequence, kind_of
@@ -72,8 +73,14 @@ def parts(family: Family) -> list[Stretch]:
     return [stretch for stretch in stretches(family) if stretch.lacking]
 
 
-def flags(family: Family, program: Program) -> dict[frozenset[int], str]:
-    """A flag for each set of uses that lack something, called after the submodule or what is done."""
+def flags(
+    family: Family, program: Program, truths: Mapping[frozenset[int], Sequence[str]]
+) -> dict[frozenset[int], str]:
+    """A flag for each set of uses that lack something, called after the submodule or what is done.
+
+    `truths` are what the modules say of themselves, by the uses of which it is not true: if they say one
+    thing of those that have a part, that is the flag.
+    """
     found: dict[frozenset[int], str] = {}
     for part in parts(family):
         if part.lacking in found:
@@ -81,6 +88,9 @@ def flags(family: Family, program: Program) -> dict[frozenset[int], str]:
         own = family.base.entries[part.start : part.end]
         words = [_word(entry, family.block, program).lstrip("_") for entry in own if entry]
         name = readable(f"with_{next((w for w in words if w), 'part')}")
+        told = truths.get(part.lacking, ())
+        if len(told) == 1 and told[0] not in found.values():
+            name = told[0]
         while name in found.values():
             name += "_"
         found[part.lacking] = name

@@ -19,6 +19,9 @@ SIMPLE = frozenset([2, 3, 4, 6, 8, 16, 32, 64])
 SMALL = 3
 # Nothing is a larger odd multiple: it is then the base of what seemed to be one, `num_filter // 24`.
 LARGEST = 12
+# The end of a stretch lies so near a multiple of its length, of which no other number is so near by chance.
+NEXT_TO = 2
+FAR = 32
 # The powers of two numbers whose product is a third: an area, the size of a head, the number of windows.
 POWERS = ((1, 1), (1, -1), (2, 2), (2, -2), (1, -2), (2, -1))
 # The powers of one: windows of windows have four sides.
@@ -45,7 +48,7 @@ def follows(values: Column, bases: Mapping[str, Column], relate: bool = True) ->
             found = _ratio(values, [base], (power,))
             if found == 1 or (found is not None and _is_simple(found) and _is_told(values, base)):
                 return _written(found, (name,), (power,))
-    return next(_products(values, usable), None)
+    return next(_products(values, usable), None) or next(_sums(values, usable), None)
 
 
 def half_of_odd(values: Column, bases: Mapping[str, Column]) -> Argument | None:
@@ -85,6 +88,23 @@ def _products(values: Column, bases: Mapping[str, Column]) -> Iterator[Argument]
                 is_told = _is_told(values, base, other)
                 if found is not None and is_told and (found == 1 or _is_simple(found)):
                     yield _written(found, (one, two), powers)
+
+
+def _sums(values: Column, bases: Mapping[str, Column]) -> Iterator[Argument]:
+    """What gives these values as a multiple of a base and a constant, which few agree with by chance."""
+    for name, base in bases.items():
+        pairs = {(b, v) for v, b in zip(values, base, strict=True) if v is not MISSING}
+        if len(pairs) < 2 or any(b is MISSING for b, _ in pairs):
+            continue
+        (low, value), (high, other) = min(pairs), max(pairs)
+        factor, rest = divmod(other - value, high - low) if high > low else (0, 1)
+        plus = value - factor * low
+        is_factor = not rest and factor > 0 and _is_simple(Fraction(factor))
+        if not (is_factor and plus) or any(v != factor * b + plus for b, v in pairs):
+            continue
+        is_end = abs(plus) <= NEXT_TO and low >= FAR
+        if is_end or len(pairs) > ENOUGH:
+            yield Argument(name, factor, plus=plus)
 
 
 def fits(values: Column, base: Column) -> bool:

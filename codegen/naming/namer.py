@@ -158,12 +158,10 @@ class Namer:
 
     def _of_node(self, node: Node) -> str:
         if node.source.target:
-            turns = self._turned.get(node.name, "")
-            words = (
-                (node.source.path, turns, node.source.target)
-                if node.source.path
-                else (node.source.target, turns)
-            )
+            turns, frames = self._turned.get(node.name, ""), self.places[node.name].frames
+            # What a function of the author's makes, its own function makes too.
+            start = frames[-1].prefix if frames and frames[-1].is_function else node.source.path
+            words = (start, turns, node.source.target) if start else (node.source.target, turns)
             return flat(".".join(word for word in words if word))
         return re.sub(r"_\d+$", "", node.name)
 

@@ -107,15 +107,15 @@ def value_of(value: Any) -> Value:
 
 
 def _computed(value: Argument) -> str:
-    """What is made of arguments, as Python: `4 * dim`, `dim // num_heads`, `side**2 // window**2`."""
+    """What is made of arguments, as Python: `4 * dim`, `dim // num_heads`, `2 * size - 1`."""
     own = value.name if value.item is None else f"{value.name}[{value.item}]"
     above, below = Counter([own, *value.times]), Counter(value.over)
     factors = [str(value.factor)] * (value.factor != 1)
     text = " * ".join([*factors, *_powers(above)])
     divisors = [*_powers(below), *[str(value.divisor)] * (value.divisor != 1)]
-    if len(divisors) > 1:
-        return f"{text} // ({' * '.join(divisors)})"
-    return f"{text} // {divisors[0]}" if divisors else text
+    if divisors:
+        text += f" // ({' * '.join(divisors)})" if len(divisors) > 1 else f" // {divisors[0]}"
+    return f"{text} {'+' if value.plus > 0 else '-'} {abs(value.plus)}" if value.plus else text
 
 
 def _powers(names: Mapping[str, int]) -> list[str]:

@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:MobileNetV2 --out model_mxnet.py --input 1,3,64,64
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:a61ba48d1e99e9c8
+# By this an edit by hand is seen, and kept: fx2mx-sha256:1cf3fbd8678b5f5e
 
 import mxnet as mx
 
@@ -41,23 +41,23 @@ def conv_bn_relu(
 
 def inverted_residual(
     x: mx.sym.Symbol,
+    hidden_dim: int,
     num_filter: int,
-    conv_num_filter: int,
     name: str,
     stride: tuple[int, int] = (1, 1),
     *,
-    with_add: bool = True,
+    use_res_connect: bool = True,
 ) -> mx.sym.Symbol:
     """InvertedResidual of model.py."""
-    conv = conv_bn_relu(x, kernel=1, num_filter=num_filter, name=f"{name}_conv_0")
+    conv = conv_bn_relu(x, kernel=1, num_filter=hidden_dim, name=f"{name}_conv_0")
     conv = conv_bn_relu(
-        conv, stride=stride, num_filter=num_filter, num_group=num_filter, name=f"{name}_conv_1"
+        conv, stride=stride, num_filter=hidden_dim, num_group=hidden_dim, name=f"{name}_conv_1"
     )
     conv = mx.sym.Convolution(
-        conv, kernel=(1, 1), num_filter=conv_num_filter, no_bias=True, name=f"{name}_conv_2"
+        conv, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_conv_2"
     )
     conv = mx.sym.BatchNorm(conv, eps=1e-5, fix_gamma=False, name=f"{name}_conv_3")
-    if with_add:
+    if use_res_connect:
         conv = mx.sym.elemwise_add(x, conv, name=f"{name}_add")
     return conv
 
@@ -78,29 +78,31 @@ def MobileNetV2() -> mx.sym.Symbol:
     x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name="features_1_conv_2")
 
     x = inverted_residual(
-        x, num_filter=96, stride=(2, 2), conv_num_filter=24, with_add=False, name="features_2"
+        x, hidden_dim=96, stride=(2, 2), num_filter=24, use_res_connect=False, name="features_2"
     )
-    x = inverted_residual(x, num_filter=144, conv_num_filter=24, name="features_3")
+    x = inverted_residual(x, hidden_dim=144, num_filter=24, name="features_3")
     x = inverted_residual(
-        x, num_filter=144, stride=(2, 2), conv_num_filter=32, with_add=False, name="features_4"
+        x, hidden_dim=144, stride=(2, 2), num_filter=32, use_res_connect=False, name="features_4"
     )
     for i in range(5, 7):
-        x = inverted_residual(x, num_filter=192, conv_num_filter=32, name=f"features_{i}")
+        x = inverted_residual(x, hidden_dim=192, num_filter=32, name=f"features_{i}")
     x = inverted_residual(
-        x, num_filter=192, stride=(2, 2), conv_num_filter=64, with_add=False, name="features_7"
+        x, hidden_dim=192, stride=(2, 2), num_filter=64, use_res_connect=False, name="features_7"
     )
     for i in range(8, 11):
-        x = inverted_residual(x, num_filter=384, conv_num_filter=64, name=f"features_{i}")
-    x = inverted_residual(x, num_filter=384, conv_num_filter=96, with_add=False, name="features_11")
-    for i in range(12, 14):
-        x = inverted_residual(x, num_filter=576, conv_num_filter=96, name=f"features_{i}")
+        x = inverted_residual(x, hidden_dim=384, num_filter=64, name=f"features_{i}")
     x = inverted_residual(
-        x, num_filter=576, stride=(2, 2), conv_num_filter=160, with_add=False, name="features_14"
+        x, hidden_dim=384, num_filter=96, use_res_connect=False, name="features_11"
+    )
+    for i in range(12, 14):
+        x = inverted_residual(x, hidden_dim=576, num_filter=96, name=f"features_{i}")
+    x = inverted_residual(
+        x, hidden_dim=576, stride=(2, 2), num_filter=160, use_res_connect=False, name="features_14"
     )
     for i in range(15, 17):
-        x = inverted_residual(x, num_filter=960, conv_num_filter=160, name=f"features_{i}")
+        x = inverted_residual(x, hidden_dim=960, num_filter=160, name=f"features_{i}")
     x = inverted_residual(
-        x, num_filter=960, conv_num_filter=320, with_add=False, name="features_17"
+        x, hidden_dim=960, num_filter=320, use_res_connect=False, name="features_17"
     )
     x = conv_bn_relu(x, kernel=1, num_filter=1280, name="features_18")
     x = mx.sym.Pooling(

@@ -5,7 +5,7 @@ To change it, change that file, then run
     python -m tracer.gen model.py:MobileNetV3_Small --out model_mxnet.py --input 1,3,64,64
 """
 
-# By this an edit by hand is seen, and kept: fx2mx-sha256:70439b2560dde6c9
+# By this an edit by hand is seen, and kept: fx2mx-sha256:74e6b948a34eb762
 
 import mxnet as mx
 
@@ -60,9 +60,9 @@ def activation(x: mx.sym.Symbol, act_type: str, name: str) -> mx.sym.Symbol:
 
 def block_se_module(
     x: mx.sym.Symbol,
-    num_filter: int,
+    expand_size: int,
     act_type: str,
-    conv3_num_filter: int,
+    num_filter: int,
     name: str,
     kernel: int = 5,
     stride: tuple[int, int] = (1, 1),
@@ -72,7 +72,7 @@ def block_se_module(
 ) -> mx.sym.Symbol:
     """Block of model.py, with SeModule."""
     out = mx.sym.Convolution(
-        x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_conv1"
+        x, kernel=(1, 1), num_filter=expand_size, no_bias=True, name=f"{name}_conv1"
     )
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn1")
     out = activation(out, act_type=act_type, name=f"{name}_nolinear1")
@@ -81,21 +81,21 @@ def block_se_module(
         kernel=(kernel, kernel),
         stride=stride,
         pad=(kernel // 2, kernel // 2),
-        num_filter=num_filter,
-        num_group=num_filter,
+        num_filter=expand_size,
+        num_group=expand_size,
         no_bias=True,
         name=f"{name}_conv2",
     )
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn2")
     out = activation(out, act_type=act_type, name=f"{name}_nolinear1_2")
     out = mx.sym.Convolution(
-        out, kernel=(1, 1), num_filter=conv3_num_filter, no_bias=True, name=f"{name}_conv3"
+        out, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_conv3"
     )
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name=f"{name}_bn3")
-    out = se_module(out, num_filter=conv3_num_filter, name=f"{name}_se")
+    out = se_module(out, num_filter=num_filter, name=f"{name}_se")
     if with_shortcut:
         x = mx.sym.Convolution(
-            x, kernel=(1, 1), num_filter=conv3_num_filter, no_bias=True, name=f"{name}_shortcut_0"
+            x, kernel=(1, 1), num_filter=num_filter, no_bias=True, name=f"{name}_shortcut_0"
         )
         x = mx.sym.BatchNorm(x, eps=1e-5, fix_gamma=False, name=f"{name}_shortcut_1")
     if with_add:
@@ -146,11 +146,11 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
     out = hswish(out, name="hs1")
     out = block_se_module(
         out,
-        num_filter=16,
+        expand_size=16,
         act_type="relu",
         kernel=3,
         stride=(2, 2),
-        conv3_num_filter=16,
+        num_filter=16,
         with_add=False,
         name="bneck_0",
     )
@@ -158,40 +158,33 @@ def MobileNetV3_Small() -> mx.sym.Symbol:
     out = block(out, num_filter=88, stride=(1, 1), with_add=True, name="bneck_2")
     out = block_se_module(
         out,
-        num_filter=96,
+        expand_size=96,
         act_type="hswish",
         stride=(2, 2),
-        conv3_num_filter=40,
+        num_filter=40,
         with_add=False,
         name="bneck_3",
     )
     for i in range(4, 6):
         out = block_se_module(
-            out, num_filter=240, act_type="hswish", conv3_num_filter=40, name=f"bneck_{i}"
+            out, expand_size=240, act_type="hswish", num_filter=40, name=f"bneck_{i}"
         )
     out = block_se_module(
-        out,
-        num_filter=120,
-        act_type="hswish",
-        conv3_num_filter=48,
-        with_shortcut=True,
-        name="bneck_6",
+        out, expand_size=120, act_type="hswish", num_filter=48, with_shortcut=True, name="bneck_6"
     )
-    out = block_se_module(
-        out, num_filter=144, act_type="hswish", conv3_num_filter=48, name="bneck_7"
-    )
+    out = block_se_module(out, expand_size=144, act_type="hswish", num_filter=48, name="bneck_7")
     out = block_se_module(
         out,
-        num_filter=288,
+        expand_size=288,
         act_type="hswish",
         stride=(2, 2),
-        conv3_num_filter=96,
+        num_filter=96,
         with_add=False,
         name="bneck_8",
     )
     for i in range(9, 11):
         out = block_se_module(
-            out, num_filter=576, act_type="hswish", conv3_num_filter=96, name=f"bneck_{i}"
+            out, expand_size=576, act_type="hswish", num_filter=96, name=f"bneck_{i}"
         )
     out = mx.sym.Convolution(out, kernel=(1, 1), num_filter=576, no_bias=True, name="conv2")
     out = mx.sym.BatchNorm(out, eps=1e-5, fix_gamma=False, name="bn2")
