@@ -221,7 +221,9 @@ def test_where_tracing_stops_what_comes_before_is_converted_by_a_command() -> No
     assert "\nTracing stopped at this line. The rest of it was not looked at, nor what follows, " in text
     assert "<b>Tracing stopped at this line.</b>" in page
     (typed,) = re.findall(
-        r"^- \*\*Before it\*\*: `boxes`, `scores` convert .*, 4 MXNet ops, by `(.*)`$", text, re.M
+        r"^- \*\*Before it\*\*: what the modules `boxes`, `scores` return converts, .*, 4 MXNet ops, by `(.*)`$",
+        text,
+        re.M,
     )
     assert typed.endswith("--out boxes_mxnet.py --input 1,3,8,8 --tap boxes,scores")
     assert f" by <code>{typed}</code>" in page
@@ -237,7 +239,8 @@ def test_what_comes_before_and_does_not_convert_is_refused_too() -> None:
     assert text.startswith("### Net is not converted: 2 refusals\n")
     assert "polar() has no rule (FX101 no-rule)" in text
     assert re.findall(r"^- \*\*Before it\*\*: (.*), by `.* --tap boxes`$", text, re.M) == [
-        "`boxes` converts with all that it needs, 3 MXNet ops"
+        "what the module `boxes` returns converts, without what `forward` makes of it after, and with all that "
+        "it needs, 3 MXNet ops"
     ]
 
 

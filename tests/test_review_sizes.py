@@ -8,13 +8,16 @@ import pytest
 import torch
 from torch import nn
 
+from codegen.ir import Source
 from codegen.written import Origin
 from tests.command import fx2mx
 from tracer.conversion import convert_specs
+from tracer.image_sizes import OtherSizes
 from tracer.inputs import parse_inputs
 from tracer.review.html import marked as marked_html
 from tracer.review.made import review_of
 from tracer.review.model import MadeRow, Review
+from tracer.review.sizes import _reason
 from tracer.review.text import markdown, marked
 from tracer.review_diff.difference import plain
 from tracer.review_diff.parsed import parsed
@@ -68,7 +71,7 @@ def placed(text: str, code: str) -> str:
 def test_the_line_that_makes_what_holds_the_length() -> None:
     said = review(Places(0), "ids=1,12:int64").summary.sizes
     line = placed("places = torch.arange(ids", "places = torch.arange(ids.shape[1])[None]")
-    assert said == f"sequences are of length 12 alone: {line} holds it; {LIMIT}"
+    assert said == f"sequences are of length 12 alone: {line} allows no other; {LIMIT}"
 
 
 @pytest.mark.parametrize(("more", "rest"), [(2, ""), (1, None), (3, " and 2 more lines")])
@@ -79,7 +82,10 @@ def test_all_lines_that_hold_the_length(more: int, rest: str | None) -> None:
     lines.append(placed("self.one[:", "x = x + self.one[:, :ids.shape[1]]"))
     lines += [placed("self.two[:", "x = x + self.two[:, :ids.shape[1]]")] if more > 1 else []
     listed = ", ".join(lines) + (rest or "")
-    assert said == f"sequences are of length 12 alone: {count} lines of the net hold it, {listed}; {LIMIT}"
+    assert (
+        said
+        == f"sequences are of length 12 alone: {count} lines of the net allow no other, {listed}; {LIMIT}"
+    )
 
 
 class Asks(nn.Module):
@@ -92,7 +98,7 @@ class Asks(nn.Module):
 def test_images_and_a_batch() -> None:
     found = review(Asks(), "x=2,3,16,16").summary
     assert found.sizes == (
-        f"H and W are 16x16 alone: {placed('return torch.tanh(x) /', 'torch.tanh(x) / x.shape[2]')} holds it; a "
+        f"H and W are 16x16 alone: {placed('return torch.tanh(x) /', 'torch.tanh(x) / x.shape[2]')} allows no other; a "
         "limit of this port, not of torch, which runs the net at 48x80 as well; for 48x80, convert again with "
         "`--input x=2,3,48,80`"
     )
@@ -182,9 +188,41 @@ def test_what_forward_makes_where_nothing_is_given() -> None:
             "(1, 6)",
             f"{file}:{line_of('places = torch.arange(ids.shape[1]).unsq')}",
         ),
+        MadeRow("mask", "its default: None", "", ""),
+        MadeRow("unread", "its default: None", "", ""),
     )
     assert parsed(markdown(found)) == plain(found)
-    assert review(Optional(), "ids=1,6:int64", "kinds=1,6:int64", "places=1,6:int64").made == ()
+    left = review(Optional(), "ids=1,6:int64", "kinds=1,6:int64", "places=1,6:int64").made
+    assert [row.name for row in left] == ["mask", "unread"]
+
+
+class Buffered(nn.Module):
+    """A buffer that no state_dict has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.register_buffer("scale", torch.arange(4.0) + 1, persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(x) * self.scale
+
+
+def test_a_buffer_that_no_state_dict_has_is_no_key_of_torchs() -> None:
+    rows = {row.name: row for row in review(Buffered(), "x=1,4").weights}
+    assert rows["fc_weight"].keys == ("fc.weight",)
+    assert rows["scale"].keys == ()
+    assert (
+        rows["scale"].constant == "buffer scale, which the net makes when it is built and no state_dict has"
+    )
+
+
+def test_lines_that_may_not_be_all() -> None:
+    found = tuple(Source(file=__file__, line=n) for n in (1, 2))
+    sizes = OtherSizes((), "f() depends on them", found[0], is_limit=True, holders=found, are_more=True)
+    said = _reason(sizes, Path(__file__).parent)
+    assert said.startswith("lines of the net allow no other, first of all `")
+    assert said.endswith(", and others may")
 
 
 def test_the_page_has_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from codegen.problems import ConversionError, Problem, RequestError
 from codegen.program import Program
 from tracer.branches import parting
 from tracer.inputs import InputSpec
-from tracer.size_holders import holder_words, holders
+from tracer.size_holders import are_more, holder_words, holders
 
 # What is added to height and width: odd numbers, and for nets that torch runs on none, multiples of 32, as
 # most halve their images five times. A small image at most doubles its height and trebles its width, since
@@ -40,7 +40,8 @@ class OtherSizes:
     `frozen_because` says why the code is right at its own size alone, at `source`; it is empty where the code
     is the same at both, and `is_any` where that is an odd one. `is_run`: torch runs the net there. `others`
     are the shapes of outputs that are no images and have other shapes there. `is_limit`: torch runs the same
-    net there, and it is the code alone that does not; `holders` are the lines because of which it is another.
+    net there, and it is the code alone that does not; `holders` are the lines because of which it is another,
+    the first alone where `are_more` may.
     """
 
     tried: tuple[InputSpec, ...]
@@ -52,6 +53,7 @@ class OtherSizes:
     is_length: bool = False
     is_limit: bool = False
     holders: tuple[Source, ...] = ()
+    are_more: bool = False
 
     @property
     def are_free(self) -> bool:
@@ -129,7 +131,14 @@ def _at(
     node = graph.by_name.get(call.node)
     found = holders(followed, there, graph, other)
     what = f"{holder_words(found[0], node.op if node else call.op)} depends on them"
-    return program, OtherSizes(tried, what, found[0], is_limit=True, holders=found)
+    return program, OtherSizes(
+        tried,
+        what,
+        found[0],
+        is_limit=True,
+        holders=found,
+        are_more=are_more(followed, there),
+    )
 
 
 def _free(program: Program, there: Program, tried: tuple[InputSpec, ...]) -> OtherSizes:

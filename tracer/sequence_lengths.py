@@ -16,7 +16,7 @@ from codegen.problems import ConversionError, RequestError
 from codegen.program import Program
 from tracer.image_sizes import Lower, OtherSizes, Run, Trace, first_other_op, place_text
 from tracer.inputs import InputSpec
-from tracer.size_holders import holder_words, holders
+from tracer.size_holders import are_more, holder_words, holders
 
 Specs = tuple[InputSpec, ...]
 # A sequence of fewer steps is not cut: a length of one is a case of its own to many nets.
@@ -41,9 +41,13 @@ def _found(
     graph: Graph, program: Program, tried: Specs, length: str, trace: Trace, lower: Lower
 ) -> OtherSizes:
     def frozen(
-        why: str, source: Source | None = None, held: tuple[Source, ...] = (), is_limit: bool = True
+        why: str,
+        source: Source | None = None,
+        held: tuple[Source, ...] = (),
+        is_limit: bool = True,
+        more: bool = False,
     ) -> OtherSizes:
-        return OtherSizes(tried, why, source, is_length=True, is_limit=is_limit, holders=held)
+        return OtherSizes(tried, why, source, is_length=True, is_limit=is_limit, holders=held, are_more=more)
 
     try:
         other = trace(tried)
@@ -62,7 +66,7 @@ def _found(
     node = graph.by_name.get(call.node)
     found = holders(program, there, graph, other)
     what = holder_words(found[0], node.op if node else call.op)
-    return frozen(f"{what} depends on it", found[0], found)
+    return frozen(f"{what} depends on it", found[0], found, more=are_more(program, there))
 
 
 def shorter(model: nn.Module, specs: Specs) -> Specs | None:

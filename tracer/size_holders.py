@@ -27,7 +27,7 @@ def holders(program: Program, there: Program, graph: Graph, other: Graph) -> tup
     """
     elsewhere = {node.name: its for node, its in zip(graph.nodes, other.nodes, strict=True)}
     # Programs of unequal lengths are aligned as far as the first call that differs.
-    sure = None if len(program.calls) == len(there.calls) else 1
+    sure = 1 if are_more(program, there) else None
     found: dict[tuple[str, int], Source] = {}
     for call in islice(differences(program, there), sure):
         node = graph.by_name.get(call.node)
@@ -35,6 +35,11 @@ def holders(program: Program, there: Program, graph: Graph, other: Graph) -> tup
         for source in made or [call.source]:
             found.setdefault((source.file, source.line), source)
     return tuple(found.values())
+
+
+def are_more(program: Program, there: Program) -> bool:
+    """Whether other lines may hold the size too: programs of unequal lengths are not told apart further."""
+    return len(program.calls) != len(there.calls)
 
 
 def _other_constants(node: Node, graph: Graph, its: Node, other: Graph) -> Iterator[Source]:

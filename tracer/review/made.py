@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +64,7 @@ def review_of(
     blocks = _blocks(conversion, flops)
     parameters = held_parameters(conversion)
     sources = _sources(program, spec_file)
+    kept = conversion.model.state_dict().keys()
     summary = Summary(
         net=program.name,
         origin=origin.spec,
@@ -87,7 +88,9 @@ def review_of(
         summary=summary,
         source_map=tuple(_source_map(conversion, agreement, folder)),
         defaults=corrected_defaults(program, lines_of(conversion.code, identifier(program.name))),
-        weights=tuple(_weight(program, v, folder) for v in program.variables if v.kind in {"arg", "aux"}),
+        weights=tuple(
+            _weight(program, v, folder, kept) for v in program.variables if v.kind in {"arg", "aux"}
+        ),
         unused=unused_rows(conversion),
         blocks=blocks,
         inputs=input_rows(agreement.trials),
@@ -164,8 +167,13 @@ def _source_map(conversion: Conversion, agreement: Agreement, folder: Path) -> I
 # Weights, parameters, blocks ---------------------------------------------------------------------------
 
 
-def _weight(program: Program, variable: Variable, folder: Path) -> WeightRow:
+def _weight(program: Program, variable: Variable, folder: Path, kept: Container[str]) -> WeightRow:
+    """A row of the weights; `kept` are the keys of the state_dict, which lacks some buffers."""
     keys = variable.derived or (*variable.keys, *variable.tied)
+    if keys and not any(key in kept for key in keys):
+        buffer = f"buffer {keys[0]}, which the net makes when it is built and no state_dict has"
+        count = int(np.prod(shape_at(variable.shape, program.batch), dtype=np.int64))
+        return WeightRow(variable.name, (), shape_text(variable.shape), count, buffer, "")
     count = int(np.prod(shape_at(variable.shape, program.batch), dtype=np.int64))
     constant = ""
     if not keys:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from codegen.ir import Graph, Node
 from tracer.conversion import Conversion
@@ -13,9 +16,13 @@ from tracer.review.model import MadeRow
 from tracer.review.words import held_values, place, shape_text
 from tracer.statements import statement_at
 
+# A longer default is not written out.
+LONGEST = 40
+
 
 def made_rows(conversion: Conversion, folder: Path) -> tuple[MadeRow, ...]:
-    """The arguments of forward that were not given, and that it makes of nothing but sizes."""
+    """The arguments of forward that were not given, and what it makes of nothing but sizes in their place, or
+    their defaults."""
     given = {spec.name for spec in conversion.inputs}
     names = [name for name in forward_of(conversion.model).names if name not in given] if given else []
     found: dict[str, Node] = {}
@@ -25,7 +32,20 @@ def made_rows(conversion: Conversion, folder: Path) -> tuple[MadeRow, ...]:
         first = found.get(statement.target, node)
         if statement.is_argument and first.source.line == node.source.line:
             found[statement.target] = node
-    return tuple(_row(name, found[name], conversion.graph, folder) for name in names if name in found)
+    return tuple(
+        (
+            _row(name, found[name], conversion.graph, folder)
+            if name in found
+            else MadeRow(name, _default(conversion.model, name), "", "")
+        )
+        for name in names
+    )
+
+
+def _default(model: nn.Module, name: str) -> str:
+    """What forward has for it; what it computes of that and of its inputs is in the port."""
+    default = repr(inspect.signature(model.forward).parameters[name].default)
+    return f"its default: {default}" if len(default) <= LONGEST else "its default"
 
 
 def _known(graph: Graph) -> Iterator[Node]:

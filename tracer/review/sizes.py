@@ -88,7 +88,9 @@ def _reason(sizes: OtherSizes, folder: Path) -> str:
     more = len(sizes.holders) - len(named)
     lines = ", ".join(named) + (f" and {more} more lines" if more > 1 else " and 1 more line" if more else "")
     count = len(sizes.holders)
-    return f"{count} lines of the net hold it, {lines}" if count > 1 else f"{lines} holds it"
+    if sizes.are_more:
+        return f"lines of the net allow no other, first of all {lines}, and others may"
+    return f"{count} lines of the net allow no other, {lines}" if count > 1 else f"{lines} allows no other"
 
 
 def _line(source: Source, folder: Path) -> str:
