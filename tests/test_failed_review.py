@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from markupsafe import escape
 
+from codegen import rules
 from tests.command import Done, fx2mx
 
 REFUSED = """
@@ -124,6 +125,12 @@ COMMAND = ("model.py:Net", "--out", "net.py", "--input", "1,3,8,8", "--quiet")
 @pytest.fixture(autouse=True)
 def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _without_rules_of_the_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin's rule is one of the process, in which other tests count the rules."""
+    monkeypatch.setattr(rules, "_ADDED", {})
 
 
 def refused(to: str = "review.md", *more: str) -> Done:

@@ -122,7 +122,10 @@ class Whole(nn.Module):
 
 def test_what_torch_does_not_run_is_no_limit_of_the_port() -> None:
     found = review(Whole(), "x=1,3,16,16").summary
-    assert found.sizes == "H and W were traced at 16x16 alone: torch does not run the net at 48x80"
+    assert (
+        found.sizes
+        == "H and W were traced at 16x16 alone: torch does not run the net at 48x80, which tells nothing of other sizes"
+    )
     assert found.batch == "any batch size"
 
 

@@ -174,7 +174,7 @@ class Arguments:
                 if all(own.values != filled for own in found):
                     found.append(Base(filled, number, f"{number}.{len(found)}"))
         channels, handed = self._known.channels, [n for n in rows if is_authors(self._rows[n])]
-        if handed and are_positive(channels) and all(own.values != channels for own in found):
+        if handed and channels and are_positive(channels) and all(own.values != channels for own in found):
             # What is handed on is not the function's width: that says more to those who call it.
             found.append(Base(channels, handed[0], f"{handed[0]}.channels"))
         related = next((n for n in rows if self._rows[n].relates), None)

@@ -60,7 +60,8 @@ def sizes_text(conversion: Conversion, folder: Path) -> str:
     if sizes.are_free:
         return _free(conversion.program)
     if not sizes.is_limit:
-        return conversion.program.size_doc.rstrip(".")
+        said = conversion.program.size_doc.rstrip(".")
+        return said if sizes.is_run else f"{said}, which tells nothing of other sizes"
     own, there = _sizes(conversion.inputs, sizes)
     subject = f"sequences are of {own} alone" if sizes.is_length else f"H and W are {own} alone"
     return (
