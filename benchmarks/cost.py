@@ -48,10 +48,9 @@ import sys, torch
 torch.save({f"layers.{i}.weight": torch.zeros(8192, 8192) for i in range(int(sys.argv[1]))}, "wide.pth")
 """
 CONVERT = """
-import sys
 from tracer.gen import main
 try:
-    main(sys.argv[1:])
+    main()
 except SystemExit as end:
     assert not end.code
 """
