@@ -225,7 +225,7 @@ def test_lines_that_may_not_be_all() -> None:
     sizes = OtherSizes((), "f() depends on them", found[0], is_limit=True, holders=found, are_more=True)
     said = _reason(sizes, Path(__file__).parent)
     assert said.startswith("lines of the net allow no other, first of all `")
-    assert said.endswith(", and others may")
+    assert said.endswith(", and perhaps others")
 
 
 def test_the_page_has_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def _reason(sizes: OtherSizes, folder: Path) -> str:
     lines = ", ".join(named) + (f" and {more} more lines" if more > 1 else " and 1 more line" if more else "")
     count = len(sizes.holders)
     if sizes.are_more:
-        return f"lines of the net allow no other, first of all {lines}, and others may"
+        return f"lines of the net allow no other, first of all {lines}, and perhaps others"
     return f"{count} lines of the net allow no other, {lines}" if count > 1 else f"{lines} allows no other"
 
 
